@@ -1,0 +1,13 @@
+//! What every crate of Knarr may use and nothing of which knows Kubernetes: time, randomness, shutdown, error chains
+//! and telemetry set-up.
+//!
+//! Layer: the lowest. Entry points: [`time::Clock`], [`random::Random`], [`drain`].
+//! Invariant: only this crate and `host` read the real clock or the kernel's random numbers, so that every core can be
+//! driven by a simulator instead.
+//! State: none. Nothing here survives a restart.
+
+pub mod drain;
+pub mod error;
+pub mod random;
+pub mod telemetry;
+pub mod time;
