@@ -118,6 +118,9 @@ fn value_type(shape: &Shape, import: &str) -> String {
         Shape::Scalar(name) => format!("s::{name}"),
         Shape::Record(id) => path(id, import, str::to_owned),
         Shape::List(element) | Shape::Items(element) => format!("Vec<{}>", value_type(element, import)),
+        Shape::Map(value) if matches!(**value, Shape::Scalar("Time")) => {
+            "BTreeMap<String, Option<s::Time>>".into()
+        }
         Shape::Map(value) => format!("BTreeMap<String, {}>", value_type(value, import)),
     }
 }
@@ -134,9 +137,9 @@ fn render_schema(out: &mut String, id: &TypeId, structure: &Struct) {
         _ => "Object",
     };
     let atomic = structure.markers.iter().any(|marker| marker == "structType=atomic");
-    let _ = write!(
+    let _ = writeln!(
         out,
-        "pub static {}: r::Schema = r::Schema {{ name: r::Ref::Static({name:?}), package: r::Ref::Static({package:?}), type_meta: {}, json: r::JsonForm::{json}, atomic: {atomic}, wire_order: r::Ref::Static(&{order:?}), fields: r::Ref::Static(&[\n",
+        "pub static {}: r::Schema = r::Schema {{ name: r::Ref::Static({name:?}), package: r::Ref::Static({package:?}), type_meta: {}, json: r::JsonForm::{json}, atomic: {atomic}, wire_order: r::Ref::Static(&{order:?}), fields: r::Ref::Static(&[",
         screaming(name),
         structure.type_meta,
     );

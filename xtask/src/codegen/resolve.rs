@@ -108,7 +108,7 @@ fn structure(sources: &mut Sources, id: &TypeId) -> Result<Struct> {
     let Body::Struct(members) = &declaration.body else { bail!("not a struct") };
     let mut out = Struct { markers: declaration.markers.clone(), type_meta: false, fields: Vec::new() };
     for member in members {
-        if member.type_text == "metav1.TypeMeta" || member.type_text == "TypeMeta" {
+        if member.name.is_empty() && member.type_text.rsplit('.').next() == Some("TypeMeta") {
             out.type_meta = true;
         } else if member.tag("json") != Some("-") {
             let field = field(sources, &id.0, declaration, member)

@@ -9,26 +9,22 @@ use api_record::{self as r, scalar as s};
 
 #[derive(Clone, Default)]
 pub struct APIGroupDiscovery {
-    pub type_meta: crate::meta::v1::TypeMeta,
     pub metadata: crate::meta::v1::ObjectMeta,
     pub versions: Vec<APIVersionDiscovery>,
 }
-r::record!(APIGroupDiscovery, API_GROUP_DISCOVERY, 0 type_meta, 1 metadata, 2 versions);
-pub static API_GROUP_DISCOVERY: r::Schema = r::Schema { name: r::Ref::Static("APIGroupDiscovery"), package: r::Ref::Static("k8s.io.api.apidiscovery.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[1, 2]), fields: r::Ref::Static(&[
-    r::Field::new("TypeMeta", 0, r::Shape::Record(r::Ref::Static(&crate::meta::v1::TYPE_META)), r::Flags(r::Flags::INLINE), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+r::record!(APIGroupDiscovery, API_GROUP_DISCOVERY, 0 metadata, 1 versions);
+pub static API_GROUP_DISCOVERY: r::Schema = r::Schema { name: r::Ref::Static("APIGroupDiscovery"), package: r::Ref::Static("k8s.io.api.apidiscovery.v2"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("opaqueType", "") }]),
     r::Field::new("versions", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&API_VERSION_DISCOVERY)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["version"]), r::Merge::NONE, None, &[], &[]),
 ]) };
 
 #[derive(Clone, Default)]
 pub struct APIGroupDiscoveryList {
-    pub type_meta: crate::meta::v1::TypeMeta,
     pub metadata: crate::meta::v1::ListMeta,
     pub items: r::Slice<APIGroupDiscovery>,
 }
-r::record!(APIGroupDiscoveryList, API_GROUP_DISCOVERY_LIST, 0 type_meta, 1 metadata, 2 items);
-pub static API_GROUP_DISCOVERY_LIST: r::Schema = r::Schema { name: r::Ref::Static("APIGroupDiscoveryList"), package: r::Ref::Static("k8s.io.api.apidiscovery.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[1, 2]), fields: r::Ref::Static(&[
-    r::Field::new("TypeMeta", 0, r::Shape::Record(r::Ref::Static(&crate::meta::v1::TYPE_META)), r::Flags(r::Flags::INLINE), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+r::record!(APIGroupDiscoveryList, API_GROUP_DISCOVERY_LIST, 0 metadata, 1 items);
+pub static API_GROUP_DISCOVERY_LIST: r::Schema = r::Schema { name: r::Ref::Static("APIGroupDiscoveryList"), package: r::Ref::Static("k8s.io.api.apidiscovery.v2"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&API_GROUP_DISCOVERY)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };

@@ -486,17 +486,6 @@ pub static TABLE_OPTIONS: r::Schema = r::Schema { name: r::Ref::Static("TableOpt
 ]) };
 
 #[derive(Clone, Default)]
-pub struct TypeMeta {
-    pub kind: String,
-    pub api_version: String,
-}
-r::record!(TypeMeta, TYPE_META, 0 kind, 1 api_version);
-pub static TYPE_META: r::Schema = r::Schema { name: r::Ref::Static("TypeMeta"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
-    r::Field::new("kind", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("apiVersion", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-]) };
-
-#[derive(Clone, Default)]
 pub struct UpdateOptions {
     pub dry_run: Vec<String>,
     pub field_manager: String,

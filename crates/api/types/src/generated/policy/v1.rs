@@ -60,7 +60,7 @@ pub static POD_DISRUPTION_BUDGET_SPEC: r::Schema = r::Schema { name: r::Ref::Sta
 #[derive(Clone, Default)]
 pub struct PodDisruptionBudgetStatus {
     pub observed_generation: i64,
-    pub disrupted_pods: BTreeMap<String, s::Time>,
+    pub disrupted_pods: BTreeMap<String, Option<s::Time>>,
     pub disruptions_allowed: i32,
     pub current_healthy: i32,
     pub desired_healthy: i32,

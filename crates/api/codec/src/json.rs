@@ -1,0 +1,11 @@
+//! JSON, as Go's `encoding/json` writes it and `sigs.k8s.io/json` reads it.
+
+mod decode;
+mod encode;
+mod read;
+mod text;
+
+pub use decode::{TypeMeta, decode, type_meta};
+pub use encode::{encode, encode_line};
+pub use read::compact;
+pub use text::write_string;

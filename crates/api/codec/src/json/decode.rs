@@ -1,0 +1,309 @@
+//! JSON to records.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use api_record::scalar::{IntOrString, RawJson};
+use api_record::{Bytes, JsonForm, Record, Schema, Shape, Slot};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::read::{Reader, Token, compact};
+use crate::limits::{Limits, MAX_RECORD_DEPTH};
+use crate::{DecodeError, Strictness};
+
+/// The `kind` and `apiVersion` of a document, empty where it has none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TypeMeta {
+    /// `apiVersion`.
+    pub api_version: String,
+    /// `kind`.
+    pub kind: String,
+}
+
+/// Reads the `kind` and `apiVersion` of a JSON object, and checks the syntax of the whole.
+pub fn type_meta(json: &[u8], limits: Limits) -> Result<TypeMeta, DecodeError> {
+    check_size(json, limits)?;
+    let mut reader = Reader::new(json);
+    let mut meta = TypeMeta::default();
+    if reader.peek()? != Token::Object {
+        let found = reader.peek()?.name().to_owned();
+        reader.skip()?;
+        let wanted = "struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }";
+        return Err(DecodeError::Type { found, place: "value".into(), wanted: wanted.into() });
+    }
+    let mut first = true;
+    while reader.next(b'}', &mut first)? {
+        let key = reader.key()?;
+        let target = match &*key {
+            "kind" => &mut meta.kind,
+            "apiVersion" => &mut meta.api_version,
+            _ => {
+                reader.skip()?;
+                continue;
+            }
+        };
+        match reader.peek()? {
+            Token::String => *target = reader.string()?.into_owned(),
+            Token::Null => reader.null()?,
+            token => {
+                let place = format!("struct field .{key}");
+                return Err(DecodeError::Type { found: token.name().into(), place, wanted: "string".into() });
+            }
+        }
+    }
+    reader.end()?;
+    Ok(meta)
+}
+
+/// Fills `record` from a JSON object. Unknown and duplicate fields are passed over, and reported to `strict` if given.
+pub fn decode(
+    json: &[u8],
+    record: &mut dyn Record,
+    strict: Option<&mut Strictness>,
+    limits: Limits,
+) -> Result<(), DecodeError> {
+    check_size(json, limits)?;
+    let mut decoder = Decoder { reader: Reader::new(json), path: Vec::new(), structs: Vec::new(), strict };
+    decoder.record_or_null(record)?;
+    decoder.reader.end()
+}
+
+fn check_size(json: &[u8], limits: Limits) -> Result<(), DecodeError> {
+    if json.len() > limits.bytes {
+        return Err(DecodeError::TooLarge { size: json.len(), limit: limits.bytes });
+    }
+    Ok(())
+}
+
+enum Segment<'a> {
+    Name(Cow<'a, str>),
+    Index(usize),
+}
+
+struct Decoder<'a, 's> {
+    reader: Reader<'a>,
+    path: Vec<Segment<'a>>,
+    /// The Go names of the structs that are being filled.
+    structs: Vec<String>,
+    strict: Option<&'s mut Strictness>,
+}
+
+/// Where a field of a record, or of one of its inlined records, is.
+fn locate(schema: &Schema, name: &str, route: &mut Vec<usize>) -> Option<usize> {
+    if let Some(index) = schema.index_of(name) {
+        return Some(index);
+    }
+    for (index, field) in schema.fields.iter().enumerate() {
+        if let (true, Shape::Record(inlined)) = (field.inline, &field.shape) {
+            route.push(index);
+            if let Some(found) = locate(inlined, name, route) {
+                return Some(found);
+            }
+            route.pop();
+        }
+    }
+    None
+}
+
+impl<'a> Decoder<'a, '_> {
+    fn record_or_null(&mut self, record: &mut dyn Record) -> Result<(), DecodeError> {
+        match self.reader.peek()? {
+            Token::Null => self.reader.null(),
+            _ => self.record(record),
+        }
+    }
+
+    fn record(&mut self, record: &mut dyn Record) -> Result<(), DecodeError> {
+        if self.path.len() > MAX_RECORD_DEPTH {
+            return Err(DecodeError::TooDeep);
+        }
+        match record.schema().json {
+            JsonForm::Object => self.object(record),
+            JsonForm::SchemaOrList if self.reader.peek()? == Token::List => self.field_of(record, 1),
+            JsonForm::SchemaOrList => self.field_of(record, 0),
+            JsonForm::BoolOrSchema if self.reader.peek()? == Token::Bool => self.field_of(record, 0),
+            JsonForm::BoolOrSchema => {
+                if let Slot::Bool(allows) = record.slot(0) {
+                    *allows = true;
+                }
+                self.field_of(record, 1)
+            }
+        }
+    }
+
+    fn field_of(&mut self, record: &mut dyn Record, index: usize) -> Result<(), DecodeError> {
+        let shape = record.schema().fields[index].shape.clone();
+        self.value(record.slot(index), &shape)
+    }
+
+    fn object(&mut self, record: &mut dyn Record) -> Result<(), DecodeError> {
+        let token = self.reader.peek()?;
+        if token != Token::Object {
+            let schema = record.schema();
+            return self.mismatch(token, &format!("{}.{}", schema.version(), &*schema.name));
+        }
+        self.structs.push(record.schema().name.to_string());
+        let mut seen: Vec<Cow<'a, str>> = Vec::new();
+        let mut first = true;
+        while self.reader.next(b'}', &mut first)? {
+            let key = self.reader.key()?;
+            if self.strict.is_some() {
+                if seen.contains(&key) {
+                    self.report("duplicate", &key);
+                } else {
+                    seen.push(key.clone());
+                }
+            }
+            self.member(record, key)?;
+        }
+        self.structs.pop();
+        Ok(())
+    }
+
+    fn member(&mut self, record: &mut dyn Record, key: Cow<'a, str>) -> Result<(), DecodeError> {
+        let mut route = Vec::new();
+        let Some(index) = locate(record.schema(), &key, &mut route) else {
+            if !(record.schema().type_meta && matches!(&*key, "kind" | "apiVersion")) {
+                self.report("unknown", &key);
+            }
+            self.reader.skip()?;
+            return Ok(());
+        };
+        let mut holder = record;
+        for step in route {
+            match holder.slot(step).filled() {
+                Slot::Record(inlined) => holder = inlined,
+                _ => unreachable!("an inlined field is a record"),
+            }
+        }
+        let shape = holder.schema().fields[index].shape.clone();
+        self.path.push(Segment::Name(key));
+        self.value(holder.slot(index), &shape)?;
+        self.path.pop();
+        Ok(())
+    }
+
+    fn value(&mut self, slot: Slot<'_>, shape: &Shape) -> Result<(), DecodeError> {
+        let token = self.reader.peek()?;
+        if token == Token::Null {
+            self.reader.null()?;
+            if let Slot::Nullable(nullable) = slot {
+                nullable.set_nil();
+            }
+            return Ok(());
+        }
+        match (slot.filled(), token, shape) {
+            (Slot::Bool(value), Token::Bool, _) => *value = self.reader.bool()?,
+            (Slot::Int32(value), Token::Number, _) => *value = self.parsed(shape)?,
+            (Slot::Int64(value), Token::Number, _) => *value = self.parsed(shape)?,
+            (Slot::Float(value), Token::Number, _) => *value = self.parsed(shape)?,
+            (Slot::Str(value), Token::String, _) => *value = self.reader.string()?.into_owned(),
+            (Slot::Bytes(value), Token::String, _) => *value = base64(&self.reader.string()?)?,
+            (Slot::Quantity(value), Token::String, _) => *value = scalar(self.reader.string()?.trim())?,
+            (Slot::Quantity(value), Token::Number, _) => *value = scalar(self.reader.number()?)?,
+            (Slot::IntOrString(value), Token::String, _) => {
+                *value = IntOrString::String(self.reader.string()?.into_owned());
+            }
+            (Slot::IntOrString(value), Token::Number, _) => {
+                *value = IntOrString::Int(self.parsed(&Shape::Int32)?)
+            }
+            (Slot::Time(value), Token::String, _) => *value = scalar(&self.reader.string()?)?,
+            (Slot::MicroTime(value), Token::String, _) => *value = scalar(&self.reader.string()?)?,
+            (Slot::Duration(value), Token::String, _) => *value = scalar(&self.reader.string()?)?,
+            (Slot::Json(value), _, _) => *value = RawJson(Some(compact(self.reader.skip()?).into())),
+            (Slot::Record(record), _, _) => self.record(record)?,
+            (Slot::List(list), Token::List, Shape::List(element) | Shape::Items(element)) => {
+                list.clear();
+                let mut first = true;
+                while self.reader.next(b']', &mut first)? {
+                    self.path.push(Segment::Index(list.len()));
+                    self.value(list.push(), element)?;
+                    self.path.pop();
+                }
+            }
+            (Slot::Map(map), Token::Object, Shape::Map(value)) => self.map(map, value)?,
+            _ => return self.mismatch(token, &format!("{shape:?}")),
+        }
+        Ok(())
+    }
+
+    fn map(&mut self, map: &mut dyn api_record::Map, value: &Shape) -> Result<(), DecodeError> {
+        let mut first = true;
+        while self.reader.next(b'}', &mut first)? {
+            let key = self.reader.key()?;
+            if self.strict.is_some() && map.find(&key).is_some() {
+                self.report("duplicate", &key);
+            }
+            self.path.push(Segment::Name(key.clone()));
+            self.value(map.insert(key.into_owned()), value)?;
+            self.path.pop();
+        }
+        Ok(())
+    }
+
+    fn parsed<T: std::str::FromStr>(&mut self, shape: &Shape) -> Result<T, DecodeError> {
+        let text = self.reader.number()?;
+        text.parse().map_err(|_| self.type_error(format!("number {text}"), &format!("{shape:?}")))
+    }
+
+    fn mismatch(&mut self, token: Token, wanted: &str) -> Result<(), DecodeError> {
+        // The rest is looked at all the same: text that is no JSON is the graver error.
+        self.reader.skip()?;
+        Err(self.type_error(token.name().to_owned(), wanted))
+    }
+
+    fn type_error(&self, found: String, wanted: &str) -> DecodeError {
+        let names: Vec<&str> = self
+            .path
+            .iter()
+            .filter_map(|segment| match segment {
+                Segment::Name(name) => Some(&**name),
+                Segment::Index(_) => None,
+            })
+            .collect();
+        let place = match self.structs.last() {
+            Some(innermost) if !names.is_empty() => format!("struct field {innermost}.{}", names.join(".")),
+            _ => "value".to_owned(),
+        };
+        DecodeError::Type { found, place, wanted: wanted.to_owned() }
+    }
+
+    fn report(&mut self, problem: &str, key: &str) {
+        let Some(strict) = self.strict.as_deref_mut() else { return };
+        let mut path = String::new();
+        for segment in &self.path {
+            match segment {
+                Segment::Name(name) if path.is_empty() => path.push_str(name),
+                Segment::Name(name) => drop(write!(path, ".{name}")),
+                Segment::Index(index) => drop(write!(path, "[{index}]")),
+            }
+        }
+        let dot = if path.is_empty() { "" } else { "." };
+        strict.report(format!("{problem} field \"{path}{dot}{key}\""));
+    }
+}
+
+fn scalar<T>(text: &str) -> Result<T, DecodeError>
+where
+    T: std::str::FromStr,
+    T::Err: ToString,
+{
+    text.parse().map_err(|error: T::Err| DecodeError::Scalar(error.to_string()))
+}
+
+fn base64(text: &str) -> Result<Bytes, DecodeError> {
+    let decoded = if text.contains(['\r', '\n']) {
+        STANDARD.decode(text.replace(['\r', '\n'], ""))
+    } else {
+        STANDARD.decode(text)
+    };
+    decoded.map(Bytes::from).map_err(|error| {
+        let at = match error {
+            base64::DecodeError::InvalidByte(at, _) => at,
+            base64::DecodeError::InvalidLastSymbol { offset, .. } => offset,
+            _ => text.len(),
+        };
+        DecodeError::Scalar(format!("illegal base64 data at input byte {at}"))
+    })
+}

@@ -1,0 +1,132 @@
+//! Records to JSON.
+
+use std::io::Write as _;
+
+use api_record::{Field, JsonForm, Omit, Record, Value};
+use api_types::GroupVersionKind;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::text::{write_float, write_raw, write_string};
+
+/// Appends a record; its `kind` and `apiVersion` come first where it has them.
+pub fn encode(record: &dyn Record, kind: Option<&GroupVersionKind<'_>>, out: &mut Vec<u8>) {
+    out.push(b'{');
+    let mut first = true;
+    if let Some(kind) = kind {
+        name(out, "kind", &mut first);
+        write_string(out, kind.kind);
+        name(out, "apiVersion", &mut first);
+        write_string(out, &kind.api_version());
+    }
+    fields(record, out, &mut first);
+    out.push(b'}');
+}
+
+/// Appends a record and a line feed, as upstream's servers send it.
+pub fn encode_line(record: &dyn Record, kind: Option<&GroupVersionKind<'_>>, out: &mut Vec<u8>) {
+    encode(record, kind, out);
+    out.push(b'\n');
+}
+
+fn name(out: &mut Vec<u8>, name: &str, first: &mut bool) {
+    if !std::mem::take(first) {
+        out.push(b',');
+    }
+    write_string(out, name);
+    out.push(b':');
+}
+
+fn fields(record: &dyn Record, out: &mut Vec<u8>, first: &mut bool) {
+    for (index, field) in record.schema().fields.iter().enumerate() {
+        let field_value = record.get(index);
+        if field.inline {
+            if let Value::Record(inlined) = field_value {
+                fields(inlined, out, first);
+            }
+        } else if !omitted(field, &field_value) {
+            name(out, &field.name, first);
+            value(&field_value, out);
+        }
+    }
+}
+
+fn omitted(field: &Field, value: &Value<'_>) -> bool {
+    match field.omit {
+        Omit::Never => false,
+        Omit::Zero => matches!(value, Value::Nil) || (!field.pointer && value.is_zero()),
+        Omit::Empty if field.pointer => matches!(value, Value::Nil),
+        Omit::Empty => match value {
+            Value::Nil => !matches!(field.shape, api_record::Shape::Time | api_record::Shape::MicroTime),
+            Value::Json(_) => false,
+            other => other.is_empty(),
+        },
+    }
+}
+
+fn value(value: &Value<'_>, out: &mut Vec<u8>) {
+    match value {
+        Value::Nil => out.extend_from_slice(b"null"),
+        Value::Bool(true) => out.extend_from_slice(b"true"),
+        Value::Bool(false) => out.extend_from_slice(b"false"),
+        Value::Int(number) => display(out, number),
+        Value::Float(float) => write_float(out, *float),
+        Value::Str(text) => write_string(out, text),
+        Value::Bytes(bytes) => {
+            out.push(b'"');
+            out.extend_from_slice(STANDARD.encode(bytes).as_bytes());
+            out.push(b'"');
+        }
+        Value::Quantity(quantity) => quoted(out, quantity),
+        Value::IntOrString(api_record::scalar::IntOrString::Int(number)) => display(out, number),
+        Value::IntOrString(api_record::scalar::IntOrString::String(text)) => write_string(out, text),
+        Value::Time(time) => quoted(out, time),
+        Value::MicroTime(time) => quoted(out, time),
+        Value::Duration(duration) => quoted(out, duration),
+        Value::Json(json) => write_raw(out, json.text()),
+        Value::Record(record) => nested(*record, out),
+        Value::List(list) => {
+            out.push(b'[');
+            for index in 0..list.len() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                self::value(&list.at(index), out);
+            }
+            out.push(b']');
+        }
+        Value::Map(map) => {
+            out.push(b'{');
+            let mut first = true;
+            for (key, entry) in map.entries() {
+                name(out, key, &mut first);
+                self::value(&entry, out);
+            }
+            out.push(b'}');
+        }
+    }
+}
+
+fn nested(record: &dyn Record, out: &mut Vec<u8>) {
+    match record.schema().json {
+        JsonForm::Object => encode(record, None, out),
+        JsonForm::SchemaOrList => match (record.get(0), record.get(1)) {
+            (Value::Record(schema), list) if list.is_empty() => encode(schema, None, out),
+            (_, list) if !list.is_empty() => value(&list, out),
+            _ => out.extend_from_slice(b"null"),
+        },
+        JsonForm::BoolOrSchema => match (record.get(0), record.get(1)) {
+            (_, Value::Record(schema)) => encode(schema, None, out),
+            (allows, _) => value(&allows, out),
+        },
+    }
+}
+
+fn display(out: &mut Vec<u8>, value: &dyn std::fmt::Display) {
+    let _ = write!(out, "{value}");
+}
+
+/// Durations and quantities hold nothing that a JSON string would escape.
+fn quoted(out: &mut Vec<u8>, value: &dyn std::fmt::Display) {
+    let _ = write!(out, "\"{value}\"");
+}

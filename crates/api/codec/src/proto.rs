@@ -1,0 +1,85 @@
+//! Protobuf, as upstream's generated marshallers write it, in the `k8s\0` envelope of `runtime.Unknown`.
+
+mod decode;
+mod encode;
+mod read;
+mod write;
+
+use api_record::Record;
+use api_types::GroupVersionKind;
+
+use crate::DecodeError;
+use crate::json::TypeMeta;
+use crate::limits::Limits;
+use read::Reader;
+use write::Writer;
+
+/// What every document begins with.
+pub const MAGIC: &[u8; 4] = b"k8s\0";
+
+/// A document whose object is still encoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope<'a> {
+    /// What the object is.
+    pub type_meta: TypeMeta,
+    /// The object's message.
+    pub raw: &'a [u8],
+}
+
+/// Opens a document.
+pub fn open(document: &[u8], limits: Limits) -> Result<Envelope<'_>, DecodeError> {
+    if document.len() > limits.bytes {
+        return Err(DecodeError::TooLarge { size: document.len(), limit: limits.bytes });
+    }
+    let body = document.strip_prefix(MAGIC).ok_or_else(|| {
+        DecodeError::Syntax(
+            "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]".into(),
+        )
+    })?;
+    let mut envelope = Envelope { type_meta: TypeMeta::default(), raw: &[] };
+    let mut reader = Reader::new(body);
+    while let Some(key) = reader.key()? {
+        match key.number {
+            1 => {
+                let mut meta = Reader::new(reader.bytes(key)?);
+                while let Some(key) = meta.key()? {
+                    match key.number {
+                        1 => envelope.type_meta.api_version = meta.string(key)?,
+                        2 => envelope.type_meta.kind = meta.string(key)?,
+                        _ => meta.skip(key)?,
+                    }
+                }
+            }
+            2 => envelope.raw = reader.bytes(key)?,
+            _ => reader.skip(key)?,
+        }
+    }
+    Ok(envelope)
+}
+
+/// Fills `record` from its message. Fields that the schema does not know are passed over.
+pub fn decode(message: &[u8], record: &mut dyn Record) -> Result<(), DecodeError> {
+    decode::record(&mut Reader::new(message), record, 0)
+}
+
+/// A record as a document of its own.
+pub fn encode(record: &dyn Record, kind: &GroupVersionKind<'_>) -> Vec<u8> {
+    let mut writer = Writer::default();
+    // What upstream calls contentType and contentEncoding, both always empty.
+    writer.bytes(4, &[]);
+    writer.bytes(3, &[]);
+    writer.message(2, |writer| encode::record(record, writer));
+    writer.message(1, |writer| {
+        writer.bytes(2, kind.kind.as_bytes());
+        writer.bytes(1, kind.api_version().as_bytes());
+    });
+    writer.raw(MAGIC);
+    writer.finish()
+}
+
+/// A record's message alone.
+pub fn encode_message(record: &dyn Record) -> Vec<u8> {
+    let mut writer = Writer::default();
+    encode::record(record, &mut writer);
+    writer.finish()
+}

@@ -1,0 +1,134 @@
+//! Upstream's fixtures: one object of every kind, in JSON, YAML and protobuf.
+#![allow(clippy::disallowed_methods, reason = "tests read the fixtures")]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use api_codec::limits::Limits;
+use api_codec::{Strictness, json, proto, yaml};
+use api_record::Record;
+use api_types::ObjectType;
+
+fn golden() -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../../shared/kubernetes/golden");
+    assert!(path.is_dir(), "the facts about Kubernetes are absent: {} is no folder", path.display());
+    path
+}
+
+/// A fixture is named after its group, version and kind; upstream files the option types of `meta/v1` under `core`.
+fn find(name: &str) -> Option<&'static ObjectType> {
+    let (rest, kind) = name.rsplit_once('.')?;
+    let (group, version) = rest.rsplit_once('.')?;
+    match group {
+        "core" => api_types::object_type("", version, kind)
+            .or_else(|| api_types::object_type("meta.k8s.io", version, kind)),
+        group => api_types::object_type(group, version, kind),
+    }
+}
+
+fn indented(json: &[u8]) -> Vec<u8> {
+    let value: serde_json::Value = serde_json::from_slice(json).expect("our JSON is well-formed");
+    let mut out = Vec::new();
+    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"  ");
+    let mut serializer = serde_json::Serializer::with_formatter(&mut out, formatter);
+    serde::Serialize::serialize(&value, &mut serializer).expect("writing to memory");
+    out
+}
+
+struct Forms {
+    json: Vec<u8>,
+    yaml: Vec<u8>,
+    proto: Vec<u8>,
+}
+
+fn read(dir: &Path, name: &str) -> Forms {
+    let read = |ending: &str| {
+        std::fs::read(dir.join(format!("{name}.{ending}"))).expect("every fixture has three forms")
+    };
+    Forms { json: read("json"), yaml: read("yaml"), proto: read("pb") }
+}
+
+fn check(name: &str, kind: &ObjectType, forms: &Forms) -> Result<(), String> {
+    let decode_json = |text: &[u8]| -> Result<Box<dyn Record>, String> {
+        let mut record = (kind.new)();
+        let mut strict = Strictness::default();
+        json::decode(text, &mut *record, Some(&mut strict), Limits::REQUEST)
+            .map_err(|e| format!("{name}: {e}"))?;
+        if strict.errors().is_empty() { Ok(record) } else { Err(format!("{name}: {:?}", strict.errors())) }
+    };
+    let from_json = decode_json(&forms.json)?;
+    let from_yaml =
+        decode_json(&yaml::to_json(&forms.yaml, Limits::REQUEST).map_err(|e| format!("{name}: {e}"))?)?;
+    let mut from_proto = (kind.new)();
+    let envelope = proto::open(&forms.proto, Limits::REQUEST).map_err(|e| format!("{name}: {e}"))?;
+    proto::decode(envelope.raw, &mut *from_proto).map_err(|e| format!("{name}: {e}"))?;
+    if *from_json != *from_yaml {
+        return Err(format!("{name}: JSON and YAML differ\n{from_json:?}\n{from_yaml:?}"));
+    }
+    if *from_json != *from_proto {
+        return Err(format!("{name}: JSON and protobuf differ\n{from_json:?}\n{from_proto:?}"));
+    }
+    let meta = envelope.type_meta;
+    let (group, version) = meta.api_version.split_once('/').unwrap_or(("", &meta.api_version));
+    let wire_kind = api_types::GroupVersionKind { group, version, kind: &meta.kind };
+    if proto::encode(&*from_json, &wire_kind) != forms.proto {
+        return Err(format!("{name}: encoded protobuf differs"));
+    }
+    let mut text = Vec::new();
+    let json_kind = kind.schema.type_meta.then_some(&wire_kind);
+    json::encode(&*from_proto, json_kind, &mut text);
+    let wanted = String::from_utf8_lossy(&forms.json).trim_end().to_owned();
+    let got = String::from_utf8_lossy(&indented(&text)).into_owned();
+    if got != unescaped(&wanted) {
+        let line = got.lines().zip(wanted.lines()).find(|(a, b)| a != b);
+        return Err(format!("{name}: encoded JSON differs: {line:?}"));
+    }
+    let ours: serde_json::Value = serde_json::from_slice(
+        &yaml::to_json(yaml::encode(&*from_json, json_kind).as_bytes(), Limits::REQUEST)
+            .expect("our YAML is well-formed"),
+    )
+    .expect("JSON");
+    let theirs: serde_json::Value =
+        serde_json::from_slice(&yaml::to_json(&forms.yaml, Limits::REQUEST).expect("read before"))
+            .expect("JSON");
+    if ours != theirs {
+        return Err(format!("{name}: encoded YAML differs"));
+    }
+    Ok(())
+}
+
+/// `serde_json` writes HTML's special characters plainly where Go escapes them.
+fn unescaped(text: &str) -> String {
+    text.replace("\\u003c", "<").replace("\\u003e", ">").replace("\\u0026", "&")
+}
+
+#[test]
+fn every_fixture_of_a_served_kind_survives() {
+    let dir = golden();
+    let names: BTreeSet<String> = std::fs::read_dir(&dir)
+        .expect("the folder was there")
+        .filter_map(|entry| {
+            entry
+                .expect("a folder's entry")
+                .file_name()
+                .to_str()
+                .and_then(|name| name.rsplit_once('.'))
+                .map(|(stem, _)| stem.to_owned())
+        })
+        .collect();
+    let mut failures = Vec::new();
+    let (mut checked, mut absent) = (0, Vec::new());
+    for name in &names {
+        match find(name) {
+            Some(kind) => {
+                checked += 1;
+                if let Err(error) = check(name, kind, &read(&dir, name)) {
+                    failures.push(error);
+                }
+            }
+            None => absent.push(name.as_str()),
+        }
+    }
+    println!("{checked} fixtures checked, {} of kinds that are not served: {absent:?}", absent.len());
+    assert!(failures.is_empty(), "{} of {checked} failed:\n{}", failures.len(), failures.join("\n"));
+}
