@@ -22,14 +22,14 @@ const VERSION: &str = "v0.37.1";
 pub fn run() -> Result<()> {
     let root = crate_root();
     let facts = root.join("../shared/kubernetes/api.tsv");
-    let kinds = roots::read(&facts)?;
+    let resources = roots::resources(&facts)?;
     let mut sources = go::Sources::default();
     for module in ["api", "apimachinery", "apiextensions-apiserver", "kube-aggregator", "metrics"] {
         sources.add_module(&format!("k8s.io/{module}"), &download(module)?);
     }
-    let program = resolve::program(&mut sources, &kinds)?;
+    let program = resolve::program(&mut sources, &roots::kinds(&resources))?;
     let out = root.join("crates/api/types/src/generated");
-    render::write(&program, &out)?;
+    render::write(&program, &resources, &out)?;
     println!("{} types in {} packages", program.types.len(), program.packages().len());
     Ok(())
 }

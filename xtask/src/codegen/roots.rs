@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 /// A kind by its group, version and name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,20 +83,76 @@ const OTHERS: &[(&str, &str, &[&str])] = &[
     ("policy", "v1", &["Eviction"]),
 ];
 
-/// The kinds of the table of built-in resources, their lists, and the other types.
-pub fn read(table: &Path) -> Result<Vec<Kind>> {
+/// A row of the table of built-in resources.
+pub struct Resource {
+    pub plural: String,
+    pub kind: Kind,
+    pub namespaced: bool,
+    /// Each with its verbs.
+    pub subresources: Vec<(String, Vec<String>)>,
+    pub verbs: Vec<String>,
+    pub short_names: Vec<String>,
+    pub categories: Vec<String>,
+    pub stage: String,
+    pub served: bool,
+}
+
+/// Reads the table of built-in resources.
+pub fn resources(table: &Path) -> Result<Vec<Resource>> {
     let text = std::fs::read_to_string(table).with_context(|| format!("reading {}", table.display()))?;
+    text.lines().skip(1).map(resource).collect()
+}
+
+fn resource(row: &str) -> Result<Resource> {
+    let cells: Vec<&str> = row.split('\t').collect();
+    let [
+        plural,
+        kind,
+        group,
+        version,
+        namespaced,
+        subresources,
+        verbs,
+        short_names,
+        categories,
+        stage,
+        served,
+    ] = cells[..]
+    else {
+        bail!("a row of {} cells: {row}", cells.len());
+    };
+    let words = |cell: &str| -> Vec<String> {
+        cell.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    };
+    let subresources = subresources.split(';').filter(|cell| !cell.is_empty()).map(|cell| {
+        let (name, verbs) =
+            cell.split_once('(').with_context(|| format!("a subresource without verbs: {cell}"))?;
+        Ok((name.to_owned(), words(verbs.trim_end_matches(')'))))
+    });
+    Ok(Resource {
+        plural: plural.to_owned(),
+        kind: Kind::of(group, version, kind),
+        namespaced: namespaced == "true",
+        subresources: subresources.collect::<Result<_>>()?,
+        verbs: words(verbs),
+        short_names: words(short_names),
+        categories: words(categories),
+        stage: stage.to_owned(),
+        served: served == "on",
+    })
+}
+
+/// The kinds of the table of built-in resources, their lists, and the other types.
+pub fn kinds(resources: &[Resource]) -> Vec<Kind> {
     let mut kinds = BTreeSet::new();
-    for row in text.lines().skip(1) {
-        let cells: Vec<&str> = row.split('\t').collect();
-        let (kind, group, version, verbs) = (cells[1], cells[2], cells[3], cells[6]);
-        kinds.insert(Kind::of(group, version, kind));
-        if verbs.split(',').any(|verb| verb == "list") {
-            kinds.insert(Kind::of(group, version, &format!("{kind}List")));
+    for Resource { kind, verbs, .. } in resources {
+        kinds.insert(kind.clone());
+        if verbs.iter().any(|verb| verb == "list") {
+            kinds.insert(Kind::of(&kind.group, &kind.version, &format!("{}List", kind.name)));
         }
     }
     for (group, version, names) in OTHERS {
         kinds.extend(names.iter().map(|name| Kind::of(group, version, name)));
     }
-    Ok(kinds.into_iter().collect())
+    kinds.into_iter().collect()
 }

@@ -9,6 +9,8 @@
 
 mod generated;
 mod object;
+mod resource;
 
 pub use generated::*;
 pub use object::{GroupVersionKind, ObjectType, object_meta, object_meta_mut, object_type, object_types};
+pub use resource::{Resource, Stage, Subresource, resources};

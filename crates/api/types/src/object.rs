@@ -19,7 +19,11 @@ pub struct GroupVersionKind<'a> {
 impl GroupVersionKind<'_> {
     /// The kind's `apiVersion`: the version alone for the core group.
     pub fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
+        if self.group.is_empty() {
+            self.version.to_owned()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
     }
 }
 
@@ -55,8 +59,9 @@ pub fn object_types() -> &'static [ObjectType] {
 /// The type of a kind.
 pub fn object_type(group: &str, version: &str, kind: &str) -> Option<&'static ObjectType> {
     let wanted = (group, version, kind);
-    let index =
-        OBJECT_TYPES.binary_search_by(|row| (row.kind.group, row.kind.version, row.kind.kind).cmp(&wanted)).ok()?;
+    let index = OBJECT_TYPES
+        .binary_search_by(|row| (row.kind.group, row.kind.version, row.kind.kind).cmp(&wanted))
+        .ok()?;
     Some(&OBJECT_TYPES[index])
 }
 
