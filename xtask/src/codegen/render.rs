@@ -30,7 +30,7 @@ pub fn write(program: &Program, resources: &[Resource], out: &Path) -> Result<()
         groups.entry(group).or_default().push(version);
     }
     std::fs::write(out.join("kinds.rs"), kinds(&program.kinds))?;
-    std::fs::write(out.join("resources.rs"), self::resources(resources))?;
+    std::fs::write(out.join("catalog.rs"), self::resources(resources))?;
     std::fs::write(out.with_extension("rs"), modules(&groups))?;
     Ok(())
 }
@@ -57,7 +57,7 @@ fn modules(groups: &BTreeMap<String, Vec<String>>) -> String {
         "//! The modules of the generated types: one for each group, with one for each version.\n",
     );
     out += HEADER;
-    out += "\npub(crate) mod kinds;\npub(crate) mod resources;\n";
+    out += "\npub(crate) mod catalog;\npub(crate) mod kinds;\n";
     for (group, versions) in groups {
         let _ = write!(out, "\n/// The API group `{group}`.\npub mod {group} {{\n");
         for version in versions {
@@ -240,7 +240,7 @@ fn kinds(kinds: &[(Kind, TypeId)]) -> String {
 fn resources(resources: &[Resource]) -> String {
     let mut out = String::from("//! Every built-in resource, as the facts about the release name them.\n");
     out += HEADER;
-    out += "#![cfg_attr(rustfmt, rustfmt_skip)]\n\nuse crate::resource::{Resource, Stage, Subresource};\n\npub(crate) static RESOURCES: &[Resource] = &[\n";
+    out += "#![cfg_attr(rustfmt, rustfmt_skip)]\n\nuse crate::catalog::{Resource, Stage, Subresource};\n\npub(crate) static RESOURCES: &[Resource] = &[\n";
     for row in resources {
         let subresources: Vec<String> = row
             .subresources

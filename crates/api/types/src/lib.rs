@@ -7,10 +7,10 @@
 //! and `apiVersion`, which belong to whoever encodes it.
 //! State: none. Failure: none. How to test: the codecs' fixtures cover every type.
 
+mod catalog;
 mod generated;
 mod object;
-mod resource;
 
+pub use catalog::{Resource, Stage, Subresource, resources};
 pub use generated::*;
 pub use object::{GroupVersionKind, ObjectType, object_meta, object_meta_mut, object_type, object_types};
-pub use resource::{Resource, Stage, Subresource, resources};

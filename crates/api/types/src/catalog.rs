@@ -1,7 +1,7 @@
 //! What is known of every built-in resource before any code is written for it.
 
 use crate::GroupVersionKind;
-use crate::generated::resources::RESOURCES;
+use crate::generated::catalog::RESOURCES;
 
 /// A resource in one version.
 #[derive(Debug)]
