@@ -1,1 +1,19 @@
-//! Placeholder.
+//! What objects have in common beyond their fields: Status errors, field errors, names, selectors, conditions, owners.
+//!
+//! Layer: above `api-record` and `api-types`, below every crate that validates, serves or selects objects.
+//! Entry points: [`Status`], [`field::ErrorList`], [`names`].
+//!
+//! Invariants: pure functions of their arguments; no clock (the time is passed in), no randomness (random characters are
+//! passed in). State: none. Failure: malformed input becomes an error value, never a panic.
+//! Limits: `limits`. Upstream answered to: `k8s.io/apimachinery` v0.37.1: `pkg/api/errors`, `pkg/api/{meta,validation}`,
+//! `pkg/util/validation`, `pkg/labels`, `pkg/fields`, `pkg/runtime/schema`; wording, reasons and codes are upstream's.
+//! How to test: `cargo test -p api-meta`; tables of wording, and properties that parsing and printing agree.
+
+pub mod field;
+pub mod gvk;
+pub mod limits;
+pub mod names;
+pub mod quote;
+pub mod status;
+
+pub use status::Status;
