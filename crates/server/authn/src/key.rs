@@ -64,8 +64,8 @@ impl KeyKind {
 
 enum Signer {
     // ring fixes the signature's encoding when the key is read, and certificates and tokens want different ones.
-    Ecdsa { asn1: EcdsaKeyPair, fixed: EcdsaKeyPair },
-    Rsa(RsaKeyPair),
+    Ecdsa { asn1: Box<EcdsaKeyPair>, fixed: Box<EcdsaKeyPair> },
+    Rsa(Box<RsaKeyPair>),
 }
 
 /// A private key.
@@ -100,7 +100,8 @@ impl PrivateKey {
     pub fn from_pem(text: &[u8]) -> Result<PrivateKey, KeyError> {
         let blocks = pem::parse_many(text).map_err(KeyError::NotPem)?;
         // `EC PARAMETERS` precedes the key in files that openssl wrote.
-        let block = blocks.iter().find(|block| block.tag() != "EC PARAMETERS").ok_or(KeyError::Unsupported)?;
+        let block =
+            blocks.iter().find(|block| block.tag() != "EC PARAMETERS").ok_or(KeyError::Unsupported)?;
         match block.tag() {
             "PRIVATE KEY" => PrivateKey::from_pkcs8(block.contents()),
             "RSA PRIVATE KEY" => PrivateKey::from_pkcs1(block.contents()),
@@ -149,12 +150,13 @@ impl PrivateKey {
         der: &[u8],
     ) -> PrivateKey {
         let public = PublicKey { kind, raw: asn1.public_key().as_ref().to_vec() };
-        PrivateKey { signer: Signer::Ecdsa { asn1, fixed }, public, label, encoded: der.to_vec() }
+        let signer = Signer::Ecdsa { asn1: Box::new(asn1), fixed: Box::new(fixed) };
+        PrivateKey { signer, public, label, encoded: der.to_vec() }
     }
 
     fn rsa(pair: RsaKeyPair, label: &'static str, der: &[u8]) -> PrivateKey {
         let public = PublicKey { kind: KeyKind::Rsa, raw: pair.public().as_ref().to_vec() };
-        PrivateKey { signer: Signer::Rsa(pair), public, label, encoded: der.to_vec() }
+        PrivateKey { signer: Signer::Rsa(Box::new(pair)), public, label, encoded: der.to_vec() }
     }
 
     /// The public half.
@@ -209,10 +211,11 @@ fn read_sec1(der: &[u8]) -> Result<(Vec<u8>, Vec<u8>), yasna::ASN1Error> {
         reader.read_sequence(|reader| {
             reader.next().read_u8()?;
             let secret = reader.next().read_bytes()?;
-            reader.read_optional(|reader| reader.read_tagged(yasna::Tag::context(0), |inner| inner.read_oid()))?;
-            let (point, _) = reader
-                .next()
-                .read_tagged(yasna::Tag::context(1), |inner| inner.read_bitvec_bytes())?;
+            reader.read_optional(|reader| {
+                reader.read_tagged(yasna::Tag::context(0), |inner| inner.read_oid())
+            })?;
+            let (point, _) =
+                reader.next().read_tagged(yasna::Tag::context(1), |inner| inner.read_bitvec_bytes())?;
             Ok((secret, point))
         })
     })
@@ -236,8 +239,8 @@ impl PublicKey {
         match block.tag() {
             "PUBLIC KEY" => PublicKey::from_info(block.contents()),
             "CERTIFICATE" => {
-                let (_, certificate) =
-                    x509_parser::certificate::X509Certificate::from_der(block.contents()).map_err(|_| KeyError::Unsupported)?;
+                let (_, certificate) = x509_parser::certificate::X509Certificate::from_der(block.contents())
+                    .map_err(|_| KeyError::Unsupported)?;
                 PublicKey::from_info(certificate.public_key().raw)
             }
             _ => PrivateKey::from_pem(text).map(|key| key.public),
@@ -370,8 +373,14 @@ mod tests {
         for (text, want) in [
             ("", "the key is neither ECDSA (P-256, P-384) nor RSA, or is damaged"),
             (SEC1, "the key is neither ECDSA (P-256, P-384) nor RSA, or is damaged"),
-            ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "PEM block \"CERTIFICATE\" is not a key"),
-            ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "the key is neither ECDSA (P-256, P-384) nor RSA, or is damaged"),
+            (
+                "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+                "PEM block \"CERTIFICATE\" is not a key",
+            ),
+            (
+                "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+                "the key is neither ECDSA (P-256, P-384) nor RSA, or is damaged",
+            ),
         ] {
             let error = PrivateKey::from_pem(text.as_bytes()).expect_err("no key");
             assert_eq!(error.to_string(), want);

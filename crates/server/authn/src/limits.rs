@@ -11,7 +11,7 @@ pub const REQUEST_MAX_BYTES: usize = 256 * 1024;
 /// Most certificates of one presented chain that are considered.
 pub const CHAIN_MAX_CERTIFICATES: usize = 16;
 
-/// Most bound objects, audiences and groups are unbounded upstream; impersonation headers are capped here.
+/// Most groups and extra values that one request may impersonate, each of which is a question to the authorizer.
 pub const IMPERSONATION_MAX_VALUES: usize = 1024;
 
 /// How long a certificate authority made here lasts (kubeadm's `CACertificateValidityPeriod`).

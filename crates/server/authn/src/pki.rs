@@ -33,7 +33,9 @@ pub enum PkiError {
         source: FileError,
     },
     /// One half of a pair is there.
-    #[error("{present} exists but {missing} does not: restore {missing} from a backup, or remove {present} to have both made anew")]
+    #[error(
+        "{present} exists but {missing} does not: restore {missing} from a backup, or remove {present} to have both made anew"
+    )]
     HalfMissing {
         /// The file that is there.
         present: String,
@@ -138,7 +140,8 @@ impl Pki {
         template: &dyn Fn(&PrivateKey) -> Template,
     ) -> Result<Identity, PkiError> {
         let (certificate_file, key_file) = (format!("{stem}.crt"), format!("{stem}.key"));
-        if let (Some(certificate), Some(key_text)) = (read(files, &certificate_file)?, read(files, &key_file)?)
+        if let (Some(certificate), Some(key_text)) =
+            (read(files, &certificate_file)?, read(files, &key_file)?)
             && let Ok(key) = PrivateKey::from_pem(&key_text)
             && authority.issued(&certificate, &template(&key), now)
         {
@@ -169,8 +172,8 @@ fn open_authority(
     let (certificate_file, key_file) = (format!("{stem}.crt"), format!("{stem}.key"));
     match (read(files, &certificate_file)?, read(files, &key_file)?) {
         (Some(certificate), Some(key)) => {
-            let key = PrivateKey::from_pem(&key)
-                .map_err(|source| PkiError::Key { file: key_file, source })?;
+            let key =
+                PrivateKey::from_pem(&key).map_err(|source| PkiError::Key { file: key_file, source })?;
             Authority::load(&certificate, key, now)
                 .map_err(|source| PkiError::Damaged { file: certificate_file, source })
         }
@@ -193,7 +196,9 @@ fn open_authority(
 fn open_service_account(files: &dyn Files) -> Result<PrivateKey, PkiError> {
     let file = "sa.key";
     let key = match read(files, file)? {
-        Some(text) => PrivateKey::from_pem(&text).map_err(|source| PkiError::Key { file: file.to_owned(), source })?,
+        Some(text) => {
+            PrivateKey::from_pem(&text).map_err(|source| PkiError::Key { file: file.to_owned(), source })?
+        }
         None if read(files, "sa.pub")?.is_some() => {
             return Err(PkiError::HalfMissing { present: "sa.pub".to_owned(), missing: file.to_owned() });
         }

@@ -114,7 +114,11 @@ fn read_name(name: &GeneralName<'_>) -> Result<AlternativeName, RequestError> {
 ///
 /// # Errors
 /// When the key does not sign.
-pub fn create(key: &PrivateKey, subject: &Name, alternative_names: &[AlternativeName]) -> Result<String, KeyError> {
+pub fn create(
+    key: &PrivateKey,
+    subject: &Name,
+    alternative_names: &[AlternativeName],
+) -> Result<String, KeyError> {
     let body = yasna::construct_der(|writer| {
         writer.write_sequence(|writer| {
             writer.next().write_u8(0);
@@ -127,7 +131,9 @@ pub fn create(key: &PrivateKey, subject: &Name, alternative_names: &[Alternative
                     }
                     // extensionRequest of PKCS#9.
                     writer.next().write_sequence(|writer| {
-                        writer.next().write_oid(&ObjectIdentifier::from_slice(&[1, 2, 840, 113549, 1, 9, 14]));
+                        writer
+                            .next()
+                            .write_oid(&ObjectIdentifier::from_slice(&[1, 2, 840, 113549, 1, 9, 14]));
                         writer.next().write_set_of(|writer| {
                             writer.next().write_sequence(|writer| {
                                 write_extension(writer, &[2, 5, 29, 17], subject.is_empty(), |writer| {
@@ -173,7 +179,8 @@ mod tests {
     #[test]
     fn another_implementation_s_request_is_read() {
         let key = rcgen::KeyPair::generate().expect("a key");
-        let mut params = rcgen::CertificateParams::new(vec!["node-1".to_owned(), "10.0.0.7".to_owned()]).expect("names");
+        let mut params =
+            rcgen::CertificateParams::new(vec!["node-1".to_owned(), "10.0.0.7".to_owned()]).expect("names");
         params.distinguished_name = rcgen::DistinguishedName::new();
         params.distinguished_name.push(rcgen::DnType::CommonName, "system:node:node-1");
         let text = params.serialize_request(&key).expect("a request").pem().expect("PEM");

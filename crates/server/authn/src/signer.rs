@@ -178,7 +178,12 @@ pub struct Approval {
 }
 
 /// The ways by which `request` of the user `username` may be approved automatically, in the order to be tried.
-pub fn approvals<S: AsRef<str>>(signer: Signer, request: &Request, usages: &[S], username: &str) -> Vec<Approval> {
+pub fn approvals<S: AsRef<str>>(
+    signer: Signer,
+    request: &Request,
+    usages: &[S],
+    username: &str,
+) -> Vec<Approval> {
     if signer != Signer::KubeApiserverClientKubelet || check_kubelet_client(request, usages).is_err() {
         return Vec::new();
     }

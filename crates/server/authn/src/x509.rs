@@ -134,10 +134,12 @@ fn explain(error: CertificateError, own: &CertificateDer<'_>, now: Time) -> X509
             now,
             end: validity.map_or_else(String::new, |validity| stamp(validity.not_after.timestamp())),
         },
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => X509Error::NotYetValid {
-            now,
-            begin: validity.map_or_else(String::new, |validity| stamp(validity.not_before.timestamp())),
-        },
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            X509Error::NotYetValid {
+                now,
+                begin: validity.map_or_else(String::new, |validity| stamp(validity.not_before.timestamp())),
+            }
+        }
         CertificateError::UnknownIssuer | CertificateError::BadSignature => X509Error::UnknownAuthority,
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => X509Error::Usage,
         CertificateError::BadEncoding => X509Error::Malformed,

@@ -157,9 +157,13 @@ mod tests {
 
     #[test]
     fn extended_usages_are_sorted_and_once() {
-        let (bits, extended) = parse(&["client auth", "s/mime", "server auth", "email protection"]).expect("known");
+        let (bits, extended) =
+            parse(&["client auth", "s/mime", "server auth", "email protection"]).expect("known");
         assert!(bits.is_empty());
-        assert_eq!(extended, [ExtendedUsage::ServerAuth, ExtendedUsage::ClientAuth, ExtendedUsage::EmailProtection]);
+        assert_eq!(
+            extended,
+            [ExtendedUsage::ServerAuth, ExtendedUsage::ClientAuth, ExtendedUsage::EmailProtection]
+        );
         assert_eq!(parse(&["client auth", "sudo"]), Err(vec!["sudo".to_owned()]));
     }
 }

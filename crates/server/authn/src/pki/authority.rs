@@ -54,7 +54,12 @@ impl Authority {
     ///
     /// # Errors
     /// When the key does not sign.
-    pub fn create_with(name: &str, key: PrivateKey, now: Time, random: &dyn Random) -> Result<Authority, KeyError> {
+    pub fn create_with(
+        name: &str,
+        key: PrivateKey,
+        now: Time,
+        random: &dyn Random,
+    ) -> Result<Authority, KeyError> {
         let subject = Name::new(name, &[]);
         let template = Template {
             // kubeadm's authorities carry their name so too; some clients refuse certificates without any.

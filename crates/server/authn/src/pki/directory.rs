@@ -2,7 +2,11 @@
 //!
 //! The one module of this crate that touches files. A file appears whole or not at all: it is written beside its
 //! place, synced and renamed. Secrets are readable by their owner only, from their first byte on.
-#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "the shell of this crate: it keeps the files")]
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "the shell of this crate: it keeps the files"
+)]
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};

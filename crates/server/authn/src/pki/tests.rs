@@ -34,7 +34,8 @@ fn what_was_made_once_stays() {
     assert_eq!(first.front_proxy.certificate_der(), second.front_proxy.certificate_der());
     assert_eq!(first.service_account.public(), second.service_account.public());
     for (file, mode) in [("ca.key", 0o600), ("ca.crt", 0o644), ("sa.key", 0o600), ("sa.pub", 0o644)] {
-        let found = std::fs::metadata(place.path().join("pki").join(file)).expect(file).permissions().mode() & 0o777;
+        let found =
+            std::fs::metadata(place.path().join("pki").join(file)).expect(file).permissions().mode() & 0o777;
         assert_eq!(found, mode, "{file}");
     }
 }
@@ -42,10 +43,22 @@ fn what_was_made_once_stays() {
 #[test]
 fn what_cannot_be_used_is_refused_with_what_to_do() {
     let cases: &[(&str, Option<&str>, &str)] = &[
-        ("ca.key", None, "ca.crt exists but ca.key does not: restore ca.key from a backup, or remove ca.crt to have both made anew"),
+        (
+            "ca.key",
+            None,
+            "ca.crt exists but ca.key does not: restore ca.key from a backup, or remove ca.crt to have both made anew",
+        ),
         ("ca.crt", Some("ruined"), "ca.crt is damaged: restore it from a backup: it holds no certificate"),
-        ("ca.key", Some("ruined"), "ca.key holds no usable key: restore it from a backup: the key is neither ECDSA (P-256, P-384) nor RSA, or is damaged"),
-        ("sa.key", None, "sa.pub exists but sa.key does not: restore sa.key from a backup, or remove sa.pub to have both made anew"),
+        (
+            "ca.key",
+            Some("ruined"),
+            "ca.key holds no usable key: restore it from a backup: the key is neither ECDSA (P-256, P-384) nor RSA, or is damaged",
+        ),
+        (
+            "sa.key",
+            None,
+            "sa.pub exists but sa.key does not: restore sa.key from a backup, or remove sa.pub to have both made anew",
+        ),
     ];
     for (file, contents, want) in cases {
         let place = tempfile::tempdir().expect("a directory");
@@ -70,8 +83,13 @@ fn a_key_of_another_authority_an_exposed_one_and_an_ended_one_are_refused() {
     let key = directory.read("front-proxy-ca.key").expect("read").expect("there");
     directory.replace("ca.key", &key, true).expect("written");
     let error = open(&directory).expect_err("refused");
-    assert!(base::error::Chain(&error).to_string().ends_with("its certificate does not belong to the key beside it"));
-    std::fs::set_permissions(place.path().join("ca.key"), std::fs::Permissions::from_mode(0o644)).expect("changed");
+    assert!(
+        base::error::Chain(&error)
+            .to_string()
+            .ends_with("its certificate does not belong to the key beside it")
+    );
+    std::fs::set_permissions(place.path().join("ca.key"), std::fs::Permissions::from_mode(0o644))
+        .expect("changed");
     let error = open(&directory).expect_err("refused");
     assert!(base::error::Chain(&error).to_string().contains("mode 644"), "{error}");
 }
@@ -104,7 +122,8 @@ fn leaves_are_renewed_when_due_and_when_names_change() {
     let other = tempfile::tempdir().expect("a directory");
     let stranger = open(&Directory::new(other.path())).expect("made");
     let before = pki.component(&directory, &Component::Scheduler, NOW, &SystemRandom).expect("a certificate");
-    let after = stranger.component(&directory, &Component::Scheduler, NOW, &SystemRandom).expect("a certificate");
+    let after =
+        stranger.component(&directory, &Component::Scheduler, NOW, &SystemRandom).expect("a certificate");
     assert_ne!(before.certificate, after.certificate, "another authority's certificate is not kept");
 }
 
@@ -122,8 +141,17 @@ fn the_serving_certificate_has_every_name() {
     assert_eq!(
         text,
         [
-            "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
-            "localhost", "node-1", "10.96.0.1", "127.0.0.1", "192.0.2.7", "198.51.100.4", "::1"
+            "kubernetes",
+            "kubernetes.default",
+            "kubernetes.default.svc",
+            "kubernetes.default.svc.cluster.local",
+            "localhost",
+            "node-1",
+            "10.96.0.1",
+            "127.0.0.1",
+            "192.0.2.7",
+            "198.51.100.4",
+            "::1"
         ]
     );
 }

@@ -39,10 +39,30 @@ fn signers_permit_what_upstream_s_permit() {
         (Signer::KubeApiserverClientKubelet, node(&[]), &client_rsa, None),
         (Signer::KubeApiserverClientKubelet, node(&[]), &serving, Some(client_usages)),
         (Signer::KubeApiserverClientKubelet, node(&[]), &["client auth"], Some(client_usages)),
-        (Signer::KubeApiserverClientKubelet, node(&[dns()]), &client, Some("DNS subjectAltNames are not allowed")),
-        (Signer::KubeApiserverClientKubelet, node(&[ip.clone(), mail.clone()]), &client, Some("Email subjectAltNames are not allowed")),
-        (Signer::KubeApiserverClientKubelet, node(&[ip.clone()]), &client, Some("IP subjectAltNames are not allowed")),
-        (Signer::KubeApiserverClientKubelet, node(&[uri.clone()]), &client, Some("URI subjectAltNames are not allowed")),
+        (
+            Signer::KubeApiserverClientKubelet,
+            node(&[dns()]),
+            &client,
+            Some("DNS subjectAltNames are not allowed"),
+        ),
+        (
+            Signer::KubeApiserverClientKubelet,
+            node(&[ip.clone(), mail.clone()]),
+            &client,
+            Some("Email subjectAltNames are not allowed"),
+        ),
+        (
+            Signer::KubeApiserverClientKubelet,
+            node(std::slice::from_ref(&ip)),
+            &client,
+            Some("IP subjectAltNames are not allowed"),
+        ),
+        (
+            Signer::KubeApiserverClientKubelet,
+            node(std::slice::from_ref(&uri)),
+            &client,
+            Some("URI subjectAltNames are not allowed"),
+        ),
         (
             Signer::KubeApiserverClientKubelet,
             request("system:node:n", &["system:nodes", "system:masters"], &[]),
@@ -56,9 +76,19 @@ fn signers_permit_what_upstream_s_permit() {
             Some("subject common name does not begin with system:node:"),
         ),
         (Signer::KubeletServing, node(&[dns()]), &serving, None),
-        (Signer::KubeletServing, node(&[ip]), &["key encipherment", "server auth", "digital signature"], None),
+        (
+            Signer::KubeletServing,
+            node(&[ip]),
+            &["key encipherment", "server auth", "digital signature"],
+            None,
+        ),
         (Signer::KubeletServing, node(&[]), &serving, Some("DNS or IP subjectAltName is required")),
-        (Signer::KubeletServing, node(&[dns(), mail]), &serving, Some("Email subjectAltNames are not allowed")),
+        (
+            Signer::KubeletServing,
+            node(&[dns(), mail]),
+            &serving,
+            Some("Email subjectAltNames are not allowed"),
+        ),
         (Signer::KubeletServing, node(&[dns(), uri]), &serving, Some("URI subjectAltNames are not allowed")),
         (Signer::KubeletServing, node(&[dns()]), &client, Some(serving_usages)),
         (
@@ -68,8 +98,18 @@ fn signers_permit_what_upstream_s_permit() {
             Some("subject common name does not begin with system:node:"),
         ),
         (Signer::KubeApiserverClient, request("jane", &["dev", "ops"], &[]), &client, None),
-        (Signer::KubeApiserverClient, request("jane", &[], &[]), &["digital signature"], Some("missing required usage for client certificate: client auth")),
-        (Signer::KubeApiserverClient, request("jane", &[], &[]), &["client auth", "server auth"], Some("invalid usage for client certificate: server auth")),
+        (
+            Signer::KubeApiserverClient,
+            request("jane", &[], &[]),
+            &["digital signature"],
+            Some("missing required usage for client certificate: client auth"),
+        ),
+        (
+            Signer::KubeApiserverClient,
+            request("jane", &[], &[]),
+            &["client auth", "server auth"],
+            Some("invalid usage for client certificate: server auth"),
+        ),
         (Signer::LegacyUnknown, request("x", &[], &[dns()]), &["server auth", "client auth"], None),
     ];
     for (signer, request, usages, want) in cases {
@@ -82,7 +122,8 @@ fn signers_permit_what_upstream_s_permit() {
 
 fn validity(pem_text: &str) -> (i64, i64) {
     let block = pem::parse(pem_text).expect("PEM");
-    let (_, certificate) = x509_parser::certificate::X509Certificate::from_der(block.contents()).expect("a certificate");
+    let (_, certificate) =
+        x509_parser::certificate::X509Certificate::from_der(block.contents()).expect("a certificate");
     (certificate.validity().not_before.timestamp(), certificate.validity().not_after.timestamp())
 }
 
@@ -113,7 +154,15 @@ fn lifetimes_are_kept_within_bounds_and_the_authority_s() {
     }
     let late = authority.not_after() - Duration::from_secs(3600);
     let sign_at = |at| {
-        sign(Signer::KubeApiserverClient, &request("j", &[], &[]), &["client auth"], None, &authority, at, &SystemRandom)
+        sign(
+            Signer::KubeApiserverClient,
+            &request("j", &[], &[]),
+            &["client auth"],
+            None,
+            &authority,
+            at,
+            &SystemRandom,
+        )
     };
     assert_eq!(validity(&sign_at(late).expect("signed")).1, authority.not_after().unix_seconds());
     let error = sign_at(authority.not_after()).expect_err("ended");
@@ -128,10 +177,19 @@ fn a_signed_certificate_says_what_was_asked_for_and_no_more() {
     subject.uid = vec!["42".to_owned()];
     let text = request::create(&key, &subject, &[dns()]).expect("a request");
     let request = Request::from_pem(text.as_bytes()).expect("readable");
-    let pem = sign(Signer::LegacyUnknown, &request, &["client auth", "digital signature"], None, &authority, NOW, &SystemRandom)
-        .expect("signed");
+    let pem = sign(
+        Signer::LegacyUnknown,
+        &request,
+        &["client auth", "digital signature"],
+        None,
+        &authority,
+        NOW,
+        &SystemRandom,
+    )
+    .expect("signed");
     let block = pem::parse(&pem).expect("PEM");
-    let (_, certificate) = x509_parser::certificate::X509Certificate::from_der(block.contents()).expect("a certificate");
+    let (_, certificate) =
+        x509_parser::certificate::X509Certificate::from_der(block.contents()).expect("a certificate");
     let name = Name::read(certificate.subject()).expect("text");
     assert_eq!(name, Name::new("jane", &["dev", "ops"]), "the uid is dropped");
     assert!(!certificate.is_ca());
@@ -146,10 +204,16 @@ fn a_signed_certificate_says_what_was_asked_for_and_no_more() {
 fn nodes_are_approved_by_themselves_or_by_bootstrappers() {
     let client = ["digital signature", "client auth"];
     let subresources = |signer, request: &Request, usages: &[&str], user| {
-        approvals(signer, request, usages, user).iter().map(|approval| approval.subresource).collect::<Vec<_>>()
+        approvals(signer, request, usages, user)
+            .iter()
+            .map(|approval| approval.subresource)
+            .collect::<Vec<_>>()
     };
     let kubelet = Signer::KubeApiserverClientKubelet;
-    assert_eq!(subresources(kubelet, &node(&[]), &client, "system:node:node-1"), ["selfnodeclient", "nodeclient"]);
+    assert_eq!(
+        subresources(kubelet, &node(&[]), &client, "system:node:node-1"),
+        ["selfnodeclient", "nodeclient"]
+    );
     assert_eq!(subresources(kubelet, &node(&[]), &client, "system:bootstrap:abcdef"), ["nodeclient"]);
     assert!(subresources(kubelet, &node(&[dns()]), &client, "system:node:node-1").is_empty());
     assert!(subresources(Signer::KubeApiserverClient, &node(&[]), &client, "system:node:node-1").is_empty());

@@ -32,7 +32,9 @@ fn certificate(authority: &Authority, change: impl FnOnce(&mut Template)) -> Cer
 fn chains_are_checked() {
     let ours = authority();
     let stranger = authority();
-    let check = |der: CertificateDer<'static>, at| trusted(&ours).verify(&[der], at).err().map(|error| error.to_string());
+    let check = |der: CertificateDer<'static>, at| {
+        trusted(&ours).verify(&[der], at).err().map(|error| error.to_string())
+    };
     assert_eq!(check(certificate(&ours, |_| {}), NOW), None);
     assert_eq!(
         check(certificate(&stranger, |_| {}), NOW).as_deref(),
@@ -40,17 +42,25 @@ fn chains_are_checked() {
     );
     assert_eq!(
         check(certificate(&ours, |template| template.not_after = NOW - HOUR), NOW).as_deref(),
-        Some("x509: certificate has expired or is not yet valid: current time 2023-11-14T22:13:20Z is after 2023-11-14T21:13:20Z")
+        Some(
+            "x509: certificate has expired or is not yet valid: current time 2023-11-14T22:13:20Z is after 2023-11-14T21:13:20Z"
+        )
     );
     assert_eq!(
         check(certificate(&ours, |template| template.not_before = NOW + HOUR), NOW).as_deref(),
-        Some("x509: certificate has expired or is not yet valid: current time 2023-11-14T22:13:20Z is before 2023-11-14T23:13:20Z")
+        Some(
+            "x509: certificate has expired or is not yet valid: current time 2023-11-14T22:13:20Z is before 2023-11-14T23:13:20Z"
+        )
     );
     assert_eq!(
-        check(certificate(&ours, |template| template.extended_usages = vec![ExtendedUsage::ServerAuth]), NOW).as_deref(),
+        check(certificate(&ours, |template| template.extended_usages = vec![ExtendedUsage::ServerAuth]), NOW)
+            .as_deref(),
         Some("x509: certificate specifies an incompatible key usage")
     );
-    assert_eq!(check(CertificateDer::from(vec![1, 2, 3]), NOW).as_deref(), Some("x509: malformed certificate"));
+    assert_eq!(
+        check(CertificateDer::from(vec![1, 2, 3]), NOW).as_deref(),
+        Some("x509: malformed certificate")
+    );
     let good = certificate(&ours, |_| {});
     assert_eq!(trusted(&ours).verify(&vec![good; CHAIN_MAX_CERTIFICATES + 1], NOW), Err(X509Error::TooLong));
     assert_eq!(trusted(&ours).verify(&[], NOW), Err(X509Error::Malformed));

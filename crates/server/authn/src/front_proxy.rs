@@ -1,0 +1,112 @@
+//! Users that a trusted proxy names in request headers (`X-Remote-User` and company).
+//!
+//! The proxy proves itself by a client certificate of the front-proxy authority. Follows
+//! `k8s.io/apiserver/pkg/authentication/request/headerrequest`.
+
+use std::collections::BTreeMap;
+
+use base::time::Time;
+use http::HeaderMap;
+use rustls::pki_types::CertificateDer;
+
+use crate::headers;
+use crate::user::User;
+use crate::x509::{ClientAuthorities, X509Error, subject};
+
+/// Which headers name a user. Names are case-insensitive; kept in small letters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FrontProxyHeaders {
+    user: Vec<String>,
+    uid: Vec<String>,
+    group: Vec<String>,
+    extra_prefixes: Vec<String>,
+}
+
+impl Default for FrontProxyHeaders {
+    fn default() -> FrontProxyHeaders {
+        FrontProxyHeaders::new(
+            &["X-Remote-User"],
+            &["X-Remote-Uid"],
+            &["X-Remote-Group"],
+            &["X-Remote-Extra-"],
+        )
+    }
+}
+
+impl FrontProxyHeaders {
+    /// The given headers: the first user (or uid) header with a value counts, all groups and extras do.
+    pub fn new(user: &[&str], uid: &[&str], group: &[&str], extra_prefixes: &[&str]) -> FrontProxyHeaders {
+        let small = |names: &[&str]| names.iter().map(|name| name.trim().to_ascii_lowercase()).collect();
+        FrontProxyHeaders {
+            user: small(user),
+            uid: small(uid),
+            group: small(group),
+            extra_prefixes: small(extra_prefixes),
+        }
+    }
+
+    /// The user that the headers name, if any.
+    pub fn read(&self, headers: &HeaderMap) -> Option<User> {
+        let first = |names: &[String]| names.iter().find_map(|name| headers::first(headers, name));
+        let name = first(&self.user)?;
+        let mut extra: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for prefix in &self.extra_prefixes {
+            for (key, value) in headers::extra(headers, prefix) {
+                extra.entry(key).or_default().push(value);
+            }
+        }
+        let groups = self.group.iter().flat_map(|name| headers::all(headers, name));
+        Some(User {
+            name,
+            uid: first(&self.uid).unwrap_or_default(),
+            groups: groups.filter(|group| !group.is_empty()).collect(),
+            extra,
+        })
+    }
+
+    /// Removes the headers, so that nothing behind takes them for true.
+    pub fn clear(&self, headers: &mut HeaderMap) {
+        let named = |name: &str| {
+            [&self.user, &self.uid, &self.group].iter().any(|names| names.iter().any(|own| own == name))
+        };
+        let prefixed =
+            |name: &str| self.extra_prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()));
+        let gone: Vec<_> =
+            headers.keys().filter(|name| named(name.as_str()) || prefixed(name.as_str())).cloned().collect();
+        for name in gone {
+            headers.remove(name);
+        }
+    }
+}
+
+/// The proxies that are trusted, and how.
+#[derive(Clone, Debug)]
+pub struct FrontProxy {
+    /// Whose certificates prove a proxy.
+    pub authorities: ClientAuthorities,
+    /// The common names that may; all, when empty.
+    pub allowed_names: Vec<String>,
+    /// The headers.
+    pub headers: FrontProxyHeaders,
+}
+
+impl FrontProxy {
+    /// The user that a proxy names; `None` when there is no certificate, or no user in the headers.
+    ///
+    /// # Errors
+    /// When the certificate is not a trusted proxy's.
+    pub fn authenticate(
+        &self,
+        chain: &[CertificateDer<'_>],
+        headers: &HeaderMap,
+        now: Time,
+    ) -> Result<Option<User>, X509Error> {
+        let Some(own) = chain.first() else { return Ok(None) };
+        self.authorities.verify(chain, now)?;
+        let name = subject(own)?.common_name;
+        if !self.allowed_names.is_empty() && !self.allowed_names.contains(&name) {
+            return Err(X509Error::NotAllowed(name));
+        }
+        Ok(self.headers.read(headers))
+    }
+}
