@@ -121,8 +121,7 @@ pub(super) fn address(index: u32, cidr: Cidr) -> AddressMessage {
     message.header.family = family(cidr.address());
     message.header.prefix_len = cidr.prefix();
     message.header.index = index;
-    message.header.scope =
-        if is_link_local(cidr.address()) { AddressScope::Link } else { AddressScope::Universe };
+    message.header.scope = scope(cidr.address());
     message.attributes.push(AddressAttribute::Local(cidr.address()));
     message.attributes.push(AddressAttribute::Address(cidr.address()));
     if !cidr.is_ipv4() {
@@ -133,10 +132,12 @@ pub(super) fn address(index: u32, cidr: Cidr) -> AddressMessage {
     message
 }
 
-fn is_link_local(address: IpAddr) -> bool {
+/// IPv4 addresses are all of global scope: masquerading passes over link-local ones, and the pods' gateway address is the
+/// only one that a node without an uplink has to masquerade with.
+fn scope(address: IpAddr) -> AddressScope {
     match address {
-        IpAddr::V4(address) => address.is_link_local(),
-        IpAddr::V6(address) => address.is_unicast_link_local(),
+        IpAddr::V6(address) if address.is_unicast_link_local() => AddressScope::Link,
+        _ => AddressScope::Universe,
     }
 }
 
