@@ -24,8 +24,9 @@ pub use ip::{
     is_valid_ip, is_valid_ip_for_legacy_field, parse_cidr_sloppy, parse_ip_sloppy,
 };
 pub use misc::{
-    is_c_identifier, is_config_map_key, is_env_var_name, is_http_header_name, is_in_range, is_relaxed_env_var_name,
-    is_valid_group_id, is_valid_percent, is_valid_port_name, is_valid_port_num, is_valid_user_id,
+    is_c_identifier, is_config_map_key, is_env_var_name, is_http_header_name, is_in_range,
+    is_relaxed_env_var_name, is_valid_group_id, is_valid_percent, is_valid_port_name, is_valid_port_num,
+    is_valid_user_id,
 };
 
 /// How a kind's names are checked: the name, and whether more will be appended to it (`generateName`).

@@ -54,7 +54,8 @@ pub fn json(text: &str) -> String {
 /// Whether Go's `unicode.IsPrint` holds.
 pub fn printable(c: char) -> bool {
     // Rust escapes what Go does not print; a leading letter keeps it from escaping combining marks too.
-    c != '"' && c != '\\' && c != '\'' && format!("a{c}").escape_debug().count() == 2 || (' '..='~').contains(&c)
+    c != '"' && c != '\\' && c != '\'' && format!("a{c}").escape_debug().count() == 2
+        || (' '..='~').contains(&c)
 }
 
 fn push(out: &mut String, args: std::fmt::Arguments<'_>) {

@@ -123,7 +123,8 @@ impl From<&Bytes> for BadValue {
         const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         let mut text = String::with_capacity(value.len().div_ceil(3) * 4);
         for chunk in value.chunks(3) {
-            let bits = chunk.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+            let bits =
+                chunk.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
             for place in 0..4 {
                 let letter = ALPHABET[(bits >> (18 - 6 * place)) as usize & 63];
                 text.push(if place <= chunk.len() { char::from(letter) } else { '=' });
@@ -145,7 +146,10 @@ mod tests {
         assert_eq!(shown(1.5f64.into()).as_deref(), Some("1.5"));
         assert_eq!(shown(1e21f64.into()).as_deref(), Some("1e+21"));
         assert_eq!(shown(0.00001f64.into()).as_deref(), Some("1e-05"));
-        assert_eq!(shown((&vec!["a".to_owned(), "<".to_owned()]).into()).as_deref(), Some(r#"["a","\u003c"]"#));
+        assert_eq!(
+            shown((&vec!["a".to_owned(), "<".to_owned()]).into()).as_deref(),
+            Some(r#"["a","\u003c"]"#)
+        );
         assert_eq!(shown((&IntOrString::String("x".into())).into()).as_deref(), Some("\"x\""));
         assert_eq!(shown(Option::<i64>::None.into()).as_deref(), Some("null"));
         assert_eq!(shown((&Bytes::from_static(b"ab")).into()).as_deref(), Some("\"YWI=\""));

@@ -119,7 +119,11 @@ impl FieldError {
     }
 
     /// A value that is not among `supported`, which the message lists in the order given.
-    pub fn not_supported(path: &Path, value: impl Into<BadValue>, supported: &[impl AsRef<str>]) -> FieldError {
+    pub fn not_supported(
+        path: &Path,
+        value: impl Into<BadValue>,
+        supported: &[impl AsRef<str>],
+    ) -> FieldError {
         let mut detail = String::new();
         if !supported.is_empty() {
             let quoted: Vec<String> = supported.iter().map(|value| quote::go(value.as_ref())).collect();
@@ -280,10 +284,14 @@ mod tests {
             (FieldError::required(&at, ""), "spec.a: Required value"),
             (FieldError::required(&at, "say it"), "spec.a: Required value: say it"),
             (FieldError::invalid(&at, "x", "no"), "spec.a: Invalid value: \"x\": no"),
-            (FieldError::invalid(&at, -1, "must be greater than or equal to 0"),
-                "spec.a: Invalid value: -1: must be greater than or equal to 0"),
-            (FieldError::not_supported(&at, "x", &["a", "b"]),
-                "spec.a: Unsupported value: \"x\": supported values: \"a\", \"b\""),
+            (
+                FieldError::invalid(&at, -1, "must be greater than or equal to 0"),
+                "spec.a: Invalid value: -1: must be greater than or equal to 0",
+            ),
+            (
+                FieldError::not_supported(&at, "x", &["a", "b"]),
+                "spec.a: Unsupported value: \"x\": supported values: \"a\", \"b\"",
+            ),
             (FieldError::duplicate(&at, "x"), "spec.a: Duplicate value: \"x\""),
             (FieldError::not_found(&at, "x"), "spec.a: Not found: \"x\""),
             (FieldError::forbidden(&at, "not here"), "spec.a: Forbidden: not here"),
@@ -294,7 +302,10 @@ mod tests {
             (FieldError::too_few(&at, 0, 1), "spec.a: Too few: 0: must have at least 1 item"),
             (FieldError::too_short(&at, 2), "spec.a: Too short: must be at least 2 characters"),
             (FieldError::internal(&at, "boom"), "spec.a: Internal error: boom"),
-            (FieldError::type_invalid(&at, 3, "must be a string"), "spec.a: Invalid value: 3: must be a string"),
+            (
+                FieldError::type_invalid(&at, 3, "must be a string"),
+                "spec.a: Invalid value: 3: must be a string",
+            ),
         ] {
             assert_eq!(error.to_string(), text);
         }

@@ -4,8 +4,7 @@ use super::{dns, regex_error};
 use crate::limits::{DNS_LABEL_BYTES, DNS_SUBDOMAIN_BYTES, LABEL_BYTES};
 
 const LABEL: &str = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
-const LABEL_MESSAGE: &str =
-    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
+const LABEL_MESSAGE: &str = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
 const LABEL_EXAMPLES: &[&str] = &["MyName", "my.name", "123-abc"];
 const LABEL_VALUE_MESSAGE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
 const CASELESS_MESSAGE: &str = "an RFC 1123 subdomain must consist of alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character";
@@ -128,7 +127,8 @@ pub fn is_decimal_integer(text: &str) -> Vec<String> {
         return vec!["must be non-empty".to_owned()];
     }
     let digits = text.strip_prefix('-').unwrap_or(text);
-    let canonical = digits.bytes().all(|b| b.is_ascii_digit()) && !digits.is_empty() && !digits.starts_with('0');
+    let canonical =
+        digits.bytes().all(|b| b.is_ascii_digit()) && !digits.is_empty() && !digits.starts_with('0');
     if canonical || text == "0" {
         return Vec::new();
     }

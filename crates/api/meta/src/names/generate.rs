@@ -9,6 +9,7 @@ pub const SUFFIX_ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
 pub fn generate_name(base: &str, random: [u8; GENERATED_SUFFIX]) -> String {
     let room = GENERATED_NAME_BYTES - GENERATED_SUFFIX;
     let end = (0..=room.min(base.len())).rev().find(|end| base.is_char_boundary(*end)).unwrap_or(0);
-    let suffix = random.map(|number| char::from(SUFFIX_ALPHABET[usize::from(number) % SUFFIX_ALPHABET.len()]));
+    let suffix =
+        random.map(|number| char::from(SUFFIX_ALPHABET[usize::from(number) % SUFFIX_ALPHABET.len()]));
     base[..end].chars().chain(suffix).collect()
 }

@@ -123,7 +123,9 @@ pub fn ip_warnings(path: &Path, text: &str) -> Vec<String> {
         return vec![format!("{path}: non-standard IP address {quoted} is invalid: use {wanted}")];
     }
     if address.is_ipv6() && shown != text {
-        return vec![format!("{path}: IPv6 address {quoted} should be in RFC 5952 canonical format ({wanted})")];
+        return vec![format!(
+            "{path}: IPv6 address {quoted} should be in RFC 5952 canonical format ({wanted})"
+        )];
     }
     Vec::new()
 }
@@ -159,7 +161,12 @@ fn parse_cidr(path: &Path, text: &str, strict: bool) -> Result<Cidr, ErrorList> 
 }
 
 /// The CIDR of a field older than strict checks; `valid_old` are the values it had before, which stay good.
-pub fn is_valid_cidr_for_legacy_field(path: &Path, text: &str, strict: bool, valid_old: &[&str]) -> ErrorList {
+pub fn is_valid_cidr_for_legacy_field(
+    path: &Path,
+    text: &str,
+    strict: bool,
+    valid_old: &[&str],
+) -> ErrorList {
     if valid_old.contains(&text) {
         return ErrorList::new();
     }
@@ -203,7 +210,9 @@ pub fn cidr_warnings(path: &Path, text: &str) -> Vec<String> {
     }
     if warnings.is_empty() && cidr.address.is_ipv6() && cidr.to_string() != text {
         let shown = quote::go(&cidr.to_string());
-        warnings.push(format!("{path}: IPv6 CIDR value {quoted} should be in RFC 5952 canonical format ({shown})"));
+        warnings.push(format!(
+            "{path}: IPv6 CIDR value {quoted} should be in RFC 5952 canonical format ({shown})"
+        ));
     }
     warnings
 }

@@ -13,7 +13,8 @@ fn faults(fault: Option<String>) -> Vec<String> {
 
 /// An identifier of C.
 pub fn is_c_identifier(text: &str) -> Vec<String> {
-    let fits = every(text, |b| b.is_ascii_alphanumeric() || b == b'_') && !text.as_bytes()[0].is_ascii_digit();
+    let fits =
+        every(text, |b| b.is_ascii_alphanumeric() || b == b'_') && !text.as_bytes()[0].is_ascii_digit();
     faults((!fits).then(|| {
         regex_error(
             "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric characters or '_'",

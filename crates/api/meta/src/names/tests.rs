@@ -15,16 +15,30 @@ fn verdicts(check: fn(&str) -> Vec<String>, good: &[&str], bad: &[&str]) {
 #[test]
 fn dns_names() {
     let (l63, l64, d253, d254) = ("a".repeat(63), "a".repeat(64), "a".repeat(253), "a".repeat(254));
-    verdicts(is_dns1123_label, &["a", "0", "a-b", "1-2", &l63], &["", "-", "a-", "-a", "A", "a_b", "a.b", " a", "a\n", &l64]);
+    verdicts(
+        is_dns1123_label,
+        &["a", "0", "a-b", "1-2", &l63],
+        &["", "-", "a-", "-a", "A", "a_b", "a.b", " a", "a\n", &l64],
+    );
     verdicts(is_dns1123_subdomain, &["a", "a.b", "1.2-3", &d253], &["", ".", "a.", ".a", "a..b", "A", &d254]);
     verdicts(is_dns1035_label, &["a", "a-1"], &["", "1", "1a", "a.", "a-"]);
     verdicts(is_wildcard_dns1123_subdomain, &["*.a", "*.a.b"], &["*", "*.*.a", "a.*", "*a"]);
     verdicts(is_dns1123_subdomain_with_underscore, &["_a.b", "a_b"], &["__a", "a_", "_"]);
     assert_eq!(is_dns1123_label("a.b"), ["must not contain dots"]);
-    assert_eq!(is_dns1123_label("A"), ["a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name', or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"]);
+    assert_eq!(
+        is_dns1123_label("A"),
+        [
+            "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name', or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+        ]
+    );
     assert_eq!(is_dns1123_label(&l64), ["must be no more than 63 characters"]);
     assert_eq!(content::is_dns1123_label(&l64), ["must be no more than 63 bytes"]);
-    assert_eq!(is_dns1123_subdomain("_"), [r"a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"]);
+    assert_eq!(
+        is_dns1123_subdomain("_"),
+        [
+            r"a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+        ]
+    );
 }
 
 #[test]
@@ -43,9 +57,18 @@ fn prefixes_may_end_in_a_dash() {
 fn label_keys_and_values() {
     let (l63, l64) = ("a".repeat(63), "a".repeat(64));
     let long = format!("{}/{l63}", "a".repeat(253));
-    verdicts(is_label_key, &["simple", "1.2_3-A", "a.b/C", &long], &["", "-a", "a/", "/a", "a/b/c", "A.b/c", "a b", &l64]);
+    verdicts(
+        is_label_key,
+        &["simple", "1.2_3-A", "a.b/C", &long],
+        &["", "-a", "a/", "/a", "a/b/c", "A.b/c", "a b", &l64],
+    );
     verdicts(is_label_value, &["", "a", "A.b_c-d", &l63], &["-", "a-", "a/b", "a b", &l64]);
-    assert_eq!(is_label_key("a/b/c"), ["a valid label key must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName', or 'my.name', or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"]);
+    assert_eq!(
+        is_label_key("a/b/c"),
+        [
+            "a valid label key must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName', or 'my.name', or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+        ]
+    );
     assert_eq!(is_label_key("/")[..2], ["prefix part must be non-empty", "name part must be non-empty"]);
     assert_eq!(is_label_value(&l64), ["must be no more than 63 bytes"]);
     assert_eq!(content::is_prefixed_label_key("a"), ["must include a prefix (e.g. 'example.com/key')"]);
@@ -76,7 +99,12 @@ fn addresses() {
     for (text, sloppy, strict, canonical) in [
         ("1.2.3.4", "", "", ""),
         ("1.2.03.4", "", "must not have leading 0s", "must not have leading 0s"),
-        ("::ffff:1.2.3.4", "", "must not be an IPv4-mapped IPv6 address", "must not be an IPv4-mapped IPv6 address"),
+        (
+            "::ffff:1.2.3.4",
+            "",
+            "must not be an IPv4-mapped IPv6 address",
+            "must not be an IPv4-mapped IPv6 address",
+        ),
         ("2001:DB8::1", "", "", "must be in canonical form (\"2001:db8::1\")"),
         ("2001:db8:0:0::1", "", "", "must be in canonical form (\"2001:db8::1\")"),
     ] {
@@ -86,11 +114,21 @@ fn addresses() {
         assert_eq!(found(is_valid_ip(&at, text)), canonical, "{text}");
     }
     for bad in ["", "1.2.3", "1.2.3.256", "a", "fe80::1%eth0", "1.2.3.4/24", "1..3.4", "-1.2.3.4"] {
-        assert_eq!(details(&is_valid_ip(&at, bad)), ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"], "{bad}");
+        assert_eq!(
+            details(&is_valid_ip(&at, bad)),
+            ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"],
+            "{bad}"
+        );
     }
     assert!(is_valid_ip_for_legacy_field(&at, "01.2.3.4", true, &["01.2.3.4"]).is_empty());
-    assert_eq!(ip_warnings(&at, "01.2.3.4"), ["ip: non-standard IP address \"01.2.3.4\" is invalid: use \"1.2.3.4\""]);
-    assert_eq!(ip_warnings(&at, "FE80::1"), ["ip: IPv6 address \"FE80::1\" should be in RFC 5952 canonical format (\"fe80::1\")"]);
+    assert_eq!(
+        ip_warnings(&at, "01.2.3.4"),
+        ["ip: non-standard IP address \"01.2.3.4\" is invalid: use \"1.2.3.4\""]
+    );
+    assert_eq!(
+        ip_warnings(&at, "FE80::1"),
+        ["ip: IPv6 address \"FE80::1\" should be in RFC 5952 canonical format (\"fe80::1\")"]
+    );
     assert!(ip_warnings(&at, "fe80::1").is_empty());
 }
 
@@ -101,9 +139,21 @@ fn networks() {
         ("10.0.0.0/8", "", ""),
         ("0.0.0.0/0", "", ""),
         ("::/0", "", ""),
-        ("10.0.0.1/8", "must not have bits set beyond the prefix length", "must not have bits set beyond the prefix length"),
-        ("10.0.0.0/08", "must not have leading 0s in IP or prefix length", "must not have leading 0s in IP or prefix length"),
-        ("::ffff:10.0.0.0/104", "must not have an IPv4-mapped IPv6 address", "must not have an IPv4-mapped IPv6 address"),
+        (
+            "10.0.0.1/8",
+            "must not have bits set beyond the prefix length",
+            "must not have bits set beyond the prefix length",
+        ),
+        (
+            "10.0.0.0/08",
+            "must not have leading 0s in IP or prefix length",
+            "must not have leading 0s in IP or prefix length",
+        ),
+        (
+            "::ffff:10.0.0.0/104",
+            "must not have an IPv4-mapped IPv6 address",
+            "must not have an IPv4-mapped IPv6 address",
+        ),
         ("2001:DB8::/32", "", "must be in canonical form (\"2001:db8::/32\")"),
     ] {
         let found = |errors: ErrorList| details(&errors).join("|");
@@ -112,12 +162,29 @@ fn networks() {
         assert_eq!(found(is_valid_cidr(&at, text)), canonical, "{text}");
     }
     for bad in ["", "10.0.0.0", "10.0.0.0/", "10.0.0.0/33", "::/129", "10.0.0.0/+8", "10.0.0.0/8/8"] {
-        assert_eq!(details(&is_valid_cidr(&at, bad)), ["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"], "{bad}");
+        assert_eq!(
+            details(&is_valid_cidr(&at, bad)),
+            ["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"],
+            "{bad}"
+        );
     }
     assert!(is_interface_address(&at, "10.0.0.1/8").is_empty());
-    assert_eq!(details(&is_interface_address(&at, "::ffff:192.168.0.1/120")), ["must be in canonical form (\"192.168.0.1/24\")"]);
-    assert_eq!(cidr_warnings(&at, "10.0.0.1/8"), ["cidr: CIDR value \"10.0.0.1/8\" is ambiguous in this context (should be \"10.0.0.0/8\" or \"10.0.0.1/32\"?)"]);
-    assert_eq!(cidr_warnings(&at, "2001:DB8::/32"), ["cidr: IPv6 CIDR value \"2001:DB8::/32\" should be in RFC 5952 canonical format (\"2001:db8::/32\")"]);
+    assert_eq!(
+        details(&is_interface_address(&at, "::ffff:192.168.0.1/120")),
+        ["must be in canonical form (\"192.168.0.1/24\")"]
+    );
+    assert_eq!(
+        cidr_warnings(&at, "10.0.0.1/8"),
+        [
+            "cidr: CIDR value \"10.0.0.1/8\" is ambiguous in this context (should be \"10.0.0.0/8\" or \"10.0.0.1/32\"?)"
+        ]
+    );
+    assert_eq!(
+        cidr_warnings(&at, "2001:DB8::/32"),
+        [
+            "cidr: IPv6 CIDR value \"2001:DB8::/32\" should be in RFC 5952 canonical format (\"2001:db8::/32\")"
+        ]
+    );
 }
 
 #[test]
@@ -132,9 +199,18 @@ fn generated_names_keep_within_their_bound() {
 fn domain_prefixed_paths() {
     let at = Path::new("p");
     assert!(is_domain_prefixed_path(&at, "acme.io/foo/bar").is_empty());
-    assert_eq!(details(&is_domain_prefixed_path(&at, "acme.io")), ["must be a domain-prefixed path (such as \"acme.io/foo\")"]);
+    assert_eq!(
+        details(&is_domain_prefixed_path(&at, "acme.io")),
+        ["must be a domain-prefixed path (such as \"acme.io/foo\")"]
+    );
     assert_eq!(is_domain_prefixed_path(&at, "a/b c")[0].value.shown(), Some("\"b c\""));
-    assert_eq!(details(&is_fully_qualified_name(&at, "a.b")), ["should be a domain with at least three segments separated by dots"]);
+    assert_eq!(
+        details(&is_fully_qualified_name(&at, "a.b")),
+        ["should be a domain with at least three segments separated by dots"]
+    );
     assert!(is_fully_qualified_domain_name(&at, "a.b.").is_empty());
-    assert_eq!(details(&is_domain_prefixed_key(&at, "a")), ["must be a domain-prefixed key (such as \"acme.io/foo\")"]);
+    assert_eq!(
+        details(&is_domain_prefixed_key(&at, "a")),
+        ["must be a domain-prefixed key (such as \"acme.io/foo\")"]
+    );
 }

@@ -55,7 +55,11 @@ impl Status {
     }
 
     /// No generated name was free (409).
-    pub fn generate_name_conflict(resource: GroupResource<'_>, name: &str, retry_after_seconds: i32) -> Status {
+    pub fn generate_name_conflict(
+        resource: GroupResource<'_>,
+        name: &str,
+        retry_after_seconds: i32,
+    ) -> Status {
         let message = format!(
             "{resource} {} already exists, the server was not able to generate a unique name for the object",
             quote::go(name)
@@ -207,8 +211,7 @@ impl Status {
 
     /// No representation that the caller accepts can be made (406).
     pub fn not_acceptable(accepted: &[&str]) -> Status {
-        let message =
-            format!("only the following media types are accepted: {}", accepted.join(", "));
+        let message = format!("only the following media types are accepted: {}", accepted.join(", "));
         Status::failure(406, reason::NOT_ACCEPTABLE, message, None)
     }
 
@@ -273,9 +276,10 @@ impl ServerResponse<'_> {
             ),
             406 => (reason::NOT_ACCEPTABLE, self.message),
             415 => (reason::UNSUPPORTED_MEDIA_TYPE, self.message),
-            405 => {
-                (reason::METHOD_NOT_ALLOWED, "the server does not allow this method on the requested resource")
-            }
+            405 => (
+                reason::METHOD_NOT_ALLOWED,
+                "the server does not allow this method on the requested resource",
+            ),
             422 => (reason::INVALID, "the server rejected our request due to an error in our request"),
             503 => (reason::SERVICE_UNAVAILABLE, "the server is currently unable to handle the request"),
             504 => (
@@ -288,12 +292,14 @@ impl ServerResponse<'_> {
             ),
             500.. => {
                 let quoted = quote::go(self.message);
-                let words = format!("an error on the server ({quoted}) has prevented the request from succeeding");
+                let words =
+                    format!("an error on the server ({quoted}) has prevented the request from succeeding");
                 return (reason::INTERNAL_ERROR, words);
             }
             code => {
-                let words =
-                    format!("the server responded with the status code {code} but did not return more information");
+                let words = format!(
+                    "the server responded with the status code {code} but did not return more information"
+                );
                 return ("", words);
             }
         };
