@@ -1,6 +1,6 @@
 //! Writes the generated Rust: a file for each package, with a struct and a schema for each of its types.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -24,7 +24,7 @@ pub fn write(program: &Program, resources: &[Resource], out: &Path) -> Result<()
     for import in program.packages() {
         let (group, version) = module(import);
         let types = program.types.iter().filter(|((package, _), _)| package == import);
-        let text = package(import, types);
+        let text = package(program, import, types);
         std::fs::create_dir_all(out.join(&group))?;
         std::fs::write(out.join(&group).join(format!("{version}.rs")), text)?;
         groups.entry(group).or_default().push(version);
@@ -68,15 +68,19 @@ fn modules(groups: &BTreeMap<String, Vec<String>>) -> String {
     out
 }
 
-fn package<'a>(import: &str, types: impl Iterator<Item = (&'a TypeId, &'a Struct)>) -> String {
+fn package<'a>(
+    program: &Program,
+    import: &str,
+    types: impl Iterator<Item = (&'a TypeId, &'a Struct)>,
+) -> String {
     let (group, version) = module(import);
     let mut out = format!("//! The types of `{group}/{version}`.\n{HEADER}");
     out += "#![cfg_attr(rustfmt, rustfmt_skip)]\n";
     out += "#![allow(missing_docs, unused_imports, clippy::all, reason = \"generated; upstream's documentation describes the types\")]\n\n";
-    out += "use std::collections::BTreeMap;\n\nuse api_record::{self as r, scalar as s};\n";
+    out += "use std::collections::{BTreeMap, BTreeSet};\n\nuse api_record::{self as r, scalar as s};\n";
     for (id, structure) in types {
         render_struct(&mut out, id, structure);
-        render_schema(&mut out, id, structure);
+        render_schema(&mut out, program, id, structure);
     }
     out
 }
@@ -126,7 +130,7 @@ fn value_type(shape: &Shape, import: &str) -> String {
     }
 }
 
-fn render_schema(out: &mut String, id: &TypeId, structure: &Struct) {
+fn render_schema(out: &mut String, program: &Program, id: &TypeId, structure: &Struct) {
     let name = &id.1;
     let package = id.0.replace('/', ".");
     let mut order: Vec<_> =
@@ -140,14 +144,40 @@ fn render_schema(out: &mut String, id: &TypeId, structure: &Struct) {
     let atomic = structure.markers.iter().any(|marker| marker == "structType=atomic");
     let _ = writeln!(
         out,
-        "pub static {}: r::Schema = r::Schema {{ name: r::Ref::Static({name:?}), package: r::Ref::Static({package:?}), type_meta: {}, json: r::JsonForm::{json}, atomic: {atomic}, wire_order: r::Ref::Static(&{order:?}), fields: r::Ref::Static(&[",
+        "pub static {}: r::Schema = r::Schema {{ name: r::Ref::Static({name:?}), package: r::Ref::Static({package:?}), type_meta: {}, json: r::JsonForm::{json}, atomic: {atomic}, carries: {}, wire_order: r::Ref::Static(&{order:?}), fields: r::Ref::Static(&[",
         screaming(name),
         structure.type_meta,
+        carries(program, id),
     );
     for field in &structure.fields {
         let _ = writeln!(out, "    {},", render_field(field, &id.0));
     }
     out.push_str("]) };\n");
+}
+
+/// What the type's fields, or those of a type that it reaches, carry.
+fn carries(program: &Program, id: &TypeId) -> String {
+    let mut seen = BTreeSet::from([id]);
+    let mut queue = vec![id];
+    let (mut defaults, mut gates, mut rules) = (false, false, false);
+    while let Some(id) = queue.pop() {
+        for field in &program.types[id].fields {
+            let marked = |prefix: &str| field.markers.iter().any(|marker| marker.starts_with(prefix));
+            defaults |= marked("default=");
+            gates |= marked("featureGate=");
+            rules |= !rules::render(&field.markers, &field.values).is_empty();
+            let mut shape = &field.shape;
+            while let Shape::List(inner) | Shape::Items(inner) | Shape::Map(inner) = shape {
+                shape = inner;
+            }
+            if let Shape::Record(id) = shape
+                && seen.insert(id)
+            {
+                queue.push(id);
+            }
+        }
+    }
+    format!("r::Carries {{ defaults: {defaults}, gates: {gates}, rules: {rules} }}")
 }
 
 fn render_field(field: &FieldFacts, import: &str) -> String {

@@ -19,7 +19,7 @@ pub mod scalar;
 pub use bytes::Bytes;
 pub use record::{Record, Typed, equal};
 pub use schema::{
-    Constraint, Field, Flags, JsonForm, Level, ListKind, Merge, Omit, Ref, Rule, Schema, Shape,
+    Carries, Constraint, Field, Flags, JsonForm, Level, ListKind, Merge, Omit, Ref, Rule, Schema, Shape,
 };
 pub use slice::Slice;
 pub use value::{FieldType, List, Map, Nullable, Slot, Value};
@@ -46,6 +46,9 @@ macro_rules! record {
             }
             fn boxed_clone(&self) -> Box<dyn $crate::Record> {
                 Box::new(self.clone())
+            }
+            fn assign(&mut self, other: &dyn $crate::Record) {
+                self.clone_from(other.downcast_ref().expect("records of one type are assigned to each other"));
             }
         }
         impl $crate::Typed for $type {

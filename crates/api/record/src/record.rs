@@ -24,6 +24,12 @@ pub trait Record: Any + Send + Sync {
 
     /// A copy of the whole.
     fn boxed_clone(&self) -> Box<dyn Record>;
+
+    /// Makes this a copy of `other`.
+    ///
+    /// # Panics
+    /// If `other` is of another type.
+    fn assign(&mut self, other: &dyn Record);
 }
 
 impl dyn Record {

@@ -49,6 +49,19 @@ pub struct Schema {
     pub json: JsonForm,
     /// Server-side apply treats the whole record as one value (`+structType=atomic`).
     pub atomic: bool,
+    /// What the fields of this record, or of a record within it, carry.
+    pub carries: Carries,
+}
+
+/// What is found somewhere in a record, so that a walk knows where there is nothing to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Carries {
+    /// A default value.
+    pub defaults: bool,
+    /// A feature gate.
+    pub gates: bool,
+    /// A validation rule.
+    pub rules: bool,
 }
 
 impl Schema {

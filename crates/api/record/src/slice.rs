@@ -97,6 +97,9 @@ impl<T: FieldType + Default> FieldType for Slice<T> {
 }
 
 impl<T: FieldType + Default> Nullable for Slice<T> {
+    fn is_set(&self) -> bool {
+        !self.is_nil()
+    }
     fn set_nil(&mut self) {
         *self = Slice::default();
     }

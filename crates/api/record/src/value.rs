@@ -175,6 +175,8 @@ pub trait FieldType: Send + Sync + 'static {
 
 /// Something that can be nil.
 pub trait Nullable {
+    /// Whether it is not nil.
+    fn is_set(&self) -> bool;
     /// Makes it nil.
     fn set_nil(&mut self);
     /// Opens what it holds, which becomes the zero value if it was nil.
@@ -296,6 +298,9 @@ impl<T: FieldType + Default> FieldType for Option<T> {
 }
 
 impl<T: FieldType + Default> Nullable for Option<T> {
+    fn is_set(&self) -> bool {
+        self.is_some()
+    }
     fn set_nil(&mut self) {
         *self = None;
     }

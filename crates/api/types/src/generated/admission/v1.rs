@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -26,7 +26,7 @@ pub struct AdmissionRequest {
     pub options: s::RawJson,
 }
 r::record!(AdmissionRequest, ADMISSION_REQUEST, 0 uid, 1 kind, 2 resource, 3 sub_resource, 4 request_kind, 5 request_resource, 6 request_sub_resource, 7 name, 8 namespace, 9 operation, 10 user_info, 11 object, 12 old_object, 13 dry_run, 14 options);
-pub static ADMISSION_REQUEST: r::Schema = r::Schema { name: r::Ref::Static("AdmissionRequest"), package: r::Ref::Static("k8s.io.api.admission.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 7, 8, 9, 10, 11, 12, 13, 14, 4, 5, 6]), fields: r::Ref::Static(&[
+pub static ADMISSION_REQUEST: r::Schema = r::Schema { name: r::Ref::Static("AdmissionRequest"), package: r::Ref::Static("k8s.io.api.admission.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 7, 8, 9, 10, 11, 12, 13, 14, 4, 5, 6]), fields: r::Ref::Static(&[
     r::Field::new("uid", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("kind", 2, r::Shape::Record(r::Ref::Static(&crate::meta::v1::GROUP_VERSION_KIND)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resource", 3, r::Shape::Record(r::Ref::Static(&crate::meta::v1::GROUP_VERSION_RESOURCE)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -55,7 +55,7 @@ pub struct AdmissionResponse {
     pub warnings: Vec<String>,
 }
 r::record!(AdmissionResponse, ADMISSION_RESPONSE, 0 uid, 1 allowed, 2 result, 3 patch, 4 patch_type, 5 audit_annotations, 6 warnings);
-pub static ADMISSION_RESPONSE: r::Schema = r::Schema { name: r::Ref::Static("AdmissionResponse"), package: r::Ref::Static("k8s.io.api.admission.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6]), fields: r::Ref::Static(&[
+pub static ADMISSION_RESPONSE: r::Schema = r::Schema { name: r::Ref::Static("AdmissionResponse"), package: r::Ref::Static("k8s.io.api.admission.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6]), fields: r::Ref::Static(&[
     r::Field::new("uid", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("allowed", 2, r::Shape::Bool, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&crate::meta::v1::STATUS)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -71,7 +71,7 @@ pub struct AdmissionReview {
     pub response: Option<Box<AdmissionResponse>>,
 }
 r::record!(AdmissionReview, ADMISSION_REVIEW, 0 request, 1 response);
-pub static ADMISSION_REVIEW: r::Schema = r::Schema { name: r::Ref::Static("AdmissionReview"), package: r::Ref::Static("k8s.io.api.admission.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static ADMISSION_REVIEW: r::Schema = r::Schema { name: r::Ref::Static("AdmissionReview"), package: r::Ref::Static("k8s.io.api.admission.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("request", 1, r::Shape::Record(r::Ref::Static(&ADMISSION_REQUEST)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("response", 2, r::Shape::Record(r::Ref::Static(&ADMISSION_RESPONSE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };

@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -12,7 +12,7 @@ pub struct ApplyConfiguration {
     pub expression: String,
 }
 r::record!(ApplyConfiguration, APPLY_CONFIGURATION, 0 expression);
-pub static APPLY_CONFIGURATION: r::Schema = r::Schema { name: r::Ref::Static("ApplyConfiguration"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static APPLY_CONFIGURATION: r::Schema = r::Schema { name: r::Ref::Static("ApplyConfiguration"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("expression", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -22,7 +22,7 @@ pub struct AuditAnnotation {
     pub value_expression: String,
 }
 r::record!(AuditAnnotation, AUDIT_ANNOTATION, 0 key, 1 value_expression);
-pub static AUDIT_ANNOTATION: r::Schema = r::Schema { name: r::Ref::Static("AuditAnnotation"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static AUDIT_ANNOTATION: r::Schema = r::Schema { name: r::Ref::Static("AuditAnnotation"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("key", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("valueExpression", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -33,7 +33,7 @@ pub struct ExpressionWarning {
     pub warning: String,
 }
 r::record!(ExpressionWarning, EXPRESSION_WARNING, 0 field_ref, 1 warning);
-pub static EXPRESSION_WARNING: r::Schema = r::Schema { name: r::Ref::Static("ExpressionWarning"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static EXPRESSION_WARNING: r::Schema = r::Schema { name: r::Ref::Static("ExpressionWarning"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("fieldRef", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("warning", 3, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -43,7 +43,7 @@ pub struct JSONPatch {
     pub expression: String,
 }
 r::record!(JSONPatch, JSON_PATCH, 0 expression);
-pub static JSON_PATCH: r::Schema = r::Schema { name: r::Ref::Static("JSONPatch"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static JSON_PATCH: r::Schema = r::Schema { name: r::Ref::Static("JSONPatch"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("expression", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -53,7 +53,7 @@ pub struct MatchCondition {
     pub expression: String,
 }
 r::record!(MatchCondition, MATCH_CONDITION, 0 name, 1 expression);
-pub static MATCH_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("MatchCondition"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static MATCH_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("MatchCondition"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("expression", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -67,7 +67,7 @@ pub struct MatchResources {
     pub match_policy: Option<String>,
 }
 r::record!(MatchResources, MATCH_RESOURCES, 0 namespace_selector, 1 object_selector, 2 resource_rules, 3 exclude_resource_rules, 4 match_policy);
-pub static MATCH_RESOURCES: r::Schema = r::Schema { name: r::Ref::Static("MatchResources"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static MATCH_RESOURCES: r::Schema = r::Schema { name: r::Ref::Static("MatchResources"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("namespaceSelector", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("objectSelector", 2, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resourceRules", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&NAMED_RULE_WITH_OPERATIONS)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
@@ -81,7 +81,7 @@ pub struct MutatingAdmissionPolicy {
     pub spec: MutatingAdmissionPolicySpec,
 }
 r::record!(MutatingAdmissionPolicy, MUTATING_ADMISSION_POLICY, 0 metadata, 1 spec);
-pub static MUTATING_ADMISSION_POLICY: r::Schema = r::Schema { name: r::Ref::Static("MutatingAdmissionPolicy"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static MUTATING_ADMISSION_POLICY: r::Schema = r::Schema { name: r::Ref::Static("MutatingAdmissionPolicy"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&MUTATING_ADMISSION_POLICY_SPEC)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -92,7 +92,7 @@ pub struct MutatingAdmissionPolicyBinding {
     pub spec: MutatingAdmissionPolicyBindingSpec,
 }
 r::record!(MutatingAdmissionPolicyBinding, MUTATING_ADMISSION_POLICY_BINDING, 0 metadata, 1 spec);
-pub static MUTATING_ADMISSION_POLICY_BINDING: r::Schema = r::Schema { name: r::Ref::Static("MutatingAdmissionPolicyBinding"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static MUTATING_ADMISSION_POLICY_BINDING: r::Schema = r::Schema { name: r::Ref::Static("MutatingAdmissionPolicyBinding"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&MUTATING_ADMISSION_POLICY_BINDING_SPEC)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -103,7 +103,7 @@ pub struct MutatingAdmissionPolicyBindingList {
     pub items: r::Slice<MutatingAdmissionPolicyBinding>,
 }
 r::record!(MutatingAdmissionPolicyBindingList, MUTATING_ADMISSION_POLICY_BINDING_LIST, 0 metadata, 1 items);
-pub static MUTATING_ADMISSION_POLICY_BINDING_LIST: r::Schema = r::Schema { name: r::Ref::Static("MutatingAdmissionPolicyBindingList"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static MUTATING_ADMISSION_POLICY_BINDING_LIST: r::Schema = r::Schema { name: r::Ref::Static("MutatingAdmissionPolicyBindingList"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&MUTATING_ADMISSION_POLICY_BINDING)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -115,7 +115,7 @@ pub struct MutatingAdmissionPolicyBindingSpec {
     pub match_resources: Option<Box<MatchResources>>,
 }
 r::record!(MutatingAdmissionPolicyBindingSpec, MUTATING_ADMISSION_POLICY_BINDING_SPEC, 0 policy_name, 1 param_ref, 2 match_resources);
-pub static MUTATING_ADMISSION_POLICY_BINDING_SPEC: r::Schema = r::Schema { name: r::Ref::Static("MutatingAdmissionPolicyBindingSpec"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static MUTATING_ADMISSION_POLICY_BINDING_SPEC: r::Schema = r::Schema { name: r::Ref::Static("MutatingAdmissionPolicyBindingSpec"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("policyName", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("paramRef", 2, r::Shape::Record(r::Ref::Static(&PARAM_REF)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("matchResources", 3, r::Shape::Record(r::Ref::Static(&MATCH_RESOURCES)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -127,7 +127,7 @@ pub struct MutatingAdmissionPolicyList {
     pub items: r::Slice<MutatingAdmissionPolicy>,
 }
 r::record!(MutatingAdmissionPolicyList, MUTATING_ADMISSION_POLICY_LIST, 0 metadata, 1 items);
-pub static MUTATING_ADMISSION_POLICY_LIST: r::Schema = r::Schema { name: r::Ref::Static("MutatingAdmissionPolicyList"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static MUTATING_ADMISSION_POLICY_LIST: r::Schema = r::Schema { name: r::Ref::Static("MutatingAdmissionPolicyList"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&MUTATING_ADMISSION_POLICY)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -143,7 +143,7 @@ pub struct MutatingAdmissionPolicySpec {
     pub reinvocation_policy: String,
 }
 r::record!(MutatingAdmissionPolicySpec, MUTATING_ADMISSION_POLICY_SPEC, 0 param_kind, 1 match_constraints, 2 variables, 3 mutations, 4 failure_policy, 5 match_conditions, 6 reinvocation_policy);
-pub static MUTATING_ADMISSION_POLICY_SPEC: r::Schema = r::Schema { name: r::Ref::Static("MutatingAdmissionPolicySpec"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6]), fields: r::Ref::Static(&[
+pub static MUTATING_ADMISSION_POLICY_SPEC: r::Schema = r::Schema { name: r::Ref::Static("MutatingAdmissionPolicySpec"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6]), fields: r::Ref::Static(&[
     r::Field::new("paramKind", 1, r::Shape::Record(r::Ref::Static(&PARAM_KIND)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("matchConstraints", 2, r::Shape::Record(r::Ref::Static(&MATCH_RESOURCES)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("variables", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&VARIABLE)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
@@ -169,7 +169,7 @@ pub struct MutatingWebhook {
     pub match_conditions: Vec<MatchCondition>,
 }
 r::record!(MutatingWebhook, MUTATING_WEBHOOK, 0 name, 1 client_config, 2 rules, 3 failure_policy, 4 match_policy, 5 namespace_selector, 6 object_selector, 7 side_effects, 8 timeout_seconds, 9 admission_review_versions, 10 reinvocation_policy, 11 match_conditions);
-pub static MUTATING_WEBHOOK: r::Schema = r::Schema { name: r::Ref::Static("MutatingWebhook"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 5, 7, 8, 9, 4, 10, 6, 11]), fields: r::Ref::Static(&[
+pub static MUTATING_WEBHOOK: r::Schema = r::Schema { name: r::Ref::Static("MutatingWebhook"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 5, 7, 8, 9, 4, 10, 6, 11]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("clientConfig", 2, r::Shape::Record(r::Ref::Static(&WEBHOOK_CLIENT_CONFIG)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("rules", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&RULE_WITH_OPERATIONS)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
@@ -190,7 +190,7 @@ pub struct MutatingWebhookConfiguration {
     pub webhooks: Vec<MutatingWebhook>,
 }
 r::record!(MutatingWebhookConfiguration, MUTATING_WEBHOOK_CONFIGURATION, 0 metadata, 1 webhooks);
-pub static MUTATING_WEBHOOK_CONFIGURATION: r::Schema = r::Schema { name: r::Ref::Static("MutatingWebhookConfiguration"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static MUTATING_WEBHOOK_CONFIGURATION: r::Schema = r::Schema { name: r::Ref::Static("MutatingWebhookConfiguration"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("webhooks", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&MUTATING_WEBHOOK)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["name"]), r::Merge { merge: true, retain_keys: false, key: "name" }, None, &[], &[]),
 ]) };
@@ -201,7 +201,7 @@ pub struct MutatingWebhookConfigurationList {
     pub items: r::Slice<MutatingWebhookConfiguration>,
 }
 r::record!(MutatingWebhookConfigurationList, MUTATING_WEBHOOK_CONFIGURATION_LIST, 0 metadata, 1 items);
-pub static MUTATING_WEBHOOK_CONFIGURATION_LIST: r::Schema = r::Schema { name: r::Ref::Static("MutatingWebhookConfigurationList"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static MUTATING_WEBHOOK_CONFIGURATION_LIST: r::Schema = r::Schema { name: r::Ref::Static("MutatingWebhookConfigurationList"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&MUTATING_WEBHOOK_CONFIGURATION)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -213,7 +213,7 @@ pub struct Mutation {
     pub json_patch: Option<Box<JSONPatch>>,
 }
 r::record!(Mutation, MUTATION, 0 patch_type, 1 apply_configuration, 2 json_patch);
-pub static MUTATION: r::Schema = r::Schema { name: r::Ref::Static("Mutation"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static MUTATION: r::Schema = r::Schema { name: r::Ref::Static("Mutation"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("patchType", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("applyConfiguration", 3, r::Shape::Record(r::Ref::Static(&APPLY_CONFIGURATION)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("jsonPatch", 4, r::Shape::Record(r::Ref::Static(&JSON_PATCH)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -225,7 +225,7 @@ pub struct NamedRuleWithOperations {
     pub rule_with_operations: RuleWithOperations,
 }
 r::record!(NamedRuleWithOperations, NAMED_RULE_WITH_OPERATIONS, 0 resource_names, 1 rule_with_operations);
-pub static NAMED_RULE_WITH_OPERATIONS: r::Schema = r::Schema { name: r::Ref::Static("NamedRuleWithOperations"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static NAMED_RULE_WITH_OPERATIONS: r::Schema = r::Schema { name: r::Ref::Static("NamedRuleWithOperations"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("resourceNames", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("RuleWithOperations", 2, r::Shape::Record(r::Ref::Static(&RULE_WITH_OPERATIONS)), r::Flags(r::Flags::INLINE), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -236,7 +236,7 @@ pub struct ParamKind {
     pub kind: String,
 }
 r::record!(ParamKind, PARAM_KIND, 0 api_version, 1 kind);
-pub static PARAM_KIND: r::Schema = r::Schema { name: r::Ref::Static("ParamKind"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static PARAM_KIND: r::Schema = r::Schema { name: r::Ref::Static("ParamKind"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("apiVersion", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("kind", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -249,7 +249,7 @@ pub struct ParamRef {
     pub parameter_not_found_action: Option<String>,
 }
 r::record!(ParamRef, PARAM_REF, 0 name, 1 namespace, 2 selector, 3 parameter_not_found_action);
-pub static PARAM_REF: r::Schema = r::Schema { name: r::Ref::Static("ParamRef"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static PARAM_REF: r::Schema = r::Schema { name: r::Ref::Static("ParamRef"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("namespace", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("selector", 3, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -264,7 +264,7 @@ pub struct Rule {
     pub scope: Option<String>,
 }
 r::record!(Rule, RULE, 0 api_groups, 1 api_versions, 2 resources, 3 scope);
-pub static RULE: r::Schema = r::Schema { name: r::Ref::Static("Rule"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static RULE: r::Schema = r::Schema { name: r::Ref::Static("Rule"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("apiGroups", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("apiVersions", 2, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resources", 3, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
@@ -277,7 +277,7 @@ pub struct RuleWithOperations {
     pub rule: Rule,
 }
 r::record!(RuleWithOperations, RULE_WITH_OPERATIONS, 0 operations, 1 rule);
-pub static RULE_WITH_OPERATIONS: r::Schema = r::Schema { name: r::Ref::Static("RuleWithOperations"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static RULE_WITH_OPERATIONS: r::Schema = r::Schema { name: r::Ref::Static("RuleWithOperations"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("operations", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("Rule", 2, r::Shape::Record(r::Ref::Static(&RULE)), r::Flags(r::Flags::INLINE), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -290,7 +290,7 @@ pub struct ServiceReference {
     pub port: Option<i32>,
 }
 r::record!(ServiceReference, SERVICE_REFERENCE, 0 namespace, 1 name, 2 path, 3 port);
-pub static SERVICE_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("ServiceReference"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static SERVICE_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("ServiceReference"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("namespace", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("name", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("path", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -302,7 +302,7 @@ pub struct TypeChecking {
     pub expression_warnings: Vec<ExpressionWarning>,
 }
 r::record!(TypeChecking, TYPE_CHECKING, 0 expression_warnings);
-pub static TYPE_CHECKING: r::Schema = r::Schema { name: r::Ref::Static("TypeChecking"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static TYPE_CHECKING: r::Schema = r::Schema { name: r::Ref::Static("TypeChecking"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("expressionWarnings", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&EXPRESSION_WARNING)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -313,7 +313,7 @@ pub struct ValidatingAdmissionPolicy {
     pub status: ValidatingAdmissionPolicyStatus,
 }
 r::record!(ValidatingAdmissionPolicy, VALIDATING_ADMISSION_POLICY, 0 metadata, 1 spec, 2 status);
-pub static VALIDATING_ADMISSION_POLICY: r::Schema = r::Schema { name: r::Ref::Static("ValidatingAdmissionPolicy"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static VALIDATING_ADMISSION_POLICY: r::Schema = r::Schema { name: r::Ref::Static("ValidatingAdmissionPolicy"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&VALIDATING_ADMISSION_POLICY_SPEC)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&VALIDATING_ADMISSION_POLICY_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -325,7 +325,7 @@ pub struct ValidatingAdmissionPolicyBinding {
     pub spec: ValidatingAdmissionPolicyBindingSpec,
 }
 r::record!(ValidatingAdmissionPolicyBinding, VALIDATING_ADMISSION_POLICY_BINDING, 0 metadata, 1 spec);
-pub static VALIDATING_ADMISSION_POLICY_BINDING: r::Schema = r::Schema { name: r::Ref::Static("ValidatingAdmissionPolicyBinding"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static VALIDATING_ADMISSION_POLICY_BINDING: r::Schema = r::Schema { name: r::Ref::Static("ValidatingAdmissionPolicyBinding"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&VALIDATING_ADMISSION_POLICY_BINDING_SPEC)), r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -336,7 +336,7 @@ pub struct ValidatingAdmissionPolicyBindingList {
     pub items: r::Slice<ValidatingAdmissionPolicyBinding>,
 }
 r::record!(ValidatingAdmissionPolicyBindingList, VALIDATING_ADMISSION_POLICY_BINDING_LIST, 0 metadata, 1 items);
-pub static VALIDATING_ADMISSION_POLICY_BINDING_LIST: r::Schema = r::Schema { name: r::Ref::Static("ValidatingAdmissionPolicyBindingList"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static VALIDATING_ADMISSION_POLICY_BINDING_LIST: r::Schema = r::Schema { name: r::Ref::Static("ValidatingAdmissionPolicyBindingList"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&VALIDATING_ADMISSION_POLICY_BINDING)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -349,7 +349,7 @@ pub struct ValidatingAdmissionPolicyBindingSpec {
     pub validation_actions: Vec<String>,
 }
 r::record!(ValidatingAdmissionPolicyBindingSpec, VALIDATING_ADMISSION_POLICY_BINDING_SPEC, 0 policy_name, 1 param_ref, 2 match_resources, 3 validation_actions);
-pub static VALIDATING_ADMISSION_POLICY_BINDING_SPEC: r::Schema = r::Schema { name: r::Ref::Static("ValidatingAdmissionPolicyBindingSpec"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static VALIDATING_ADMISSION_POLICY_BINDING_SPEC: r::Schema = r::Schema { name: r::Ref::Static("ValidatingAdmissionPolicyBindingSpec"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("policyName", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }]),
     r::Field::new("paramRef", 2, r::Shape::Record(r::Ref::Static(&PARAM_REF)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("matchResources", 3, r::Shape::Record(r::Ref::Static(&MATCH_RESOURCES)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -362,7 +362,7 @@ pub struct ValidatingAdmissionPolicyList {
     pub items: r::Slice<ValidatingAdmissionPolicy>,
 }
 r::record!(ValidatingAdmissionPolicyList, VALIDATING_ADMISSION_POLICY_LIST, 0 metadata, 1 items);
-pub static VALIDATING_ADMISSION_POLICY_LIST: r::Schema = r::Schema { name: r::Ref::Static("ValidatingAdmissionPolicyList"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static VALIDATING_ADMISSION_POLICY_LIST: r::Schema = r::Schema { name: r::Ref::Static("ValidatingAdmissionPolicyList"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&VALIDATING_ADMISSION_POLICY)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -378,7 +378,7 @@ pub struct ValidatingAdmissionPolicySpec {
     pub variables: Vec<Variable>,
 }
 r::record!(ValidatingAdmissionPolicySpec, VALIDATING_ADMISSION_POLICY_SPEC, 0 param_kind, 1 match_constraints, 2 validations, 3 failure_policy, 4 audit_annotations, 5 match_conditions, 6 variables);
-pub static VALIDATING_ADMISSION_POLICY_SPEC: r::Schema = r::Schema { name: r::Ref::Static("ValidatingAdmissionPolicySpec"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6]), fields: r::Ref::Static(&[
+pub static VALIDATING_ADMISSION_POLICY_SPEC: r::Schema = r::Schema { name: r::Ref::Static("ValidatingAdmissionPolicySpec"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6]), fields: r::Ref::Static(&[
     r::Field::new("paramKind", 1, r::Shape::Record(r::Ref::Static(&PARAM_KIND)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("matchConstraints", 2, r::Shape::Record(r::Ref::Static(&MATCH_RESOURCES)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("validations", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&VALIDATION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
@@ -395,7 +395,7 @@ pub struct ValidatingAdmissionPolicyStatus {
     pub conditions: Vec<crate::meta::v1::Condition>,
 }
 r::record!(ValidatingAdmissionPolicyStatus, VALIDATING_ADMISSION_POLICY_STATUS, 0 observed_generation, 1 type_checking, 2 conditions);
-pub static VALIDATING_ADMISSION_POLICY_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ValidatingAdmissionPolicyStatus"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static VALIDATING_ADMISSION_POLICY_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ValidatingAdmissionPolicyStatus"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("observedGeneration", 1, r::Shape::Int64, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("typeChecking", 2, r::Shape::Record(r::Ref::Static(&TYPE_CHECKING)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("conditions", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&crate::meta::v1::CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["type"]), r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Optional }]),
@@ -416,7 +416,7 @@ pub struct ValidatingWebhook {
     pub match_conditions: Vec<MatchCondition>,
 }
 r::record!(ValidatingWebhook, VALIDATING_WEBHOOK, 0 name, 1 client_config, 2 rules, 3 failure_policy, 4 match_policy, 5 namespace_selector, 6 object_selector, 7 side_effects, 8 timeout_seconds, 9 admission_review_versions, 10 match_conditions);
-pub static VALIDATING_WEBHOOK: r::Schema = r::Schema { name: r::Ref::Static("ValidatingWebhook"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 5, 7, 8, 9, 4, 6, 10]), fields: r::Ref::Static(&[
+pub static VALIDATING_WEBHOOK: r::Schema = r::Schema { name: r::Ref::Static("ValidatingWebhook"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 5, 7, 8, 9, 4, 6, 10]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("clientConfig", 2, r::Shape::Record(r::Ref::Static(&WEBHOOK_CLIENT_CONFIG)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("rules", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&RULE_WITH_OPERATIONS)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
@@ -436,7 +436,7 @@ pub struct ValidatingWebhookConfiguration {
     pub webhooks: Vec<ValidatingWebhook>,
 }
 r::record!(ValidatingWebhookConfiguration, VALIDATING_WEBHOOK_CONFIGURATION, 0 metadata, 1 webhooks);
-pub static VALIDATING_WEBHOOK_CONFIGURATION: r::Schema = r::Schema { name: r::Ref::Static("ValidatingWebhookConfiguration"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static VALIDATING_WEBHOOK_CONFIGURATION: r::Schema = r::Schema { name: r::Ref::Static("ValidatingWebhookConfiguration"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("webhooks", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&VALIDATING_WEBHOOK)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["name"]), r::Merge { merge: true, retain_keys: false, key: "name" }, None, &[], &[]),
 ]) };
@@ -447,7 +447,7 @@ pub struct ValidatingWebhookConfigurationList {
     pub items: r::Slice<ValidatingWebhookConfiguration>,
 }
 r::record!(ValidatingWebhookConfigurationList, VALIDATING_WEBHOOK_CONFIGURATION_LIST, 0 metadata, 1 items);
-pub static VALIDATING_WEBHOOK_CONFIGURATION_LIST: r::Schema = r::Schema { name: r::Ref::Static("ValidatingWebhookConfigurationList"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static VALIDATING_WEBHOOK_CONFIGURATION_LIST: r::Schema = r::Schema { name: r::Ref::Static("ValidatingWebhookConfigurationList"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&VALIDATING_WEBHOOK_CONFIGURATION)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -460,7 +460,7 @@ pub struct Validation {
     pub message_expression: String,
 }
 r::record!(Validation, VALIDATION, 0 expression, 1 message, 2 reason, 3 message_expression);
-pub static VALIDATION: r::Schema = r::Schema { name: r::Ref::Static("Validation"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static VALIDATION: r::Schema = r::Schema { name: r::Ref::Static("Validation"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("expression", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("message", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("reason", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -473,7 +473,7 @@ pub struct Variable {
     pub expression: String,
 }
 r::record!(Variable, VARIABLE, 0 name, 1 expression);
-pub static VARIABLE: r::Schema = r::Schema { name: r::Ref::Static("Variable"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static VARIABLE: r::Schema = r::Schema { name: r::Ref::Static("Variable"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("expression", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -485,7 +485,7 @@ pub struct WebhookClientConfig {
     pub ca_bundle: Option<r::Bytes>,
 }
 r::record!(WebhookClientConfig, WEBHOOK_CLIENT_CONFIG, 0 url, 1 service, 2 ca_bundle);
-pub static WEBHOOK_CLIENT_CONFIG: r::Schema = r::Schema { name: r::Ref::Static("WebhookClientConfig"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[1, 2, 0]), fields: r::Ref::Static(&[
+pub static WEBHOOK_CLIENT_CONFIG: r::Schema = r::Schema { name: r::Ref::Static("WebhookClientConfig"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[1, 2, 0]), fields: r::Ref::Static(&[
     r::Field::new("url", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("service", 1, r::Shape::Record(r::Ref::Static(&SERVICE_REFERENCE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("caBundle", 2, r::Shape::Bytes, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),

@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -12,7 +12,7 @@ pub struct ApplyConfiguration {
     pub expression: String,
 }
 r::record!(ApplyConfiguration, APPLY_CONFIGURATION, 0 expression);
-pub static APPLY_CONFIGURATION: r::Schema = r::Schema { name: r::Ref::Static("ApplyConfiguration"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static APPLY_CONFIGURATION: r::Schema = r::Schema { name: r::Ref::Static("ApplyConfiguration"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("expression", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -21,7 +21,7 @@ pub struct JSONPatch {
     pub expression: String,
 }
 r::record!(JSONPatch, JSON_PATCH, 0 expression);
-pub static JSON_PATCH: r::Schema = r::Schema { name: r::Ref::Static("JSONPatch"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static JSON_PATCH: r::Schema = r::Schema { name: r::Ref::Static("JSONPatch"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("expression", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -34,7 +34,7 @@ pub struct MatchResources {
     pub match_policy: Option<String>,
 }
 r::record!(MatchResources, MATCH_RESOURCES, 0 namespace_selector, 1 object_selector, 2 resource_rules, 3 exclude_resource_rules, 4 match_policy);
-pub static MATCH_RESOURCES: r::Schema = r::Schema { name: r::Ref::Static("MatchResources"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static MATCH_RESOURCES: r::Schema = r::Schema { name: r::Ref::Static("MatchResources"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("namespaceSelector", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("objectSelector", 2, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resourceRules", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&NAMED_RULE_WITH_OPERATIONS)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
@@ -48,7 +48,7 @@ pub struct MutatingAdmissionPolicy {
     pub spec: MutatingAdmissionPolicySpec,
 }
 r::record!(MutatingAdmissionPolicy, MUTATING_ADMISSION_POLICY, 0 metadata, 1 spec);
-pub static MUTATING_ADMISSION_POLICY: r::Schema = r::Schema { name: r::Ref::Static("MutatingAdmissionPolicy"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1alpha1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static MUTATING_ADMISSION_POLICY: r::Schema = r::Schema { name: r::Ref::Static("MutatingAdmissionPolicy"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1alpha1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&MUTATING_ADMISSION_POLICY_SPEC)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -59,7 +59,7 @@ pub struct MutatingAdmissionPolicyBinding {
     pub spec: MutatingAdmissionPolicyBindingSpec,
 }
 r::record!(MutatingAdmissionPolicyBinding, MUTATING_ADMISSION_POLICY_BINDING, 0 metadata, 1 spec);
-pub static MUTATING_ADMISSION_POLICY_BINDING: r::Schema = r::Schema { name: r::Ref::Static("MutatingAdmissionPolicyBinding"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1alpha1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static MUTATING_ADMISSION_POLICY_BINDING: r::Schema = r::Schema { name: r::Ref::Static("MutatingAdmissionPolicyBinding"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1alpha1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&MUTATING_ADMISSION_POLICY_BINDING_SPEC)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -70,7 +70,7 @@ pub struct MutatingAdmissionPolicyBindingList {
     pub items: r::Slice<MutatingAdmissionPolicyBinding>,
 }
 r::record!(MutatingAdmissionPolicyBindingList, MUTATING_ADMISSION_POLICY_BINDING_LIST, 0 metadata, 1 items);
-pub static MUTATING_ADMISSION_POLICY_BINDING_LIST: r::Schema = r::Schema { name: r::Ref::Static("MutatingAdmissionPolicyBindingList"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1alpha1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static MUTATING_ADMISSION_POLICY_BINDING_LIST: r::Schema = r::Schema { name: r::Ref::Static("MutatingAdmissionPolicyBindingList"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1alpha1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&MUTATING_ADMISSION_POLICY_BINDING)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -82,7 +82,7 @@ pub struct MutatingAdmissionPolicyBindingSpec {
     pub match_resources: Option<Box<MatchResources>>,
 }
 r::record!(MutatingAdmissionPolicyBindingSpec, MUTATING_ADMISSION_POLICY_BINDING_SPEC, 0 policy_name, 1 param_ref, 2 match_resources);
-pub static MUTATING_ADMISSION_POLICY_BINDING_SPEC: r::Schema = r::Schema { name: r::Ref::Static("MutatingAdmissionPolicyBindingSpec"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static MUTATING_ADMISSION_POLICY_BINDING_SPEC: r::Schema = r::Schema { name: r::Ref::Static("MutatingAdmissionPolicyBindingSpec"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("policyName", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("paramRef", 2, r::Shape::Record(r::Ref::Static(&PARAM_REF)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("matchResources", 3, r::Shape::Record(r::Ref::Static(&MATCH_RESOURCES)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -94,7 +94,7 @@ pub struct MutatingAdmissionPolicyList {
     pub items: r::Slice<MutatingAdmissionPolicy>,
 }
 r::record!(MutatingAdmissionPolicyList, MUTATING_ADMISSION_POLICY_LIST, 0 metadata, 1 items);
-pub static MUTATING_ADMISSION_POLICY_LIST: r::Schema = r::Schema { name: r::Ref::Static("MutatingAdmissionPolicyList"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1alpha1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static MUTATING_ADMISSION_POLICY_LIST: r::Schema = r::Schema { name: r::Ref::Static("MutatingAdmissionPolicyList"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1alpha1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&MUTATING_ADMISSION_POLICY)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -110,7 +110,7 @@ pub struct MutatingAdmissionPolicySpec {
     pub reinvocation_policy: String,
 }
 r::record!(MutatingAdmissionPolicySpec, MUTATING_ADMISSION_POLICY_SPEC, 0 param_kind, 1 match_constraints, 2 variables, 3 mutations, 4 failure_policy, 5 match_conditions, 6 reinvocation_policy);
-pub static MUTATING_ADMISSION_POLICY_SPEC: r::Schema = r::Schema { name: r::Ref::Static("MutatingAdmissionPolicySpec"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6]), fields: r::Ref::Static(&[
+pub static MUTATING_ADMISSION_POLICY_SPEC: r::Schema = r::Schema { name: r::Ref::Static("MutatingAdmissionPolicySpec"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6]), fields: r::Ref::Static(&[
     r::Field::new("paramKind", 1, r::Shape::Record(r::Ref::Static(&PARAM_KIND)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("matchConstraints", 2, r::Shape::Record(r::Ref::Static(&MATCH_RESOURCES)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("variables", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&VARIABLE)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
@@ -127,7 +127,7 @@ pub struct Mutation {
     pub json_patch: Option<Box<JSONPatch>>,
 }
 r::record!(Mutation, MUTATION, 0 patch_type, 1 apply_configuration, 2 json_patch);
-pub static MUTATION: r::Schema = r::Schema { name: r::Ref::Static("Mutation"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static MUTATION: r::Schema = r::Schema { name: r::Ref::Static("Mutation"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("patchType", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("applyConfiguration", 3, r::Shape::Record(r::Ref::Static(&APPLY_CONFIGURATION)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("jsonPatch", 4, r::Shape::Record(r::Ref::Static(&JSON_PATCH)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -139,7 +139,7 @@ pub struct NamedRuleWithOperations {
     pub rule_with_operations: crate::admissionregistration::v1::RuleWithOperations,
 }
 r::record!(NamedRuleWithOperations, NAMED_RULE_WITH_OPERATIONS, 0 resource_names, 1 rule_with_operations);
-pub static NAMED_RULE_WITH_OPERATIONS: r::Schema = r::Schema { name: r::Ref::Static("NamedRuleWithOperations"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static NAMED_RULE_WITH_OPERATIONS: r::Schema = r::Schema { name: r::Ref::Static("NamedRuleWithOperations"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("resourceNames", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("RuleWithOperations", 2, r::Shape::Record(r::Ref::Static(&crate::admissionregistration::v1::RULE_WITH_OPERATIONS)), r::Flags(r::Flags::INLINE), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -150,7 +150,7 @@ pub struct ParamKind {
     pub kind: String,
 }
 r::record!(ParamKind, PARAM_KIND, 0 api_version, 1 kind);
-pub static PARAM_KIND: r::Schema = r::Schema { name: r::Ref::Static("ParamKind"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static PARAM_KIND: r::Schema = r::Schema { name: r::Ref::Static("ParamKind"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("apiVersion", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("kind", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -163,7 +163,7 @@ pub struct ParamRef {
     pub parameter_not_found_action: Option<String>,
 }
 r::record!(ParamRef, PARAM_REF, 0 name, 1 namespace, 2 selector, 3 parameter_not_found_action);
-pub static PARAM_REF: r::Schema = r::Schema { name: r::Ref::Static("ParamRef"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static PARAM_REF: r::Schema = r::Schema { name: r::Ref::Static("ParamRef"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("namespace", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("selector", 3, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -176,7 +176,7 @@ pub struct Variable {
     pub expression: String,
 }
 r::record!(Variable, VARIABLE, 0 name, 1 expression);
-pub static VARIABLE: r::Schema = r::Schema { name: r::Ref::Static("Variable"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static VARIABLE: r::Schema = r::Schema { name: r::Ref::Static("Variable"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("expression", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };

@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -13,7 +13,7 @@ pub struct APIGroupDiscovery {
     pub versions: Vec<APIVersionDiscovery>,
 }
 r::record!(APIGroupDiscovery, API_GROUP_DISCOVERY, 0 metadata, 1 versions);
-pub static API_GROUP_DISCOVERY: r::Schema = r::Schema { name: r::Ref::Static("APIGroupDiscovery"), package: r::Ref::Static("k8s.io.api.apidiscovery.v2"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static API_GROUP_DISCOVERY: r::Schema = r::Schema { name: r::Ref::Static("APIGroupDiscovery"), package: r::Ref::Static("k8s.io.api.apidiscovery.v2"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("opaqueType", "") }]),
     r::Field::new("versions", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&API_VERSION_DISCOVERY)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["version"]), r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -24,7 +24,7 @@ pub struct APIGroupDiscoveryList {
     pub items: r::Slice<APIGroupDiscovery>,
 }
 r::record!(APIGroupDiscoveryList, API_GROUP_DISCOVERY_LIST, 0 metadata, 1 items);
-pub static API_GROUP_DISCOVERY_LIST: r::Schema = r::Schema { name: r::Ref::Static("APIGroupDiscoveryList"), package: r::Ref::Static("k8s.io.api.apidiscovery.v2"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static API_GROUP_DISCOVERY_LIST: r::Schema = r::Schema { name: r::Ref::Static("APIGroupDiscoveryList"), package: r::Ref::Static("k8s.io.api.apidiscovery.v2"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&API_GROUP_DISCOVERY)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -41,7 +41,7 @@ pub struct APIResourceDiscovery {
     pub subresources: Vec<APISubresourceDiscovery>,
 }
 r::record!(APIResourceDiscovery, API_RESOURCE_DISCOVERY, 0 resource, 1 response_kind, 2 scope, 3 singular_resource, 4 verbs, 5 short_names, 6 categories, 7 subresources);
-pub static API_RESOURCE_DISCOVERY: r::Schema = r::Schema { name: r::Ref::Static("APIResourceDiscovery"), package: r::Ref::Static("k8s.io.api.apidiscovery.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7]), fields: r::Ref::Static(&[
+pub static API_RESOURCE_DISCOVERY: r::Schema = r::Schema { name: r::Ref::Static("APIResourceDiscovery"), package: r::Ref::Static("k8s.io.api.apidiscovery.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7]), fields: r::Ref::Static(&[
     r::Field::new("resource", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("responseKind", 2, r::Shape::Record(r::Ref::Static(&crate::meta::v1::GROUP_VERSION_KIND)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("scope", 3, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -60,7 +60,7 @@ pub struct APISubresourceDiscovery {
     pub verbs: r::Slice<String>,
 }
 r::record!(APISubresourceDiscovery, API_SUBRESOURCE_DISCOVERY, 0 subresource, 1 response_kind, 2 accepted_types, 3 verbs);
-pub static API_SUBRESOURCE_DISCOVERY: r::Schema = r::Schema { name: r::Ref::Static("APISubresourceDiscovery"), package: r::Ref::Static("k8s.io.api.apidiscovery.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static API_SUBRESOURCE_DISCOVERY: r::Schema = r::Schema { name: r::Ref::Static("APISubresourceDiscovery"), package: r::Ref::Static("k8s.io.api.apidiscovery.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("subresource", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("responseKind", 2, r::Shape::Record(r::Ref::Static(&crate::meta::v1::GROUP_VERSION_KIND)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("acceptedTypes", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&crate::meta::v1::GROUP_VERSION_KIND)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["group", "version", "kind"]), r::Merge::NONE, None, &[], &[]),
@@ -74,7 +74,7 @@ pub struct APIVersionDiscovery {
     pub freshness: String,
 }
 r::record!(APIVersionDiscovery, API_VERSION_DISCOVERY, 0 version, 1 resources, 2 freshness);
-pub static API_VERSION_DISCOVERY: r::Schema = r::Schema { name: r::Ref::Static("APIVersionDiscovery"), package: r::Ref::Static("k8s.io.api.apidiscovery.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static API_VERSION_DISCOVERY: r::Schema = r::Schema { name: r::Ref::Static("APIVersionDiscovery"), package: r::Ref::Static("k8s.io.api.apidiscovery.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("version", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resources", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&API_RESOURCE_DISCOVERY)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["resource"]), r::Merge::NONE, None, &[], &[]),
     r::Field::new("freshness", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),

@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -17,7 +17,7 @@ pub struct CustomResourceColumnDefinition {
     pub json_path: String,
 }
 r::record!(CustomResourceColumnDefinition, CUSTOM_RESOURCE_COLUMN_DEFINITION, 0 name, 1 type_, 2 format, 3 description, 4 priority, 5 json_path);
-pub static CUSTOM_RESOURCE_COLUMN_DEFINITION: r::Schema = r::Schema { name: r::Ref::Static("CustomResourceColumnDefinition"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
+pub static CUSTOM_RESOURCE_COLUMN_DEFINITION: r::Schema = r::Schema { name: r::Ref::Static("CustomResourceColumnDefinition"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("type", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("format", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -32,7 +32,7 @@ pub struct CustomResourceConversion {
     pub webhook: Option<Box<WebhookConversion>>,
 }
 r::record!(CustomResourceConversion, CUSTOM_RESOURCE_CONVERSION, 0 strategy, 1 webhook);
-pub static CUSTOM_RESOURCE_CONVERSION: r::Schema = r::Schema { name: r::Ref::Static("CustomResourceConversion"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static CUSTOM_RESOURCE_CONVERSION: r::Schema = r::Schema { name: r::Ref::Static("CustomResourceConversion"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("strategy", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("webhook", 2, r::Shape::Record(r::Ref::Static(&WEBHOOK_CONVERSION)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -44,7 +44,7 @@ pub struct CustomResourceDefinition {
     pub status: CustomResourceDefinitionStatus,
 }
 r::record!(CustomResourceDefinition, CUSTOM_RESOURCE_DEFINITION, 0 metadata, 1 spec, 2 status);
-pub static CUSTOM_RESOURCE_DEFINITION: r::Schema = r::Schema { name: r::Ref::Static("CustomResourceDefinition"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static CUSTOM_RESOURCE_DEFINITION: r::Schema = r::Schema { name: r::Ref::Static("CustomResourceDefinition"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&CUSTOM_RESOURCE_DEFINITION_SPEC)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&CUSTOM_RESOURCE_DEFINITION_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -60,7 +60,7 @@ pub struct CustomResourceDefinitionCondition {
     pub observed_generation: i64,
 }
 r::record!(CustomResourceDefinitionCondition, CUSTOM_RESOURCE_DEFINITION_CONDITION, 0 type_, 1 status, 2 last_transition_time, 3 reason, 4 message, 5 observed_generation);
-pub static CUSTOM_RESOURCE_DEFINITION_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("CustomResourceDefinitionCondition"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
+pub static CUSTOM_RESOURCE_DEFINITION_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("CustomResourceDefinitionCondition"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lastTransitionTime", 3, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -75,7 +75,7 @@ pub struct CustomResourceDefinitionList {
     pub items: r::Slice<CustomResourceDefinition>,
 }
 r::record!(CustomResourceDefinitionList, CUSTOM_RESOURCE_DEFINITION_LIST, 0 metadata, 1 items);
-pub static CUSTOM_RESOURCE_DEFINITION_LIST: r::Schema = r::Schema { name: r::Ref::Static("CustomResourceDefinitionList"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static CUSTOM_RESOURCE_DEFINITION_LIST: r::Schema = r::Schema { name: r::Ref::Static("CustomResourceDefinitionList"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&CUSTOM_RESOURCE_DEFINITION)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -90,7 +90,7 @@ pub struct CustomResourceDefinitionNames {
     pub categories: Vec<String>,
 }
 r::record!(CustomResourceDefinitionNames, CUSTOM_RESOURCE_DEFINITION_NAMES, 0 plural, 1 singular, 2 short_names, 3 kind, 4 list_kind, 5 categories);
-pub static CUSTOM_RESOURCE_DEFINITION_NAMES: r::Schema = r::Schema { name: r::Ref::Static("CustomResourceDefinitionNames"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
+pub static CUSTOM_RESOURCE_DEFINITION_NAMES: r::Schema = r::Schema { name: r::Ref::Static("CustomResourceDefinitionNames"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
     r::Field::new("plural", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("singular", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("shortNames", 3, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
@@ -109,7 +109,7 @@ pub struct CustomResourceDefinitionSpec {
     pub preserve_unknown_fields: bool,
 }
 r::record!(CustomResourceDefinitionSpec, CUSTOM_RESOURCE_DEFINITION_SPEC, 0 group, 1 names, 2 scope, 3 versions, 4 conversion, 5 preserve_unknown_fields);
-pub static CUSTOM_RESOURCE_DEFINITION_SPEC: r::Schema = r::Schema { name: r::Ref::Static("CustomResourceDefinitionSpec"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
+pub static CUSTOM_RESOURCE_DEFINITION_SPEC: r::Schema = r::Schema { name: r::Ref::Static("CustomResourceDefinitionSpec"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
     r::Field::new("group", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("names", 3, r::Shape::Record(r::Ref::Static(&CUSTOM_RESOURCE_DEFINITION_NAMES)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("scope", 4, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -126,7 +126,7 @@ pub struct CustomResourceDefinitionStatus {
     pub observed_generation: i64,
 }
 r::record!(CustomResourceDefinitionStatus, CUSTOM_RESOURCE_DEFINITION_STATUS, 0 conditions, 1 accepted_names, 2 stored_versions, 3 observed_generation);
-pub static CUSTOM_RESOURCE_DEFINITION_STATUS: r::Schema = r::Schema { name: r::Ref::Static("CustomResourceDefinitionStatus"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static CUSTOM_RESOURCE_DEFINITION_STATUS: r::Schema = r::Schema { name: r::Ref::Static("CustomResourceDefinitionStatus"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("conditions", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&CUSTOM_RESOURCE_DEFINITION_CONDITION)))), r::Flags(0), r::ListKind::Map(&["type"]), r::Merge::NONE, None, &[], &[]),
     r::Field::new("acceptedNames", 2, r::Shape::Record(r::Ref::Static(&CUSTOM_RESOURCE_DEFINITION_NAMES)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("storedVersions", 3, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
@@ -146,7 +146,7 @@ pub struct CustomResourceDefinitionVersion {
     pub selectable_fields: Vec<SelectableField>,
 }
 r::record!(CustomResourceDefinitionVersion, CUSTOM_RESOURCE_DEFINITION_VERSION, 0 name, 1 served, 2 storage, 3 deprecated, 4 deprecation_warning, 5 schema, 6 subresources, 7 additional_printer_columns, 8 selectable_fields);
-pub static CUSTOM_RESOURCE_DEFINITION_VERSION: r::Schema = r::Schema { name: r::Ref::Static("CustomResourceDefinitionVersion"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 5, 6, 7, 3, 4, 8]), fields: r::Ref::Static(&[
+pub static CUSTOM_RESOURCE_DEFINITION_VERSION: r::Schema = r::Schema { name: r::Ref::Static("CustomResourceDefinitionVersion"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 5, 6, 7, 3, 4, 8]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("served", 2, r::Shape::Bool, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("storage", 3, r::Shape::Bool, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -165,7 +165,7 @@ pub struct CustomResourceSubresourceScale {
     pub label_selector_path: Option<String>,
 }
 r::record!(CustomResourceSubresourceScale, CUSTOM_RESOURCE_SUBRESOURCE_SCALE, 0 spec_replicas_path, 1 status_replicas_path, 2 label_selector_path);
-pub static CUSTOM_RESOURCE_SUBRESOURCE_SCALE: r::Schema = r::Schema { name: r::Ref::Static("CustomResourceSubresourceScale"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static CUSTOM_RESOURCE_SUBRESOURCE_SCALE: r::Schema = r::Schema { name: r::Ref::Static("CustomResourceSubresourceScale"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("specReplicasPath", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("statusReplicasPath", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("labelSelectorPath", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -175,7 +175,7 @@ pub static CUSTOM_RESOURCE_SUBRESOURCE_SCALE: r::Schema = r::Schema { name: r::R
 pub struct CustomResourceSubresourceStatus {
 }
 r::record!(CustomResourceSubresourceStatus, CUSTOM_RESOURCE_SUBRESOURCE_STATUS);
-pub static CUSTOM_RESOURCE_SUBRESOURCE_STATUS: r::Schema = r::Schema { name: r::Ref::Static("CustomResourceSubresourceStatus"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[]), fields: r::Ref::Static(&[
+pub static CUSTOM_RESOURCE_SUBRESOURCE_STATUS: r::Schema = r::Schema { name: r::Ref::Static("CustomResourceSubresourceStatus"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[]), fields: r::Ref::Static(&[
 ]) };
 
 #[derive(Clone, Default)]
@@ -184,7 +184,7 @@ pub struct CustomResourceSubresources {
     pub scale: Option<Box<CustomResourceSubresourceScale>>,
 }
 r::record!(CustomResourceSubresources, CUSTOM_RESOURCE_SUBRESOURCES, 0 status, 1 scale);
-pub static CUSTOM_RESOURCE_SUBRESOURCES: r::Schema = r::Schema { name: r::Ref::Static("CustomResourceSubresources"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static CUSTOM_RESOURCE_SUBRESOURCES: r::Schema = r::Schema { name: r::Ref::Static("CustomResourceSubresources"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("status", 1, r::Shape::Record(r::Ref::Static(&CUSTOM_RESOURCE_SUBRESOURCE_STATUS)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("scale", 2, r::Shape::Record(r::Ref::Static(&CUSTOM_RESOURCE_SUBRESOURCE_SCALE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -194,7 +194,7 @@ pub struct CustomResourceValidation {
     pub open_apiv3_schema: Option<Box<JSONSchemaProps>>,
 }
 r::record!(CustomResourceValidation, CUSTOM_RESOURCE_VALIDATION, 0 open_apiv3_schema);
-pub static CUSTOM_RESOURCE_VALIDATION: r::Schema = r::Schema { name: r::Ref::Static("CustomResourceValidation"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static CUSTOM_RESOURCE_VALIDATION: r::Schema = r::Schema { name: r::Ref::Static("CustomResourceValidation"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("openAPIV3Schema", 1, r::Shape::Record(r::Ref::Static(&JSON_SCHEMA_PROPS)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -204,7 +204,7 @@ pub struct ExternalDocumentation {
     pub url: String,
 }
 r::record!(ExternalDocumentation, EXTERNAL_DOCUMENTATION, 0 description, 1 url);
-pub static EXTERNAL_DOCUMENTATION: r::Schema = r::Schema { name: r::Ref::Static("ExternalDocumentation"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static EXTERNAL_DOCUMENTATION: r::Schema = r::Schema { name: r::Ref::Static("ExternalDocumentation"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("description", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("url", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -257,7 +257,7 @@ pub struct JSONSchemaProps {
     pub x_validations: Vec<ValidationRule>,
 }
 r::record!(JSONSchemaProps, JSON_SCHEMA_PROPS, 0 id, 1 schema, 2 ref_, 3 description, 4 type_, 5 format, 6 title, 7 default_, 8 maximum, 9 exclusive_maximum, 10 minimum, 11 exclusive_minimum, 12 max_length, 13 min_length, 14 pattern, 15 max_items, 16 min_items, 17 unique_items, 18 multiple_of, 19 enum_, 20 max_properties, 21 min_properties, 22 required, 23 items, 24 all_of, 25 one_of, 26 any_of, 27 not, 28 properties, 29 additional_properties, 30 pattern_properties, 31 dependencies, 32 additional_items, 33 definitions, 34 external_docs, 35 example, 36 nullable, 37 x_preserve_unknown_fields, 38 x_embedded_resource, 39 x_int_or_string, 40 x_list_map_keys, 41 x_list_type, 42 x_map_type, 43 x_validations);
-pub static JSON_SCHEMA_PROPS: r::Schema = r::Schema { name: r::Ref::Static("JSONSchemaProps"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43]), fields: r::Ref::Static(&[
+pub static JSON_SCHEMA_PROPS: r::Schema = r::Schema { name: r::Ref::Static("JSONSchemaProps"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43]), fields: r::Ref::Static(&[
     r::Field::new("id", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("$schema", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("$ref", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -310,7 +310,7 @@ pub struct JSONSchemaPropsOrArray {
     pub json_schemas: r::Slice<JSONSchemaProps>,
 }
 r::record!(JSONSchemaPropsOrArray, JSON_SCHEMA_PROPS_OR_ARRAY, 0 schema, 1 json_schemas);
-pub static JSON_SCHEMA_PROPS_OR_ARRAY: r::Schema = r::Schema { name: r::Ref::Static("JSONSchemaPropsOrArray"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::SchemaOrList, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static JSON_SCHEMA_PROPS_OR_ARRAY: r::Schema = r::Schema { name: r::Ref::Static("JSONSchemaPropsOrArray"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::SchemaOrList, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("schema", 1, r::Shape::Record(r::Ref::Static(&JSON_SCHEMA_PROPS)), r::Flags(r::Flags::POINTER), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("json_schemas", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&JSON_SCHEMA_PROPS)))), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -321,7 +321,7 @@ pub struct JSONSchemaPropsOrBool {
     pub schema: Option<Box<JSONSchemaProps>>,
 }
 r::record!(JSONSchemaPropsOrBool, JSON_SCHEMA_PROPS_OR_BOOL, 0 allows, 1 schema);
-pub static JSON_SCHEMA_PROPS_OR_BOOL: r::Schema = r::Schema { name: r::Ref::Static("JSONSchemaPropsOrBool"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::BoolOrSchema, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static JSON_SCHEMA_PROPS_OR_BOOL: r::Schema = r::Schema { name: r::Ref::Static("JSONSchemaPropsOrBool"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::BoolOrSchema, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("allows", 1, r::Shape::Bool, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("schema", 2, r::Shape::Record(r::Ref::Static(&JSON_SCHEMA_PROPS)), r::Flags(r::Flags::POINTER), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -332,7 +332,7 @@ pub struct JSONSchemaPropsOrStringArray {
     pub property: r::Slice<String>,
 }
 r::record!(JSONSchemaPropsOrStringArray, JSON_SCHEMA_PROPS_OR_STRING_ARRAY, 0 schema, 1 property);
-pub static JSON_SCHEMA_PROPS_OR_STRING_ARRAY: r::Schema = r::Schema { name: r::Ref::Static("JSONSchemaPropsOrStringArray"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::SchemaOrList, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static JSON_SCHEMA_PROPS_OR_STRING_ARRAY: r::Schema = r::Schema { name: r::Ref::Static("JSONSchemaPropsOrStringArray"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::SchemaOrList, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("schema", 1, r::Shape::Record(r::Ref::Static(&JSON_SCHEMA_PROPS)), r::Flags(r::Flags::POINTER), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("property", 2, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -342,7 +342,7 @@ pub struct SelectableField {
     pub json_path: String,
 }
 r::record!(SelectableField, SELECTABLE_FIELD, 0 json_path);
-pub static SELECTABLE_FIELD: r::Schema = r::Schema { name: r::Ref::Static("SelectableField"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static SELECTABLE_FIELD: r::Schema = r::Schema { name: r::Ref::Static("SelectableField"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("jsonPath", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -354,7 +354,7 @@ pub struct ServiceReference {
     pub port: Option<i32>,
 }
 r::record!(ServiceReference, SERVICE_REFERENCE, 0 namespace, 1 name, 2 path, 3 port);
-pub static SERVICE_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("ServiceReference"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static SERVICE_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("ServiceReference"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("namespace", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("name", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("path", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -371,7 +371,7 @@ pub struct ValidationRule {
     pub optional_old_self: Option<bool>,
 }
 r::record!(ValidationRule, VALIDATION_RULE, 0 rule, 1 message, 2 message_expression, 3 reason, 4 field_path, 5 optional_old_self);
-pub static VALIDATION_RULE: r::Schema = r::Schema { name: r::Ref::Static("ValidationRule"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
+pub static VALIDATION_RULE: r::Schema = r::Schema { name: r::Ref::Static("ValidationRule"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
     r::Field::new("rule", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("message", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("messageExpression", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -387,7 +387,7 @@ pub struct WebhookClientConfig {
     pub ca_bundle: Option<r::Bytes>,
 }
 r::record!(WebhookClientConfig, WEBHOOK_CLIENT_CONFIG, 0 url, 1 service, 2 ca_bundle);
-pub static WEBHOOK_CLIENT_CONFIG: r::Schema = r::Schema { name: r::Ref::Static("WebhookClientConfig"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[1, 2, 0]), fields: r::Ref::Static(&[
+pub static WEBHOOK_CLIENT_CONFIG: r::Schema = r::Schema { name: r::Ref::Static("WebhookClientConfig"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[1, 2, 0]), fields: r::Ref::Static(&[
     r::Field::new("url", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("service", 1, r::Shape::Record(r::Ref::Static(&SERVICE_REFERENCE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("caBundle", 2, r::Shape::Bytes, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -399,7 +399,7 @@ pub struct WebhookConversion {
     pub conversion_review_versions: r::Slice<String>,
 }
 r::record!(WebhookConversion, WEBHOOK_CONVERSION, 0 client_config, 1 conversion_review_versions);
-pub static WEBHOOK_CONVERSION: r::Schema = r::Schema { name: r::Ref::Static("WebhookConversion"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static WEBHOOK_CONVERSION: r::Schema = r::Schema { name: r::Ref::Static("WebhookConversion"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("clientConfig", 2, r::Shape::Record(r::Ref::Static(&WEBHOOK_CLIENT_CONFIG)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("conversionReviewVersions", 3, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };

@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -14,7 +14,7 @@ pub struct APIService {
     pub status: APIServiceStatus,
 }
 r::record!(APIService, API_SERVICE, 0 metadata, 1 spec, 2 status);
-pub static API_SERVICE: r::Schema = r::Schema { name: r::Ref::Static("APIService"), package: r::Ref::Static("k8s.io.kube-aggregator.pkg.apis.apiregistration.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static API_SERVICE: r::Schema = r::Schema { name: r::Ref::Static("APIService"), package: r::Ref::Static("k8s.io.kube-aggregator.pkg.apis.apiregistration.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&API_SERVICE_SPEC)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&API_SERVICE_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -29,7 +29,7 @@ pub struct APIServiceCondition {
     pub message: String,
 }
 r::record!(APIServiceCondition, API_SERVICE_CONDITION, 0 type_, 1 status, 2 last_transition_time, 3 reason, 4 message);
-pub static API_SERVICE_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("APIServiceCondition"), package: r::Ref::Static("k8s.io.kube-aggregator.pkg.apis.apiregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static API_SERVICE_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("APIServiceCondition"), package: r::Ref::Static("k8s.io.kube-aggregator.pkg.apis.apiregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lastTransitionTime", 3, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -43,7 +43,7 @@ pub struct APIServiceList {
     pub items: r::Slice<APIService>,
 }
 r::record!(APIServiceList, API_SERVICE_LIST, 0 metadata, 1 items);
-pub static API_SERVICE_LIST: r::Schema = r::Schema { name: r::Ref::Static("APIServiceList"), package: r::Ref::Static("k8s.io.kube-aggregator.pkg.apis.apiregistration.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static API_SERVICE_LIST: r::Schema = r::Schema { name: r::Ref::Static("APIServiceList"), package: r::Ref::Static("k8s.io.kube-aggregator.pkg.apis.apiregistration.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&API_SERVICE)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -59,7 +59,7 @@ pub struct APIServiceSpec {
     pub version_priority: i32,
 }
 r::record!(APIServiceSpec, API_SERVICE_SPEC, 0 service, 1 group, 2 version, 3 insecure_skip_tls_verify, 4 ca_bundle, 5 group_priority_minimum, 6 version_priority);
-pub static API_SERVICE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("APIServiceSpec"), package: r::Ref::Static("k8s.io.kube-aggregator.pkg.apis.apiregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6]), fields: r::Ref::Static(&[
+pub static API_SERVICE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("APIServiceSpec"), package: r::Ref::Static("k8s.io.kube-aggregator.pkg.apis.apiregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6]), fields: r::Ref::Static(&[
     r::Field::new("service", 1, r::Shape::Record(r::Ref::Static(&SERVICE_REFERENCE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("group", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("version", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -74,7 +74,7 @@ pub struct APIServiceStatus {
     pub conditions: Vec<APIServiceCondition>,
 }
 r::record!(APIServiceStatus, API_SERVICE_STATUS, 0 conditions);
-pub static API_SERVICE_STATUS: r::Schema = r::Schema { name: r::Ref::Static("APIServiceStatus"), package: r::Ref::Static("k8s.io.kube-aggregator.pkg.apis.apiregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static API_SERVICE_STATUS: r::Schema = r::Schema { name: r::Ref::Static("APIServiceStatus"), package: r::Ref::Static("k8s.io.kube-aggregator.pkg.apis.apiregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("conditions", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&API_SERVICE_CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["type"]), r::Merge { merge: true, retain_keys: false, key: "type" }, None, &[], &[]),
 ]) };
 
@@ -85,7 +85,7 @@ pub struct ServiceReference {
     pub port: Option<i32>,
 }
 r::record!(ServiceReference, SERVICE_REFERENCE, 0 namespace, 1 name, 2 port);
-pub static SERVICE_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("ServiceReference"), package: r::Ref::Static("k8s.io.kube-aggregator.pkg.apis.apiregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static SERVICE_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("ServiceReference"), package: r::Ref::Static("k8s.io.kube-aggregator.pkg.apis.apiregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("namespace", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("name", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("port", 3, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),

@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -15,7 +15,7 @@ pub struct ServerStorageVersion {
     pub served_versions: Vec<String>,
 }
 r::record!(ServerStorageVersion, SERVER_STORAGE_VERSION, 0 api_server_id, 1 encoding_version, 2 decodable_versions, 3 served_versions);
-pub static SERVER_STORAGE_VERSION: r::Schema = r::Schema { name: r::Ref::Static("ServerStorageVersion"), package: r::Ref::Static("k8s.io.api.apiserverinternal.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static SERVER_STORAGE_VERSION: r::Schema = r::Schema { name: r::Ref::Static("ServerStorageVersion"), package: r::Ref::Static("k8s.io.api.apiserverinternal.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("apiServerID", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("encodingVersion", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("decodableVersions", 3, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Set, r::Merge::NONE, None, &[], &[]),
@@ -29,7 +29,7 @@ pub struct StorageVersion {
     pub status: StorageVersionStatus,
 }
 r::record!(StorageVersion, STORAGE_VERSION, 0 metadata, 1 spec, 2 status);
-pub static STORAGE_VERSION: r::Schema = r::Schema { name: r::Ref::Static("StorageVersion"), package: r::Ref::Static("k8s.io.api.apiserverinternal.v1alpha1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static STORAGE_VERSION: r::Schema = r::Schema { name: r::Ref::Static("StorageVersion"), package: r::Ref::Static("k8s.io.api.apiserverinternal.v1alpha1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&STORAGE_VERSION_SPEC)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&STORAGE_VERSION_STATUS)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -45,7 +45,7 @@ pub struct StorageVersionCondition {
     pub message: String,
 }
 r::record!(StorageVersionCondition, STORAGE_VERSION_CONDITION, 0 type_, 1 status, 2 observed_generation, 3 last_transition_time, 4 reason, 5 message);
-pub static STORAGE_VERSION_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("StorageVersionCondition"), package: r::Ref::Static("k8s.io.api.apiserverinternal.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
+pub static STORAGE_VERSION_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("StorageVersionCondition"), package: r::Ref::Static("k8s.io.api.apiserverinternal.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("observedGeneration", 3, r::Shape::Int64, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -60,7 +60,7 @@ pub struct StorageVersionList {
     pub items: r::Slice<StorageVersion>,
 }
 r::record!(StorageVersionList, STORAGE_VERSION_LIST, 0 metadata, 1 items);
-pub static STORAGE_VERSION_LIST: r::Schema = r::Schema { name: r::Ref::Static("StorageVersionList"), package: r::Ref::Static("k8s.io.api.apiserverinternal.v1alpha1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static STORAGE_VERSION_LIST: r::Schema = r::Schema { name: r::Ref::Static("StorageVersionList"), package: r::Ref::Static("k8s.io.api.apiserverinternal.v1alpha1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&STORAGE_VERSION)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -69,7 +69,7 @@ pub static STORAGE_VERSION_LIST: r::Schema = r::Schema { name: r::Ref::Static("S
 pub struct StorageVersionSpec {
 }
 r::record!(StorageVersionSpec, STORAGE_VERSION_SPEC);
-pub static STORAGE_VERSION_SPEC: r::Schema = r::Schema { name: r::Ref::Static("StorageVersionSpec"), package: r::Ref::Static("k8s.io.api.apiserverinternal.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[]), fields: r::Ref::Static(&[
+pub static STORAGE_VERSION_SPEC: r::Schema = r::Schema { name: r::Ref::Static("StorageVersionSpec"), package: r::Ref::Static("k8s.io.api.apiserverinternal.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[]), fields: r::Ref::Static(&[
 ]) };
 
 #[derive(Clone, Default)]
@@ -79,7 +79,7 @@ pub struct StorageVersionStatus {
     pub conditions: Vec<StorageVersionCondition>,
 }
 r::record!(StorageVersionStatus, STORAGE_VERSION_STATUS, 0 storage_versions, 1 common_encoding_version, 2 conditions);
-pub static STORAGE_VERSION_STATUS: r::Schema = r::Schema { name: r::Ref::Static("StorageVersionStatus"), package: r::Ref::Static("k8s.io.api.apiserverinternal.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static STORAGE_VERSION_STATUS: r::Schema = r::Schema { name: r::Ref::Static("StorageVersionStatus"), package: r::Ref::Static("k8s.io.api.apiserverinternal.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("storageVersions", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&SERVER_STORAGE_VERSION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["apiServerID"]), r::Merge::NONE, None, &[], &[]),
     r::Field::new("commonEncodingVersion", 2, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("conditions", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&STORAGE_VERSION_CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["type"]), r::Merge::NONE, None, &[], &[]),

@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -14,7 +14,7 @@ pub struct ControllerRevision {
     pub revision: i64,
 }
 r::record!(ControllerRevision, CONTROLLER_REVISION, 0 metadata, 1 data, 2 revision);
-pub static CONTROLLER_REVISION: r::Schema = r::Schema { name: r::Ref::Static("ControllerRevision"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static CONTROLLER_REVISION: r::Schema = r::Schema { name: r::Ref::Static("ControllerRevision"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("data", 2, r::Shape::Json, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("revision", 3, r::Shape::Int64, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -26,7 +26,7 @@ pub struct ControllerRevisionList {
     pub items: r::Slice<ControllerRevision>,
 }
 r::record!(ControllerRevisionList, CONTROLLER_REVISION_LIST, 0 metadata, 1 items);
-pub static CONTROLLER_REVISION_LIST: r::Schema = r::Schema { name: r::Ref::Static("ControllerRevisionList"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static CONTROLLER_REVISION_LIST: r::Schema = r::Schema { name: r::Ref::Static("ControllerRevisionList"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&CONTROLLER_REVISION)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -38,7 +38,7 @@ pub struct DaemonSet {
     pub status: DaemonSetStatus,
 }
 r::record!(DaemonSet, DAEMON_SET, 0 metadata, 1 spec, 2 status);
-pub static DAEMON_SET: r::Schema = r::Schema { name: r::Ref::Static("DaemonSet"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static DAEMON_SET: r::Schema = r::Schema { name: r::Ref::Static("DaemonSet"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&DAEMON_SET_SPEC)), r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&DAEMON_SET_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -53,7 +53,7 @@ pub struct DaemonSetCondition {
     pub message: String,
 }
 r::record!(DaemonSetCondition, DAEMON_SET_CONDITION, 0 type_, 1 status, 2 last_transition_time, 3 reason, 4 message);
-pub static DAEMON_SET_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("DaemonSetCondition"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static DAEMON_SET_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("DaemonSetCondition"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lastTransitionTime", 3, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -67,7 +67,7 @@ pub struct DaemonSetList {
     pub items: r::Slice<DaemonSet>,
 }
 r::record!(DaemonSetList, DAEMON_SET_LIST, 0 metadata, 1 items);
-pub static DAEMON_SET_LIST: r::Schema = r::Schema { name: r::Ref::Static("DaemonSetList"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static DAEMON_SET_LIST: r::Schema = r::Schema { name: r::Ref::Static("DaemonSetList"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&DAEMON_SET)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -81,7 +81,7 @@ pub struct DaemonSetSpec {
     pub revision_history_limit: Option<i32>,
 }
 r::record!(DaemonSetSpec, DAEMON_SET_SPEC, 0 selector, 1 template, 2 update_strategy, 3 min_ready_seconds, 4 revision_history_limit);
-pub static DAEMON_SET_SPEC: r::Schema = r::Schema { name: r::Ref::Static("DaemonSetSpec"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static DAEMON_SET_SPEC: r::Schema = r::Schema { name: r::Ref::Static("DaemonSetSpec"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("selector", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("template", 2, r::Shape::Record(r::Ref::Static(&crate::core::v1::POD_TEMPLATE_SPEC)), r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("updateStrategy", 3, r::Shape::Record(r::Ref::Static(&DAEMON_SET_UPDATE_STRATEGY)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -103,7 +103,7 @@ pub struct DaemonSetStatus {
     pub conditions: Vec<DaemonSetCondition>,
 }
 r::record!(DaemonSetStatus, DAEMON_SET_STATUS, 0 current_number_scheduled, 1 number_misscheduled, 2 desired_number_scheduled, 3 number_ready, 4 observed_generation, 5 updated_number_scheduled, 6 number_available, 7 number_unavailable, 8 collision_count, 9 conditions);
-pub static DAEMON_SET_STATUS: r::Schema = r::Schema { name: r::Ref::Static("DaemonSetStatus"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]), fields: r::Ref::Static(&[
+pub static DAEMON_SET_STATUS: r::Schema = r::Schema { name: r::Ref::Static("DaemonSetStatus"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]), fields: r::Ref::Static(&[
     r::Field::new("currentNumberScheduled", 1, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("numberMisscheduled", 2, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("desiredNumberScheduled", 3, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -122,7 +122,7 @@ pub struct DaemonSetUpdateStrategy {
     pub rolling_update: Option<Box<RollingUpdateDaemonSet>>,
 }
 r::record!(DaemonSetUpdateStrategy, DAEMON_SET_UPDATE_STRATEGY, 0 type_, 1 rolling_update);
-pub static DAEMON_SET_UPDATE_STRATEGY: r::Schema = r::Schema { name: r::Ref::Static("DaemonSetUpdateStrategy"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static DAEMON_SET_UPDATE_STRATEGY: r::Schema = r::Schema { name: r::Ref::Static("DaemonSetUpdateStrategy"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("rollingUpdate", 2, r::Shape::Record(r::Ref::Static(&ROLLING_UPDATE_DAEMON_SET)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -134,7 +134,7 @@ pub struct Deployment {
     pub status: DeploymentStatus,
 }
 r::record!(Deployment, DEPLOYMENT, 0 metadata, 1 spec, 2 status);
-pub static DEPLOYMENT: r::Schema = r::Schema { name: r::Ref::Static("Deployment"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static DEPLOYMENT: r::Schema = r::Schema { name: r::Ref::Static("Deployment"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&DEPLOYMENT_SPEC)), r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&DEPLOYMENT_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -150,7 +150,7 @@ pub struct DeploymentCondition {
     pub message: String,
 }
 r::record!(DeploymentCondition, DEPLOYMENT_CONDITION, 0 type_, 1 status, 2 last_update_time, 3 last_transition_time, 4 reason, 5 message);
-pub static DEPLOYMENT_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("DeploymentCondition"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 4, 5, 2, 3]), fields: r::Ref::Static(&[
+pub static DEPLOYMENT_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("DeploymentCondition"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 4, 5, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lastUpdateTime", 6, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -165,7 +165,7 @@ pub struct DeploymentList {
     pub items: r::Slice<Deployment>,
 }
 r::record!(DeploymentList, DEPLOYMENT_LIST, 0 metadata, 1 items);
-pub static DEPLOYMENT_LIST: r::Schema = r::Schema { name: r::Ref::Static("DeploymentList"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static DEPLOYMENT_LIST: r::Schema = r::Schema { name: r::Ref::Static("DeploymentList"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&DEPLOYMENT)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -182,7 +182,7 @@ pub struct DeploymentSpec {
     pub progress_deadline_seconds: Option<i32>,
 }
 r::record!(DeploymentSpec, DEPLOYMENT_SPEC, 0 replicas, 1 selector, 2 template, 3 strategy, 4 min_ready_seconds, 5 revision_history_limit, 6 paused, 7 progress_deadline_seconds);
-pub static DEPLOYMENT_SPEC: r::Schema = r::Schema { name: r::Ref::Static("DeploymentSpec"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7]), fields: r::Ref::Static(&[
+pub static DEPLOYMENT_SPEC: r::Schema = r::Schema { name: r::Ref::Static("DeploymentSpec"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7]), fields: r::Ref::Static(&[
     r::Field::new("replicas", 1, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("selector", 2, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("template", 3, r::Shape::Record(r::Ref::Static(&crate::core::v1::POD_TEMPLATE_SPEC)), r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -206,7 +206,7 @@ pub struct DeploymentStatus {
     pub collision_count: Option<i32>,
 }
 r::record!(DeploymentStatus, DEPLOYMENT_STATUS, 0 observed_generation, 1 replicas, 2 updated_replicas, 3 ready_replicas, 4 available_replicas, 5 unavailable_replicas, 6 terminating_replicas, 7 conditions, 8 collision_count);
-pub static DEPLOYMENT_STATUS: r::Schema = r::Schema { name: r::Ref::Static("DeploymentStatus"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 4, 5, 7, 3, 8, 6]), fields: r::Ref::Static(&[
+pub static DEPLOYMENT_STATUS: r::Schema = r::Schema { name: r::Ref::Static("DeploymentStatus"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 4, 5, 7, 3, 8, 6]), fields: r::Ref::Static(&[
     r::Field::new("observedGeneration", 1, r::Shape::Int64, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("replicas", 2, r::Shape::Int32, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("updatedReplicas", 3, r::Shape::Int32, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -224,7 +224,7 @@ pub struct DeploymentStrategy {
     pub rolling_update: Option<Box<RollingUpdateDeployment>>,
 }
 r::record!(DeploymentStrategy, DEPLOYMENT_STRATEGY, 0 type_, 1 rolling_update);
-pub static DEPLOYMENT_STRATEGY: r::Schema = r::Schema { name: r::Ref::Static("DeploymentStrategy"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static DEPLOYMENT_STRATEGY: r::Schema = r::Schema { name: r::Ref::Static("DeploymentStrategy"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("rollingUpdate", 2, r::Shape::Record(r::Ref::Static(&ROLLING_UPDATE_DEPLOYMENT)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -236,7 +236,7 @@ pub struct ReplicaSet {
     pub status: ReplicaSetStatus,
 }
 r::record!(ReplicaSet, REPLICA_SET, 0 metadata, 1 spec, 2 status);
-pub static REPLICA_SET: r::Schema = r::Schema { name: r::Ref::Static("ReplicaSet"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static REPLICA_SET: r::Schema = r::Schema { name: r::Ref::Static("ReplicaSet"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&REPLICA_SET_SPEC)), r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&REPLICA_SET_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -251,7 +251,7 @@ pub struct ReplicaSetCondition {
     pub message: String,
 }
 r::record!(ReplicaSetCondition, REPLICA_SET_CONDITION, 0 type_, 1 status, 2 last_transition_time, 3 reason, 4 message);
-pub static REPLICA_SET_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("ReplicaSetCondition"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static REPLICA_SET_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("ReplicaSetCondition"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lastTransitionTime", 3, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -265,7 +265,7 @@ pub struct ReplicaSetList {
     pub items: r::Slice<ReplicaSet>,
 }
 r::record!(ReplicaSetList, REPLICA_SET_LIST, 0 metadata, 1 items);
-pub static REPLICA_SET_LIST: r::Schema = r::Schema { name: r::Ref::Static("ReplicaSetList"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static REPLICA_SET_LIST: r::Schema = r::Schema { name: r::Ref::Static("ReplicaSetList"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&REPLICA_SET)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -278,7 +278,7 @@ pub struct ReplicaSetSpec {
     pub template: crate::core::v1::PodTemplateSpec,
 }
 r::record!(ReplicaSetSpec, REPLICA_SET_SPEC, 0 replicas, 1 min_ready_seconds, 2 selector, 3 template);
-pub static REPLICA_SET_SPEC: r::Schema = r::Schema { name: r::Ref::Static("ReplicaSetSpec"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 2, 3, 1]), fields: r::Ref::Static(&[
+pub static REPLICA_SET_SPEC: r::Schema = r::Schema { name: r::Ref::Static("ReplicaSetSpec"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 2, 3, 1]), fields: r::Ref::Static(&[
     r::Field::new("replicas", 1, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("minReadySeconds", 4, r::Shape::Int32, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("selector", 2, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -296,7 +296,7 @@ pub struct ReplicaSetStatus {
     pub conditions: Vec<ReplicaSetCondition>,
 }
 r::record!(ReplicaSetStatus, REPLICA_SET_STATUS, 0 replicas, 1 fully_labeled_replicas, 2 ready_replicas, 3 available_replicas, 4 terminating_replicas, 5 observed_generation, 6 conditions);
-pub static REPLICA_SET_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ReplicaSetStatus"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 5, 2, 3, 6, 4]), fields: r::Ref::Static(&[
+pub static REPLICA_SET_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ReplicaSetStatus"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 5, 2, 3, 6, 4]), fields: r::Ref::Static(&[
     r::Field::new("replicas", 1, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("fullyLabeledReplicas", 2, r::Shape::Int32, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("readyReplicas", 4, r::Shape::Int32, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -312,7 +312,7 @@ pub struct RollingUpdateDaemonSet {
     pub max_surge: Option<s::IntOrString>,
 }
 r::record!(RollingUpdateDaemonSet, ROLLING_UPDATE_DAEMON_SET, 0 max_unavailable, 1 max_surge);
-pub static ROLLING_UPDATE_DAEMON_SET: r::Schema = r::Schema { name: r::Ref::Static("RollingUpdateDaemonSet"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static ROLLING_UPDATE_DAEMON_SET: r::Schema = r::Schema { name: r::Ref::Static("RollingUpdateDaemonSet"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("maxUnavailable", 1, r::Shape::IntOrString, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("maxSurge", 2, r::Shape::IntOrString, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -323,7 +323,7 @@ pub struct RollingUpdateDeployment {
     pub max_surge: Option<s::IntOrString>,
 }
 r::record!(RollingUpdateDeployment, ROLLING_UPDATE_DEPLOYMENT, 0 max_unavailable, 1 max_surge);
-pub static ROLLING_UPDATE_DEPLOYMENT: r::Schema = r::Schema { name: r::Ref::Static("RollingUpdateDeployment"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static ROLLING_UPDATE_DEPLOYMENT: r::Schema = r::Schema { name: r::Ref::Static("RollingUpdateDeployment"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("maxUnavailable", 1, r::Shape::IntOrString, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("maxSurge", 2, r::Shape::IntOrString, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -334,7 +334,7 @@ pub struct RollingUpdateStatefulSetStrategy {
     pub max_unavailable: Option<s::IntOrString>,
 }
 r::record!(RollingUpdateStatefulSetStrategy, ROLLING_UPDATE_STATEFUL_SET_STRATEGY, 0 partition, 1 max_unavailable);
-pub static ROLLING_UPDATE_STATEFUL_SET_STRATEGY: r::Schema = r::Schema { name: r::Ref::Static("RollingUpdateStatefulSetStrategy"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static ROLLING_UPDATE_STATEFUL_SET_STRATEGY: r::Schema = r::Schema { name: r::Ref::Static("RollingUpdateStatefulSetStrategy"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("partition", 1, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("maxUnavailable", 2, r::Shape::IntOrString, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["MaxUnavailableStatefulSet"], &[]),
 ]) };
@@ -346,7 +346,7 @@ pub struct StatefulSet {
     pub status: StatefulSetStatus,
 }
 r::record!(StatefulSet, STATEFUL_SET, 0 metadata, 1 spec, 2 status);
-pub static STATEFUL_SET: r::Schema = r::Schema { name: r::Ref::Static("StatefulSet"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static STATEFUL_SET: r::Schema = r::Schema { name: r::Ref::Static("StatefulSet"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&STATEFUL_SET_SPEC)), r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&STATEFUL_SET_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -361,7 +361,7 @@ pub struct StatefulSetCondition {
     pub message: String,
 }
 r::record!(StatefulSetCondition, STATEFUL_SET_CONDITION, 0 type_, 1 status, 2 last_transition_time, 3 reason, 4 message);
-pub static STATEFUL_SET_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("StatefulSetCondition"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static STATEFUL_SET_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("StatefulSetCondition"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lastTransitionTime", 3, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -375,7 +375,7 @@ pub struct StatefulSetList {
     pub items: r::Slice<StatefulSet>,
 }
 r::record!(StatefulSetList, STATEFUL_SET_LIST, 0 metadata, 1 items);
-pub static STATEFUL_SET_LIST: r::Schema = r::Schema { name: r::Ref::Static("StatefulSetList"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static STATEFUL_SET_LIST: r::Schema = r::Schema { name: r::Ref::Static("StatefulSetList"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&STATEFUL_SET)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -385,7 +385,7 @@ pub struct StatefulSetOrdinals {
     pub start: i32,
 }
 r::record!(StatefulSetOrdinals, STATEFUL_SET_ORDINALS, 0 start);
-pub static STATEFUL_SET_ORDINALS: r::Schema = r::Schema { name: r::Ref::Static("StatefulSetOrdinals"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static STATEFUL_SET_ORDINALS: r::Schema = r::Schema { name: r::Ref::Static("StatefulSetOrdinals"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("start", 1, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -395,7 +395,7 @@ pub struct StatefulSetPersistentVolumeClaimRetentionPolicy {
     pub when_scaled: String,
 }
 r::record!(StatefulSetPersistentVolumeClaimRetentionPolicy, STATEFUL_SET_PERSISTENT_VOLUME_CLAIM_RETENTION_POLICY, 0 when_deleted, 1 when_scaled);
-pub static STATEFUL_SET_PERSISTENT_VOLUME_CLAIM_RETENTION_POLICY: r::Schema = r::Schema { name: r::Ref::Static("StatefulSetPersistentVolumeClaimRetentionPolicy"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static STATEFUL_SET_PERSISTENT_VOLUME_CLAIM_RETENTION_POLICY: r::Schema = r::Schema { name: r::Ref::Static("StatefulSetPersistentVolumeClaimRetentionPolicy"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("whenDeleted", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("whenScaled", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -415,7 +415,7 @@ pub struct StatefulSetSpec {
     pub ordinals: Option<Box<StatefulSetOrdinals>>,
 }
 r::record!(StatefulSetSpec, STATEFUL_SET_SPEC, 0 replicas, 1 selector, 2 template, 3 volume_claim_templates, 4 service_name, 5 pod_management_policy, 6 update_strategy, 7 revision_history_limit, 8 min_ready_seconds, 9 persistent_volume_claim_retention_policy, 10 ordinals);
-pub static STATEFUL_SET_SPEC: r::Schema = r::Schema { name: r::Ref::Static("StatefulSetSpec"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]), fields: r::Ref::Static(&[
+pub static STATEFUL_SET_SPEC: r::Schema = r::Schema { name: r::Ref::Static("StatefulSetSpec"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]), fields: r::Ref::Static(&[
     r::Field::new("replicas", 1, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("selector", 2, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Immutable }]),
     r::Field::new("template", 3, r::Shape::Record(r::Ref::Static(&crate::core::v1::POD_TEMPLATE_SPEC)), r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -443,7 +443,7 @@ pub struct StatefulSetStatus {
     pub available_replicas: i32,
 }
 r::record!(StatefulSetStatus, STATEFUL_SET_STATUS, 0 observed_generation, 1 replicas, 2 ready_replicas, 3 current_replicas, 4 updated_replicas, 5 current_revision, 6 update_revision, 7 collision_count, 8 conditions, 9 available_replicas);
-pub static STATEFUL_SET_STATUS: r::Schema = r::Schema { name: r::Ref::Static("StatefulSetStatus"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]), fields: r::Ref::Static(&[
+pub static STATEFUL_SET_STATUS: r::Schema = r::Schema { name: r::Ref::Static("StatefulSetStatus"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]), fields: r::Ref::Static(&[
     r::Field::new("observedGeneration", 1, r::Shape::Int64, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("replicas", 2, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("readyReplicas", 3, r::Shape::Int32, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -462,7 +462,7 @@ pub struct StatefulSetUpdateStrategy {
     pub rolling_update: Option<Box<RollingUpdateStatefulSetStrategy>>,
 }
 r::record!(StatefulSetUpdateStrategy, STATEFUL_SET_UPDATE_STRATEGY, 0 type_, 1 rolling_update);
-pub static STATEFUL_SET_UPDATE_STRATEGY: r::Schema = r::Schema { name: r::Ref::Static("StatefulSetUpdateStrategy"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static STATEFUL_SET_UPDATE_STRATEGY: r::Schema = r::Schema { name: r::Ref::Static("StatefulSetUpdateStrategy"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("rollingUpdate", 2, r::Shape::Record(r::Ref::Static(&ROLLING_UPDATE_STATEFUL_SET_STRATEGY)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };

@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -15,7 +15,7 @@ pub struct BoundObjectReference {
     pub uid: String,
 }
 r::record!(BoundObjectReference, BOUND_OBJECT_REFERENCE, 0 kind, 1 api_version, 2 name, 3 uid);
-pub static BOUND_OBJECT_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("BoundObjectReference"), package: r::Ref::Static("k8s.io.api.authentication.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static BOUND_OBJECT_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("BoundObjectReference"), package: r::Ref::Static("k8s.io.api.authentication.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("kind", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("apiVersion", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("name", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -28,7 +28,7 @@ pub struct SelfSubjectReview {
     pub status: SelfSubjectReviewStatus,
 }
 r::record!(SelfSubjectReview, SELF_SUBJECT_REVIEW, 0 metadata, 1 status);
-pub static SELF_SUBJECT_REVIEW: r::Schema = r::Schema { name: r::Ref::Static("SelfSubjectReview"), package: r::Ref::Static("k8s.io.api.authentication.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static SELF_SUBJECT_REVIEW: r::Schema = r::Schema { name: r::Ref::Static("SelfSubjectReview"), package: r::Ref::Static("k8s.io.api.authentication.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("opaqueType", "") }]),
     r::Field::new("status", 2, r::Shape::Record(r::Ref::Static(&SELF_SUBJECT_REVIEW_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -38,7 +38,7 @@ pub struct SelfSubjectReviewStatus {
     pub user_info: UserInfo,
 }
 r::record!(SelfSubjectReviewStatus, SELF_SUBJECT_REVIEW_STATUS, 0 user_info);
-pub static SELF_SUBJECT_REVIEW_STATUS: r::Schema = r::Schema { name: r::Ref::Static("SelfSubjectReviewStatus"), package: r::Ref::Static("k8s.io.api.authentication.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static SELF_SUBJECT_REVIEW_STATUS: r::Schema = r::Schema { name: r::Ref::Static("SelfSubjectReviewStatus"), package: r::Ref::Static("k8s.io.api.authentication.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("userInfo", 1, r::Shape::Record(r::Ref::Static(&USER_INFO)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -49,7 +49,7 @@ pub struct TokenRequest {
     pub status: TokenRequestStatus,
 }
 r::record!(TokenRequest, TOKEN_REQUEST, 0 metadata, 1 spec, 2 status);
-pub static TOKEN_REQUEST: r::Schema = r::Schema { name: r::Ref::Static("TokenRequest"), package: r::Ref::Static("k8s.io.api.authentication.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static TOKEN_REQUEST: r::Schema = r::Schema { name: r::Ref::Static("TokenRequest"), package: r::Ref::Static("k8s.io.api.authentication.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("opaqueType", "") }]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&TOKEN_REQUEST_SPEC)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&TOKEN_REQUEST_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -63,7 +63,7 @@ pub struct TokenRequestSpec {
     pub attestations: BTreeMap<String, Vec<String>>,
 }
 r::record!(TokenRequestSpec, TOKEN_REQUEST_SPEC, 0 audiences, 1 expiration_seconds, 2 bound_object_ref, 3 attestations);
-pub static TOKEN_REQUEST_SPEC: r::Schema = r::Schema { name: r::Ref::Static("TokenRequestSpec"), package: r::Ref::Static("k8s.io.api.authentication.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 2, 1, 3]), fields: r::Ref::Static(&[
+pub static TOKEN_REQUEST_SPEC: r::Schema = r::Schema { name: r::Ref::Static("TokenRequestSpec"), package: r::Ref::Static("k8s.io.api.authentication.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 2, 1, 3]), fields: r::Ref::Static(&[
     r::Field::new("audiences", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("expirationSeconds", 4, r::Shape::Int64, r::Flags(r::Flags::POINTER), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("boundObjectRef", 3, r::Shape::Record(r::Ref::Static(&BOUND_OBJECT_REFERENCE)), r::Flags(r::Flags::POINTER), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -76,7 +76,7 @@ pub struct TokenRequestStatus {
     pub expiration_timestamp: Option<s::Time>,
 }
 r::record!(TokenRequestStatus, TOKEN_REQUEST_STATUS, 0 token, 1 expiration_timestamp);
-pub static TOKEN_REQUEST_STATUS: r::Schema = r::Schema { name: r::Ref::Static("TokenRequestStatus"), package: r::Ref::Static("k8s.io.api.authentication.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static TOKEN_REQUEST_STATUS: r::Schema = r::Schema { name: r::Ref::Static("TokenRequestStatus"), package: r::Ref::Static("k8s.io.api.authentication.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("token", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("expirationTimestamp", 2, r::Shape::Time, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -88,7 +88,7 @@ pub struct TokenReview {
     pub status: TokenReviewStatus,
 }
 r::record!(TokenReview, TOKEN_REVIEW, 0 metadata, 1 spec, 2 status);
-pub static TOKEN_REVIEW: r::Schema = r::Schema { name: r::Ref::Static("TokenReview"), package: r::Ref::Static("k8s.io.api.authentication.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static TOKEN_REVIEW: r::Schema = r::Schema { name: r::Ref::Static("TokenReview"), package: r::Ref::Static("k8s.io.api.authentication.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("opaqueType", "") }]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&TOKEN_REVIEW_SPEC)), r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&TOKEN_REVIEW_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -100,7 +100,7 @@ pub struct TokenReviewSpec {
     pub audiences: Vec<String>,
 }
 r::record!(TokenReviewSpec, TOKEN_REVIEW_SPEC, 0 token, 1 audiences);
-pub static TOKEN_REVIEW_SPEC: r::Schema = r::Schema { name: r::Ref::Static("TokenReviewSpec"), package: r::Ref::Static("k8s.io.api.authentication.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static TOKEN_REVIEW_SPEC: r::Schema = r::Schema { name: r::Ref::Static("TokenReviewSpec"), package: r::Ref::Static("k8s.io.api.authentication.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("token", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("audiences", 2, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -113,7 +113,7 @@ pub struct TokenReviewStatus {
     pub error: String,
 }
 r::record!(TokenReviewStatus, TOKEN_REVIEW_STATUS, 0 authenticated, 1 user, 2 audiences, 3 error);
-pub static TOKEN_REVIEW_STATUS: r::Schema = r::Schema { name: r::Ref::Static("TokenReviewStatus"), package: r::Ref::Static("k8s.io.api.authentication.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 3, 2]), fields: r::Ref::Static(&[
+pub static TOKEN_REVIEW_STATUS: r::Schema = r::Schema { name: r::Ref::Static("TokenReviewStatus"), package: r::Ref::Static("k8s.io.api.authentication.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 3, 2]), fields: r::Ref::Static(&[
     r::Field::new("authenticated", 1, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("user", 2, r::Shape::Record(r::Ref::Static(&USER_INFO)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("audiences", 4, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
@@ -128,7 +128,7 @@ pub struct UserInfo {
     pub extra: BTreeMap<String, Vec<String>>,
 }
 r::record!(UserInfo, USER_INFO, 0 username, 1 uid, 2 groups, 3 extra);
-pub static USER_INFO: r::Schema = r::Schema { name: r::Ref::Static("UserInfo"), package: r::Ref::Static("k8s.io.api.authentication.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static USER_INFO: r::Schema = r::Schema { name: r::Ref::Static("UserInfo"), package: r::Ref::Static("k8s.io.api.authentication.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("username", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("uid", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("groups", 3, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),

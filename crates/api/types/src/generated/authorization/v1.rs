@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -13,7 +13,7 @@ pub struct FieldSelectorAttributes {
     pub requirements: Vec<crate::meta::v1::FieldSelectorRequirement>,
 }
 r::record!(FieldSelectorAttributes, FIELD_SELECTOR_ATTRIBUTES, 0 raw_selector, 1 requirements);
-pub static FIELD_SELECTOR_ATTRIBUTES: r::Schema = r::Schema { name: r::Ref::Static("FieldSelectorAttributes"), package: r::Ref::Static("k8s.io.api.authorization.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static FIELD_SELECTOR_ATTRIBUTES: r::Schema = r::Schema { name: r::Ref::Static("FieldSelectorAttributes"), package: r::Ref::Static("k8s.io.api.authorization.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("rawSelector", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("requirements", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&crate::meta::v1::FIELD_SELECTOR_REQUIREMENT)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -24,7 +24,7 @@ pub struct LabelSelectorAttributes {
     pub requirements: Vec<crate::meta::v1::LabelSelectorRequirement>,
 }
 r::record!(LabelSelectorAttributes, LABEL_SELECTOR_ATTRIBUTES, 0 raw_selector, 1 requirements);
-pub static LABEL_SELECTOR_ATTRIBUTES: r::Schema = r::Schema { name: r::Ref::Static("LabelSelectorAttributes"), package: r::Ref::Static("k8s.io.api.authorization.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static LABEL_SELECTOR_ATTRIBUTES: r::Schema = r::Schema { name: r::Ref::Static("LabelSelectorAttributes"), package: r::Ref::Static("k8s.io.api.authorization.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("rawSelector", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("requirements", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR_REQUIREMENT)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -36,7 +36,7 @@ pub struct LocalSubjectAccessReview {
     pub status: SubjectAccessReviewStatus,
 }
 r::record!(LocalSubjectAccessReview, LOCAL_SUBJECT_ACCESS_REVIEW, 0 metadata, 1 spec, 2 status);
-pub static LOCAL_SUBJECT_ACCESS_REVIEW: r::Schema = r::Schema { name: r::Ref::Static("LocalSubjectAccessReview"), package: r::Ref::Static("k8s.io.api.authorization.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static LOCAL_SUBJECT_ACCESS_REVIEW: r::Schema = r::Schema { name: r::Ref::Static("LocalSubjectAccessReview"), package: r::Ref::Static("k8s.io.api.authorization.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("opaqueType", "") }]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&SUBJECT_ACCESS_REVIEW_SPEC)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&SUBJECT_ACCESS_REVIEW_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -48,7 +48,7 @@ pub struct NonResourceAttributes {
     pub verb: String,
 }
 r::record!(NonResourceAttributes, NON_RESOURCE_ATTRIBUTES, 0 path, 1 verb);
-pub static NON_RESOURCE_ATTRIBUTES: r::Schema = r::Schema { name: r::Ref::Static("NonResourceAttributes"), package: r::Ref::Static("k8s.io.api.authorization.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static NON_RESOURCE_ATTRIBUTES: r::Schema = r::Schema { name: r::Ref::Static("NonResourceAttributes"), package: r::Ref::Static("k8s.io.api.authorization.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("path", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("verb", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -59,7 +59,7 @@ pub struct NonResourceRule {
     pub non_resource_urls: Vec<String>,
 }
 r::record!(NonResourceRule, NON_RESOURCE_RULE, 0 verbs, 1 non_resource_urls);
-pub static NON_RESOURCE_RULE: r::Schema = r::Schema { name: r::Ref::Static("NonResourceRule"), package: r::Ref::Static("k8s.io.api.authorization.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static NON_RESOURCE_RULE: r::Schema = r::Schema { name: r::Ref::Static("NonResourceRule"), package: r::Ref::Static("k8s.io.api.authorization.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("verbs", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("nonResourceURLs", 2, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -77,7 +77,7 @@ pub struct ResourceAttributes {
     pub label_selector: Option<Box<LabelSelectorAttributes>>,
 }
 r::record!(ResourceAttributes, RESOURCE_ATTRIBUTES, 0 namespace, 1 verb, 2 group, 3 version, 4 resource, 5 subresource, 6 name, 7 field_selector, 8 label_selector);
-pub static RESOURCE_ATTRIBUTES: r::Schema = r::Schema { name: r::Ref::Static("ResourceAttributes"), package: r::Ref::Static("k8s.io.api.authorization.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8]), fields: r::Ref::Static(&[
+pub static RESOURCE_ATTRIBUTES: r::Schema = r::Schema { name: r::Ref::Static("ResourceAttributes"), package: r::Ref::Static("k8s.io.api.authorization.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8]), fields: r::Ref::Static(&[
     r::Field::new("namespace", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("verb", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("group", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -97,7 +97,7 @@ pub struct ResourceRule {
     pub resource_names: Vec<String>,
 }
 r::record!(ResourceRule, RESOURCE_RULE, 0 verbs, 1 api_groups, 2 resources, 3 resource_names);
-pub static RESOURCE_RULE: r::Schema = r::Schema { name: r::Ref::Static("ResourceRule"), package: r::Ref::Static("k8s.io.api.authorization.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static RESOURCE_RULE: r::Schema = r::Schema { name: r::Ref::Static("ResourceRule"), package: r::Ref::Static("k8s.io.api.authorization.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("verbs", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("apiGroups", 2, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resources", 3, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
@@ -111,7 +111,7 @@ pub struct SelfSubjectAccessReview {
     pub status: SubjectAccessReviewStatus,
 }
 r::record!(SelfSubjectAccessReview, SELF_SUBJECT_ACCESS_REVIEW, 0 metadata, 1 spec, 2 status);
-pub static SELF_SUBJECT_ACCESS_REVIEW: r::Schema = r::Schema { name: r::Ref::Static("SelfSubjectAccessReview"), package: r::Ref::Static("k8s.io.api.authorization.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static SELF_SUBJECT_ACCESS_REVIEW: r::Schema = r::Schema { name: r::Ref::Static("SelfSubjectAccessReview"), package: r::Ref::Static("k8s.io.api.authorization.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("opaqueType", "") }]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&SELF_SUBJECT_ACCESS_REVIEW_SPEC)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&SUBJECT_ACCESS_REVIEW_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -123,7 +123,7 @@ pub struct SelfSubjectAccessReviewSpec {
     pub non_resource_attributes: Option<Box<NonResourceAttributes>>,
 }
 r::record!(SelfSubjectAccessReviewSpec, SELF_SUBJECT_ACCESS_REVIEW_SPEC, 0 resource_attributes, 1 non_resource_attributes);
-pub static SELF_SUBJECT_ACCESS_REVIEW_SPEC: r::Schema = r::Schema { name: r::Ref::Static("SelfSubjectAccessReviewSpec"), package: r::Ref::Static("k8s.io.api.authorization.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static SELF_SUBJECT_ACCESS_REVIEW_SPEC: r::Schema = r::Schema { name: r::Ref::Static("SelfSubjectAccessReviewSpec"), package: r::Ref::Static("k8s.io.api.authorization.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("resourceAttributes", 1, r::Shape::Record(r::Ref::Static(&RESOURCE_ATTRIBUTES)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Other("unionMember", "") }]),
     r::Field::new("nonResourceAttributes", 2, r::Shape::Record(r::Ref::Static(&NON_RESOURCE_ATTRIBUTES)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Other("unionMember", "") }]),
 ]) };
@@ -135,7 +135,7 @@ pub struct SelfSubjectRulesReview {
     pub status: SubjectRulesReviewStatus,
 }
 r::record!(SelfSubjectRulesReview, SELF_SUBJECT_RULES_REVIEW, 0 metadata, 1 spec, 2 status);
-pub static SELF_SUBJECT_RULES_REVIEW: r::Schema = r::Schema { name: r::Ref::Static("SelfSubjectRulesReview"), package: r::Ref::Static("k8s.io.api.authorization.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static SELF_SUBJECT_RULES_REVIEW: r::Schema = r::Schema { name: r::Ref::Static("SelfSubjectRulesReview"), package: r::Ref::Static("k8s.io.api.authorization.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("opaqueType", "") }]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&SELF_SUBJECT_RULES_REVIEW_SPEC)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&SUBJECT_RULES_REVIEW_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -146,7 +146,7 @@ pub struct SelfSubjectRulesReviewSpec {
     pub namespace: String,
 }
 r::record!(SelfSubjectRulesReviewSpec, SELF_SUBJECT_RULES_REVIEW_SPEC, 0 namespace);
-pub static SELF_SUBJECT_RULES_REVIEW_SPEC: r::Schema = r::Schema { name: r::Ref::Static("SelfSubjectRulesReviewSpec"), package: r::Ref::Static("k8s.io.api.authorization.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static SELF_SUBJECT_RULES_REVIEW_SPEC: r::Schema = r::Schema { name: r::Ref::Static("SelfSubjectRulesReviewSpec"), package: r::Ref::Static("k8s.io.api.authorization.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("namespace", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -157,7 +157,7 @@ pub struct SubjectAccessReview {
     pub status: SubjectAccessReviewStatus,
 }
 r::record!(SubjectAccessReview, SUBJECT_ACCESS_REVIEW, 0 metadata, 1 spec, 2 status);
-pub static SUBJECT_ACCESS_REVIEW: r::Schema = r::Schema { name: r::Ref::Static("SubjectAccessReview"), package: r::Ref::Static("k8s.io.api.authorization.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static SUBJECT_ACCESS_REVIEW: r::Schema = r::Schema { name: r::Ref::Static("SubjectAccessReview"), package: r::Ref::Static("k8s.io.api.authorization.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("opaqueType", "") }]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&SUBJECT_ACCESS_REVIEW_SPEC)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&SUBJECT_ACCESS_REVIEW_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -173,7 +173,7 @@ pub struct SubjectAccessReviewSpec {
     pub uid: String,
 }
 r::record!(SubjectAccessReviewSpec, SUBJECT_ACCESS_REVIEW_SPEC, 0 resource_attributes, 1 non_resource_attributes, 2 user, 3 groups, 4 extra, 5 uid);
-pub static SUBJECT_ACCESS_REVIEW_SPEC: r::Schema = r::Schema { name: r::Ref::Static("SubjectAccessReviewSpec"), package: r::Ref::Static("k8s.io.api.authorization.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
+pub static SUBJECT_ACCESS_REVIEW_SPEC: r::Schema = r::Schema { name: r::Ref::Static("SubjectAccessReviewSpec"), package: r::Ref::Static("k8s.io.api.authorization.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
     r::Field::new("resourceAttributes", 1, r::Shape::Record(r::Ref::Static(&RESOURCE_ATTRIBUTES)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Other("unionMember", "") }]),
     r::Field::new("nonResourceAttributes", 2, r::Shape::Record(r::Ref::Static(&NON_RESOURCE_ATTRIBUTES)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Other("unionMember", "") }]),
     r::Field::new("user", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -190,7 +190,7 @@ pub struct SubjectAccessReviewStatus {
     pub evaluation_error: String,
 }
 r::record!(SubjectAccessReviewStatus, SUBJECT_ACCESS_REVIEW_STATUS, 0 allowed, 1 denied, 2 reason, 3 evaluation_error);
-pub static SUBJECT_ACCESS_REVIEW_STATUS: r::Schema = r::Schema { name: r::Ref::Static("SubjectAccessReviewStatus"), package: r::Ref::Static("k8s.io.api.authorization.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 2, 3, 1]), fields: r::Ref::Static(&[
+pub static SUBJECT_ACCESS_REVIEW_STATUS: r::Schema = r::Schema { name: r::Ref::Static("SubjectAccessReviewStatus"), package: r::Ref::Static("k8s.io.api.authorization.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 2, 3, 1]), fields: r::Ref::Static(&[
     r::Field::new("allowed", 1, r::Shape::Bool, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("denied", 4, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("reason", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -205,7 +205,7 @@ pub struct SubjectRulesReviewStatus {
     pub evaluation_error: String,
 }
 r::record!(SubjectRulesReviewStatus, SUBJECT_RULES_REVIEW_STATUS, 0 resource_rules, 1 non_resource_rules, 2 incomplete, 3 evaluation_error);
-pub static SUBJECT_RULES_REVIEW_STATUS: r::Schema = r::Schema { name: r::Ref::Static("SubjectRulesReviewStatus"), package: r::Ref::Static("k8s.io.api.authorization.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static SUBJECT_RULES_REVIEW_STATUS: r::Schema = r::Schema { name: r::Ref::Static("SubjectRulesReviewStatus"), package: r::Ref::Static("k8s.io.api.authorization.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("resourceRules", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&RESOURCE_RULE)))), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("nonResourceRules", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&NON_RESOURCE_RULE)))), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("incomplete", 3, r::Shape::Bool, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),

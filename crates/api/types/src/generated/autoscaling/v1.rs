@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -14,7 +14,7 @@ pub struct CrossVersionObjectReference {
     pub api_version: String,
 }
 r::record!(CrossVersionObjectReference, CROSS_VERSION_OBJECT_REFERENCE, 0 kind, 1 name, 2 api_version);
-pub static CROSS_VERSION_OBJECT_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("CrossVersionObjectReference"), package: r::Ref::Static("k8s.io.api.autoscaling.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static CROSS_VERSION_OBJECT_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("CrossVersionObjectReference"), package: r::Ref::Static("k8s.io.api.autoscaling.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("kind", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Required }]),
     r::Field::new("name", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Required }]),
     r::Field::new("apiVersion", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -27,7 +27,7 @@ pub struct HorizontalPodAutoscaler {
     pub status: HorizontalPodAutoscalerStatus,
 }
 r::record!(HorizontalPodAutoscaler, HORIZONTAL_POD_AUTOSCALER, 0 metadata, 1 spec, 2 status);
-pub static HORIZONTAL_POD_AUTOSCALER: r::Schema = r::Schema { name: r::Ref::Static("HorizontalPodAutoscaler"), package: r::Ref::Static("k8s.io.api.autoscaling.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static HORIZONTAL_POD_AUTOSCALER: r::Schema = r::Schema { name: r::Ref::Static("HorizontalPodAutoscaler"), package: r::Ref::Static("k8s.io.api.autoscaling.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&HORIZONTAL_POD_AUTOSCALER_SPEC)), r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&HORIZONTAL_POD_AUTOSCALER_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -39,7 +39,7 @@ pub struct HorizontalPodAutoscalerList {
     pub items: r::Slice<HorizontalPodAutoscaler>,
 }
 r::record!(HorizontalPodAutoscalerList, HORIZONTAL_POD_AUTOSCALER_LIST, 0 metadata, 1 items);
-pub static HORIZONTAL_POD_AUTOSCALER_LIST: r::Schema = r::Schema { name: r::Ref::Static("HorizontalPodAutoscalerList"), package: r::Ref::Static("k8s.io.api.autoscaling.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static HORIZONTAL_POD_AUTOSCALER_LIST: r::Schema = r::Schema { name: r::Ref::Static("HorizontalPodAutoscalerList"), package: r::Ref::Static("k8s.io.api.autoscaling.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&HORIZONTAL_POD_AUTOSCALER)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -52,7 +52,7 @@ pub struct HorizontalPodAutoscalerSpec {
     pub target_cpu_utilization_percentage: Option<i32>,
 }
 r::record!(HorizontalPodAutoscalerSpec, HORIZONTAL_POD_AUTOSCALER_SPEC, 0 scale_target_ref, 1 min_replicas, 2 max_replicas, 3 target_cpu_utilization_percentage);
-pub static HORIZONTAL_POD_AUTOSCALER_SPEC: r::Schema = r::Schema { name: r::Ref::Static("HorizontalPodAutoscalerSpec"), package: r::Ref::Static("k8s.io.api.autoscaling.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static HORIZONTAL_POD_AUTOSCALER_SPEC: r::Schema = r::Schema { name: r::Ref::Static("HorizontalPodAutoscalerSpec"), package: r::Ref::Static("k8s.io.api.autoscaling.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("scaleTargetRef", 1, r::Shape::Record(r::Ref::Static(&CROSS_VERSION_OBJECT_REFERENCE)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("minReplicas", 2, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("ifEnabled", "(HPAScaleToZero)=+k8s:minimum=0") }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("ifDisabled", "(HPAScaleToZero)=+k8s:minimum=1") }]),
     r::Field::new("maxReplicas", 3, r::Shape::Int32, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Minimum(1) }]),
@@ -68,7 +68,7 @@ pub struct HorizontalPodAutoscalerStatus {
     pub current_cpu_utilization_percentage: Option<i32>,
 }
 r::record!(HorizontalPodAutoscalerStatus, HORIZONTAL_POD_AUTOSCALER_STATUS, 0 observed_generation, 1 last_scale_time, 2 current_replicas, 3 desired_replicas, 4 current_cpu_utilization_percentage);
-pub static HORIZONTAL_POD_AUTOSCALER_STATUS: r::Schema = r::Schema { name: r::Ref::Static("HorizontalPodAutoscalerStatus"), package: r::Ref::Static("k8s.io.api.autoscaling.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static HORIZONTAL_POD_AUTOSCALER_STATUS: r::Schema = r::Schema { name: r::Ref::Static("HorizontalPodAutoscalerStatus"), package: r::Ref::Static("k8s.io.api.autoscaling.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("observedGeneration", 1, r::Shape::Int64, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lastScaleTime", 2, r::Shape::Time, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("currentReplicas", 3, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -83,7 +83,7 @@ pub struct Scale {
     pub status: ScaleStatus,
 }
 r::record!(Scale, SCALE, 0 metadata, 1 spec, 2 status);
-pub static SCALE: r::Schema = r::Schema { name: r::Ref::Static("Scale"), package: r::Ref::Static("k8s.io.api.autoscaling.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static SCALE: r::Schema = r::Schema { name: r::Ref::Static("Scale"), package: r::Ref::Static("k8s.io.api.autoscaling.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("opaqueType", "") }]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&SCALE_SPEC)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&SCALE_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -94,7 +94,7 @@ pub struct ScaleSpec {
     pub replicas: i32,
 }
 r::record!(ScaleSpec, SCALE_SPEC, 0 replicas);
-pub static SCALE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("ScaleSpec"), package: r::Ref::Static("k8s.io.api.autoscaling.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static SCALE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("ScaleSpec"), package: r::Ref::Static("k8s.io.api.autoscaling.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: false, rules: true }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("replicas", 1, r::Shape::Int32, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, Some(r::Ref::Static("0")), &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Minimum(0) }]),
 ]) };
 
@@ -104,7 +104,7 @@ pub struct ScaleStatus {
     pub selector: String,
 }
 r::record!(ScaleStatus, SCALE_STATUS, 0 replicas, 1 selector);
-pub static SCALE_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ScaleStatus"), package: r::Ref::Static("k8s.io.api.autoscaling.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static SCALE_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ScaleStatus"), package: r::Ref::Static("k8s.io.api.autoscaling.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("replicas", 1, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("selector", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };

@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -14,7 +14,7 @@ pub struct ContainerResourceMetricSource {
     pub container: String,
 }
 r::record!(ContainerResourceMetricSource, CONTAINER_RESOURCE_METRIC_SOURCE, 0 name, 1 target, 2 container);
-pub static CONTAINER_RESOURCE_METRIC_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("ContainerResourceMetricSource"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static CONTAINER_RESOURCE_METRIC_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("ContainerResourceMetricSource"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("target", 2, r::Shape::Record(r::Ref::Static(&METRIC_TARGET)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("container", 3, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -27,7 +27,7 @@ pub struct ContainerResourceMetricStatus {
     pub container: String,
 }
 r::record!(ContainerResourceMetricStatus, CONTAINER_RESOURCE_METRIC_STATUS, 0 name, 1 current, 2 container);
-pub static CONTAINER_RESOURCE_METRIC_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ContainerResourceMetricStatus"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static CONTAINER_RESOURCE_METRIC_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ContainerResourceMetricStatus"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("current", 2, r::Shape::Record(r::Ref::Static(&METRIC_VALUE_STATUS)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("container", 3, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -40,7 +40,7 @@ pub struct CrossVersionObjectReference {
     pub api_version: String,
 }
 r::record!(CrossVersionObjectReference, CROSS_VERSION_OBJECT_REFERENCE, 0 kind, 1 name, 2 api_version);
-pub static CROSS_VERSION_OBJECT_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("CrossVersionObjectReference"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static CROSS_VERSION_OBJECT_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("CrossVersionObjectReference"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("kind", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Required }]),
     r::Field::new("name", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Required }]),
     r::Field::new("apiVersion", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -52,7 +52,7 @@ pub struct ExternalMetricSource {
     pub target: MetricTarget,
 }
 r::record!(ExternalMetricSource, EXTERNAL_METRIC_SOURCE, 0 metric, 1 target);
-pub static EXTERNAL_METRIC_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("ExternalMetricSource"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static EXTERNAL_METRIC_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("ExternalMetricSource"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metric", 1, r::Shape::Record(r::Ref::Static(&METRIC_IDENTIFIER)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("target", 2, r::Shape::Record(r::Ref::Static(&METRIC_TARGET)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -63,7 +63,7 @@ pub struct ExternalMetricStatus {
     pub current: MetricValueStatus,
 }
 r::record!(ExternalMetricStatus, EXTERNAL_METRIC_STATUS, 0 metric, 1 current);
-pub static EXTERNAL_METRIC_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ExternalMetricStatus"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static EXTERNAL_METRIC_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ExternalMetricStatus"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metric", 1, r::Shape::Record(r::Ref::Static(&METRIC_IDENTIFIER)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("current", 2, r::Shape::Record(r::Ref::Static(&METRIC_VALUE_STATUS)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -75,7 +75,7 @@ pub struct HPAScalingPolicy {
     pub period_seconds: i32,
 }
 r::record!(HPAScalingPolicy, HPA_SCALING_POLICY, 0 type_, 1 value, 2 period_seconds);
-pub static HPA_SCALING_POLICY: r::Schema = r::Schema { name: r::Ref::Static("HPAScalingPolicy"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static HPA_SCALING_POLICY: r::Schema = r::Schema { name: r::Ref::Static("HPAScalingPolicy"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("value", 2, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("periodSeconds", 3, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -89,7 +89,7 @@ pub struct HPAScalingRules {
     pub tolerance: Option<s::Quantity>,
 }
 r::record!(HPAScalingRules, HPA_SCALING_RULES, 0 stabilization_window_seconds, 1 select_policy, 2 policies, 3 tolerance);
-pub static HPA_SCALING_RULES: r::Schema = r::Schema { name: r::Ref::Static("HPAScalingRules"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[1, 2, 0, 3]), fields: r::Ref::Static(&[
+pub static HPA_SCALING_RULES: r::Schema = r::Schema { name: r::Ref::Static("HPAScalingRules"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[1, 2, 0, 3]), fields: r::Ref::Static(&[
     r::Field::new("stabilizationWindowSeconds", 3, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("selectPolicy", 1, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("policies", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&HPA_SCALING_POLICY)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
@@ -103,7 +103,7 @@ pub struct HorizontalPodAutoscaler {
     pub status: HorizontalPodAutoscalerStatus,
 }
 r::record!(HorizontalPodAutoscaler, HORIZONTAL_POD_AUTOSCALER, 0 metadata, 1 spec, 2 status);
-pub static HORIZONTAL_POD_AUTOSCALER: r::Schema = r::Schema { name: r::Ref::Static("HorizontalPodAutoscaler"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static HORIZONTAL_POD_AUTOSCALER: r::Schema = r::Schema { name: r::Ref::Static("HorizontalPodAutoscaler"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&HORIZONTAL_POD_AUTOSCALER_SPEC)), r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&HORIZONTAL_POD_AUTOSCALER_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -115,7 +115,7 @@ pub struct HorizontalPodAutoscalerBehavior {
     pub scale_down: Option<Box<HPAScalingRules>>,
 }
 r::record!(HorizontalPodAutoscalerBehavior, HORIZONTAL_POD_AUTOSCALER_BEHAVIOR, 0 scale_up, 1 scale_down);
-pub static HORIZONTAL_POD_AUTOSCALER_BEHAVIOR: r::Schema = r::Schema { name: r::Ref::Static("HorizontalPodAutoscalerBehavior"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static HORIZONTAL_POD_AUTOSCALER_BEHAVIOR: r::Schema = r::Schema { name: r::Ref::Static("HorizontalPodAutoscalerBehavior"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("scaleUp", 1, r::Shape::Record(r::Ref::Static(&HPA_SCALING_RULES)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("scaleDown", 2, r::Shape::Record(r::Ref::Static(&HPA_SCALING_RULES)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -130,7 +130,7 @@ pub struct HorizontalPodAutoscalerCondition {
     pub observed_generation: Option<i64>,
 }
 r::record!(HorizontalPodAutoscalerCondition, HORIZONTAL_POD_AUTOSCALER_CONDITION, 0 type_, 1 status, 2 last_transition_time, 3 reason, 4 message, 5 observed_generation);
-pub static HORIZONTAL_POD_AUTOSCALER_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("HorizontalPodAutoscalerCondition"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
+pub static HORIZONTAL_POD_AUTOSCALER_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("HorizontalPodAutoscalerCondition"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lastTransitionTime", 3, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -145,7 +145,7 @@ pub struct HorizontalPodAutoscalerList {
     pub items: r::Slice<HorizontalPodAutoscaler>,
 }
 r::record!(HorizontalPodAutoscalerList, HORIZONTAL_POD_AUTOSCALER_LIST, 0 metadata, 1 items);
-pub static HORIZONTAL_POD_AUTOSCALER_LIST: r::Schema = r::Schema { name: r::Ref::Static("HorizontalPodAutoscalerList"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static HORIZONTAL_POD_AUTOSCALER_LIST: r::Schema = r::Schema { name: r::Ref::Static("HorizontalPodAutoscalerList"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&HORIZONTAL_POD_AUTOSCALER)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -159,7 +159,7 @@ pub struct HorizontalPodAutoscalerSpec {
     pub behavior: Option<Box<HorizontalPodAutoscalerBehavior>>,
 }
 r::record!(HorizontalPodAutoscalerSpec, HORIZONTAL_POD_AUTOSCALER_SPEC, 0 scale_target_ref, 1 min_replicas, 2 max_replicas, 3 metrics, 4 behavior);
-pub static HORIZONTAL_POD_AUTOSCALER_SPEC: r::Schema = r::Schema { name: r::Ref::Static("HorizontalPodAutoscalerSpec"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static HORIZONTAL_POD_AUTOSCALER_SPEC: r::Schema = r::Schema { name: r::Ref::Static("HorizontalPodAutoscalerSpec"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("scaleTargetRef", 1, r::Shape::Record(r::Ref::Static(&CROSS_VERSION_OBJECT_REFERENCE)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("minReplicas", 2, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("ifEnabled", "(HPAScaleToZero)=+k8s:minimum=0") }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("ifDisabled", "(HPAScaleToZero)=+k8s:minimum=1") }]),
     r::Field::new("maxReplicas", 3, r::Shape::Int32, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Minimum(1) }]),
@@ -177,7 +177,7 @@ pub struct HorizontalPodAutoscalerStatus {
     pub conditions: Vec<HorizontalPodAutoscalerCondition>,
 }
 r::record!(HorizontalPodAutoscalerStatus, HORIZONTAL_POD_AUTOSCALER_STATUS, 0 observed_generation, 1 last_scale_time, 2 current_replicas, 3 desired_replicas, 4 current_metrics, 5 conditions);
-pub static HORIZONTAL_POD_AUTOSCALER_STATUS: r::Schema = r::Schema { name: r::Ref::Static("HorizontalPodAutoscalerStatus"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
+pub static HORIZONTAL_POD_AUTOSCALER_STATUS: r::Schema = r::Schema { name: r::Ref::Static("HorizontalPodAutoscalerStatus"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
     r::Field::new("observedGeneration", 1, r::Shape::Int64, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lastScaleTime", 2, r::Shape::Time, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("currentReplicas", 3, r::Shape::Int32, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -192,7 +192,7 @@ pub struct MetricIdentifier {
     pub selector: Option<Box<crate::meta::v1::LabelSelector>>,
 }
 r::record!(MetricIdentifier, METRIC_IDENTIFIER, 0 name, 1 selector);
-pub static METRIC_IDENTIFIER: r::Schema = r::Schema { name: r::Ref::Static("MetricIdentifier"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static METRIC_IDENTIFIER: r::Schema = r::Schema { name: r::Ref::Static("MetricIdentifier"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("selector", 2, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -207,7 +207,7 @@ pub struct MetricSpec {
     pub external: Option<Box<ExternalMetricSource>>,
 }
 r::record!(MetricSpec, METRIC_SPEC, 0 type_, 1 object, 2 pods, 3 resource, 4 container_resource, 5 external);
-pub static METRIC_SPEC: r::Schema = r::Schema { name: r::Ref::Static("MetricSpec"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 5, 4]), fields: r::Ref::Static(&[
+pub static METRIC_SPEC: r::Schema = r::Schema { name: r::Ref::Static("MetricSpec"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 5, 4]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("object", 2, r::Shape::Record(r::Ref::Static(&OBJECT_METRIC_SOURCE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Other("opaqueType", "") }]),
     r::Field::new("pods", 3, r::Shape::Record(r::Ref::Static(&PODS_METRIC_SOURCE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -226,7 +226,7 @@ pub struct MetricStatus {
     pub external: Option<Box<ExternalMetricStatus>>,
 }
 r::record!(MetricStatus, METRIC_STATUS, 0 type_, 1 object, 2 pods, 3 resource, 4 container_resource, 5 external);
-pub static METRIC_STATUS: r::Schema = r::Schema { name: r::Ref::Static("MetricStatus"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 5, 4]), fields: r::Ref::Static(&[
+pub static METRIC_STATUS: r::Schema = r::Schema { name: r::Ref::Static("MetricStatus"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 5, 4]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("object", 2, r::Shape::Record(r::Ref::Static(&OBJECT_METRIC_STATUS)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Other("opaqueType", "") }]),
     r::Field::new("pods", 3, r::Shape::Record(r::Ref::Static(&PODS_METRIC_STATUS)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -243,7 +243,7 @@ pub struct MetricTarget {
     pub average_utilization: Option<i32>,
 }
 r::record!(MetricTarget, METRIC_TARGET, 0 type_, 1 value, 2 average_value, 3 average_utilization);
-pub static METRIC_TARGET: r::Schema = r::Schema { name: r::Ref::Static("MetricTarget"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static METRIC_TARGET: r::Schema = r::Schema { name: r::Ref::Static("MetricTarget"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("value", 2, r::Shape::Quantity, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("averageValue", 3, r::Shape::Quantity, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -257,7 +257,7 @@ pub struct MetricValueStatus {
     pub average_utilization: Option<i32>,
 }
 r::record!(MetricValueStatus, METRIC_VALUE_STATUS, 0 value, 1 average_value, 2 average_utilization);
-pub static METRIC_VALUE_STATUS: r::Schema = r::Schema { name: r::Ref::Static("MetricValueStatus"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static METRIC_VALUE_STATUS: r::Schema = r::Schema { name: r::Ref::Static("MetricValueStatus"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("value", 1, r::Shape::Quantity, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("averageValue", 2, r::Shape::Quantity, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("averageUtilization", 3, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -270,7 +270,7 @@ pub struct ObjectMetricSource {
     pub metric: MetricIdentifier,
 }
 r::record!(ObjectMetricSource, OBJECT_METRIC_SOURCE, 0 described_object, 1 target, 2 metric);
-pub static OBJECT_METRIC_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("ObjectMetricSource"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static OBJECT_METRIC_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("ObjectMetricSource"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("describedObject", 1, r::Shape::Record(r::Ref::Static(&CROSS_VERSION_OBJECT_REFERENCE)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("target", 2, r::Shape::Record(r::Ref::Static(&METRIC_TARGET)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("metric", 3, r::Shape::Record(r::Ref::Static(&METRIC_IDENTIFIER)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -283,7 +283,7 @@ pub struct ObjectMetricStatus {
     pub described_object: CrossVersionObjectReference,
 }
 r::record!(ObjectMetricStatus, OBJECT_METRIC_STATUS, 0 metric, 1 current, 2 described_object);
-pub static OBJECT_METRIC_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ObjectMetricStatus"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static OBJECT_METRIC_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ObjectMetricStatus"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metric", 1, r::Shape::Record(r::Ref::Static(&METRIC_IDENTIFIER)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("current", 2, r::Shape::Record(r::Ref::Static(&METRIC_VALUE_STATUS)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("describedObject", 3, r::Shape::Record(r::Ref::Static(&CROSS_VERSION_OBJECT_REFERENCE)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -295,7 +295,7 @@ pub struct PodsMetricSource {
     pub target: MetricTarget,
 }
 r::record!(PodsMetricSource, PODS_METRIC_SOURCE, 0 metric, 1 target);
-pub static PODS_METRIC_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("PodsMetricSource"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static PODS_METRIC_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("PodsMetricSource"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metric", 1, r::Shape::Record(r::Ref::Static(&METRIC_IDENTIFIER)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("target", 2, r::Shape::Record(r::Ref::Static(&METRIC_TARGET)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -306,7 +306,7 @@ pub struct PodsMetricStatus {
     pub current: MetricValueStatus,
 }
 r::record!(PodsMetricStatus, PODS_METRIC_STATUS, 0 metric, 1 current);
-pub static PODS_METRIC_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PodsMetricStatus"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static PODS_METRIC_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PodsMetricStatus"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metric", 1, r::Shape::Record(r::Ref::Static(&METRIC_IDENTIFIER)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("current", 2, r::Shape::Record(r::Ref::Static(&METRIC_VALUE_STATUS)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -317,7 +317,7 @@ pub struct ResourceMetricSource {
     pub target: MetricTarget,
 }
 r::record!(ResourceMetricSource, RESOURCE_METRIC_SOURCE, 0 name, 1 target);
-pub static RESOURCE_METRIC_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("ResourceMetricSource"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static RESOURCE_METRIC_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("ResourceMetricSource"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("target", 2, r::Shape::Record(r::Ref::Static(&METRIC_TARGET)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -328,7 +328,7 @@ pub struct ResourceMetricStatus {
     pub current: MetricValueStatus,
 }
 r::record!(ResourceMetricStatus, RESOURCE_METRIC_STATUS, 0 name, 1 current);
-pub static RESOURCE_METRIC_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ResourceMetricStatus"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static RESOURCE_METRIC_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ResourceMetricStatus"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("current", 2, r::Shape::Record(r::Ref::Static(&METRIC_VALUE_STATUS)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };

@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -14,7 +14,7 @@ pub struct CronJob {
     pub status: CronJobStatus,
 }
 r::record!(CronJob, CRON_JOB, 0 metadata, 1 spec, 2 status);
-pub static CRON_JOB: r::Schema = r::Schema { name: r::Ref::Static("CronJob"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static CRON_JOB: r::Schema = r::Schema { name: r::Ref::Static("CronJob"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&CRON_JOB_SPEC)), r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&CRON_JOB_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -26,7 +26,7 @@ pub struct CronJobList {
     pub items: r::Slice<CronJob>,
 }
 r::record!(CronJobList, CRON_JOB_LIST, 0 metadata, 1 items);
-pub static CRON_JOB_LIST: r::Schema = r::Schema { name: r::Ref::Static("CronJobList"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static CRON_JOB_LIST: r::Schema = r::Schema { name: r::Ref::Static("CronJobList"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&CRON_JOB)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -43,7 +43,7 @@ pub struct CronJobSpec {
     pub failed_jobs_history_limit: Option<i32>,
 }
 r::record!(CronJobSpec, CRON_JOB_SPEC, 0 schedule, 1 time_zone, 2 starting_deadline_seconds, 3 concurrency_policy, 4 suspend, 5 job_template, 6 successful_jobs_history_limit, 7 failed_jobs_history_limit);
-pub static CRON_JOB_SPEC: r::Schema = r::Schema { name: r::Ref::Static("CronJobSpec"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 2, 3, 4, 5, 6, 7, 1]), fields: r::Ref::Static(&[
+pub static CRON_JOB_SPEC: r::Schema = r::Schema { name: r::Ref::Static("CronJobSpec"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 2, 3, 4, 5, 6, 7, 1]), fields: r::Ref::Static(&[
     r::Field::new("schedule", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }]),
     r::Field::new("timeZone", 8, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("startingDeadlineSeconds", 2, r::Shape::Int64, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -61,7 +61,7 @@ pub struct CronJobStatus {
     pub last_successful_time: Option<s::Time>,
 }
 r::record!(CronJobStatus, CRON_JOB_STATUS, 0 active, 1 last_schedule_time, 2 last_successful_time);
-pub static CRON_JOB_STATUS: r::Schema = r::Schema { name: r::Ref::Static("CronJobStatus"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static CRON_JOB_STATUS: r::Schema = r::Schema { name: r::Ref::Static("CronJobStatus"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("active", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&crate::core::v1::OBJECT_REFERENCE)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lastScheduleTime", 4, r::Shape::Time, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lastSuccessfulTime", 5, r::Shape::Time, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -74,7 +74,7 @@ pub struct Job {
     pub status: JobStatus,
 }
 r::record!(Job, JOB, 0 metadata, 1 spec, 2 status);
-pub static JOB: r::Schema = r::Schema { name: r::Ref::Static("Job"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static JOB: r::Schema = r::Schema { name: r::Ref::Static("Job"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&JOB_SPEC)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&JOB_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -90,7 +90,7 @@ pub struct JobCondition {
     pub message: String,
 }
 r::record!(JobCondition, JOB_CONDITION, 0 type_, 1 status, 2 last_probe_time, 3 last_transition_time, 4 reason, 5 message);
-pub static JOB_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("JobCondition"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
+pub static JOB_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("JobCondition"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lastProbeTime", 3, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -105,7 +105,7 @@ pub struct JobList {
     pub items: r::Slice<Job>,
 }
 r::record!(JobList, JOB_LIST, 0 metadata, 1 items);
-pub static JOB_LIST: r::Schema = r::Schema { name: r::Ref::Static("JobList"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static JOB_LIST: r::Schema = r::Schema { name: r::Ref::Static("JobList"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&JOB)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -118,7 +118,7 @@ pub struct JobSchedulingConfiguration {
     pub resource_claims: Vec<crate::scheduling::v1alpha3::WorkloadPodGroupResourceClaim>,
 }
 r::record!(JobSchedulingConfiguration, JOB_SCHEDULING_CONFIGURATION, 0 scheduling_policy, 1 scheduling_constraints, 2 disruption_mode, 3 resource_claims);
-pub static JOB_SCHEDULING_CONFIGURATION: r::Schema = r::Schema { name: r::Ref::Static("JobSchedulingConfiguration"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static JOB_SCHEDULING_CONFIGURATION: r::Schema = r::Schema { name: r::Ref::Static("JobSchedulingConfiguration"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("schedulingPolicy", 1, r::Shape::Record(r::Ref::Static(&crate::scheduling::v1alpha3::WORKLOAD_POD_GROUP_SCHEDULING_POLICY)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("update", "NoSet") }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("update", "NoUnset") }]),
     r::Field::new("schedulingConstraints", 2, r::Shape::Record(r::Ref::Static(&crate::scheduling::v1alpha3::WORKLOAD_POD_GROUP_SCHEDULING_CONSTRAINTS)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Immutable }]),
     r::Field::new("disruptionMode", 3, r::Shape::Record(r::Ref::Static(&crate::scheduling::v1alpha3::WORKLOAD_POD_GROUP_DISRUPTION_MODE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Immutable }]),
@@ -146,7 +146,7 @@ pub struct JobSpec {
     pub scheduling: Option<Box<JobSchedulingConfiguration>>,
 }
 r::record!(JobSpec, JOB_SPEC, 0 parallelism, 1 completions, 2 active_deadline_seconds, 3 pod_failure_policy, 4 success_policy, 5 backoff_limit, 6 backoff_limit_per_index, 7 max_failed_indexes, 8 selector, 9 manual_selector, 10 template, 11 ttl_seconds_after_finished, 12 completion_mode, 13 suspend, 14 pod_replacement_policy, 15 managed_by, 16 scheduling);
-pub static JOB_SPEC: r::Schema = r::Schema { name: r::Ref::Static("JobSpec"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 8, 9, 10, 5, 11, 12, 13, 3, 6, 7, 14, 15, 4, 16]), fields: r::Ref::Static(&[
+pub static JOB_SPEC: r::Schema = r::Schema { name: r::Ref::Static("JobSpec"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 8, 9, 10, 5, 11, 12, 13, 3, 6, 7, 14, 15, 4, 16]), fields: r::Ref::Static(&[
     r::Field::new("parallelism", 1, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("completions", 2, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("activeDeadlineSeconds", 3, r::Shape::Int64, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -181,7 +181,7 @@ pub struct JobStatus {
     pub ready: Option<i32>,
 }
 r::record!(JobStatus, JOB_STATUS, 0 conditions, 1 start_time, 2 completion_time, 3 active, 4 succeeded, 5 failed, 6 terminating, 7 completed_indexes, 8 failed_indexes, 9 uncounted_terminated_pods, 10 ready);
-pub static JOB_STATUS: r::Schema = r::Schema { name: r::Ref::Static("JobStatus"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 7, 9, 10, 8, 6]), fields: r::Ref::Static(&[
+pub static JOB_STATUS: r::Schema = r::Schema { name: r::Ref::Static("JobStatus"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 7, 9, 10, 8, 6]), fields: r::Ref::Static(&[
     r::Field::new("conditions", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&JOB_CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge { merge: true, retain_keys: false, key: "type" }, None, &[], &[]),
     r::Field::new("startTime", 2, r::Shape::Time, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("completionTime", 3, r::Shape::Time, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -201,7 +201,7 @@ pub struct JobTemplateSpec {
     pub spec: JobSpec,
 }
 r::record!(JobTemplateSpec, JOB_TEMPLATE_SPEC, 0 metadata, 1 spec);
-pub static JOB_TEMPLATE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("JobTemplateSpec"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static JOB_TEMPLATE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("JobTemplateSpec"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("opaqueType", "") }]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&JOB_SPEC)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -211,7 +211,7 @@ pub struct PodFailurePolicy {
     pub rules: r::Slice<PodFailurePolicyRule>,
 }
 r::record!(PodFailurePolicy, POD_FAILURE_POLICY, 0 rules);
-pub static POD_FAILURE_POLICY: r::Schema = r::Schema { name: r::Ref::Static("PodFailurePolicy"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static POD_FAILURE_POLICY: r::Schema = r::Schema { name: r::Ref::Static("PodFailurePolicy"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("rules", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&POD_FAILURE_POLICY_RULE)))), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -222,7 +222,7 @@ pub struct PodFailurePolicyOnExitCodesRequirement {
     pub values: r::Slice<i32>,
 }
 r::record!(PodFailurePolicyOnExitCodesRequirement, POD_FAILURE_POLICY_ON_EXIT_CODES_REQUIREMENT, 0 container_name, 1 operator, 2 values);
-pub static POD_FAILURE_POLICY_ON_EXIT_CODES_REQUIREMENT: r::Schema = r::Schema { name: r::Ref::Static("PodFailurePolicyOnExitCodesRequirement"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static POD_FAILURE_POLICY_ON_EXIT_CODES_REQUIREMENT: r::Schema = r::Schema { name: r::Ref::Static("PodFailurePolicyOnExitCodesRequirement"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("containerName", 1, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("operator", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("values", 3, r::Shape::List(r::Ref::Static(&r::Shape::Int32)), r::Flags(0), r::ListKind::Set, r::Merge::NONE, None, &[], &[]),
@@ -234,7 +234,7 @@ pub struct PodFailurePolicyOnPodConditionsPattern {
     pub status: String,
 }
 r::record!(PodFailurePolicyOnPodConditionsPattern, POD_FAILURE_POLICY_ON_POD_CONDITIONS_PATTERN, 0 type_, 1 status);
-pub static POD_FAILURE_POLICY_ON_POD_CONDITIONS_PATTERN: r::Schema = r::Schema { name: r::Ref::Static("PodFailurePolicyOnPodConditionsPattern"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static POD_FAILURE_POLICY_ON_POD_CONDITIONS_PATTERN: r::Schema = r::Schema { name: r::Ref::Static("PodFailurePolicyOnPodConditionsPattern"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -246,7 +246,7 @@ pub struct PodFailurePolicyRule {
     pub on_pod_conditions: Vec<PodFailurePolicyOnPodConditionsPattern>,
 }
 r::record!(PodFailurePolicyRule, POD_FAILURE_POLICY_RULE, 0 action, 1 on_exit_codes, 2 on_pod_conditions);
-pub static POD_FAILURE_POLICY_RULE: r::Schema = r::Schema { name: r::Ref::Static("PodFailurePolicyRule"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static POD_FAILURE_POLICY_RULE: r::Schema = r::Schema { name: r::Ref::Static("PodFailurePolicyRule"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("action", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("onExitCodes", 2, r::Shape::Record(r::Ref::Static(&POD_FAILURE_POLICY_ON_EXIT_CODES_REQUIREMENT)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("onPodConditions", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&POD_FAILURE_POLICY_ON_POD_CONDITIONS_PATTERN)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
@@ -257,7 +257,7 @@ pub struct SuccessPolicy {
     pub rules: r::Slice<SuccessPolicyRule>,
 }
 r::record!(SuccessPolicy, SUCCESS_POLICY, 0 rules);
-pub static SUCCESS_POLICY: r::Schema = r::Schema { name: r::Ref::Static("SuccessPolicy"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static SUCCESS_POLICY: r::Schema = r::Schema { name: r::Ref::Static("SuccessPolicy"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("rules", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&SUCCESS_POLICY_RULE)))), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -267,7 +267,7 @@ pub struct SuccessPolicyRule {
     pub succeeded_count: Option<i32>,
 }
 r::record!(SuccessPolicyRule, SUCCESS_POLICY_RULE, 0 succeeded_indexes, 1 succeeded_count);
-pub static SUCCESS_POLICY_RULE: r::Schema = r::Schema { name: r::Ref::Static("SuccessPolicyRule"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static SUCCESS_POLICY_RULE: r::Schema = r::Schema { name: r::Ref::Static("SuccessPolicyRule"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("succeededIndexes", 1, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("succeededCount", 2, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -278,7 +278,7 @@ pub struct UncountedTerminatedPods {
     pub failed: Vec<String>,
 }
 r::record!(UncountedTerminatedPods, UNCOUNTED_TERMINATED_PODS, 0 succeeded, 1 failed);
-pub static UNCOUNTED_TERMINATED_PODS: r::Schema = r::Schema { name: r::Ref::Static("UncountedTerminatedPods"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static UNCOUNTED_TERMINATED_PODS: r::Schema = r::Schema { name: r::Ref::Static("UncountedTerminatedPods"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("succeeded", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Set, r::Merge::NONE, None, &[], &[]),
     r::Field::new("failed", 2, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Set, r::Merge::NONE, None, &[], &[]),
 ]) };

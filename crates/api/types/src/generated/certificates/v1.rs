@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -14,7 +14,7 @@ pub struct CertificateSigningRequest {
     pub status: CertificateSigningRequestStatus,
 }
 r::record!(CertificateSigningRequest, CERTIFICATE_SIGNING_REQUEST, 0 metadata, 1 spec, 2 status);
-pub static CERTIFICATE_SIGNING_REQUEST: r::Schema = r::Schema { name: r::Ref::Static("CertificateSigningRequest"), package: r::Ref::Static("k8s.io.api.certificates.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static CERTIFICATE_SIGNING_REQUEST: r::Schema = r::Schema { name: r::Ref::Static("CertificateSigningRequest"), package: r::Ref::Static("k8s.io.api.certificates.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&CERTIFICATE_SIGNING_REQUEST_SPEC)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&CERTIFICATE_SIGNING_REQUEST_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -30,7 +30,7 @@ pub struct CertificateSigningRequestCondition {
     pub last_transition_time: Option<s::Time>,
 }
 r::record!(CertificateSigningRequestCondition, CERTIFICATE_SIGNING_REQUEST_CONDITION, 0 type_, 1 status, 2 reason, 3 message, 4 last_update_time, 5 last_transition_time);
-pub static CERTIFICATE_SIGNING_REQUEST_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("CertificateSigningRequestCondition"), package: r::Ref::Static("k8s.io.api.certificates.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 2, 3, 4, 5, 1]), fields: r::Ref::Static(&[
+pub static CERTIFICATE_SIGNING_REQUEST_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("CertificateSigningRequestCondition"), package: r::Ref::Static("k8s.io.api.certificates.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 2, 3, 4, 5, 1]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 6, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("reason", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -45,7 +45,7 @@ pub struct CertificateSigningRequestList {
     pub items: r::Slice<CertificateSigningRequest>,
 }
 r::record!(CertificateSigningRequestList, CERTIFICATE_SIGNING_REQUEST_LIST, 0 metadata, 1 items);
-pub static CERTIFICATE_SIGNING_REQUEST_LIST: r::Schema = r::Schema { name: r::Ref::Static("CertificateSigningRequestList"), package: r::Ref::Static("k8s.io.api.certificates.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static CERTIFICATE_SIGNING_REQUEST_LIST: r::Schema = r::Schema { name: r::Ref::Static("CertificateSigningRequestList"), package: r::Ref::Static("k8s.io.api.certificates.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&CERTIFICATE_SIGNING_REQUEST)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -62,7 +62,7 @@ pub struct CertificateSigningRequestSpec {
     pub extra: BTreeMap<String, Vec<String>>,
 }
 r::record!(CertificateSigningRequestSpec, CERTIFICATE_SIGNING_REQUEST_SPEC, 0 request, 1 signer_name, 2 expiration_seconds, 3 usages, 4 username, 5 uid, 6 groups, 7 extra);
-pub static CERTIFICATE_SIGNING_REQUEST_SPEC: r::Schema = r::Schema { name: r::Ref::Static("CertificateSigningRequestSpec"), package: r::Ref::Static("k8s.io.api.certificates.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 4, 5, 6, 3, 7, 1, 2]), fields: r::Ref::Static(&[
+pub static CERTIFICATE_SIGNING_REQUEST_SPEC: r::Schema = r::Schema { name: r::Ref::Static("CertificateSigningRequestSpec"), package: r::Ref::Static("k8s.io.api.certificates.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 4, 5, 6, 3, 7, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("request", 1, r::Shape::Bytes, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("signerName", 7, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("expirationSeconds", 8, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -79,7 +79,7 @@ pub struct CertificateSigningRequestStatus {
     pub certificate: Option<r::Bytes>,
 }
 r::record!(CertificateSigningRequestStatus, CERTIFICATE_SIGNING_REQUEST_STATUS, 0 conditions, 1 certificate);
-pub static CERTIFICATE_SIGNING_REQUEST_STATUS: r::Schema = r::Schema { name: r::Ref::Static("CertificateSigningRequestStatus"), package: r::Ref::Static("k8s.io.api.certificates.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static CERTIFICATE_SIGNING_REQUEST_STATUS: r::Schema = r::Schema { name: r::Ref::Static("CertificateSigningRequestStatus"), package: r::Ref::Static("k8s.io.api.certificates.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("conditions", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&CERTIFICATE_SIGNING_REQUEST_CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["type"]), r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("customUnique", "") }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("item", "(type: \"Approved\")=+k8s:zeroOrOneOfMember") }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("item", "(type: \"Denied\")=+k8s:zeroOrOneOfMember") }]),
     r::Field::new("certificate", 2, r::Shape::Bytes, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -90,7 +90,7 @@ pub struct ClusterTrustBundle {
     pub spec: ClusterTrustBundleSpec,
 }
 r::record!(ClusterTrustBundle, CLUSTER_TRUST_BUNDLE, 0 metadata, 1 spec);
-pub static CLUSTER_TRUST_BUNDLE: r::Schema = r::Schema { name: r::Ref::Static("ClusterTrustBundle"), package: r::Ref::Static("k8s.io.api.certificates.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static CLUSTER_TRUST_BUNDLE: r::Schema = r::Schema { name: r::Ref::Static("ClusterTrustBundle"), package: r::Ref::Static("k8s.io.api.certificates.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&CLUSTER_TRUST_BUNDLE_SPEC)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -101,7 +101,7 @@ pub struct ClusterTrustBundleList {
     pub items: r::Slice<ClusterTrustBundle>,
 }
 r::record!(ClusterTrustBundleList, CLUSTER_TRUST_BUNDLE_LIST, 0 metadata, 1 items);
-pub static CLUSTER_TRUST_BUNDLE_LIST: r::Schema = r::Schema { name: r::Ref::Static("ClusterTrustBundleList"), package: r::Ref::Static("k8s.io.api.certificates.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static CLUSTER_TRUST_BUNDLE_LIST: r::Schema = r::Schema { name: r::Ref::Static("ClusterTrustBundleList"), package: r::Ref::Static("k8s.io.api.certificates.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&CLUSTER_TRUST_BUNDLE)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -112,7 +112,7 @@ pub struct ClusterTrustBundleSpec {
     pub trust_bundle: String,
 }
 r::record!(ClusterTrustBundleSpec, CLUSTER_TRUST_BUNDLE_SPEC, 0 signer_name, 1 trust_bundle);
-pub static CLUSTER_TRUST_BUNDLE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("ClusterTrustBundleSpec"), package: r::Ref::Static("k8s.io.api.certificates.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static CLUSTER_TRUST_BUNDLE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("ClusterTrustBundleSpec"), package: r::Ref::Static("k8s.io.api.certificates.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("signerName", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Immutable }]),
     r::Field::new("trustBundle", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -124,7 +124,7 @@ pub struct PodCertificateRequest {
     pub status: PodCertificateRequestStatus,
 }
 r::record!(PodCertificateRequest, POD_CERTIFICATE_REQUEST, 0 metadata, 1 spec, 2 status);
-pub static POD_CERTIFICATE_REQUEST: r::Schema = r::Schema { name: r::Ref::Static("PodCertificateRequest"), package: r::Ref::Static("k8s.io.api.certificates.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static POD_CERTIFICATE_REQUEST: r::Schema = r::Schema { name: r::Ref::Static("PodCertificateRequest"), package: r::Ref::Static("k8s.io.api.certificates.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&POD_CERTIFICATE_REQUEST_SPEC)), r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&POD_CERTIFICATE_REQUEST_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -136,7 +136,7 @@ pub struct PodCertificateRequestList {
     pub items: r::Slice<PodCertificateRequest>,
 }
 r::record!(PodCertificateRequestList, POD_CERTIFICATE_REQUEST_LIST, 0 metadata, 1 items);
-pub static POD_CERTIFICATE_REQUEST_LIST: r::Schema = r::Schema { name: r::Ref::Static("PodCertificateRequestList"), package: r::Ref::Static("k8s.io.api.certificates.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static POD_CERTIFICATE_REQUEST_LIST: r::Schema = r::Schema { name: r::Ref::Static("PodCertificateRequestList"), package: r::Ref::Static("k8s.io.api.certificates.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&POD_CERTIFICATE_REQUEST)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -155,7 +155,7 @@ pub struct PodCertificateRequestSpec {
     pub unverified_user_annotations: BTreeMap<String, String>,
 }
 r::record!(PodCertificateRequestSpec, POD_CERTIFICATE_REQUEST_SPEC, 0 signer_name, 1 pod_name, 2 pod_uid, 3 service_account_name, 4 service_account_uid, 5 node_name, 6 node_uid, 7 max_expiration_seconds, 8 stub_pkcs10_request, 9 unverified_user_annotations);
-pub static POD_CERTIFICATE_REQUEST_SPEC: r::Schema = r::Schema { name: r::Ref::Static("PodCertificateRequestSpec"), package: r::Ref::Static("k8s.io.api.certificates.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 9, 8]), fields: r::Ref::Static(&[
+pub static POD_CERTIFICATE_REQUEST_SPEC: r::Schema = r::Schema { name: r::Ref::Static("PodCertificateRequestSpec"), package: r::Ref::Static("k8s.io.api.certificates.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 9, 8]), fields: r::Ref::Static(&[
     r::Field::new("signerName", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("podName", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("podUID", 3, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -177,7 +177,7 @@ pub struct PodCertificateRequestStatus {
     pub not_after: Option<s::Time>,
 }
 r::record!(PodCertificateRequestStatus, POD_CERTIFICATE_REQUEST_STATUS, 0 conditions, 1 certificate_chain, 2 not_before, 3 begin_refresh_at, 4 not_after);
-pub static POD_CERTIFICATE_REQUEST_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PodCertificateRequestStatus"), package: r::Ref::Static("k8s.io.api.certificates.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static POD_CERTIFICATE_REQUEST_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PodCertificateRequestStatus"), package: r::Ref::Static("k8s.io.api.certificates.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("conditions", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&crate::meta::v1::CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["type"]), r::Merge { merge: true, retain_keys: false, key: "type" }, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Optional }]),
     r::Field::new("certificateChain", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("notBefore", 4, r::Shape::Time, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),

@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -13,7 +13,7 @@ pub struct ClusterTrustBundle {
     pub spec: ClusterTrustBundleSpec,
 }
 r::record!(ClusterTrustBundle, CLUSTER_TRUST_BUNDLE, 0 metadata, 1 spec);
-pub static CLUSTER_TRUST_BUNDLE: r::Schema = r::Schema { name: r::Ref::Static("ClusterTrustBundle"), package: r::Ref::Static("k8s.io.api.certificates.v1beta1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static CLUSTER_TRUST_BUNDLE: r::Schema = r::Schema { name: r::Ref::Static("ClusterTrustBundle"), package: r::Ref::Static("k8s.io.api.certificates.v1beta1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&CLUSTER_TRUST_BUNDLE_SPEC)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -24,7 +24,7 @@ pub struct ClusterTrustBundleList {
     pub items: r::Slice<ClusterTrustBundle>,
 }
 r::record!(ClusterTrustBundleList, CLUSTER_TRUST_BUNDLE_LIST, 0 metadata, 1 items);
-pub static CLUSTER_TRUST_BUNDLE_LIST: r::Schema = r::Schema { name: r::Ref::Static("ClusterTrustBundleList"), package: r::Ref::Static("k8s.io.api.certificates.v1beta1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static CLUSTER_TRUST_BUNDLE_LIST: r::Schema = r::Schema { name: r::Ref::Static("ClusterTrustBundleList"), package: r::Ref::Static("k8s.io.api.certificates.v1beta1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&CLUSTER_TRUST_BUNDLE)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -35,7 +35,7 @@ pub struct ClusterTrustBundleSpec {
     pub trust_bundle: String,
 }
 r::record!(ClusterTrustBundleSpec, CLUSTER_TRUST_BUNDLE_SPEC, 0 signer_name, 1 trust_bundle);
-pub static CLUSTER_TRUST_BUNDLE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("ClusterTrustBundleSpec"), package: r::Ref::Static("k8s.io.api.certificates.v1beta1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static CLUSTER_TRUST_BUNDLE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("ClusterTrustBundleSpec"), package: r::Ref::Static("k8s.io.api.certificates.v1beta1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("signerName", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Immutable }]),
     r::Field::new("trustBundle", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -47,7 +47,7 @@ pub struct PodCertificateRequest {
     pub status: PodCertificateRequestStatus,
 }
 r::record!(PodCertificateRequest, POD_CERTIFICATE_REQUEST, 0 metadata, 1 spec, 2 status);
-pub static POD_CERTIFICATE_REQUEST: r::Schema = r::Schema { name: r::Ref::Static("PodCertificateRequest"), package: r::Ref::Static("k8s.io.api.certificates.v1beta1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static POD_CERTIFICATE_REQUEST: r::Schema = r::Schema { name: r::Ref::Static("PodCertificateRequest"), package: r::Ref::Static("k8s.io.api.certificates.v1beta1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&POD_CERTIFICATE_REQUEST_SPEC)), r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&POD_CERTIFICATE_REQUEST_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -59,7 +59,7 @@ pub struct PodCertificateRequestList {
     pub items: r::Slice<PodCertificateRequest>,
 }
 r::record!(PodCertificateRequestList, POD_CERTIFICATE_REQUEST_LIST, 0 metadata, 1 items);
-pub static POD_CERTIFICATE_REQUEST_LIST: r::Schema = r::Schema { name: r::Ref::Static("PodCertificateRequestList"), package: r::Ref::Static("k8s.io.api.certificates.v1beta1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static POD_CERTIFICATE_REQUEST_LIST: r::Schema = r::Schema { name: r::Ref::Static("PodCertificateRequestList"), package: r::Ref::Static("k8s.io.api.certificates.v1beta1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&POD_CERTIFICATE_REQUEST)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -80,7 +80,7 @@ pub struct PodCertificateRequestSpec {
     pub unverified_user_annotations: BTreeMap<String, String>,
 }
 r::record!(PodCertificateRequestSpec, POD_CERTIFICATE_REQUEST_SPEC, 0 signer_name, 1 pod_name, 2 pod_uid, 3 service_account_name, 4 service_account_uid, 5 node_name, 6 node_uid, 7 max_expiration_seconds, 8 pkix_public_key, 9 proof_of_possession, 10 stub_pkcs10_request, 11 unverified_user_annotations);
-pub static POD_CERTIFICATE_REQUEST_SPEC: r::Schema = r::Schema { name: r::Ref::Static("PodCertificateRequestSpec"), package: r::Ref::Static("k8s.io.api.certificates.v1beta1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 10]), fields: r::Ref::Static(&[
+pub static POD_CERTIFICATE_REQUEST_SPEC: r::Schema = r::Schema { name: r::Ref::Static("PodCertificateRequestSpec"), package: r::Ref::Static("k8s.io.api.certificates.v1beta1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 10]), fields: r::Ref::Static(&[
     r::Field::new("signerName", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("podName", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("podUID", 3, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -104,7 +104,7 @@ pub struct PodCertificateRequestStatus {
     pub not_after: Option<s::Time>,
 }
 r::record!(PodCertificateRequestStatus, POD_CERTIFICATE_REQUEST_STATUS, 0 conditions, 1 certificate_chain, 2 not_before, 3 begin_refresh_at, 4 not_after);
-pub static POD_CERTIFICATE_REQUEST_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PodCertificateRequestStatus"), package: r::Ref::Static("k8s.io.api.certificates.v1beta1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static POD_CERTIFICATE_REQUEST_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PodCertificateRequestStatus"), package: r::Ref::Static("k8s.io.api.certificates.v1beta1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("conditions", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&crate::meta::v1::CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["type"]), r::Merge { merge: true, retain_keys: false, key: "type" }, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Optional }]),
     r::Field::new("certificateChain", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("notBefore", 4, r::Shape::Time, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),

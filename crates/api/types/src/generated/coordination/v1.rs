@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -13,7 +13,7 @@ pub struct Lease {
     pub spec: LeaseSpec,
 }
 r::record!(Lease, LEASE, 0 metadata, 1 spec);
-pub static LEASE: r::Schema = r::Schema { name: r::Ref::Static("Lease"), package: r::Ref::Static("k8s.io.api.coordination.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static LEASE: r::Schema = r::Schema { name: r::Ref::Static("Lease"), package: r::Ref::Static("k8s.io.api.coordination.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&LEASE_SPEC)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -24,7 +24,7 @@ pub struct LeaseList {
     pub items: r::Slice<Lease>,
 }
 r::record!(LeaseList, LEASE_LIST, 0 metadata, 1 items);
-pub static LEASE_LIST: r::Schema = r::Schema { name: r::Ref::Static("LeaseList"), package: r::Ref::Static("k8s.io.api.coordination.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static LEASE_LIST: r::Schema = r::Schema { name: r::Ref::Static("LeaseList"), package: r::Ref::Static("k8s.io.api.coordination.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&LEASE)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -40,7 +40,7 @@ pub struct LeaseSpec {
     pub preferred_holder: Option<String>,
 }
 r::record!(LeaseSpec, LEASE_SPEC, 0 holder_identity, 1 lease_duration_seconds, 2 acquire_time, 3 renew_time, 4 lease_transitions, 5 strategy, 6 preferred_holder);
-pub static LEASE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("LeaseSpec"), package: r::Ref::Static("k8s.io.api.coordination.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6]), fields: r::Ref::Static(&[
+pub static LEASE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("LeaseSpec"), package: r::Ref::Static("k8s.io.api.coordination.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6]), fields: r::Ref::Static(&[
     r::Field::new("holderIdentity", 1, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("leaseDurationSeconds", 2, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("acquireTime", 3, r::Shape::MicroTime, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),

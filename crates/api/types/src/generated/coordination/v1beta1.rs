@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -13,7 +13,7 @@ pub struct LeaseCandidate {
     pub spec: LeaseCandidateSpec,
 }
 r::record!(LeaseCandidate, LEASE_CANDIDATE, 0 metadata, 1 spec);
-pub static LEASE_CANDIDATE: r::Schema = r::Schema { name: r::Ref::Static("LeaseCandidate"), package: r::Ref::Static("k8s.io.api.coordination.v1beta1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static LEASE_CANDIDATE: r::Schema = r::Schema { name: r::Ref::Static("LeaseCandidate"), package: r::Ref::Static("k8s.io.api.coordination.v1beta1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&LEASE_CANDIDATE_SPEC)), r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -24,7 +24,7 @@ pub struct LeaseCandidateList {
     pub items: r::Slice<LeaseCandidate>,
 }
 r::record!(LeaseCandidateList, LEASE_CANDIDATE_LIST, 0 metadata, 1 items);
-pub static LEASE_CANDIDATE_LIST: r::Schema = r::Schema { name: r::Ref::Static("LeaseCandidateList"), package: r::Ref::Static("k8s.io.api.coordination.v1beta1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static LEASE_CANDIDATE_LIST: r::Schema = r::Schema { name: r::Ref::Static("LeaseCandidateList"), package: r::Ref::Static("k8s.io.api.coordination.v1beta1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&LEASE_CANDIDATE)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -39,7 +39,7 @@ pub struct LeaseCandidateSpec {
     pub strategy: String,
 }
 r::record!(LeaseCandidateSpec, LEASE_CANDIDATE_SPEC, 0 lease_name, 1 ping_time, 2 renew_time, 3 binary_version, 4 emulation_version, 5 strategy);
-pub static LEASE_CANDIDATE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("LeaseCandidateSpec"), package: r::Ref::Static("k8s.io.api.coordination.v1beta1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
+pub static LEASE_CANDIDATE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("LeaseCandidateSpec"), package: r::Ref::Static("k8s.io.api.coordination.v1beta1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
     r::Field::new("leaseName", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("pingTime", 2, r::Shape::MicroTime, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("renewTime", 3, r::Shape::MicroTime, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),

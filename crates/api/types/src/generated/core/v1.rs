@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -15,7 +15,7 @@ pub struct AWSElasticBlockStoreVolumeSource {
     pub read_only: bool,
 }
 r::record!(AWSElasticBlockStoreVolumeSource, AWS_ELASTIC_BLOCK_STORE_VOLUME_SOURCE, 0 volume_id, 1 fs_type, 2 partition, 3 read_only);
-pub static AWS_ELASTIC_BLOCK_STORE_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("AWSElasticBlockStoreVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static AWS_ELASTIC_BLOCK_STORE_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("AWSElasticBlockStoreVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("volumeID", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("fsType", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("partition", 3, r::Shape::Int32, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -29,7 +29,7 @@ pub struct Affinity {
     pub pod_anti_affinity: Option<Box<PodAntiAffinity>>,
 }
 r::record!(Affinity, AFFINITY, 0 node_affinity, 1 pod_affinity, 2 pod_anti_affinity);
-pub static AFFINITY: r::Schema = r::Schema { name: r::Ref::Static("Affinity"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static AFFINITY: r::Schema = r::Schema { name: r::Ref::Static("Affinity"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("nodeAffinity", 1, r::Shape::Record(r::Ref::Static(&NODE_AFFINITY)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("podAffinity", 2, r::Shape::Record(r::Ref::Static(&POD_AFFINITY)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("podAntiAffinity", 3, r::Shape::Record(r::Ref::Static(&POD_ANTI_AFFINITY)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -41,7 +41,7 @@ pub struct AppArmorProfile {
     pub localhost_profile: Option<String>,
 }
 r::record!(AppArmorProfile, APP_ARMOR_PROFILE, 0 type_, 1 localhost_profile);
-pub static APP_ARMOR_PROFILE: r::Schema = r::Schema { name: r::Ref::Static("AppArmorProfile"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static APP_ARMOR_PROFILE: r::Schema = r::Schema { name: r::Ref::Static("AppArmorProfile"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("localhostProfile", 2, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -52,7 +52,7 @@ pub struct AttachedVolume {
     pub device_path: String,
 }
 r::record!(AttachedVolume, ATTACHED_VOLUME, 0 name, 1 device_path);
-pub static ATTACHED_VOLUME: r::Schema = r::Schema { name: r::Ref::Static("AttachedVolume"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static ATTACHED_VOLUME: r::Schema = r::Schema { name: r::Ref::Static("AttachedVolume"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("devicePath", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -67,7 +67,7 @@ pub struct AzureDiskVolumeSource {
     pub kind: Option<String>,
 }
 r::record!(AzureDiskVolumeSource, AZURE_DISK_VOLUME_SOURCE, 0 disk_name, 1 data_disk_uri, 2 caching_mode, 3 fs_type, 4 read_only, 5 kind);
-pub static AZURE_DISK_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("AzureDiskVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
+pub static AZURE_DISK_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("AzureDiskVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
     r::Field::new("diskName", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("diskURI", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("cachingMode", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -84,7 +84,7 @@ pub struct AzureFilePersistentVolumeSource {
     pub secret_namespace: Option<String>,
 }
 r::record!(AzureFilePersistentVolumeSource, AZURE_FILE_PERSISTENT_VOLUME_SOURCE, 0 secret_name, 1 share_name, 2 read_only, 3 secret_namespace);
-pub static AZURE_FILE_PERSISTENT_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("AzureFilePersistentVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static AZURE_FILE_PERSISTENT_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("AzureFilePersistentVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("secretName", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("shareName", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("readOnly", 3, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -98,7 +98,7 @@ pub struct AzureFileVolumeSource {
     pub read_only: bool,
 }
 r::record!(AzureFileVolumeSource, AZURE_FILE_VOLUME_SOURCE, 0 secret_name, 1 share_name, 2 read_only);
-pub static AZURE_FILE_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("AzureFileVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static AZURE_FILE_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("AzureFileVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("secretName", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("shareName", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("readOnly", 3, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -110,7 +110,7 @@ pub struct Binding {
     pub target: ObjectReference,
 }
 r::record!(Binding, BINDING, 0 metadata, 1 target);
-pub static BINDING: r::Schema = r::Schema { name: r::Ref::Static("Binding"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static BINDING: r::Schema = r::Schema { name: r::Ref::Static("Binding"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("opaqueType", "") }]),
     r::Field::new("target", 2, r::Shape::Record(r::Ref::Static(&OBJECT_REFERENCE)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -129,7 +129,7 @@ pub struct CSIPersistentVolumeSource {
     pub node_expand_secret_ref: Option<Box<SecretReference>>,
 }
 r::record!(CSIPersistentVolumeSource, CSI_PERSISTENT_VOLUME_SOURCE, 0 driver, 1 volume_handle, 2 read_only, 3 fs_type, 4 volume_attributes, 5 controller_publish_secret_ref, 6 node_stage_secret_ref, 7 node_publish_secret_ref, 8 controller_expand_secret_ref, 9 node_expand_secret_ref);
-pub static CSI_PERSISTENT_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("CSIPersistentVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]), fields: r::Ref::Static(&[
+pub static CSI_PERSISTENT_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("CSIPersistentVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]), fields: r::Ref::Static(&[
     r::Field::new("driver", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("volumeHandle", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("readOnly", 3, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -151,7 +151,7 @@ pub struct CSIVolumeSource {
     pub node_publish_secret_ref: Option<Box<LocalObjectReference>>,
 }
 r::record!(CSIVolumeSource, CSI_VOLUME_SOURCE, 0 driver, 1 read_only, 2 fs_type, 3 volume_attributes, 4 node_publish_secret_ref);
-pub static CSI_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("CSIVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static CSI_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("CSIVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("driver", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("readOnly", 2, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("fsType", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -165,7 +165,7 @@ pub struct Capabilities {
     pub drop: Vec<String>,
 }
 r::record!(Capabilities, CAPABILITIES, 0 add, 1 drop);
-pub static CAPABILITIES: r::Schema = r::Schema { name: r::Ref::Static("Capabilities"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static CAPABILITIES: r::Schema = r::Schema { name: r::Ref::Static("Capabilities"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("add", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("drop", 2, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -180,7 +180,7 @@ pub struct CephFSPersistentVolumeSource {
     pub read_only: bool,
 }
 r::record!(CephFSPersistentVolumeSource, CEPH_FS_PERSISTENT_VOLUME_SOURCE, 0 monitors, 1 path, 2 user, 3 secret_file, 4 secret_ref, 5 read_only);
-pub static CEPH_FS_PERSISTENT_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("CephFSPersistentVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
+pub static CEPH_FS_PERSISTENT_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("CephFSPersistentVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
     r::Field::new("monitors", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("path", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("user", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -199,7 +199,7 @@ pub struct CephFSVolumeSource {
     pub read_only: bool,
 }
 r::record!(CephFSVolumeSource, CEPH_FS_VOLUME_SOURCE, 0 monitors, 1 path, 2 user, 3 secret_file, 4 secret_ref, 5 read_only);
-pub static CEPH_FS_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("CephFSVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
+pub static CEPH_FS_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("CephFSVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
     r::Field::new("monitors", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("path", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("user", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -216,7 +216,7 @@ pub struct CinderPersistentVolumeSource {
     pub secret_ref: Option<Box<SecretReference>>,
 }
 r::record!(CinderPersistentVolumeSource, CINDER_PERSISTENT_VOLUME_SOURCE, 0 volume_id, 1 fs_type, 2 read_only, 3 secret_ref);
-pub static CINDER_PERSISTENT_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("CinderPersistentVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static CINDER_PERSISTENT_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("CinderPersistentVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("volumeID", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("fsType", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("readOnly", 3, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -231,7 +231,7 @@ pub struct CinderVolumeSource {
     pub secret_ref: Option<Box<LocalObjectReference>>,
 }
 r::record!(CinderVolumeSource, CINDER_VOLUME_SOURCE, 0 volume_id, 1 fs_type, 2 read_only, 3 secret_ref);
-pub static CINDER_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("CinderVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static CINDER_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("CinderVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("volumeID", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("fsType", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("readOnly", 3, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -243,7 +243,7 @@ pub struct ClientIPConfig {
     pub timeout_seconds: Option<i32>,
 }
 r::record!(ClientIPConfig, CLIENT_IP_CONFIG, 0 timeout_seconds);
-pub static CLIENT_IP_CONFIG: r::Schema = r::Schema { name: r::Ref::Static("ClientIPConfig"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static CLIENT_IP_CONFIG: r::Schema = r::Schema { name: r::Ref::Static("ClientIPConfig"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("timeoutSeconds", 1, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -257,7 +257,7 @@ pub struct ClusterTrustBundleProjection {
     pub user: Option<i64>,
 }
 r::record!(ClusterTrustBundleProjection, CLUSTER_TRUST_BUNDLE_PROJECTION, 0 name, 1 signer_name, 2 label_selector, 3 optional, 4 path, 5 user);
-pub static CLUSTER_TRUST_BUNDLE_PROJECTION: r::Schema = r::Schema { name: r::Ref::Static("ClusterTrustBundleProjection"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 4, 3, 5]), fields: r::Ref::Static(&[
+pub static CLUSTER_TRUST_BUNDLE_PROJECTION: r::Schema = r::Schema { name: r::Ref::Static("ClusterTrustBundleProjection"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 4, 3, 5]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("signerName", 2, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("labelSelector", 3, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -274,7 +274,7 @@ pub struct ComponentCondition {
     pub error: String,
 }
 r::record!(ComponentCondition, COMPONENT_CONDITION, 0 type_, 1 status, 2 message, 3 error);
-pub static COMPONENT_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("ComponentCondition"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static COMPONENT_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("ComponentCondition"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("message", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -287,7 +287,7 @@ pub struct ComponentStatus {
     pub conditions: Vec<ComponentCondition>,
 }
 r::record!(ComponentStatus, COMPONENT_STATUS, 0 metadata, 1 conditions);
-pub static COMPONENT_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ComponentStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static COMPONENT_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ComponentStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("opaqueType", "") }]),
     r::Field::new("conditions", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&COMPONENT_CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["type"]), r::Merge { merge: true, retain_keys: false, key: "type" }, None, &[], &[]),
 ]) };
@@ -298,7 +298,7 @@ pub struct ComponentStatusList {
     pub items: r::Slice<ComponentStatus>,
 }
 r::record!(ComponentStatusList, COMPONENT_STATUS_LIST, 0 metadata, 1 items);
-pub static COMPONENT_STATUS_LIST: r::Schema = r::Schema { name: r::Ref::Static("ComponentStatusList"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static COMPONENT_STATUS_LIST: r::Schema = r::Schema { name: r::Ref::Static("ComponentStatusList"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&COMPONENT_STATUS)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -311,7 +311,7 @@ pub struct ConfigMap {
     pub binary_data: BTreeMap<String, r::Bytes>,
 }
 r::record!(ConfigMap, CONFIG_MAP, 0 metadata, 1 immutable, 2 data, 3 binary_data);
-pub static CONFIG_MAP: r::Schema = r::Schema { name: r::Ref::Static("ConfigMap"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 2, 3, 1]), fields: r::Ref::Static(&[
+pub static CONFIG_MAP: r::Schema = r::Schema { name: r::Ref::Static("ConfigMap"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 2, 3, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("immutable", 4, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("data", 2, r::Shape::Map(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -324,7 +324,7 @@ pub struct ConfigMapEnvSource {
     pub optional: Option<bool>,
 }
 r::record!(ConfigMapEnvSource, CONFIG_MAP_ENV_SOURCE, 0 local_object_reference, 1 optional);
-pub static CONFIG_MAP_ENV_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("ConfigMapEnvSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static CONFIG_MAP_ENV_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("ConfigMapEnvSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("LocalObjectReference", 1, r::Shape::Record(r::Ref::Static(&LOCAL_OBJECT_REFERENCE)), r::Flags(r::Flags::INLINE), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("optional", 2, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -336,7 +336,7 @@ pub struct ConfigMapKeySelector {
     pub optional: Option<bool>,
 }
 r::record!(ConfigMapKeySelector, CONFIG_MAP_KEY_SELECTOR, 0 local_object_reference, 1 key, 2 optional);
-pub static CONFIG_MAP_KEY_SELECTOR: r::Schema = r::Schema { name: r::Ref::Static("ConfigMapKeySelector"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static CONFIG_MAP_KEY_SELECTOR: r::Schema = r::Schema { name: r::Ref::Static("ConfigMapKeySelector"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: true, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("LocalObjectReference", 1, r::Shape::Record(r::Ref::Static(&LOCAL_OBJECT_REFERENCE)), r::Flags(r::Flags::INLINE), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("key", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("optional", 3, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -348,7 +348,7 @@ pub struct ConfigMapList {
     pub items: r::Slice<ConfigMap>,
 }
 r::record!(ConfigMapList, CONFIG_MAP_LIST, 0 metadata, 1 items);
-pub static CONFIG_MAP_LIST: r::Schema = r::Schema { name: r::Ref::Static("ConfigMapList"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static CONFIG_MAP_LIST: r::Schema = r::Schema { name: r::Ref::Static("ConfigMapList"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&CONFIG_MAP)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -362,7 +362,7 @@ pub struct ConfigMapNodeConfigSource {
     pub kubelet_config_key: String,
 }
 r::record!(ConfigMapNodeConfigSource, CONFIG_MAP_NODE_CONFIG_SOURCE, 0 namespace, 1 name, 2 uid, 3 resource_version, 4 kubelet_config_key);
-pub static CONFIG_MAP_NODE_CONFIG_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("ConfigMapNodeConfigSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static CONFIG_MAP_NODE_CONFIG_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("ConfigMapNodeConfigSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("namespace", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("name", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("uid", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -377,7 +377,7 @@ pub struct ConfigMapProjection {
     pub optional: Option<bool>,
 }
 r::record!(ConfigMapProjection, CONFIG_MAP_PROJECTION, 0 local_object_reference, 1 items, 2 optional);
-pub static CONFIG_MAP_PROJECTION: r::Schema = r::Schema { name: r::Ref::Static("ConfigMapProjection"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static CONFIG_MAP_PROJECTION: r::Schema = r::Schema { name: r::Ref::Static("ConfigMapProjection"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("LocalObjectReference", 1, r::Shape::Record(r::Ref::Static(&LOCAL_OBJECT_REFERENCE)), r::Flags(r::Flags::INLINE), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&KEY_TO_PATH)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("optional", 4, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -392,7 +392,7 @@ pub struct ConfigMapVolumeSource {
     pub default_user: Option<i64>,
 }
 r::record!(ConfigMapVolumeSource, CONFIG_MAP_VOLUME_SOURCE, 0 local_object_reference, 1 items, 2 default_mode, 3 optional, 4 default_user);
-pub static CONFIG_MAP_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("ConfigMapVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static CONFIG_MAP_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("ConfigMapVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("LocalObjectReference", 1, r::Shape::Record(r::Ref::Static(&LOCAL_OBJECT_REFERENCE)), r::Flags(r::Flags::INLINE), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&KEY_TO_PATH)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("defaultMode", 3, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -429,7 +429,7 @@ pub struct Container {
     pub tty: bool,
 }
 r::record!(Container, CONTAINER, 0 name, 1 image, 2 command, 3 args, 4 working_dir, 5 ports, 6 env_from, 7 env, 8 resources, 9 resize_policy, 10 restart_policy, 11 restart_policy_rules, 12 volume_mounts, 13 volume_devices, 14 liveness_probe, 15 readiness_probe, 16 startup_probe, 17 lifecycle, 18 termination_message_path, 19 termination_message_policy, 20 image_pull_policy, 21 security_context, 22 stdin, 23 stdin_once, 24 tty);
-pub static CONTAINER: r::Schema = r::Schema { name: r::Ref::Static("Container"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 7, 8, 12, 14, 15, 17, 18, 20, 21, 22, 23, 24, 6, 19, 13, 16, 9, 10, 11]), fields: r::Ref::Static(&[
+pub static CONTAINER: r::Schema = r::Schema { name: r::Ref::Static("Container"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 7, 8, 12, 14, 15, 17, 18, 20, 21, 22, 23, 24, 6, 19, 13, 16, 9, 10, 11]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("image", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("command", 3, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
@@ -464,7 +464,7 @@ pub struct ContainerExtendedResourceRequest {
     pub request_name: String,
 }
 r::record!(ContainerExtendedResourceRequest, CONTAINER_EXTENDED_RESOURCE_REQUEST, 0 container_name, 1 resource_name, 2 request_name);
-pub static CONTAINER_EXTENDED_RESOURCE_REQUEST: r::Schema = r::Schema { name: r::Ref::Static("ContainerExtendedResourceRequest"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static CONTAINER_EXTENDED_RESOURCE_REQUEST: r::Schema = r::Schema { name: r::Ref::Static("ContainerExtendedResourceRequest"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("containerName", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resourceName", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("requestName", 3, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -476,7 +476,7 @@ pub struct ContainerImage {
     pub size_bytes: i64,
 }
 r::record!(ContainerImage, CONTAINER_IMAGE, 0 names, 1 size_bytes);
-pub static CONTAINER_IMAGE: r::Schema = r::Schema { name: r::Ref::Static("ContainerImage"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static CONTAINER_IMAGE: r::Schema = r::Schema { name: r::Ref::Static("ContainerImage"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("names", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("sizeBytes", 2, r::Shape::Int64, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -490,7 +490,7 @@ pub struct ContainerPort {
     pub host_ip: String,
 }
 r::record!(ContainerPort, CONTAINER_PORT, 0 name, 1 host_port, 2 container_port, 3 protocol, 4 host_ip);
-pub static CONTAINER_PORT: r::Schema = r::Schema { name: r::Ref::Static("ContainerPort"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static CONTAINER_PORT: r::Schema = r::Schema { name: r::Ref::Static("ContainerPort"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("hostPort", 2, r::Shape::Int32, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("containerPort", 3, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -504,7 +504,7 @@ pub struct ContainerResizePolicy {
     pub restart_policy: String,
 }
 r::record!(ContainerResizePolicy, CONTAINER_RESIZE_POLICY, 0 resource_name, 1 restart_policy);
-pub static CONTAINER_RESIZE_POLICY: r::Schema = r::Schema { name: r::Ref::Static("ContainerResizePolicy"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static CONTAINER_RESIZE_POLICY: r::Schema = r::Schema { name: r::Ref::Static("ContainerResizePolicy"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("resourceName", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("restartPolicy", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -515,7 +515,7 @@ pub struct ContainerRestartRule {
     pub exit_codes: Option<Box<ContainerRestartRuleOnExitCodes>>,
 }
 r::record!(ContainerRestartRule, CONTAINER_RESTART_RULE, 0 action, 1 exit_codes);
-pub static CONTAINER_RESTART_RULE: r::Schema = r::Schema { name: r::Ref::Static("ContainerRestartRule"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static CONTAINER_RESTART_RULE: r::Schema = r::Schema { name: r::Ref::Static("ContainerRestartRule"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("action", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("exitCodes", 2, r::Shape::Record(r::Ref::Static(&CONTAINER_RESTART_RULE_ON_EXIT_CODES)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -526,7 +526,7 @@ pub struct ContainerRestartRuleOnExitCodes {
     pub values: Vec<i32>,
 }
 r::record!(ContainerRestartRuleOnExitCodes, CONTAINER_RESTART_RULE_ON_EXIT_CODES, 0 operator, 1 values);
-pub static CONTAINER_RESTART_RULE_ON_EXIT_CODES: r::Schema = r::Schema { name: r::Ref::Static("ContainerRestartRuleOnExitCodes"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static CONTAINER_RESTART_RULE_ON_EXIT_CODES: r::Schema = r::Schema { name: r::Ref::Static("ContainerRestartRuleOnExitCodes"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("operator", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("values", 2, r::Shape::List(r::Ref::Static(&r::Shape::Int32)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Set, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -538,7 +538,7 @@ pub struct ContainerState {
     pub terminated: Option<Box<ContainerStateTerminated>>,
 }
 r::record!(ContainerState, CONTAINER_STATE, 0 waiting, 1 running, 2 terminated);
-pub static CONTAINER_STATE: r::Schema = r::Schema { name: r::Ref::Static("ContainerState"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static CONTAINER_STATE: r::Schema = r::Schema { name: r::Ref::Static("ContainerState"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("waiting", 1, r::Shape::Record(r::Ref::Static(&CONTAINER_STATE_WAITING)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("running", 2, r::Shape::Record(r::Ref::Static(&CONTAINER_STATE_RUNNING)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("terminated", 3, r::Shape::Record(r::Ref::Static(&CONTAINER_STATE_TERMINATED)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -549,7 +549,7 @@ pub struct ContainerStateRunning {
     pub started_at: Option<s::Time>,
 }
 r::record!(ContainerStateRunning, CONTAINER_STATE_RUNNING, 0 started_at);
-pub static CONTAINER_STATE_RUNNING: r::Schema = r::Schema { name: r::Ref::Static("ContainerStateRunning"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static CONTAINER_STATE_RUNNING: r::Schema = r::Schema { name: r::Ref::Static("ContainerStateRunning"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("startedAt", 1, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -564,7 +564,7 @@ pub struct ContainerStateTerminated {
     pub container_id: String,
 }
 r::record!(ContainerStateTerminated, CONTAINER_STATE_TERMINATED, 0 exit_code, 1 signal, 2 reason, 3 message, 4 started_at, 5 finished_at, 6 container_id);
-pub static CONTAINER_STATE_TERMINATED: r::Schema = r::Schema { name: r::Ref::Static("ContainerStateTerminated"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6]), fields: r::Ref::Static(&[
+pub static CONTAINER_STATE_TERMINATED: r::Schema = r::Schema { name: r::Ref::Static("ContainerStateTerminated"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6]), fields: r::Ref::Static(&[
     r::Field::new("exitCode", 1, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("signal", 2, r::Shape::Int32, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("reason", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -580,7 +580,7 @@ pub struct ContainerStateWaiting {
     pub message: String,
 }
 r::record!(ContainerStateWaiting, CONTAINER_STATE_WAITING, 0 reason, 1 message);
-pub static CONTAINER_STATE_WAITING: r::Schema = r::Schema { name: r::Ref::Static("ContainerStateWaiting"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static CONTAINER_STATE_WAITING: r::Schema = r::Schema { name: r::Ref::Static("ContainerStateWaiting"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("reason", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("message", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -604,7 +604,7 @@ pub struct ContainerStatus {
     pub stop_signal: Option<String>,
 }
 r::record!(ContainerStatus, CONTAINER_STATUS, 0 name, 1 state, 2 last_termination_state, 3 ready, 4 restart_count, 5 image, 6 image_id, 7 container_id, 8 started, 9 allocated_resources, 10 resources, 11 volume_mounts, 12 user, 13 allocated_resources_status, 14 stop_signal);
-pub static CONTAINER_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ContainerStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]), fields: r::Ref::Static(&[
+pub static CONTAINER_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ContainerStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("state", 2, r::Shape::Record(r::Ref::Static(&CONTAINER_STATE)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lastState", 3, r::Shape::Record(r::Ref::Static(&CONTAINER_STATE)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -627,7 +627,7 @@ pub struct ContainerUser {
     pub linux: Option<Box<LinuxContainerUser>>,
 }
 r::record!(ContainerUser, CONTAINER_USER, 0 linux);
-pub static CONTAINER_USER: r::Schema = r::Schema { name: r::Ref::Static("ContainerUser"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static CONTAINER_USER: r::Schema = r::Schema { name: r::Ref::Static("ContainerUser"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("linux", 1, r::Shape::Record(r::Ref::Static(&LINUX_CONTAINER_USER)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -636,7 +636,7 @@ pub struct DaemonEndpoint {
     pub port: i32,
 }
 r::record!(DaemonEndpoint, DAEMON_ENDPOINT, 0 port);
-pub static DAEMON_ENDPOINT: r::Schema = r::Schema { name: r::Ref::Static("DaemonEndpoint"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static DAEMON_ENDPOINT: r::Schema = r::Schema { name: r::Ref::Static("DaemonEndpoint"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("Port", 1, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -645,7 +645,7 @@ pub struct DownwardAPIProjection {
     pub items: Vec<DownwardAPIVolumeFile>,
 }
 r::record!(DownwardAPIProjection, DOWNWARD_API_PROJECTION, 0 items);
-pub static DOWNWARD_API_PROJECTION: r::Schema = r::Schema { name: r::Ref::Static("DownwardAPIProjection"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static DOWNWARD_API_PROJECTION: r::Schema = r::Schema { name: r::Ref::Static("DownwardAPIProjection"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("items", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&DOWNWARD_API_VOLUME_FILE)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -658,7 +658,7 @@ pub struct DownwardAPIVolumeFile {
     pub user: Option<i64>,
 }
 r::record!(DownwardAPIVolumeFile, DOWNWARD_API_VOLUME_FILE, 0 path, 1 field_ref, 2 resource_field_ref, 3 mode, 4 user);
-pub static DOWNWARD_API_VOLUME_FILE: r::Schema = r::Schema { name: r::Ref::Static("DownwardAPIVolumeFile"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static DOWNWARD_API_VOLUME_FILE: r::Schema = r::Schema { name: r::Ref::Static("DownwardAPIVolumeFile"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("path", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("fieldRef", 2, r::Shape::Record(r::Ref::Static(&OBJECT_FIELD_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resourceFieldRef", 3, r::Shape::Record(r::Ref::Static(&RESOURCE_FIELD_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -673,7 +673,7 @@ pub struct DownwardAPIVolumeSource {
     pub default_user: Option<i64>,
 }
 r::record!(DownwardAPIVolumeSource, DOWNWARD_API_VOLUME_SOURCE, 0 items, 1 default_mode, 2 default_user);
-pub static DOWNWARD_API_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("DownwardAPIVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static DOWNWARD_API_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("DownwardAPIVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("items", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&DOWNWARD_API_VOLUME_FILE)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("defaultMode", 2, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("defaultUser", 3, r::Shape::Int64, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["AtomicWriteVolumeUserFields"], &[]),
@@ -686,7 +686,7 @@ pub struct EmptyDirVolumeSource {
     pub mode: Option<i32>,
 }
 r::record!(EmptyDirVolumeSource, EMPTY_DIR_VOLUME_SOURCE, 0 medium, 1 size_limit, 2 mode);
-pub static EMPTY_DIR_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("EmptyDirVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static EMPTY_DIR_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("EmptyDirVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("medium", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("sizeLimit", 2, r::Shape::Quantity, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("mode", 3, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["EmptyDirVolumeMode"], &[]),
@@ -700,7 +700,7 @@ pub struct EndpointAddress {
     pub target_ref: Option<Box<ObjectReference>>,
 }
 r::record!(EndpointAddress, ENDPOINT_ADDRESS, 0 ip, 1 hostname, 2 node_name, 3 target_ref);
-pub static ENDPOINT_ADDRESS: r::Schema = r::Schema { name: r::Ref::Static("EndpointAddress"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[0, 3, 1, 2]), fields: r::Ref::Static(&[
+pub static ENDPOINT_ADDRESS: r::Schema = r::Schema { name: r::Ref::Static("EndpointAddress"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 3, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("ip", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("hostname", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("nodeName", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -715,7 +715,7 @@ pub struct EndpointPort {
     pub app_protocol: Option<String>,
 }
 r::record!(EndpointPort, ENDPOINT_PORT, 0 name, 1 port, 2 protocol, 3 app_protocol);
-pub static ENDPOINT_PORT: r::Schema = r::Schema { name: r::Ref::Static("EndpointPort"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static ENDPOINT_PORT: r::Schema = r::Schema { name: r::Ref::Static("EndpointPort"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("port", 2, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("protocol", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -729,7 +729,7 @@ pub struct EndpointSubset {
     pub ports: Vec<EndpointPort>,
 }
 r::record!(EndpointSubset, ENDPOINT_SUBSET, 0 addresses, 1 not_ready_addresses, 2 ports);
-pub static ENDPOINT_SUBSET: r::Schema = r::Schema { name: r::Ref::Static("EndpointSubset"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static ENDPOINT_SUBSET: r::Schema = r::Schema { name: r::Ref::Static("EndpointSubset"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("addresses", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&ENDPOINT_ADDRESS)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("notReadyAddresses", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&ENDPOINT_ADDRESS)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("ports", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&ENDPOINT_PORT)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
@@ -741,7 +741,7 @@ pub struct Endpoints {
     pub subsets: Vec<EndpointSubset>,
 }
 r::record!(Endpoints, ENDPOINTS, 0 metadata, 1 subsets);
-pub static ENDPOINTS: r::Schema = r::Schema { name: r::Ref::Static("Endpoints"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static ENDPOINTS: r::Schema = r::Schema { name: r::Ref::Static("Endpoints"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("subsets", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&ENDPOINT_SUBSET)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -752,7 +752,7 @@ pub struct EndpointsList {
     pub items: r::Slice<Endpoints>,
 }
 r::record!(EndpointsList, ENDPOINTS_LIST, 0 metadata, 1 items);
-pub static ENDPOINTS_LIST: r::Schema = r::Schema { name: r::Ref::Static("EndpointsList"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static ENDPOINTS_LIST: r::Schema = r::Schema { name: r::Ref::Static("EndpointsList"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&ENDPOINTS)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -764,7 +764,7 @@ pub struct EnvFromSource {
     pub secret_ref: Option<Box<SecretEnvSource>>,
 }
 r::record!(EnvFromSource, ENV_FROM_SOURCE, 0 prefix, 1 config_map_ref, 2 secret_ref);
-pub static ENV_FROM_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("EnvFromSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static ENV_FROM_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("EnvFromSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("prefix", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("configMapRef", 2, r::Shape::Record(r::Ref::Static(&CONFIG_MAP_ENV_SOURCE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("secretRef", 3, r::Shape::Record(r::Ref::Static(&SECRET_ENV_SOURCE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -777,7 +777,7 @@ pub struct EnvVar {
     pub value_from: Option<Box<EnvVarSource>>,
 }
 r::record!(EnvVar, ENV_VAR, 0 name, 1 value, 2 value_from);
-pub static ENV_VAR: r::Schema = r::Schema { name: r::Ref::Static("EnvVar"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static ENV_VAR: r::Schema = r::Schema { name: r::Ref::Static("EnvVar"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("value", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("valueFrom", 3, r::Shape::Record(r::Ref::Static(&ENV_VAR_SOURCE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -792,7 +792,7 @@ pub struct EnvVarSource {
     pub file_key_ref: Option<Box<FileKeySelector>>,
 }
 r::record!(EnvVarSource, ENV_VAR_SOURCE, 0 field_ref, 1 resource_field_ref, 2 config_map_key_ref, 3 secret_key_ref, 4 file_key_ref);
-pub static ENV_VAR_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("EnvVarSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static ENV_VAR_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("EnvVarSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("fieldRef", 1, r::Shape::Record(r::Ref::Static(&OBJECT_FIELD_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resourceFieldRef", 2, r::Shape::Record(r::Ref::Static(&RESOURCE_FIELD_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("configMapKeyRef", 3, r::Shape::Record(r::Ref::Static(&CONFIG_MAP_KEY_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -806,7 +806,7 @@ pub struct EphemeralContainer {
     pub target_container_name: String,
 }
 r::record!(EphemeralContainer, EPHEMERAL_CONTAINER, 0 ephemeral_container_common, 1 target_container_name);
-pub static EPHEMERAL_CONTAINER: r::Schema = r::Schema { name: r::Ref::Static("EphemeralContainer"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static EPHEMERAL_CONTAINER: r::Schema = r::Schema { name: r::Ref::Static("EphemeralContainer"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("EphemeralContainerCommon", 1, r::Shape::Record(r::Ref::Static(&EPHEMERAL_CONTAINER_COMMON)), r::Flags(r::Flags::INLINE), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("targetContainerName", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -840,7 +840,7 @@ pub struct EphemeralContainerCommon {
     pub tty: bool,
 }
 r::record!(EphemeralContainerCommon, EPHEMERAL_CONTAINER_COMMON, 0 name, 1 image, 2 command, 3 args, 4 working_dir, 5 ports, 6 env_from, 7 env, 8 resources, 9 resize_policy, 10 restart_policy, 11 restart_policy_rules, 12 volume_mounts, 13 volume_devices, 14 liveness_probe, 15 readiness_probe, 16 startup_probe, 17 lifecycle, 18 termination_message_path, 19 termination_message_policy, 20 image_pull_policy, 21 security_context, 22 stdin, 23 stdin_once, 24 tty);
-pub static EPHEMERAL_CONTAINER_COMMON: r::Schema = r::Schema { name: r::Ref::Static("EphemeralContainerCommon"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 7, 8, 12, 14, 15, 17, 18, 20, 21, 22, 23, 24, 6, 19, 13, 16, 9, 10, 11]), fields: r::Ref::Static(&[
+pub static EPHEMERAL_CONTAINER_COMMON: r::Schema = r::Schema { name: r::Ref::Static("EphemeralContainerCommon"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 7, 8, 12, 14, 15, 17, 18, 20, 21, 22, 23, 24, 6, 19, 13, 16, 9, 10, 11]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("image", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("command", 3, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
@@ -873,7 +873,7 @@ pub struct EphemeralVolumeSource {
     pub volume_claim_template: Option<Box<PersistentVolumeClaimTemplate>>,
 }
 r::record!(EphemeralVolumeSource, EPHEMERAL_VOLUME_SOURCE, 0 volume_claim_template);
-pub static EPHEMERAL_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("EphemeralVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static EPHEMERAL_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("EphemeralVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("volumeClaimTemplate", 1, r::Shape::Record(r::Ref::Static(&PERSISTENT_VOLUME_CLAIM_TEMPLATE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -896,7 +896,7 @@ pub struct Event {
     pub reporting_instance: String,
 }
 r::record!(Event, EVENT, 0 metadata, 1 involved_object, 2 reason, 3 message, 4 source, 5 first_timestamp, 6 last_timestamp, 7 count, 8 type_, 9 event_time, 10 series, 11 action, 12 related, 13 reporting_controller, 14 reporting_instance);
-pub static EVENT: r::Schema = r::Schema { name: r::Ref::Static("Event"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]), fields: r::Ref::Static(&[
+pub static EVENT: r::Schema = r::Schema { name: r::Ref::Static("Event"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("involvedObject", 2, r::Shape::Record(r::Ref::Static(&OBJECT_REFERENCE)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("reason", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -920,7 +920,7 @@ pub struct EventList {
     pub items: r::Slice<Event>,
 }
 r::record!(EventList, EVENT_LIST, 0 metadata, 1 items);
-pub static EVENT_LIST: r::Schema = r::Schema { name: r::Ref::Static("EventList"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static EVENT_LIST: r::Schema = r::Schema { name: r::Ref::Static("EventList"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&EVENT)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -931,7 +931,7 @@ pub struct EventSeries {
     pub last_observed_time: Option<s::MicroTime>,
 }
 r::record!(EventSeries, EVENT_SERIES, 0 count, 1 last_observed_time);
-pub static EVENT_SERIES: r::Schema = r::Schema { name: r::Ref::Static("EventSeries"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static EVENT_SERIES: r::Schema = r::Schema { name: r::Ref::Static("EventSeries"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("count", 1, r::Shape::Int32, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lastObservedTime", 2, r::Shape::MicroTime, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -942,7 +942,7 @@ pub struct EventSource {
     pub host: String,
 }
 r::record!(EventSource, EVENT_SOURCE, 0 component, 1 host);
-pub static EVENT_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("EventSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static EVENT_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("EventSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("component", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("host", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -953,7 +953,7 @@ pub struct EvictionResponder {
     pub priority: Option<i32>,
 }
 r::record!(EvictionResponder, EVICTION_RESPONDER, 0 name, 1 priority);
-pub static EVICTION_RESPONDER: r::Schema = r::Schema { name: r::Ref::Static("EvictionResponder"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static EVICTION_RESPONDER: r::Schema = r::Schema { name: r::Ref::Static("EvictionResponder"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-prefixed-label-key") }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("customValidation", "") }]),
     r::Field::new("priority", 2, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Minimum(0) }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Maximum(100000) }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("customValidation", "") }]),
 ]) };
@@ -963,7 +963,7 @@ pub struct ExecAction {
     pub command: Vec<String>,
 }
 r::record!(ExecAction, EXEC_ACTION, 0 command);
-pub static EXEC_ACTION: r::Schema = r::Schema { name: r::Ref::Static("ExecAction"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static EXEC_ACTION: r::Schema = r::Schema { name: r::Ref::Static("ExecAction"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("command", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -976,7 +976,7 @@ pub struct FCVolumeSource {
     pub wwids: Vec<String>,
 }
 r::record!(FCVolumeSource, FC_VOLUME_SOURCE, 0 target_wwns, 1 lun, 2 fs_type, 3 read_only, 4 wwids);
-pub static FC_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("FCVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static FC_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("FCVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("targetWWNs", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lun", 2, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("fsType", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -992,7 +992,7 @@ pub struct FileKeySelector {
     pub optional: Option<bool>,
 }
 r::record!(FileKeySelector, FILE_KEY_SELECTOR, 0 volume_name, 1 path, 2 key, 3 optional);
-pub static FILE_KEY_SELECTOR: r::Schema = r::Schema { name: r::Ref::Static("FileKeySelector"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static FILE_KEY_SELECTOR: r::Schema = r::Schema { name: r::Ref::Static("FileKeySelector"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: true, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("volumeName", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("path", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("key", 3, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1008,7 +1008,7 @@ pub struct FlexPersistentVolumeSource {
     pub options: BTreeMap<String, String>,
 }
 r::record!(FlexPersistentVolumeSource, FLEX_PERSISTENT_VOLUME_SOURCE, 0 driver, 1 fs_type, 2 secret_ref, 3 read_only, 4 options);
-pub static FLEX_PERSISTENT_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("FlexPersistentVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static FLEX_PERSISTENT_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("FlexPersistentVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("driver", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("fsType", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("secretRef", 3, r::Shape::Record(r::Ref::Static(&SECRET_REFERENCE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1025,7 +1025,7 @@ pub struct FlexVolumeSource {
     pub options: BTreeMap<String, String>,
 }
 r::record!(FlexVolumeSource, FLEX_VOLUME_SOURCE, 0 driver, 1 fs_type, 2 secret_ref, 3 read_only, 4 options);
-pub static FLEX_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("FlexVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static FLEX_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("FlexVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("driver", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("fsType", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("secretRef", 3, r::Shape::Record(r::Ref::Static(&LOCAL_OBJECT_REFERENCE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1039,7 +1039,7 @@ pub struct FlockerVolumeSource {
     pub dataset_uuid: String,
 }
 r::record!(FlockerVolumeSource, FLOCKER_VOLUME_SOURCE, 0 dataset_name, 1 dataset_uuid);
-pub static FLOCKER_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("FlockerVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static FLOCKER_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("FlockerVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("datasetName", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("datasetUUID", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -1052,7 +1052,7 @@ pub struct GCEPersistentDiskVolumeSource {
     pub read_only: bool,
 }
 r::record!(GCEPersistentDiskVolumeSource, GCE_PERSISTENT_DISK_VOLUME_SOURCE, 0 pd_name, 1 fs_type, 2 partition, 3 read_only);
-pub static GCE_PERSISTENT_DISK_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("GCEPersistentDiskVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static GCE_PERSISTENT_DISK_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("GCEPersistentDiskVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("pdName", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("fsType", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("partition", 3, r::Shape::Int32, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1066,7 +1066,7 @@ pub struct GRPCAction {
     pub mode: Option<String>,
 }
 r::record!(GRPCAction, GRPC_ACTION, 0 port, 1 service, 2 mode);
-pub static GRPC_ACTION: r::Schema = r::Schema { name: r::Ref::Static("GRPCAction"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static GRPC_ACTION: r::Schema = r::Schema { name: r::Ref::Static("GRPCAction"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("port", 1, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("service", 2, r::Shape::String, r::Flags(r::Flags::POINTER), r::ListKind::Unset, r::Merge::NONE, Some(r::Ref::Static("\"\"")), &[], &[]),
     r::Field::new("mode", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["GRPCContainerProbeTLS"], &[]),
@@ -1079,7 +1079,7 @@ pub struct GitRepoVolumeSource {
     pub directory: String,
 }
 r::record!(GitRepoVolumeSource, GIT_REPO_VOLUME_SOURCE, 0 repository, 1 revision, 2 directory);
-pub static GIT_REPO_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("GitRepoVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static GIT_REPO_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("GitRepoVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("repository", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("revision", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("directory", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1093,7 +1093,7 @@ pub struct GlusterfsPersistentVolumeSource {
     pub endpoints_namespace: Option<String>,
 }
 r::record!(GlusterfsPersistentVolumeSource, GLUSTERFS_PERSISTENT_VOLUME_SOURCE, 0 endpoints_name, 1 path, 2 read_only, 3 endpoints_namespace);
-pub static GLUSTERFS_PERSISTENT_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("GlusterfsPersistentVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static GLUSTERFS_PERSISTENT_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("GlusterfsPersistentVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("endpoints", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("path", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("readOnly", 3, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1107,7 +1107,7 @@ pub struct GlusterfsVolumeSource {
     pub read_only: bool,
 }
 r::record!(GlusterfsVolumeSource, GLUSTERFS_VOLUME_SOURCE, 0 endpoints_name, 1 path, 2 read_only);
-pub static GLUSTERFS_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("GlusterfsVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static GLUSTERFS_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("GlusterfsVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("endpoints", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("path", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("readOnly", 3, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1123,7 +1123,7 @@ pub struct HTTPGetAction {
     pub protocol: Option<String>,
 }
 r::record!(HTTPGetAction, HTTP_GET_ACTION, 0 path, 1 port, 2 host, 3 scheme, 4 http_headers, 5 protocol);
-pub static HTTP_GET_ACTION: r::Schema = r::Schema { name: r::Ref::Static("HTTPGetAction"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
+pub static HTTP_GET_ACTION: r::Schema = r::Schema { name: r::Ref::Static("HTTPGetAction"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
     r::Field::new("path", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("port", 2, r::Shape::IntOrString, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("host", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1138,7 +1138,7 @@ pub struct HTTPHeader {
     pub value: String,
 }
 r::record!(HTTPHeader, HTTP_HEADER, 0 name, 1 value);
-pub static HTTP_HEADER: r::Schema = r::Schema { name: r::Ref::Static("HTTPHeader"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static HTTP_HEADER: r::Schema = r::Schema { name: r::Ref::Static("HTTPHeader"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("value", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -1149,7 +1149,7 @@ pub struct HostAlias {
     pub hostnames: Vec<String>,
 }
 r::record!(HostAlias, HOST_ALIAS, 0 ip, 1 hostnames);
-pub static HOST_ALIAS: r::Schema = r::Schema { name: r::Ref::Static("HostAlias"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static HOST_ALIAS: r::Schema = r::Schema { name: r::Ref::Static("HostAlias"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("ip", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("hostnames", 2, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -1159,7 +1159,7 @@ pub struct HostIP {
     pub ip: String,
 }
 r::record!(HostIP, HOST_IP, 0 ip);
-pub static HOST_IP: r::Schema = r::Schema { name: r::Ref::Static("HostIP"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static HOST_IP: r::Schema = r::Schema { name: r::Ref::Static("HostIP"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("ip", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -1169,7 +1169,7 @@ pub struct HostPathVolumeSource {
     pub type_: Option<String>,
 }
 r::record!(HostPathVolumeSource, HOST_PATH_VOLUME_SOURCE, 0 path, 1 type_);
-pub static HOST_PATH_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("HostPathVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static HOST_PATH_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("HostPathVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("path", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("type", 2, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -1189,7 +1189,7 @@ pub struct ISCSIPersistentVolumeSource {
     pub initiator_name: Option<String>,
 }
 r::record!(ISCSIPersistentVolumeSource, ISCSI_PERSISTENT_VOLUME_SOURCE, 0 target_portal, 1 iqn, 2 lun, 3 iscsi_interface, 4 fs_type, 5 read_only, 6 portals, 7 discovery_chap_auth, 8 session_chap_auth, 9 secret_ref, 10 initiator_name);
-pub static ISCSI_PERSISTENT_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("ISCSIPersistentVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 9, 8, 10]), fields: r::Ref::Static(&[
+pub static ISCSI_PERSISTENT_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("ISCSIPersistentVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 9, 8, 10]), fields: r::Ref::Static(&[
     r::Field::new("targetPortal", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("iqn", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lun", 3, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1218,7 +1218,7 @@ pub struct ISCSIVolumeSource {
     pub initiator_name: Option<String>,
 }
 r::record!(ISCSIVolumeSource, ISCSI_VOLUME_SOURCE, 0 target_portal, 1 iqn, 2 lun, 3 iscsi_interface, 4 fs_type, 5 read_only, 6 portals, 7 discovery_chap_auth, 8 session_chap_auth, 9 secret_ref, 10 initiator_name);
-pub static ISCSI_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("ISCSIVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 9, 8, 10]), fields: r::Ref::Static(&[
+pub static ISCSI_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("ISCSIVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 9, 8, 10]), fields: r::Ref::Static(&[
     r::Field::new("targetPortal", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("iqn", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lun", 3, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1238,7 +1238,7 @@ pub struct ImageVolumeSource {
     pub pull_policy: String,
 }
 r::record!(ImageVolumeSource, IMAGE_VOLUME_SOURCE, 0 reference, 1 pull_policy);
-pub static IMAGE_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("ImageVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static IMAGE_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("ImageVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("reference", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("pullPolicy", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -1248,7 +1248,7 @@ pub struct ImageVolumeStatus {
     pub image_ref: String,
 }
 r::record!(ImageVolumeStatus, IMAGE_VOLUME_STATUS, 0 image_ref);
-pub static IMAGE_VOLUME_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ImageVolumeStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static IMAGE_VOLUME_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ImageVolumeStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("imageRef", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -1260,7 +1260,7 @@ pub struct KeyToPath {
     pub user: Option<i64>,
 }
 r::record!(KeyToPath, KEY_TO_PATH, 0 key, 1 path, 2 mode, 3 user);
-pub static KEY_TO_PATH: r::Schema = r::Schema { name: r::Ref::Static("KeyToPath"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static KEY_TO_PATH: r::Schema = r::Schema { name: r::Ref::Static("KeyToPath"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("key", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("path", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("mode", 3, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1274,7 +1274,7 @@ pub struct Lifecycle {
     pub stop_signal: Option<String>,
 }
 r::record!(Lifecycle, LIFECYCLE, 0 post_start, 1 pre_stop, 2 stop_signal);
-pub static LIFECYCLE: r::Schema = r::Schema { name: r::Ref::Static("Lifecycle"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static LIFECYCLE: r::Schema = r::Schema { name: r::Ref::Static("Lifecycle"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("postStart", 1, r::Shape::Record(r::Ref::Static(&LIFECYCLE_HANDLER)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("preStop", 2, r::Shape::Record(r::Ref::Static(&LIFECYCLE_HANDLER)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("stopSignal", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1288,7 +1288,7 @@ pub struct LifecycleHandler {
     pub sleep: Option<Box<SleepAction>>,
 }
 r::record!(LifecycleHandler, LIFECYCLE_HANDLER, 0 exec, 1 http_get, 2 tcp_socket, 3 sleep);
-pub static LIFECYCLE_HANDLER: r::Schema = r::Schema { name: r::Ref::Static("LifecycleHandler"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static LIFECYCLE_HANDLER: r::Schema = r::Schema { name: r::Ref::Static("LifecycleHandler"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("exec", 1, r::Shape::Record(r::Ref::Static(&EXEC_ACTION)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("httpGet", 2, r::Shape::Record(r::Ref::Static(&HTTP_GET_ACTION)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("tcpSocket", 3, r::Shape::Record(r::Ref::Static(&TCP_SOCKET_ACTION)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1301,7 +1301,7 @@ pub struct LimitRange {
     pub spec: LimitRangeSpec,
 }
 r::record!(LimitRange, LIMIT_RANGE, 0 metadata, 1 spec);
-pub static LIMIT_RANGE: r::Schema = r::Schema { name: r::Ref::Static("LimitRange"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static LIMIT_RANGE: r::Schema = r::Schema { name: r::Ref::Static("LimitRange"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&LIMIT_RANGE_SPEC)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -1316,7 +1316,7 @@ pub struct LimitRangeItem {
     pub max_limit_request_ratio: BTreeMap<String, s::Quantity>,
 }
 r::record!(LimitRangeItem, LIMIT_RANGE_ITEM, 0 type_, 1 max, 2 min, 3 default_, 4 default_request, 5 max_limit_request_ratio);
-pub static LIMIT_RANGE_ITEM: r::Schema = r::Schema { name: r::Ref::Static("LimitRangeItem"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
+pub static LIMIT_RANGE_ITEM: r::Schema = r::Schema { name: r::Ref::Static("LimitRangeItem"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("max", 2, r::Shape::Map(r::Ref::Static(&r::Shape::Quantity)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("min", 3, r::Shape::Map(r::Ref::Static(&r::Shape::Quantity)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1331,7 +1331,7 @@ pub struct LimitRangeList {
     pub items: r::Slice<LimitRange>,
 }
 r::record!(LimitRangeList, LIMIT_RANGE_LIST, 0 metadata, 1 items);
-pub static LIMIT_RANGE_LIST: r::Schema = r::Schema { name: r::Ref::Static("LimitRangeList"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static LIMIT_RANGE_LIST: r::Schema = r::Schema { name: r::Ref::Static("LimitRangeList"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&LIMIT_RANGE)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -1341,7 +1341,7 @@ pub struct LimitRangeSpec {
     pub limits: r::Slice<LimitRangeItem>,
 }
 r::record!(LimitRangeSpec, LIMIT_RANGE_SPEC, 0 limits);
-pub static LIMIT_RANGE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("LimitRangeSpec"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static LIMIT_RANGE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("LimitRangeSpec"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("limits", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&LIMIT_RANGE_ITEM)))), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -1352,7 +1352,7 @@ pub struct LinuxContainerUser {
     pub supplemental_groups: Vec<i64>,
 }
 r::record!(LinuxContainerUser, LINUX_CONTAINER_USER, 0 uid, 1 gid, 2 supplemental_groups);
-pub static LINUX_CONTAINER_USER: r::Schema = r::Schema { name: r::Ref::Static("LinuxContainerUser"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static LINUX_CONTAINER_USER: r::Schema = r::Schema { name: r::Ref::Static("LinuxContainerUser"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("uid", 1, r::Shape::Int64, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("gid", 2, r::Shape::Int64, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("supplementalGroups", 3, r::Shape::List(r::Ref::Static(&r::Shape::Int64)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
@@ -1366,7 +1366,7 @@ pub struct LoadBalancerIngress {
     pub ports: Vec<PortStatus>,
 }
 r::record!(LoadBalancerIngress, LOAD_BALANCER_INGRESS, 0 ip, 1 hostname, 2 ip_mode, 3 ports);
-pub static LOAD_BALANCER_INGRESS: r::Schema = r::Schema { name: r::Ref::Static("LoadBalancerIngress"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static LOAD_BALANCER_INGRESS: r::Schema = r::Schema { name: r::Ref::Static("LoadBalancerIngress"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("ip", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("hostname", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("ipMode", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1378,7 +1378,7 @@ pub struct LoadBalancerStatus {
     pub ingress: Vec<LoadBalancerIngress>,
 }
 r::record!(LoadBalancerStatus, LOAD_BALANCER_STATUS, 0 ingress);
-pub static LOAD_BALANCER_STATUS: r::Schema = r::Schema { name: r::Ref::Static("LoadBalancerStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static LOAD_BALANCER_STATUS: r::Schema = r::Schema { name: r::Ref::Static("LoadBalancerStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("ingress", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&LOAD_BALANCER_INGRESS)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -1387,7 +1387,7 @@ pub struct LocalObjectReference {
     pub name: String,
 }
 r::record!(LocalObjectReference, LOCAL_OBJECT_REFERENCE, 0 name);
-pub static LOCAL_OBJECT_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("LocalObjectReference"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static LOCAL_OBJECT_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("LocalObjectReference"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: true, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, Some(r::Ref::Static("\"\"")), &[], &[]),
 ]) };
 
@@ -1397,7 +1397,7 @@ pub struct LocalVolumeSource {
     pub fs_type: Option<String>,
 }
 r::record!(LocalVolumeSource, LOCAL_VOLUME_SOURCE, 0 path, 1 fs_type);
-pub static LOCAL_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("LocalVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static LOCAL_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("LocalVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("path", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("fsType", 2, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -1408,7 +1408,7 @@ pub struct ModifyVolumeStatus {
     pub status: String,
 }
 r::record!(ModifyVolumeStatus, MODIFY_VOLUME_STATUS, 0 target_volume_attributes_class_name, 1 status);
-pub static MODIFY_VOLUME_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ModifyVolumeStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static MODIFY_VOLUME_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ModifyVolumeStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("targetVolumeAttributesClassName", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -1420,7 +1420,7 @@ pub struct NFSVolumeSource {
     pub read_only: bool,
 }
 r::record!(NFSVolumeSource, NFS_VOLUME_SOURCE, 0 server, 1 path, 2 read_only);
-pub static NFS_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("NFSVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static NFS_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("NFSVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("server", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("path", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("readOnly", 3, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1433,7 +1433,7 @@ pub struct Namespace {
     pub status: NamespaceStatus,
 }
 r::record!(Namespace, NAMESPACE, 0 metadata, 1 spec, 2 status);
-pub static NAMESPACE: r::Schema = r::Schema { name: r::Ref::Static("Namespace"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static NAMESPACE: r::Schema = r::Schema { name: r::Ref::Static("Namespace"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&NAMESPACE_SPEC)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&NAMESPACE_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1448,7 +1448,7 @@ pub struct NamespaceCondition {
     pub message: String,
 }
 r::record!(NamespaceCondition, NAMESPACE_CONDITION, 0 type_, 1 status, 2 last_transition_time, 3 reason, 4 message);
-pub static NAMESPACE_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("NamespaceCondition"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static NAMESPACE_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("NamespaceCondition"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lastTransitionTime", 4, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1462,7 +1462,7 @@ pub struct NamespaceList {
     pub items: r::Slice<Namespace>,
 }
 r::record!(NamespaceList, NAMESPACE_LIST, 0 metadata, 1 items);
-pub static NAMESPACE_LIST: r::Schema = r::Schema { name: r::Ref::Static("NamespaceList"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static NAMESPACE_LIST: r::Schema = r::Schema { name: r::Ref::Static("NamespaceList"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&NAMESPACE)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -1472,7 +1472,7 @@ pub struct NamespaceSpec {
     pub finalizers: Vec<String>,
 }
 r::record!(NamespaceSpec, NAMESPACE_SPEC, 0 finalizers);
-pub static NAMESPACE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("NamespaceSpec"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static NAMESPACE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("NamespaceSpec"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("finalizers", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -1482,7 +1482,7 @@ pub struct NamespaceStatus {
     pub conditions: Vec<NamespaceCondition>,
 }
 r::record!(NamespaceStatus, NAMESPACE_STATUS, 0 phase, 1 conditions);
-pub static NAMESPACE_STATUS: r::Schema = r::Schema { name: r::Ref::Static("NamespaceStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static NAMESPACE_STATUS: r::Schema = r::Schema { name: r::Ref::Static("NamespaceStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("phase", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("conditions", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&NAMESPACE_CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["type"]), r::Merge { merge: true, retain_keys: false, key: "type" }, None, &[], &[]),
 ]) };
@@ -1494,7 +1494,7 @@ pub struct Node {
     pub status: NodeStatus,
 }
 r::record!(Node, NODE, 0 metadata, 1 spec, 2 status);
-pub static NODE: r::Schema = r::Schema { name: r::Ref::Static("Node"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static NODE: r::Schema = r::Schema { name: r::Ref::Static("Node"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&NODE_SPEC)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&NODE_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1506,7 +1506,7 @@ pub struct NodeAddress {
     pub address: String,
 }
 r::record!(NodeAddress, NODE_ADDRESS, 0 type_, 1 address);
-pub static NODE_ADDRESS: r::Schema = r::Schema { name: r::Ref::Static("NodeAddress"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static NODE_ADDRESS: r::Schema = r::Schema { name: r::Ref::Static("NodeAddress"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("address", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -1517,7 +1517,7 @@ pub struct NodeAffinity {
     pub preferred_during_scheduling_ignored_during_execution: Vec<PreferredSchedulingTerm>,
 }
 r::record!(NodeAffinity, NODE_AFFINITY, 0 required_during_scheduling_ignored_during_execution, 1 preferred_during_scheduling_ignored_during_execution);
-pub static NODE_AFFINITY: r::Schema = r::Schema { name: r::Ref::Static("NodeAffinity"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static NODE_AFFINITY: r::Schema = r::Schema { name: r::Ref::Static("NodeAffinity"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("requiredDuringSchedulingIgnoredDuringExecution", 1, r::Shape::Record(r::Ref::Static(&NODE_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("preferredDuringSchedulingIgnoredDuringExecution", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&PREFERRED_SCHEDULING_TERM)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -1528,7 +1528,7 @@ pub struct NodeAllocatableMappedResources {
     pub quantity: Option<s::Quantity>,
 }
 r::record!(NodeAllocatableMappedResources, NODE_ALLOCATABLE_MAPPED_RESOURCES, 0 name, 1 quantity);
-pub static NODE_ALLOCATABLE_MAPPED_RESOURCES: r::Schema = r::Schema { name: r::Ref::Static("NodeAllocatableMappedResources"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static NODE_ALLOCATABLE_MAPPED_RESOURCES: r::Schema = r::Schema { name: r::Ref::Static("NodeAllocatableMappedResources"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }]),
     r::Field::new("quantity", 2, r::Shape::Quantity, r::Flags(r::Flags::POINTER | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }]),
 ]) };
@@ -1540,7 +1540,7 @@ pub struct NodeAllocatableOverheadResources {
     pub per_container: Option<s::Quantity>,
 }
 r::record!(NodeAllocatableOverheadResources, NODE_ALLOCATABLE_OVERHEAD_RESOURCES, 0 name, 1 per_pod, 2 per_container);
-pub static NODE_ALLOCATABLE_OVERHEAD_RESOURCES: r::Schema = r::Schema { name: r::Ref::Static("NodeAllocatableOverheadResources"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static NODE_ALLOCATABLE_OVERHEAD_RESOURCES: r::Schema = r::Schema { name: r::Ref::Static("NodeAllocatableOverheadResources"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }]),
     r::Field::new("perPod", 2, r::Shape::Quantity, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }]),
     r::Field::new("perContainer", 3, r::Shape::Quantity, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }]),
@@ -1554,7 +1554,7 @@ pub struct NodeAllocatableResourceClaimStatus {
     pub overhead: Vec<NodeAllocatableOverheadResources>,
 }
 r::record!(NodeAllocatableResourceClaimStatus, NODE_ALLOCATABLE_RESOURCE_CLAIM_STATUS, 0 resource_claim_name, 1 containers, 2 mapping, 3 overhead);
-pub static NODE_ALLOCATABLE_RESOURCE_CLAIM_STATUS: r::Schema = r::Schema { name: r::Ref::Static("NodeAllocatableResourceClaimStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static NODE_ALLOCATABLE_RESOURCE_CLAIM_STATUS: r::Schema = r::Schema { name: r::Ref::Static("NodeAllocatableResourceClaimStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("resourceClaimName", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }]),
     r::Field::new("containers", 2, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Set, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }]),
     r::Field::new("mapping", 4, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&NODE_ALLOCATABLE_MAPPED_RESOURCES)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["name"]), r::Merge { merge: true, retain_keys: false, key: "name" }, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }]),
@@ -1571,7 +1571,7 @@ pub struct NodeCondition {
     pub message: String,
 }
 r::record!(NodeCondition, NODE_CONDITION, 0 type_, 1 status, 2 last_heartbeat_time, 3 last_transition_time, 4 reason, 5 message);
-pub static NODE_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("NodeCondition"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
+pub static NODE_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("NodeCondition"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lastHeartbeatTime", 3, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1585,7 +1585,7 @@ pub struct NodeConfigSource {
     pub config_map: Option<Box<ConfigMapNodeConfigSource>>,
 }
 r::record!(NodeConfigSource, NODE_CONFIG_SOURCE, 0 config_map);
-pub static NODE_CONFIG_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("NodeConfigSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static NODE_CONFIG_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("NodeConfigSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("configMap", 2, r::Shape::Record(r::Ref::Static(&CONFIG_MAP_NODE_CONFIG_SOURCE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -1597,7 +1597,7 @@ pub struct NodeConfigStatus {
     pub error: String,
 }
 r::record!(NodeConfigStatus, NODE_CONFIG_STATUS, 0 assigned, 1 active, 2 last_known_good, 3 error);
-pub static NODE_CONFIG_STATUS: r::Schema = r::Schema { name: r::Ref::Static("NodeConfigStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static NODE_CONFIG_STATUS: r::Schema = r::Schema { name: r::Ref::Static("NodeConfigStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("assigned", 1, r::Shape::Record(r::Ref::Static(&NODE_CONFIG_SOURCE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("active", 2, r::Shape::Record(r::Ref::Static(&NODE_CONFIG_SOURCE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lastKnownGood", 3, r::Shape::Record(r::Ref::Static(&NODE_CONFIG_SOURCE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1609,7 +1609,7 @@ pub struct NodeDaemonEndpoints {
     pub kubelet_endpoint: DaemonEndpoint,
 }
 r::record!(NodeDaemonEndpoints, NODE_DAEMON_ENDPOINTS, 0 kubelet_endpoint);
-pub static NODE_DAEMON_ENDPOINTS: r::Schema = r::Schema { name: r::Ref::Static("NodeDaemonEndpoints"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static NODE_DAEMON_ENDPOINTS: r::Schema = r::Schema { name: r::Ref::Static("NodeDaemonEndpoints"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("kubeletEndpoint", 1, r::Shape::Record(r::Ref::Static(&DAEMON_ENDPOINT)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -1618,7 +1618,7 @@ pub struct NodeFeatures {
     pub supplemental_groups_policy: Option<bool>,
 }
 r::record!(NodeFeatures, NODE_FEATURES, 0 supplemental_groups_policy);
-pub static NODE_FEATURES: r::Schema = r::Schema { name: r::Ref::Static("NodeFeatures"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static NODE_FEATURES: r::Schema = r::Schema { name: r::Ref::Static("NodeFeatures"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("supplementalGroupsPolicy", 1, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -1628,7 +1628,7 @@ pub struct NodeList {
     pub items: r::Slice<Node>,
 }
 r::record!(NodeList, NODE_LIST, 0 metadata, 1 items);
-pub static NODE_LIST: r::Schema = r::Schema { name: r::Ref::Static("NodeList"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static NODE_LIST: r::Schema = r::Schema { name: r::Ref::Static("NodeList"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&NODE)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -1638,7 +1638,7 @@ pub struct NodePodPreemptionPolicy {
     pub disable_resize_preemption: Vec<String>,
 }
 r::record!(NodePodPreemptionPolicy, NODE_POD_PREEMPTION_POLICY, 0 disable_resize_preemption);
-pub static NODE_POD_PREEMPTION_POLICY: r::Schema = r::Schema { name: r::Ref::Static("NodePodPreemptionPolicy"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static NODE_POD_PREEMPTION_POLICY: r::Schema = r::Schema { name: r::Ref::Static("NodePodPreemptionPolicy"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("disableResizePreemption", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Set, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::MaxItems(20) }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("eachVal", "+k8s:format=k8s-label-key") }]),
 ]) };
 
@@ -1647,7 +1647,7 @@ pub struct NodeProxyOptions {
     pub path: String,
 }
 r::record!(NodeProxyOptions, NODE_PROXY_OPTIONS, 0 path);
-pub static NODE_PROXY_OPTIONS: r::Schema = r::Schema { name: r::Ref::Static("NodeProxyOptions"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static NODE_PROXY_OPTIONS: r::Schema = r::Schema { name: r::Ref::Static("NodeProxyOptions"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("path", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -1657,7 +1657,7 @@ pub struct NodeRuntimeHandler {
     pub features: Option<Box<NodeRuntimeHandlerFeatures>>,
 }
 r::record!(NodeRuntimeHandler, NODE_RUNTIME_HANDLER, 0 name, 1 features);
-pub static NODE_RUNTIME_HANDLER: r::Schema = r::Schema { name: r::Ref::Static("NodeRuntimeHandler"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static NODE_RUNTIME_HANDLER: r::Schema = r::Schema { name: r::Ref::Static("NodeRuntimeHandler"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("features", 2, r::Shape::Record(r::Ref::Static(&NODE_RUNTIME_HANDLER_FEATURES)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -1668,7 +1668,7 @@ pub struct NodeRuntimeHandlerFeatures {
     pub user_namespaces: Option<bool>,
 }
 r::record!(NodeRuntimeHandlerFeatures, NODE_RUNTIME_HANDLER_FEATURES, 0 recursive_read_only_mounts, 1 user_namespaces);
-pub static NODE_RUNTIME_HANDLER_FEATURES: r::Schema = r::Schema { name: r::Ref::Static("NodeRuntimeHandlerFeatures"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static NODE_RUNTIME_HANDLER_FEATURES: r::Schema = r::Schema { name: r::Ref::Static("NodeRuntimeHandlerFeatures"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("recursiveReadOnlyMounts", 1, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("userNamespaces", 2, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -1678,7 +1678,7 @@ pub struct NodeSelector {
     pub node_selector_terms: r::Slice<NodeSelectorTerm>,
 }
 r::record!(NodeSelector, NODE_SELECTOR, 0 node_selector_terms);
-pub static NODE_SELECTOR: r::Schema = r::Schema { name: r::Ref::Static("NodeSelector"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static NODE_SELECTOR: r::Schema = r::Schema { name: r::Ref::Static("NodeSelector"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("nodeSelectorTerms", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&NODE_SELECTOR_TERM)))), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -1689,7 +1689,7 @@ pub struct NodeSelectorRequirement {
     pub values: Vec<String>,
 }
 r::record!(NodeSelectorRequirement, NODE_SELECTOR_REQUIREMENT, 0 key, 1 operator, 2 values);
-pub static NODE_SELECTOR_REQUIREMENT: r::Schema = r::Schema { name: r::Ref::Static("NodeSelectorRequirement"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static NODE_SELECTOR_REQUIREMENT: r::Schema = r::Schema { name: r::Ref::Static("NodeSelectorRequirement"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("key", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("operator", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("values", 3, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
@@ -1701,7 +1701,7 @@ pub struct NodeSelectorTerm {
     pub match_fields: Vec<NodeSelectorRequirement>,
 }
 r::record!(NodeSelectorTerm, NODE_SELECTOR_TERM, 0 match_expressions, 1 match_fields);
-pub static NODE_SELECTOR_TERM: r::Schema = r::Schema { name: r::Ref::Static("NodeSelectorTerm"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static NODE_SELECTOR_TERM: r::Schema = r::Schema { name: r::Ref::Static("NodeSelectorTerm"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("matchExpressions", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&NODE_SELECTOR_REQUIREMENT)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("matchFields", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&NODE_SELECTOR_REQUIREMENT)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -1718,7 +1718,7 @@ pub struct NodeSpec {
     pub pod_preemption_policy: Option<Box<NodePodPreemptionPolicy>>,
 }
 r::record!(NodeSpec, NODE_SPEC, 0 pod_cidr, 1 pod_cidrs, 2 provider_id, 3 unschedulable, 4 taints, 5 config_source, 6 do_not_use_external_id, 7 pod_preemption_policy);
-pub static NODE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("NodeSpec"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 6, 2, 3, 4, 5, 1, 7]), fields: r::Ref::Static(&[
+pub static NODE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("NodeSpec"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 6, 2, 3, 4, 5, 1, 7]), fields: r::Ref::Static(&[
     r::Field::new("podCIDR", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("podCIDRs", 7, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Set, r::Merge { merge: true, retain_keys: false, key: "" }, None, &[], &[]),
     r::Field::new("providerID", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Other("update", "NoModify") }, r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Other("update", "NoUnset") }]),
@@ -1747,7 +1747,7 @@ pub struct NodeStatus {
     pub declared_features: Vec<String>,
 }
 r::record!(NodeStatus, NODE_STATUS, 0 capacity, 1 allocatable, 2 phase, 3 conditions, 4 addresses, 5 daemon_endpoints, 6 node_info, 7 images, 8 volumes_in_use, 9 volumes_attached, 10 config, 11 runtime_handlers, 12 features, 13 declared_features);
-pub static NODE_STATUS: r::Schema = r::Schema { name: r::Ref::Static("NodeStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]), fields: r::Ref::Static(&[
+pub static NODE_STATUS: r::Schema = r::Schema { name: r::Ref::Static("NodeStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]), fields: r::Ref::Static(&[
     r::Field::new("capacity", 1, r::Shape::Map(r::Ref::Static(&r::Shape::Quantity)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("allocatable", 2, r::Shape::Map(r::Ref::Static(&r::Shape::Quantity)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("phase", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1769,7 +1769,7 @@ pub struct NodeSwapStatus {
     pub capacity: Option<i64>,
 }
 r::record!(NodeSwapStatus, NODE_SWAP_STATUS, 0 capacity);
-pub static NODE_SWAP_STATUS: r::Schema = r::Schema { name: r::Ref::Static("NodeSwapStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static NODE_SWAP_STATUS: r::Schema = r::Schema { name: r::Ref::Static("NodeSwapStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("capacity", 1, r::Shape::Int64, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -1789,7 +1789,7 @@ pub struct NodeSystemInfo {
     pub running_in_user_namespace: Option<bool>,
 }
 r::record!(NodeSystemInfo, NODE_SYSTEM_INFO, 0 machine_id, 1 system_uuid, 2 boot_id, 3 kernel_version, 4 os_image, 5 container_runtime_version, 6 kubelet_version, 7 kube_proxy_version, 8 operating_system, 9 architecture, 10 swap, 11 running_in_user_namespace);
-pub static NODE_SYSTEM_INFO: r::Schema = r::Schema { name: r::Ref::Static("NodeSystemInfo"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]), fields: r::Ref::Static(&[
+pub static NODE_SYSTEM_INFO: r::Schema = r::Schema { name: r::Ref::Static("NodeSystemInfo"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]), fields: r::Ref::Static(&[
     r::Field::new("machineID", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("systemUUID", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("bootID", 3, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1810,7 +1810,7 @@ pub struct ObjectFieldSelector {
     pub field_path: String,
 }
 r::record!(ObjectFieldSelector, OBJECT_FIELD_SELECTOR, 0 api_version, 1 field_path);
-pub static OBJECT_FIELD_SELECTOR: r::Schema = r::Schema { name: r::Ref::Static("ObjectFieldSelector"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static OBJECT_FIELD_SELECTOR: r::Schema = r::Schema { name: r::Ref::Static("ObjectFieldSelector"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("apiVersion", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("fieldPath", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -1826,7 +1826,7 @@ pub struct ObjectReference {
     pub field_path: String,
 }
 r::record!(ObjectReference, OBJECT_REFERENCE, 0 kind, 1 namespace, 2 name, 3 uid, 4 api_version, 5 resource_version, 6 field_path);
-pub static OBJECT_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("ObjectReference"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6]), fields: r::Ref::Static(&[
+pub static OBJECT_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("ObjectReference"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6]), fields: r::Ref::Static(&[
     r::Field::new("kind", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("namespace", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("name", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1843,7 +1843,7 @@ pub struct PersistentVolume {
     pub status: PersistentVolumeStatus,
 }
 r::record!(PersistentVolume, PERSISTENT_VOLUME, 0 metadata, 1 spec, 2 status);
-pub static PERSISTENT_VOLUME: r::Schema = r::Schema { name: r::Ref::Static("PersistentVolume"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static PERSISTENT_VOLUME: r::Schema = r::Schema { name: r::Ref::Static("PersistentVolume"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&PERSISTENT_VOLUME_SPEC)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&PERSISTENT_VOLUME_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1856,7 +1856,7 @@ pub struct PersistentVolumeClaim {
     pub status: PersistentVolumeClaimStatus,
 }
 r::record!(PersistentVolumeClaim, PERSISTENT_VOLUME_CLAIM, 0 metadata, 1 spec, 2 status);
-pub static PERSISTENT_VOLUME_CLAIM: r::Schema = r::Schema { name: r::Ref::Static("PersistentVolumeClaim"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static PERSISTENT_VOLUME_CLAIM: r::Schema = r::Schema { name: r::Ref::Static("PersistentVolumeClaim"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&PERSISTENT_VOLUME_CLAIM_SPEC)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&PERSISTENT_VOLUME_CLAIM_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1872,7 +1872,7 @@ pub struct PersistentVolumeClaimCondition {
     pub message: String,
 }
 r::record!(PersistentVolumeClaimCondition, PERSISTENT_VOLUME_CLAIM_CONDITION, 0 type_, 1 status, 2 last_probe_time, 3 last_transition_time, 4 reason, 5 message);
-pub static PERSISTENT_VOLUME_CLAIM_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("PersistentVolumeClaimCondition"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
+pub static PERSISTENT_VOLUME_CLAIM_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("PersistentVolumeClaimCondition"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lastProbeTime", 3, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1887,7 +1887,7 @@ pub struct PersistentVolumeClaimList {
     pub items: r::Slice<PersistentVolumeClaim>,
 }
 r::record!(PersistentVolumeClaimList, PERSISTENT_VOLUME_CLAIM_LIST, 0 metadata, 1 items);
-pub static PERSISTENT_VOLUME_CLAIM_LIST: r::Schema = r::Schema { name: r::Ref::Static("PersistentVolumeClaimList"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static PERSISTENT_VOLUME_CLAIM_LIST: r::Schema = r::Schema { name: r::Ref::Static("PersistentVolumeClaimList"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&PERSISTENT_VOLUME_CLAIM)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -1905,7 +1905,7 @@ pub struct PersistentVolumeClaimSpec {
     pub volume_attributes_class_name: Option<String>,
 }
 r::record!(PersistentVolumeClaimSpec, PERSISTENT_VOLUME_CLAIM_SPEC, 0 access_modes, 1 selector, 2 resources, 3 volume_name, 4 storage_class_name, 5 volume_mode, 6 data_source, 7 data_source_ref, 8 volume_attributes_class_name);
-pub static PERSISTENT_VOLUME_CLAIM_SPEC: r::Schema = r::Schema { name: r::Ref::Static("PersistentVolumeClaimSpec"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 2, 3, 1, 4, 5, 6, 7, 8]), fields: r::Ref::Static(&[
+pub static PERSISTENT_VOLUME_CLAIM_SPEC: r::Schema = r::Schema { name: r::Ref::Static("PersistentVolumeClaimSpec"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 2, 3, 1, 4, 5, 6, 7, 8]), fields: r::Ref::Static(&[
     r::Field::new("accessModes", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("selector", 4, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resources", 2, r::Shape::Record(r::Ref::Static(&VOLUME_RESOURCE_REQUIREMENTS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1930,7 +1930,7 @@ pub struct PersistentVolumeClaimStatus {
     pub health_status: Option<Box<VolumeHealthStatus>>,
 }
 r::record!(PersistentVolumeClaimStatus, PERSISTENT_VOLUME_CLAIM_STATUS, 0 phase, 1 access_modes, 2 capacity, 3 conditions, 4 allocated_resources, 5 allocated_resource_statuses, 6 current_volume_attributes_class_name, 7 modify_volume_status, 8 health_status);
-pub static PERSISTENT_VOLUME_CLAIM_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PersistentVolumeClaimStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8]), fields: r::Ref::Static(&[
+pub static PERSISTENT_VOLUME_CLAIM_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PersistentVolumeClaimStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8]), fields: r::Ref::Static(&[
     r::Field::new("phase", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("accessModes", 2, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("capacity", 3, r::Shape::Map(r::Ref::Static(&r::Shape::Quantity)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1948,7 +1948,7 @@ pub struct PersistentVolumeClaimTemplate {
     pub spec: PersistentVolumeClaimSpec,
 }
 r::record!(PersistentVolumeClaimTemplate, PERSISTENT_VOLUME_CLAIM_TEMPLATE, 0 metadata, 1 spec);
-pub static PERSISTENT_VOLUME_CLAIM_TEMPLATE: r::Schema = r::Schema { name: r::Ref::Static("PersistentVolumeClaimTemplate"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static PERSISTENT_VOLUME_CLAIM_TEMPLATE: r::Schema = r::Schema { name: r::Ref::Static("PersistentVolumeClaimTemplate"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("opaqueType", "") }]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&PERSISTENT_VOLUME_CLAIM_SPEC)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -1959,7 +1959,7 @@ pub struct PersistentVolumeClaimVolumeSource {
     pub read_only: bool,
 }
 r::record!(PersistentVolumeClaimVolumeSource, PERSISTENT_VOLUME_CLAIM_VOLUME_SOURCE, 0 claim_name, 1 read_only);
-pub static PERSISTENT_VOLUME_CLAIM_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("PersistentVolumeClaimVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static PERSISTENT_VOLUME_CLAIM_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("PersistentVolumeClaimVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("claimName", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("readOnly", 2, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -1970,7 +1970,7 @@ pub struct PersistentVolumeList {
     pub items: r::Slice<PersistentVolume>,
 }
 r::record!(PersistentVolumeList, PERSISTENT_VOLUME_LIST, 0 metadata, 1 items);
-pub static PERSISTENT_VOLUME_LIST: r::Schema = r::Schema { name: r::Ref::Static("PersistentVolumeList"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static PERSISTENT_VOLUME_LIST: r::Schema = r::Schema { name: r::Ref::Static("PersistentVolumeList"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&PERSISTENT_VOLUME)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -2001,7 +2001,7 @@ pub struct PersistentVolumeSource {
     pub csi: Option<Box<CSIPersistentVolumeSource>>,
 }
 r::record!(PersistentVolumeSource, PERSISTENT_VOLUME_SOURCE, 0 gce_persistent_disk, 1 aws_elastic_block_store, 2 host_path, 3 glusterfs, 4 nfs, 5 rbd, 6 iscsi, 7 cinder, 8 ceph_fs, 9 fc, 10 flocker, 11 flex_volume, 12 azure_file, 13 vsphere_volume, 14 quobyte, 15 azure_disk, 16 photon_persistent_disk, 17 portworx_volume, 18 scale_io, 19 local, 20 storage_os, 21 csi);
-pub static PERSISTENT_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("PersistentVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21]), fields: r::Ref::Static(&[
+pub static PERSISTENT_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("PersistentVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21]), fields: r::Ref::Static(&[
     r::Field::new("gcePersistentDisk", 1, r::Shape::Record(r::Ref::Static(&GCE_PERSISTENT_DISK_VOLUME_SOURCE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("awsElasticBlockStore", 2, r::Shape::Record(r::Ref::Static(&AWS_ELASTIC_BLOCK_STORE_VOLUME_SOURCE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("hostPath", 3, r::Shape::Record(r::Ref::Static(&HOST_PATH_VOLUME_SOURCE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2040,7 +2040,7 @@ pub struct PersistentVolumeSpec {
     pub volume_attributes_class_name: Option<String>,
 }
 r::record!(PersistentVolumeSpec, PERSISTENT_VOLUME_SPEC, 0 capacity, 1 persistent_volume_source, 2 access_modes, 3 claim_ref, 4 persistent_volume_reclaim_policy, 5 storage_class_name, 6 mount_options, 7 volume_mode, 8 node_affinity, 9 volume_attributes_class_name);
-pub static PERSISTENT_VOLUME_SPEC: r::Schema = r::Schema { name: r::Ref::Static("PersistentVolumeSpec"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]), fields: r::Ref::Static(&[
+pub static PERSISTENT_VOLUME_SPEC: r::Schema = r::Schema { name: r::Ref::Static("PersistentVolumeSpec"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]), fields: r::Ref::Static(&[
     r::Field::new("capacity", 1, r::Shape::Map(r::Ref::Static(&r::Shape::Quantity)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("PersistentVolumeSource", 2, r::Shape::Record(r::Ref::Static(&PERSISTENT_VOLUME_SOURCE)), r::Flags(r::Flags::INLINE), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("accessModes", 3, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
@@ -2061,7 +2061,7 @@ pub struct PersistentVolumeStatus {
     pub last_phase_transition_time: Option<s::Time>,
 }
 r::record!(PersistentVolumeStatus, PERSISTENT_VOLUME_STATUS, 0 phase, 1 message, 2 reason, 3 last_phase_transition_time);
-pub static PERSISTENT_VOLUME_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PersistentVolumeStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static PERSISTENT_VOLUME_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PersistentVolumeStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("phase", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("message", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("reason", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2074,7 +2074,7 @@ pub struct PhotonPersistentDiskVolumeSource {
     pub fs_type: String,
 }
 r::record!(PhotonPersistentDiskVolumeSource, PHOTON_PERSISTENT_DISK_VOLUME_SOURCE, 0 pd_id, 1 fs_type);
-pub static PHOTON_PERSISTENT_DISK_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("PhotonPersistentDiskVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static PHOTON_PERSISTENT_DISK_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("PhotonPersistentDiskVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("pdID", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("fsType", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -2086,7 +2086,7 @@ pub struct Pod {
     pub status: PodStatus,
 }
 r::record!(Pod, POD, 0 metadata, 1 spec, 2 status);
-pub static POD: r::Schema = r::Schema { name: r::Ref::Static("Pod"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static POD: r::Schema = r::Schema { name: r::Ref::Static("Pod"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&POD_SPEC)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&POD_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2098,7 +2098,7 @@ pub struct PodAffinity {
     pub preferred_during_scheduling_ignored_during_execution: Vec<WeightedPodAffinityTerm>,
 }
 r::record!(PodAffinity, POD_AFFINITY, 0 required_during_scheduling_ignored_during_execution, 1 preferred_during_scheduling_ignored_during_execution);
-pub static POD_AFFINITY: r::Schema = r::Schema { name: r::Ref::Static("PodAffinity"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static POD_AFFINITY: r::Schema = r::Schema { name: r::Ref::Static("PodAffinity"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("requiredDuringSchedulingIgnoredDuringExecution", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&POD_AFFINITY_TERM)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("preferredDuringSchedulingIgnoredDuringExecution", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&WEIGHTED_POD_AFFINITY_TERM)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -2113,7 +2113,7 @@ pub struct PodAffinityTerm {
     pub mismatch_label_keys: Vec<String>,
 }
 r::record!(PodAffinityTerm, POD_AFFINITY_TERM, 0 label_selector, 1 namespaces, 2 topology_key, 3 namespace_selector, 4 match_label_keys, 5 mismatch_label_keys);
-pub static POD_AFFINITY_TERM: r::Schema = r::Schema { name: r::Ref::Static("PodAffinityTerm"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
+pub static POD_AFFINITY_TERM: r::Schema = r::Schema { name: r::Ref::Static("PodAffinityTerm"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
     r::Field::new("labelSelector", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("namespaces", 2, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("topologyKey", 3, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2128,7 +2128,7 @@ pub struct PodAntiAffinity {
     pub preferred_during_scheduling_ignored_during_execution: Vec<WeightedPodAffinityTerm>,
 }
 r::record!(PodAntiAffinity, POD_ANTI_AFFINITY, 0 required_during_scheduling_ignored_during_execution, 1 preferred_during_scheduling_ignored_during_execution);
-pub static POD_ANTI_AFFINITY: r::Schema = r::Schema { name: r::Ref::Static("PodAntiAffinity"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static POD_ANTI_AFFINITY: r::Schema = r::Schema { name: r::Ref::Static("PodAntiAffinity"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("requiredDuringSchedulingIgnoredDuringExecution", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&POD_AFFINITY_TERM)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("preferredDuringSchedulingIgnoredDuringExecution", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&WEIGHTED_POD_AFFINITY_TERM)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -2142,7 +2142,7 @@ pub struct PodAttachOptions {
     pub container: String,
 }
 r::record!(PodAttachOptions, POD_ATTACH_OPTIONS, 0 stdin, 1 stdout, 2 stderr, 3 tty, 4 container);
-pub static POD_ATTACH_OPTIONS: r::Schema = r::Schema { name: r::Ref::Static("PodAttachOptions"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static POD_ATTACH_OPTIONS: r::Schema = r::Schema { name: r::Ref::Static("PodAttachOptions"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("stdin", 1, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("stdout", 2, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("stderr", 3, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2162,7 +2162,7 @@ pub struct PodCertificateProjection {
     pub user: Option<i64>,
 }
 r::record!(PodCertificateProjection, POD_CERTIFICATE_PROJECTION, 0 signer_name, 1 key_type, 2 max_expiration_seconds, 3 credential_bundle_path, 4 key_path, 5 certificate_chain_path, 6 user_annotations, 7 user);
-pub static POD_CERTIFICATE_PROJECTION: r::Schema = r::Schema { name: r::Ref::Static("PodCertificateProjection"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7]), fields: r::Ref::Static(&[
+pub static POD_CERTIFICATE_PROJECTION: r::Schema = r::Schema { name: r::Ref::Static("PodCertificateProjection"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7]), fields: r::Ref::Static(&[
     r::Field::new("signerName", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("keyType", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("maxExpirationSeconds", 3, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2184,7 +2184,7 @@ pub struct PodCondition {
     pub message: String,
 }
 r::record!(PodCondition, POD_CONDITION, 0 type_, 1 observed_generation, 2 status, 3 last_probe_time, 4 last_transition_time, 5 reason, 6 message);
-pub static POD_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("PodCondition"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 2, 3, 4, 5, 6, 1]), fields: r::Ref::Static(&[
+pub static POD_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("PodCondition"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 2, 3, 4, 5, 6, 1]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("observedGeneration", 7, r::Shape::Int64, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2201,7 +2201,7 @@ pub struct PodDNSConfig {
     pub options: Vec<PodDNSConfigOption>,
 }
 r::record!(PodDNSConfig, POD_DNS_CONFIG, 0 nameservers, 1 searches, 2 options);
-pub static POD_DNS_CONFIG: r::Schema = r::Schema { name: r::Ref::Static("PodDNSConfig"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static POD_DNS_CONFIG: r::Schema = r::Schema { name: r::Ref::Static("PodDNSConfig"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("nameservers", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("searches", 2, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("options", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&POD_DNS_CONFIG_OPTION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
@@ -2213,7 +2213,7 @@ pub struct PodDNSConfigOption {
     pub value: Option<String>,
 }
 r::record!(PodDNSConfigOption, POD_DNS_CONFIG_OPTION, 0 name, 1 value);
-pub static POD_DNS_CONFIG_OPTION: r::Schema = r::Schema { name: r::Ref::Static("PodDNSConfigOption"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static POD_DNS_CONFIG_OPTION: r::Schema = r::Schema { name: r::Ref::Static("PodDNSConfigOption"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("value", 2, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -2228,7 +2228,7 @@ pub struct PodExecOptions {
     pub command: r::Slice<String>,
 }
 r::record!(PodExecOptions, POD_EXEC_OPTIONS, 0 stdin, 1 stdout, 2 stderr, 3 tty, 4 container, 5 command);
-pub static POD_EXEC_OPTIONS: r::Schema = r::Schema { name: r::Ref::Static("PodExecOptions"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
+pub static POD_EXEC_OPTIONS: r::Schema = r::Schema { name: r::Ref::Static("PodExecOptions"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
     r::Field::new("stdin", 1, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("stdout", 2, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("stderr", 3, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2243,7 +2243,7 @@ pub struct PodExtendedResourceClaimStatus {
     pub resource_claim_name: String,
 }
 r::record!(PodExtendedResourceClaimStatus, POD_EXTENDED_RESOURCE_CLAIM_STATUS, 0 request_mappings, 1 resource_claim_name);
-pub static POD_EXTENDED_RESOURCE_CLAIM_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PodExtendedResourceClaimStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static POD_EXTENDED_RESOURCE_CLAIM_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PodExtendedResourceClaimStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("requestMappings", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&CONTAINER_EXTENDED_RESOURCE_REQUEST)))), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resourceClaimName", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -2253,7 +2253,7 @@ pub struct PodIP {
     pub ip: String,
 }
 r::record!(PodIP, POD_IP, 0 ip);
-pub static POD_IP: r::Schema = r::Schema { name: r::Ref::Static("PodIP"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static POD_IP: r::Schema = r::Schema { name: r::Ref::Static("PodIP"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("ip", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -2263,7 +2263,7 @@ pub struct PodList {
     pub items: r::Slice<Pod>,
 }
 r::record!(PodList, POD_LIST, 0 metadata, 1 items);
-pub static POD_LIST: r::Schema = r::Schema { name: r::Ref::Static("PodList"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static POD_LIST: r::Schema = r::Schema { name: r::Ref::Static("PodList"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&POD)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -2282,7 +2282,7 @@ pub struct PodLogOptions {
     pub stream: Option<String>,
 }
 r::record!(PodLogOptions, POD_LOG_OPTIONS, 0 container, 1 follow, 2 previous, 3 since_seconds, 4 since_time, 5 timestamps, 6 tail_lines, 7 limit_bytes, 8 insecure_skip_tls_verify_backend, 9 stream);
-pub static POD_LOG_OPTIONS: r::Schema = r::Schema { name: r::Ref::Static("PodLogOptions"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]), fields: r::Ref::Static(&[
+pub static POD_LOG_OPTIONS: r::Schema = r::Schema { name: r::Ref::Static("PodLogOptions"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]), fields: r::Ref::Static(&[
     r::Field::new("container", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("follow", 2, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("previous", 3, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2300,7 +2300,7 @@ pub struct PodOS {
     pub name: String,
 }
 r::record!(PodOS, POD_OS, 0 name);
-pub static POD_OS: r::Schema = r::Schema { name: r::Ref::Static("PodOS"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static POD_OS: r::Schema = r::Schema { name: r::Ref::Static("PodOS"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -2309,7 +2309,7 @@ pub struct PodPortForwardOptions {
     pub ports: Vec<i32>,
 }
 r::record!(PodPortForwardOptions, POD_PORT_FORWARD_OPTIONS, 0 ports);
-pub static POD_PORT_FORWARD_OPTIONS: r::Schema = r::Schema { name: r::Ref::Static("PodPortForwardOptions"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static POD_PORT_FORWARD_OPTIONS: r::Schema = r::Schema { name: r::Ref::Static("PodPortForwardOptions"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("ports", 1, r::Shape::List(r::Ref::Static(&r::Shape::Int32)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -2318,7 +2318,7 @@ pub struct PodProxyOptions {
     pub path: String,
 }
 r::record!(PodProxyOptions, POD_PROXY_OPTIONS, 0 path);
-pub static POD_PROXY_OPTIONS: r::Schema = r::Schema { name: r::Ref::Static("PodProxyOptions"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static POD_PROXY_OPTIONS: r::Schema = r::Schema { name: r::Ref::Static("PodProxyOptions"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("path", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -2327,7 +2327,7 @@ pub struct PodReadinessGate {
     pub condition_type: String,
 }
 r::record!(PodReadinessGate, POD_READINESS_GATE, 0 condition_type);
-pub static POD_READINESS_GATE: r::Schema = r::Schema { name: r::Ref::Static("PodReadinessGate"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static POD_READINESS_GATE: r::Schema = r::Schema { name: r::Ref::Static("PodReadinessGate"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("conditionType", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -2338,7 +2338,7 @@ pub struct PodResourceClaim {
     pub resource_claim_template_name: Option<String>,
 }
 r::record!(PodResourceClaim, POD_RESOURCE_CLAIM, 0 name, 1 resource_claim_name, 2 resource_claim_template_name);
-pub static POD_RESOURCE_CLAIM: r::Schema = r::Schema { name: r::Ref::Static("PodResourceClaim"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static POD_RESOURCE_CLAIM: r::Schema = r::Schema { name: r::Ref::Static("PodResourceClaim"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resourceClaimName", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resourceClaimTemplateName", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2350,7 +2350,7 @@ pub struct PodResourceClaimStatus {
     pub resource_claim_name: Option<String>,
 }
 r::record!(PodResourceClaimStatus, POD_RESOURCE_CLAIM_STATUS, 0 name, 1 resource_claim_name);
-pub static POD_RESOURCE_CLAIM_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PodResourceClaimStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static POD_RESOURCE_CLAIM_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PodResourceClaimStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resourceClaimName", 2, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -2360,7 +2360,7 @@ pub struct PodSchedulingGate {
     pub name: String,
 }
 r::record!(PodSchedulingGate, POD_SCHEDULING_GATE, 0 name);
-pub static POD_SCHEDULING_GATE: r::Schema = r::Schema { name: r::Ref::Static("PodSchedulingGate"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static POD_SCHEDULING_GATE: r::Schema = r::Schema { name: r::Ref::Static("PodSchedulingGate"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -2369,7 +2369,7 @@ pub struct PodSchedulingGroup {
     pub pod_group_name: Option<String>,
 }
 r::record!(PodSchedulingGroup, POD_SCHEDULING_GROUP, 0 pod_group_name);
-pub static POD_SCHEDULING_GROUP: r::Schema = r::Schema { name: r::Ref::Static("PodSchedulingGroup"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static POD_SCHEDULING_GROUP: r::Schema = r::Schema { name: r::Ref::Static("PodSchedulingGroup"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("podGroupName", 1, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -2390,7 +2390,7 @@ pub struct PodSecurityContext {
     pub se_linux_change_policy: Option<String>,
 }
 r::record!(PodSecurityContext, POD_SECURITY_CONTEXT, 0 se_linux_options, 1 windows_options, 2 run_as_user, 3 run_as_group, 4 run_as_non_root, 5 supplemental_groups, 6 supplemental_groups_policy, 7 fs_group, 8 sysctls, 9 fs_group_change_policy, 10 seccomp_profile, 11 app_armor_profile, 12 se_linux_change_policy);
-pub static POD_SECURITY_CONTEXT: r::Schema = r::Schema { name: r::Ref::Static("PodSecurityContext"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 2, 4, 5, 7, 3, 8, 1, 9, 10, 11, 6, 12]), fields: r::Ref::Static(&[
+pub static POD_SECURITY_CONTEXT: r::Schema = r::Schema { name: r::Ref::Static("PodSecurityContext"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 2, 4, 5, 7, 3, 8, 1, 9, 10, 11, 6, 12]), fields: r::Ref::Static(&[
     r::Field::new("seLinuxOptions", 1, r::Shape::Record(r::Ref::Static(&SE_LINUX_OPTIONS)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("windowsOptions", 8, r::Shape::Record(r::Ref::Static(&WINDOWS_SECURITY_CONTEXT_OPTIONS)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("runAsUser", 2, r::Shape::Int64, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2453,7 +2453,7 @@ pub struct PodSpec {
     pub eviction_responders: Vec<EvictionResponder>,
 }
 r::record!(PodSpec, POD_SPEC, 0 volumes, 1 init_containers, 2 containers, 3 ephemeral_containers, 4 restart_policy, 5 termination_grace_period_seconds, 6 active_deadline_seconds, 7 dns_policy, 8 node_selector, 9 service_account_name, 10 deprecated_service_account, 11 automount_service_account_token, 12 node_name, 13 host_network, 14 host_pid, 15 host_ipc, 16 share_process_namespace, 17 security_context, 18 image_pull_secrets, 19 hostname, 20 subdomain, 21 affinity, 22 scheduler_name, 23 tolerations, 24 host_aliases, 25 priority_class_name, 26 priority, 27 dns_config, 28 readiness_gates, 29 runtime_class_name, 30 enable_service_links, 31 preemption_policy, 32 overhead, 33 topology_spread_constraints, 34 set_hostname_as_fqdn, 35 os, 36 host_users, 37 scheduling_gates, 38 resource_claims, 39 resources, 40 hostname_override, 41 scheduling_group, 42 eviction_responders);
-pub static POD_SPEC: r::Schema = r::Schema { name: r::Ref::Static("PodSpec"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 2, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 15, 17, 18, 19, 20, 21, 22, 1, 11, 23, 24, 25, 26, 27, 16, 28, 29, 30, 31, 32, 33, 3, 34, 35, 36, 37, 38, 39, 40, 41, 42]), fields: r::Ref::Static(&[
+pub static POD_SPEC: r::Schema = r::Schema { name: r::Ref::Static("PodSpec"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 2, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 15, 17, 18, 19, 20, 21, 22, 1, 11, 23, 24, 25, 26, 27, 16, 28, 29, 30, 31, 32, 33, 3, 34, 35, 36, 37, 38, 39, 40, 41, 42]), fields: r::Ref::Static(&[
     r::Field::new("volumes", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&VOLUME)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["name"]), r::Merge { merge: true, retain_keys: true, key: "name" }, None, &[], &[]),
     r::Field::new("initContainers", 20, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&CONTAINER)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["name"]), r::Merge { merge: true, retain_keys: false, key: "name" }, None, &[], &[]),
     r::Field::new("containers", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&CONTAINER)))), r::Flags(0), r::ListKind::Map(&["name"]), r::Merge { merge: true, retain_keys: false, key: "name" }, None, &[], &[]),
@@ -2525,7 +2525,7 @@ pub struct PodStatus {
     pub volume_health: Vec<PodVolumeHealth>,
 }
 r::record!(PodStatus, POD_STATUS, 0 observed_generation, 1 phase, 2 conditions, 3 message, 4 reason, 5 nominated_node_name, 6 host_ip, 7 host_ips, 8 pod_ip, 9 pod_ips, 10 start_time, 11 init_container_statuses, 12 container_statuses, 13 qos_class, 14 ephemeral_container_statuses, 15 resize, 16 resource_claim_statuses, 17 extended_resource_claim_status, 18 allocated_resources, 19 resources, 20 node_allocatable_resource_claim_statuses, 21 volume_health);
-pub static POD_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PodStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[1, 2, 3, 4, 6, 8, 10, 12, 13, 11, 5, 9, 14, 15, 16, 7, 0, 17, 18, 19, 20, 21]), fields: r::Ref::Static(&[
+pub static POD_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PodStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[1, 2, 3, 4, 6, 8, 10, 12, 13, 11, 5, 9, 14, 15, 16, 7, 0, 17, 18, 19, 20, 21]), fields: r::Ref::Static(&[
     r::Field::new("observedGeneration", 17, r::Shape::Int64, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("phase", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("conditions", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&POD_CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["type"]), r::Merge { merge: true, retain_keys: false, key: "type" }, None, &[], &[]),
@@ -2556,7 +2556,7 @@ pub struct PodTemplate {
     pub template: PodTemplateSpec,
 }
 r::record!(PodTemplate, POD_TEMPLATE, 0 metadata, 1 template);
-pub static POD_TEMPLATE: r::Schema = r::Schema { name: r::Ref::Static("PodTemplate"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static POD_TEMPLATE: r::Schema = r::Schema { name: r::Ref::Static("PodTemplate"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("template", 2, r::Shape::Record(r::Ref::Static(&POD_TEMPLATE_SPEC)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -2567,7 +2567,7 @@ pub struct PodTemplateList {
     pub items: r::Slice<PodTemplate>,
 }
 r::record!(PodTemplateList, POD_TEMPLATE_LIST, 0 metadata, 1 items);
-pub static POD_TEMPLATE_LIST: r::Schema = r::Schema { name: r::Ref::Static("PodTemplateList"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static POD_TEMPLATE_LIST: r::Schema = r::Schema { name: r::Ref::Static("PodTemplateList"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&POD_TEMPLATE)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -2578,7 +2578,7 @@ pub struct PodTemplateSpec {
     pub spec: PodSpec,
 }
 r::record!(PodTemplateSpec, POD_TEMPLATE_SPEC, 0 metadata, 1 spec);
-pub static POD_TEMPLATE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("PodTemplateSpec"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static POD_TEMPLATE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("PodTemplateSpec"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("opaqueType", "") }]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&POD_SPEC)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -2590,7 +2590,7 @@ pub struct PodVolumeHealth {
     pub last_transition_time: Option<s::Time>,
 }
 r::record!(PodVolumeHealth, POD_VOLUME_HEALTH, 0 name, 1 health_conditions, 2 last_transition_time);
-pub static POD_VOLUME_HEALTH: r::Schema = r::Schema { name: r::Ref::Static("PodVolumeHealth"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static POD_VOLUME_HEALTH: r::Schema = r::Schema { name: r::Ref::Static("PodVolumeHealth"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }]),
     r::Field::new("healthConditions", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&VOLUME_HEALTH_CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["status", "reason"]), r::Merge { merge: true, retain_keys: false, key: "status" }, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::MaxItems(16) }]),
     r::Field::new("lastTransitionTime", 3, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2603,7 +2603,7 @@ pub struct PortStatus {
     pub error: Option<String>,
 }
 r::record!(PortStatus, PORT_STATUS, 0 port, 1 protocol, 2 error);
-pub static PORT_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PortStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static PORT_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PortStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("port", 1, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("protocol", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("error", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2616,7 +2616,7 @@ pub struct PortworxVolumeSource {
     pub read_only: bool,
 }
 r::record!(PortworxVolumeSource, PORTWORX_VOLUME_SOURCE, 0 volume_id, 1 fs_type, 2 read_only);
-pub static PORTWORX_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("PortworxVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static PORTWORX_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("PortworxVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("volumeID", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("fsType", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("readOnly", 3, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2628,7 +2628,7 @@ pub struct PreferredSchedulingTerm {
     pub preference: NodeSelectorTerm,
 }
 r::record!(PreferredSchedulingTerm, PREFERRED_SCHEDULING_TERM, 0 weight, 1 preference);
-pub static PREFERRED_SCHEDULING_TERM: r::Schema = r::Schema { name: r::Ref::Static("PreferredSchedulingTerm"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static PREFERRED_SCHEDULING_TERM: r::Schema = r::Schema { name: r::Ref::Static("PreferredSchedulingTerm"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("weight", 1, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("preference", 2, r::Shape::Record(r::Ref::Static(&NODE_SELECTOR_TERM)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -2644,7 +2644,7 @@ pub struct Probe {
     pub termination_grace_period_seconds: Option<i64>,
 }
 r::record!(Probe, PROBE, 0 probe_handler, 1 initial_delay_seconds, 2 timeout_seconds, 3 period_seconds, 4 success_threshold, 5 failure_threshold, 6 termination_grace_period_seconds);
-pub static PROBE: r::Schema = r::Schema { name: r::Ref::Static("Probe"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6]), fields: r::Ref::Static(&[
+pub static PROBE: r::Schema = r::Schema { name: r::Ref::Static("Probe"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6]), fields: r::Ref::Static(&[
     r::Field::new("ProbeHandler", 1, r::Shape::Record(r::Ref::Static(&PROBE_HANDLER)), r::Flags(r::Flags::INLINE), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("initialDelaySeconds", 2, r::Shape::Int32, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("timeoutSeconds", 3, r::Shape::Int32, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2662,7 +2662,7 @@ pub struct ProbeHandler {
     pub grpc: Option<Box<GRPCAction>>,
 }
 r::record!(ProbeHandler, PROBE_HANDLER, 0 exec, 1 http_get, 2 tcp_socket, 3 grpc);
-pub static PROBE_HANDLER: r::Schema = r::Schema { name: r::Ref::Static("ProbeHandler"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static PROBE_HANDLER: r::Schema = r::Schema { name: r::Ref::Static("ProbeHandler"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("exec", 1, r::Shape::Record(r::Ref::Static(&EXEC_ACTION)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("httpGet", 2, r::Shape::Record(r::Ref::Static(&HTTP_GET_ACTION)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("tcpSocket", 3, r::Shape::Record(r::Ref::Static(&TCP_SOCKET_ACTION)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2676,7 +2676,7 @@ pub struct ProjectedVolumeSource {
     pub default_user: Option<i64>,
 }
 r::record!(ProjectedVolumeSource, PROJECTED_VOLUME_SOURCE, 0 sources, 1 default_mode, 2 default_user);
-pub static PROJECTED_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("ProjectedVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static PROJECTED_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("ProjectedVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("sources", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&VOLUME_PROJECTION)))), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("defaultMode", 2, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("defaultUser", 3, r::Shape::Int64, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["AtomicWriteVolumeUserFields"], &[]),
@@ -2692,7 +2692,7 @@ pub struct QuobyteVolumeSource {
     pub tenant: String,
 }
 r::record!(QuobyteVolumeSource, QUOBYTE_VOLUME_SOURCE, 0 registry, 1 volume, 2 read_only, 3 user, 4 group, 5 tenant);
-pub static QUOBYTE_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("QuobyteVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
+pub static QUOBYTE_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("QuobyteVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
     r::Field::new("registry", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("volume", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("readOnly", 3, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2713,7 +2713,7 @@ pub struct RBDPersistentVolumeSource {
     pub read_only: bool,
 }
 r::record!(RBDPersistentVolumeSource, RBD_PERSISTENT_VOLUME_SOURCE, 0 ceph_monitors, 1 rbd_image, 2 fs_type, 3 rbd_pool, 4 rados_user, 5 keyring, 6 secret_ref, 7 read_only);
-pub static RBD_PERSISTENT_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("RBDPersistentVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7]), fields: r::Ref::Static(&[
+pub static RBD_PERSISTENT_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("RBDPersistentVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7]), fields: r::Ref::Static(&[
     r::Field::new("monitors", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("image", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("fsType", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2736,7 +2736,7 @@ pub struct RBDVolumeSource {
     pub read_only: bool,
 }
 r::record!(RBDVolumeSource, RBD_VOLUME_SOURCE, 0 ceph_monitors, 1 rbd_image, 2 fs_type, 3 rbd_pool, 4 rados_user, 5 keyring, 6 secret_ref, 7 read_only);
-pub static RBD_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("RBDVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7]), fields: r::Ref::Static(&[
+pub static RBD_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("RBDVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7]), fields: r::Ref::Static(&[
     r::Field::new("monitors", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("image", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("fsType", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2754,7 +2754,7 @@ pub struct RangeAllocation {
     pub data: Option<r::Bytes>,
 }
 r::record!(RangeAllocation, RANGE_ALLOCATION, 0 metadata, 1 range, 2 data);
-pub static RANGE_ALLOCATION: r::Schema = r::Schema { name: r::Ref::Static("RangeAllocation"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static RANGE_ALLOCATION: r::Schema = r::Schema { name: r::Ref::Static("RangeAllocation"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("opaqueType", "") }]),
     r::Field::new("range", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("data", 3, r::Shape::Bytes, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2767,7 +2767,7 @@ pub struct ReplicationController {
     pub status: ReplicationControllerStatus,
 }
 r::record!(ReplicationController, REPLICATION_CONTROLLER, 0 metadata, 1 spec, 2 status);
-pub static REPLICATION_CONTROLLER: r::Schema = r::Schema { name: r::Ref::Static("ReplicationController"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static REPLICATION_CONTROLLER: r::Schema = r::Schema { name: r::Ref::Static("ReplicationController"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("subfield", "(name)=+k8s:optional") }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("subfield", "(name)=+k8s:format=k8s-long-name") }]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&REPLICATION_CONTROLLER_SPEC)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&REPLICATION_CONTROLLER_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2782,7 +2782,7 @@ pub struct ReplicationControllerCondition {
     pub message: String,
 }
 r::record!(ReplicationControllerCondition, REPLICATION_CONTROLLER_CONDITION, 0 type_, 1 status, 2 last_transition_time, 3 reason, 4 message);
-pub static REPLICATION_CONTROLLER_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("ReplicationControllerCondition"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static REPLICATION_CONTROLLER_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("ReplicationControllerCondition"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lastTransitionTime", 3, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2796,7 +2796,7 @@ pub struct ReplicationControllerList {
     pub items: r::Slice<ReplicationController>,
 }
 r::record!(ReplicationControllerList, REPLICATION_CONTROLLER_LIST, 0 metadata, 1 items);
-pub static REPLICATION_CONTROLLER_LIST: r::Schema = r::Schema { name: r::Ref::Static("ReplicationControllerList"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static REPLICATION_CONTROLLER_LIST: r::Schema = r::Schema { name: r::Ref::Static("ReplicationControllerList"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&REPLICATION_CONTROLLER)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -2809,7 +2809,7 @@ pub struct ReplicationControllerSpec {
     pub template: Option<Box<PodTemplateSpec>>,
 }
 r::record!(ReplicationControllerSpec, REPLICATION_CONTROLLER_SPEC, 0 replicas, 1 min_ready_seconds, 2 selector, 3 template);
-pub static REPLICATION_CONTROLLER_SPEC: r::Schema = r::Schema { name: r::Ref::Static("ReplicationControllerSpec"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 2, 3, 1]), fields: r::Ref::Static(&[
+pub static REPLICATION_CONTROLLER_SPEC: r::Schema = r::Schema { name: r::Ref::Static("ReplicationControllerSpec"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 2, 3, 1]), fields: r::Ref::Static(&[
     r::Field::new("replicas", 1, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, Some(r::Ref::Static("1")), &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Minimum(0) }]),
     r::Field::new("minReadySeconds", 4, r::Shape::Int32, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, Some(r::Ref::Static("0")), &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Minimum(0) }]),
     r::Field::new("selector", 2, r::Shape::Map(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
@@ -2826,7 +2826,7 @@ pub struct ReplicationControllerStatus {
     pub conditions: Vec<ReplicationControllerCondition>,
 }
 r::record!(ReplicationControllerStatus, REPLICATION_CONTROLLER_STATUS, 0 replicas, 1 fully_labeled_replicas, 2 ready_replicas, 3 available_replicas, 4 observed_generation, 5 conditions);
-pub static REPLICATION_CONTROLLER_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ReplicationControllerStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 4, 2, 3, 5]), fields: r::Ref::Static(&[
+pub static REPLICATION_CONTROLLER_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ReplicationControllerStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 4, 2, 3, 5]), fields: r::Ref::Static(&[
     r::Field::new("replicas", 1, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("fullyLabeledReplicas", 2, r::Shape::Int32, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("readyReplicas", 4, r::Shape::Int32, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2841,7 +2841,7 @@ pub struct ResourceClaim {
     pub request: String,
 }
 r::record!(ResourceClaim, RESOURCE_CLAIM, 0 name, 1 request);
-pub static RESOURCE_CLAIM: r::Schema = r::Schema { name: r::Ref::Static("ResourceClaim"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static RESOURCE_CLAIM: r::Schema = r::Schema { name: r::Ref::Static("ResourceClaim"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("request", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -2853,7 +2853,7 @@ pub struct ResourceFieldSelector {
     pub divisor: s::Quantity,
 }
 r::record!(ResourceFieldSelector, RESOURCE_FIELD_SELECTOR, 0 container_name, 1 resource, 2 divisor);
-pub static RESOURCE_FIELD_SELECTOR: r::Schema = r::Schema { name: r::Ref::Static("ResourceFieldSelector"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static RESOURCE_FIELD_SELECTOR: r::Schema = r::Schema { name: r::Ref::Static("ResourceFieldSelector"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("containerName", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resource", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("divisor", 3, r::Shape::Quantity, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2866,7 +2866,7 @@ pub struct ResourceHealth {
     pub message: Option<String>,
 }
 r::record!(ResourceHealth, RESOURCE_HEALTH, 0 resource_id, 1 health, 2 message);
-pub static RESOURCE_HEALTH: r::Schema = r::Schema { name: r::Ref::Static("ResourceHealth"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static RESOURCE_HEALTH: r::Schema = r::Schema { name: r::Ref::Static("ResourceHealth"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("resourceID", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("health", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("message", 6, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["ResourceHealthStatusMessage"], &[]),
@@ -2879,7 +2879,7 @@ pub struct ResourceQuota {
     pub status: ResourceQuotaStatus,
 }
 r::record!(ResourceQuota, RESOURCE_QUOTA, 0 metadata, 1 spec, 2 status);
-pub static RESOURCE_QUOTA: r::Schema = r::Schema { name: r::Ref::Static("ResourceQuota"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static RESOURCE_QUOTA: r::Schema = r::Schema { name: r::Ref::Static("ResourceQuota"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&RESOURCE_QUOTA_SPEC)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&RESOURCE_QUOTA_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2891,7 +2891,7 @@ pub struct ResourceQuotaList {
     pub items: r::Slice<ResourceQuota>,
 }
 r::record!(ResourceQuotaList, RESOURCE_QUOTA_LIST, 0 metadata, 1 items);
-pub static RESOURCE_QUOTA_LIST: r::Schema = r::Schema { name: r::Ref::Static("ResourceQuotaList"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static RESOURCE_QUOTA_LIST: r::Schema = r::Schema { name: r::Ref::Static("ResourceQuotaList"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&RESOURCE_QUOTA)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -2903,7 +2903,7 @@ pub struct ResourceQuotaSpec {
     pub scope_selector: Option<Box<ScopeSelector>>,
 }
 r::record!(ResourceQuotaSpec, RESOURCE_QUOTA_SPEC, 0 hard, 1 scopes, 2 scope_selector);
-pub static RESOURCE_QUOTA_SPEC: r::Schema = r::Schema { name: r::Ref::Static("ResourceQuotaSpec"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static RESOURCE_QUOTA_SPEC: r::Schema = r::Schema { name: r::Ref::Static("ResourceQuotaSpec"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("hard", 1, r::Shape::Map(r::Ref::Static(&r::Shape::Quantity)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("scopes", 2, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("scopeSelector", 3, r::Shape::Record(r::Ref::Static(&SCOPE_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2915,7 +2915,7 @@ pub struct ResourceQuotaStatus {
     pub used: BTreeMap<String, s::Quantity>,
 }
 r::record!(ResourceQuotaStatus, RESOURCE_QUOTA_STATUS, 0 hard, 1 used);
-pub static RESOURCE_QUOTA_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ResourceQuotaStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static RESOURCE_QUOTA_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ResourceQuotaStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("hard", 1, r::Shape::Map(r::Ref::Static(&r::Shape::Quantity)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("used", 2, r::Shape::Map(r::Ref::Static(&r::Shape::Quantity)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -2927,7 +2927,7 @@ pub struct ResourceRequirements {
     pub claims: Vec<ResourceClaim>,
 }
 r::record!(ResourceRequirements, RESOURCE_REQUIREMENTS, 0 limits, 1 requests, 2 claims);
-pub static RESOURCE_REQUIREMENTS: r::Schema = r::Schema { name: r::Ref::Static("ResourceRequirements"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static RESOURCE_REQUIREMENTS: r::Schema = r::Schema { name: r::Ref::Static("ResourceRequirements"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("limits", 1, r::Shape::Map(r::Ref::Static(&r::Shape::Quantity)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("requests", 2, r::Shape::Map(r::Ref::Static(&r::Shape::Quantity)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("claims", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&RESOURCE_CLAIM)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["name"]), r::Merge::NONE, None, &["DynamicResourceAllocation"], &[]),
@@ -2939,7 +2939,7 @@ pub struct ResourceStatus {
     pub resources: Vec<ResourceHealth>,
 }
 r::record!(ResourceStatus, RESOURCE_STATUS, 0 name, 1 resources);
-pub static RESOURCE_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ResourceStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static RESOURCE_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ResourceStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resources", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&RESOURCE_HEALTH)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["resourceID"]), r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -2952,7 +2952,7 @@ pub struct SELinuxOptions {
     pub level: String,
 }
 r::record!(SELinuxOptions, SE_LINUX_OPTIONS, 0 user, 1 role, 2 type_, 3 level);
-pub static SE_LINUX_OPTIONS: r::Schema = r::Schema { name: r::Ref::Static("SELinuxOptions"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static SE_LINUX_OPTIONS: r::Schema = r::Schema { name: r::Ref::Static("SELinuxOptions"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("user", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("role", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("type", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2973,7 +2973,7 @@ pub struct ScaleIOPersistentVolumeSource {
     pub read_only: bool,
 }
 r::record!(ScaleIOPersistentVolumeSource, SCALE_IO_PERSISTENT_VOLUME_SOURCE, 0 gateway, 1 system, 2 secret_ref, 3 ssl_enabled, 4 protection_domain, 5 storage_pool, 6 storage_mode, 7 volume_name, 8 fs_type, 9 read_only);
-pub static SCALE_IO_PERSISTENT_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("ScaleIOPersistentVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]), fields: r::Ref::Static(&[
+pub static SCALE_IO_PERSISTENT_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("ScaleIOPersistentVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]), fields: r::Ref::Static(&[
     r::Field::new("gateway", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("system", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("secretRef", 3, r::Shape::Record(r::Ref::Static(&SECRET_REFERENCE)), r::Flags(r::Flags::POINTER), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -3000,7 +3000,7 @@ pub struct ScaleIOVolumeSource {
     pub read_only: bool,
 }
 r::record!(ScaleIOVolumeSource, SCALE_IO_VOLUME_SOURCE, 0 gateway, 1 system, 2 secret_ref, 3 ssl_enabled, 4 protection_domain, 5 storage_pool, 6 storage_mode, 7 volume_name, 8 fs_type, 9 read_only);
-pub static SCALE_IO_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("ScaleIOVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]), fields: r::Ref::Static(&[
+pub static SCALE_IO_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("ScaleIOVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]), fields: r::Ref::Static(&[
     r::Field::new("gateway", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("system", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("secretRef", 3, r::Shape::Record(r::Ref::Static(&LOCAL_OBJECT_REFERENCE)), r::Flags(r::Flags::POINTER), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -3018,7 +3018,7 @@ pub struct ScopeSelector {
     pub match_expressions: Vec<ScopedResourceSelectorRequirement>,
 }
 r::record!(ScopeSelector, SCOPE_SELECTOR, 0 match_expressions);
-pub static SCOPE_SELECTOR: r::Schema = r::Schema { name: r::Ref::Static("ScopeSelector"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static SCOPE_SELECTOR: r::Schema = r::Schema { name: r::Ref::Static("ScopeSelector"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("matchExpressions", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&SCOPED_RESOURCE_SELECTOR_REQUIREMENT)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -3029,7 +3029,7 @@ pub struct ScopedResourceSelectorRequirement {
     pub values: Vec<String>,
 }
 r::record!(ScopedResourceSelectorRequirement, SCOPED_RESOURCE_SELECTOR_REQUIREMENT, 0 scope_name, 1 operator, 2 values);
-pub static SCOPED_RESOURCE_SELECTOR_REQUIREMENT: r::Schema = r::Schema { name: r::Ref::Static("ScopedResourceSelectorRequirement"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static SCOPED_RESOURCE_SELECTOR_REQUIREMENT: r::Schema = r::Schema { name: r::Ref::Static("ScopedResourceSelectorRequirement"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("scopeName", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("operator", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("values", 3, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
@@ -3041,7 +3041,7 @@ pub struct SeccompProfile {
     pub localhost_profile: Option<String>,
 }
 r::record!(SeccompProfile, SECCOMP_PROFILE, 0 type_, 1 localhost_profile);
-pub static SECCOMP_PROFILE: r::Schema = r::Schema { name: r::Ref::Static("SeccompProfile"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static SECCOMP_PROFILE: r::Schema = r::Schema { name: r::Ref::Static("SeccompProfile"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("localhostProfile", 2, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -3055,7 +3055,7 @@ pub struct Secret {
     pub type_: String,
 }
 r::record!(Secret, SECRET, 0 metadata, 1 immutable, 2 data, 3 string_data, 4 type_);
-pub static SECRET: r::Schema = r::Schema { name: r::Ref::Static("Secret"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 2, 4, 3, 1]), fields: r::Ref::Static(&[
+pub static SECRET: r::Schema = r::Schema { name: r::Ref::Static("Secret"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 2, 4, 3, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("immutable", 5, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("data", 2, r::Shape::Map(r::Ref::Static(&r::Shape::Bytes)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -3069,7 +3069,7 @@ pub struct SecretEnvSource {
     pub optional: Option<bool>,
 }
 r::record!(SecretEnvSource, SECRET_ENV_SOURCE, 0 local_object_reference, 1 optional);
-pub static SECRET_ENV_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("SecretEnvSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static SECRET_ENV_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("SecretEnvSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("LocalObjectReference", 1, r::Shape::Record(r::Ref::Static(&LOCAL_OBJECT_REFERENCE)), r::Flags(r::Flags::INLINE), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("optional", 2, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -3081,7 +3081,7 @@ pub struct SecretKeySelector {
     pub optional: Option<bool>,
 }
 r::record!(SecretKeySelector, SECRET_KEY_SELECTOR, 0 local_object_reference, 1 key, 2 optional);
-pub static SECRET_KEY_SELECTOR: r::Schema = r::Schema { name: r::Ref::Static("SecretKeySelector"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static SECRET_KEY_SELECTOR: r::Schema = r::Schema { name: r::Ref::Static("SecretKeySelector"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: true, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("LocalObjectReference", 1, r::Shape::Record(r::Ref::Static(&LOCAL_OBJECT_REFERENCE)), r::Flags(r::Flags::INLINE), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("key", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("optional", 3, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -3093,7 +3093,7 @@ pub struct SecretList {
     pub items: r::Slice<Secret>,
 }
 r::record!(SecretList, SECRET_LIST, 0 metadata, 1 items);
-pub static SECRET_LIST: r::Schema = r::Schema { name: r::Ref::Static("SecretList"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static SECRET_LIST: r::Schema = r::Schema { name: r::Ref::Static("SecretList"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&SECRET)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -3105,7 +3105,7 @@ pub struct SecretProjection {
     pub optional: Option<bool>,
 }
 r::record!(SecretProjection, SECRET_PROJECTION, 0 local_object_reference, 1 items, 2 optional);
-pub static SECRET_PROJECTION: r::Schema = r::Schema { name: r::Ref::Static("SecretProjection"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static SECRET_PROJECTION: r::Schema = r::Schema { name: r::Ref::Static("SecretProjection"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("LocalObjectReference", 1, r::Shape::Record(r::Ref::Static(&LOCAL_OBJECT_REFERENCE)), r::Flags(r::Flags::INLINE), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&KEY_TO_PATH)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("optional", 4, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -3117,7 +3117,7 @@ pub struct SecretReference {
     pub namespace: String,
 }
 r::record!(SecretReference, SECRET_REFERENCE, 0 name, 1 namespace);
-pub static SECRET_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("SecretReference"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static SECRET_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("SecretReference"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("namespace", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -3131,7 +3131,7 @@ pub struct SecretVolumeSource {
     pub default_user: Option<i64>,
 }
 r::record!(SecretVolumeSource, SECRET_VOLUME_SOURCE, 0 secret_name, 1 items, 2 default_mode, 3 optional, 4 default_user);
-pub static SECRET_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("SecretVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static SECRET_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("SecretVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("secretName", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&KEY_TO_PATH)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("defaultMode", 3, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -3155,7 +3155,7 @@ pub struct SecurityContext {
     pub app_armor_profile: Option<Box<AppArmorProfile>>,
 }
 r::record!(SecurityContext, SECURITY_CONTEXT, 0 capabilities, 1 privileged, 2 se_linux_options, 3 windows_options, 4 run_as_user, 5 run_as_group, 6 run_as_non_root, 7 read_only_root_filesystem, 8 allow_privilege_escalation, 9 proc_mount, 10 seccomp_profile, 11 app_armor_profile);
-pub static SECURITY_CONTEXT: r::Schema = r::Schema { name: r::Ref::Static("SecurityContext"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 4, 6, 7, 8, 5, 9, 3, 10, 11]), fields: r::Ref::Static(&[
+pub static SECURITY_CONTEXT: r::Schema = r::Schema { name: r::Ref::Static("SecurityContext"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 4, 6, 7, 8, 5, 9, 3, 10, 11]), fields: r::Ref::Static(&[
     r::Field::new("capabilities", 1, r::Shape::Record(r::Ref::Static(&CAPABILITIES)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("privileged", 2, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("seLinuxOptions", 3, r::Shape::Record(r::Ref::Static(&SE_LINUX_OPTIONS)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -3175,7 +3175,7 @@ pub struct SerializedReference {
     pub reference: ObjectReference,
 }
 r::record!(SerializedReference, SERIALIZED_REFERENCE, 0 reference);
-pub static SERIALIZED_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("SerializedReference"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static SERIALIZED_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("SerializedReference"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("reference", 1, r::Shape::Record(r::Ref::Static(&OBJECT_REFERENCE)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -3186,7 +3186,7 @@ pub struct Service {
     pub status: ServiceStatus,
 }
 r::record!(Service, SERVICE, 0 metadata, 1 spec, 2 status);
-pub static SERVICE: r::Schema = r::Schema { name: r::Ref::Static("Service"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static SERVICE: r::Schema = r::Schema { name: r::Ref::Static("Service"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&SERVICE_SPEC)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&SERVICE_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -3200,7 +3200,7 @@ pub struct ServiceAccount {
     pub automount_service_account_token: Option<bool>,
 }
 r::record!(ServiceAccount, SERVICE_ACCOUNT, 0 metadata, 1 secrets, 2 image_pull_secrets, 3 automount_service_account_token);
-pub static SERVICE_ACCOUNT: r::Schema = r::Schema { name: r::Ref::Static("ServiceAccount"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static SERVICE_ACCOUNT: r::Schema = r::Schema { name: r::Ref::Static("ServiceAccount"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("secrets", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&OBJECT_REFERENCE)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["name"]), r::Merge { merge: true, retain_keys: false, key: "name" }, None, &[], &[]),
     r::Field::new("imagePullSecrets", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&LOCAL_OBJECT_REFERENCE)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
@@ -3213,7 +3213,7 @@ pub struct ServiceAccountList {
     pub items: r::Slice<ServiceAccount>,
 }
 r::record!(ServiceAccountList, SERVICE_ACCOUNT_LIST, 0 metadata, 1 items);
-pub static SERVICE_ACCOUNT_LIST: r::Schema = r::Schema { name: r::Ref::Static("ServiceAccountList"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static SERVICE_ACCOUNT_LIST: r::Schema = r::Schema { name: r::Ref::Static("ServiceAccountList"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&SERVICE_ACCOUNT)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -3226,7 +3226,7 @@ pub struct ServiceAccountTokenProjection {
     pub user: Option<i64>,
 }
 r::record!(ServiceAccountTokenProjection, SERVICE_ACCOUNT_TOKEN_PROJECTION, 0 audience, 1 expiration_seconds, 2 path, 3 user);
-pub static SERVICE_ACCOUNT_TOKEN_PROJECTION: r::Schema = r::Schema { name: r::Ref::Static("ServiceAccountTokenProjection"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static SERVICE_ACCOUNT_TOKEN_PROJECTION: r::Schema = r::Schema { name: r::Ref::Static("ServiceAccountTokenProjection"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("audience", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("expirationSeconds", 2, r::Shape::Int64, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("path", 3, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -3239,7 +3239,7 @@ pub struct ServiceList {
     pub items: r::Slice<Service>,
 }
 r::record!(ServiceList, SERVICE_LIST, 0 metadata, 1 items);
-pub static SERVICE_LIST: r::Schema = r::Schema { name: r::Ref::Static("ServiceList"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static SERVICE_LIST: r::Schema = r::Schema { name: r::Ref::Static("ServiceList"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&SERVICE)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -3254,7 +3254,7 @@ pub struct ServicePort {
     pub node_port: i32,
 }
 r::record!(ServicePort, SERVICE_PORT, 0 name, 1 protocol, 2 app_protocol, 3 port, 4 target_port, 5 node_port);
-pub static SERVICE_PORT: r::Schema = r::Schema { name: r::Ref::Static("ServicePort"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 3, 4, 5, 2]), fields: r::Ref::Static(&[
+pub static SERVICE_PORT: r::Schema = r::Schema { name: r::Ref::Static("ServicePort"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 3, 4, 5, 2]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("protocol", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, Some(r::Ref::Static("\"TCP\"")), &[], &[]),
     r::Field::new("appProtocol", 6, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -3268,7 +3268,7 @@ pub struct ServiceProxyOptions {
     pub path: String,
 }
 r::record!(ServiceProxyOptions, SERVICE_PROXY_OPTIONS, 0 path);
-pub static SERVICE_PROXY_OPTIONS: r::Schema = r::Schema { name: r::Ref::Static("ServiceProxyOptions"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static SERVICE_PROXY_OPTIONS: r::Schema = r::Schema { name: r::Ref::Static("ServiceProxyOptions"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("path", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -3296,7 +3296,7 @@ pub struct ServiceSpec {
     pub traffic_distribution: Option<String>,
 }
 r::record!(ServiceSpec, SERVICE_SPEC, 0 ports, 1 selector, 2 cluster_ip, 3 cluster_ips, 4 type_, 5 external_ips, 6 session_affinity, 7 load_balancer_ip, 8 load_balancer_source_ranges, 9 external_name, 10 external_traffic_policy, 11 health_check_node_port, 12 publish_not_ready_addresses, 13 session_affinity_config, 14 ip_families, 15 ip_family_policy, 16 allocate_load_balancer_node_ports, 17 load_balancer_class, 18 internal_traffic_policy, 19 traffic_distribution);
-pub static SERVICE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("ServiceSpec"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15, 3, 14, 16, 17, 18, 19]), fields: r::Ref::Static(&[
+pub static SERVICE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("ServiceSpec"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15, 3, 14, 16, 17, 18, 19]), fields: r::Ref::Static(&[
     r::Field::new("ports", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&SERVICE_PORT)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["port", "protocol"]), r::Merge { merge: true, retain_keys: false, key: "port" }, None, &[], &[]),
     r::Field::new("selector", 2, r::Shape::Map(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("clusterIP", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -3325,7 +3325,7 @@ pub struct ServiceStatus {
     pub conditions: Vec<crate::meta::v1::Condition>,
 }
 r::record!(ServiceStatus, SERVICE_STATUS, 0 load_balancer, 1 conditions);
-pub static SERVICE_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ServiceStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static SERVICE_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ServiceStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("loadBalancer", 1, r::Shape::Record(r::Ref::Static(&LOAD_BALANCER_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("conditions", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&crate::meta::v1::CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["type"]), r::Merge { merge: true, retain_keys: false, key: "type" }, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Other("eachVal", "+k8s:opaqueType") }]),
 ]) };
@@ -3335,7 +3335,7 @@ pub struct SessionAffinityConfig {
     pub client_ip: Option<Box<ClientIPConfig>>,
 }
 r::record!(SessionAffinityConfig, SESSION_AFFINITY_CONFIG, 0 client_ip);
-pub static SESSION_AFFINITY_CONFIG: r::Schema = r::Schema { name: r::Ref::Static("SessionAffinityConfig"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static SESSION_AFFINITY_CONFIG: r::Schema = r::Schema { name: r::Ref::Static("SessionAffinityConfig"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("clientIP", 1, r::Shape::Record(r::Ref::Static(&CLIENT_IP_CONFIG)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -3344,7 +3344,7 @@ pub struct SleepAction {
     pub seconds: i64,
 }
 r::record!(SleepAction, SLEEP_ACTION, 0 seconds);
-pub static SLEEP_ACTION: r::Schema = r::Schema { name: r::Ref::Static("SleepAction"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static SLEEP_ACTION: r::Schema = r::Schema { name: r::Ref::Static("SleepAction"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("seconds", 1, r::Shape::Int64, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -3357,7 +3357,7 @@ pub struct StorageOSPersistentVolumeSource {
     pub secret_ref: Option<Box<ObjectReference>>,
 }
 r::record!(StorageOSPersistentVolumeSource, STORAGE_OS_PERSISTENT_VOLUME_SOURCE, 0 volume_name, 1 volume_namespace, 2 fs_type, 3 read_only, 4 secret_ref);
-pub static STORAGE_OS_PERSISTENT_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("StorageOSPersistentVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static STORAGE_OS_PERSISTENT_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("StorageOSPersistentVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("volumeName", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("volumeNamespace", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("fsType", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -3374,7 +3374,7 @@ pub struct StorageOSVolumeSource {
     pub secret_ref: Option<Box<LocalObjectReference>>,
 }
 r::record!(StorageOSVolumeSource, STORAGE_OS_VOLUME_SOURCE, 0 volume_name, 1 volume_namespace, 2 fs_type, 3 read_only, 4 secret_ref);
-pub static STORAGE_OS_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("StorageOSVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static STORAGE_OS_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("StorageOSVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("volumeName", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("volumeNamespace", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("fsType", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -3388,7 +3388,7 @@ pub struct Sysctl {
     pub value: String,
 }
 r::record!(Sysctl, SYSCTL, 0 name, 1 value);
-pub static SYSCTL: r::Schema = r::Schema { name: r::Ref::Static("Sysctl"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static SYSCTL: r::Schema = r::Schema { name: r::Ref::Static("Sysctl"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("value", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -3399,7 +3399,7 @@ pub struct TCPSocketAction {
     pub host: String,
 }
 r::record!(TCPSocketAction, TCP_SOCKET_ACTION, 0 port, 1 host);
-pub static TCP_SOCKET_ACTION: r::Schema = r::Schema { name: r::Ref::Static("TCPSocketAction"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static TCP_SOCKET_ACTION: r::Schema = r::Schema { name: r::Ref::Static("TCPSocketAction"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("port", 1, r::Shape::IntOrString, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("host", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -3412,7 +3412,7 @@ pub struct Taint {
     pub time_added: Option<s::Time>,
 }
 r::record!(Taint, TAINT, 0 key, 1 value, 2 effect, 3 time_added);
-pub static TAINT: r::Schema = r::Schema { name: r::Ref::Static("Taint"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static TAINT: r::Schema = r::Schema { name: r::Ref::Static("Taint"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("key", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("value", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("effect", 3, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -3428,7 +3428,7 @@ pub struct Toleration {
     pub toleration_seconds: Option<i64>,
 }
 r::record!(Toleration, TOLERATION, 0 key, 1 operator, 2 value, 3 effect, 4 toleration_seconds);
-pub static TOLERATION: r::Schema = r::Schema { name: r::Ref::Static("Toleration"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static TOLERATION: r::Schema = r::Schema { name: r::Ref::Static("Toleration"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("key", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Format("k8s-label-key") }]),
     r::Field::new("operator", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("value", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -3442,7 +3442,7 @@ pub struct TopologySelectorLabelRequirement {
     pub values: r::Slice<String>,
 }
 r::record!(TopologySelectorLabelRequirement, TOPOLOGY_SELECTOR_LABEL_REQUIREMENT, 0 key, 1 values);
-pub static TOPOLOGY_SELECTOR_LABEL_REQUIREMENT: r::Schema = r::Schema { name: r::Ref::Static("TopologySelectorLabelRequirement"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static TOPOLOGY_SELECTOR_LABEL_REQUIREMENT: r::Schema = r::Schema { name: r::Ref::Static("TopologySelectorLabelRequirement"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("key", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("values", 2, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -3452,7 +3452,7 @@ pub struct TopologySelectorTerm {
     pub match_label_expressions: Vec<TopologySelectorLabelRequirement>,
 }
 r::record!(TopologySelectorTerm, TOPOLOGY_SELECTOR_TERM, 0 match_label_expressions);
-pub static TOPOLOGY_SELECTOR_TERM: r::Schema = r::Schema { name: r::Ref::Static("TopologySelectorTerm"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static TOPOLOGY_SELECTOR_TERM: r::Schema = r::Schema { name: r::Ref::Static("TopologySelectorTerm"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("matchLabelExpressions", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&TOPOLOGY_SELECTOR_LABEL_REQUIREMENT)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -3468,7 +3468,7 @@ pub struct TopologySpreadConstraint {
     pub match_label_keys: Vec<String>,
 }
 r::record!(TopologySpreadConstraint, TOPOLOGY_SPREAD_CONSTRAINT, 0 max_skew, 1 topology_key, 2 when_unsatisfiable, 3 label_selector, 4 min_domains, 5 node_affinity_policy, 6 node_taints_policy, 7 match_label_keys);
-pub static TOPOLOGY_SPREAD_CONSTRAINT: r::Schema = r::Schema { name: r::Ref::Static("TopologySpreadConstraint"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7]), fields: r::Ref::Static(&[
+pub static TOPOLOGY_SPREAD_CONSTRAINT: r::Schema = r::Schema { name: r::Ref::Static("TopologySpreadConstraint"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7]), fields: r::Ref::Static(&[
     r::Field::new("maxSkew", 1, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("topologyKey", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("whenUnsatisfiable", 3, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -3486,7 +3486,7 @@ pub struct TypedLocalObjectReference {
     pub name: String,
 }
 r::record!(TypedLocalObjectReference, TYPED_LOCAL_OBJECT_REFERENCE, 0 api_group, 1 kind, 2 name);
-pub static TYPED_LOCAL_OBJECT_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("TypedLocalObjectReference"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static TYPED_LOCAL_OBJECT_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("TypedLocalObjectReference"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("apiGroup", 1, r::Shape::String, r::Flags(r::Flags::POINTER), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("kind", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("name", 3, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -3500,7 +3500,7 @@ pub struct TypedObjectReference {
     pub namespace: Option<String>,
 }
 r::record!(TypedObjectReference, TYPED_OBJECT_REFERENCE, 0 api_group, 1 kind, 2 name, 3 namespace);
-pub static TYPED_OBJECT_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("TypedObjectReference"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static TYPED_OBJECT_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("TypedObjectReference"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("apiGroup", 1, r::Shape::String, r::Flags(r::Flags::POINTER), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("kind", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("name", 3, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -3513,7 +3513,7 @@ pub struct Volume {
     pub volume_source: VolumeSource,
 }
 r::record!(Volume, VOLUME, 0 name, 1 volume_source);
-pub static VOLUME: r::Schema = r::Schema { name: r::Ref::Static("Volume"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static VOLUME: r::Schema = r::Schema { name: r::Ref::Static("Volume"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("VolumeSource", 2, r::Shape::Record(r::Ref::Static(&VOLUME_SOURCE)), r::Flags(r::Flags::INLINE), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -3524,7 +3524,7 @@ pub struct VolumeDevice {
     pub device_path: String,
 }
 r::record!(VolumeDevice, VOLUME_DEVICE, 0 name, 1 device_path);
-pub static VOLUME_DEVICE: r::Schema = r::Schema { name: r::Ref::Static("VolumeDevice"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static VOLUME_DEVICE: r::Schema = r::Schema { name: r::Ref::Static("VolumeDevice"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("devicePath", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -3536,7 +3536,7 @@ pub struct VolumeHealthCondition {
     pub message: String,
 }
 r::record!(VolumeHealthCondition, VOLUME_HEALTH_CONDITION, 0 status, 1 reason, 2 message);
-pub static VOLUME_HEALTH_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("VolumeHealthCondition"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static VOLUME_HEALTH_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("VolumeHealthCondition"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("status", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Enum(&["Inaccessible", "DataLoss", "Degraded"]) }]),
     r::Field::new("reason", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::MaxBytes(256) }]),
     r::Field::new("message", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::MaxBytes(1024) }]),
@@ -3548,7 +3548,7 @@ pub struct VolumeHealthStatus {
     pub last_transition_time: Option<s::Time>,
 }
 r::record!(VolumeHealthStatus, VOLUME_HEALTH_STATUS, 0 health_conditions, 1 last_transition_time);
-pub static VOLUME_HEALTH_STATUS: r::Schema = r::Schema { name: r::Ref::Static("VolumeHealthStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static VOLUME_HEALTH_STATUS: r::Schema = r::Schema { name: r::Ref::Static("VolumeHealthStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("healthConditions", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&VOLUME_HEALTH_CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["status", "reason"]), r::Merge { merge: true, retain_keys: false, key: "status" }, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::MaxItems(16) }]),
     r::Field::new("lastTransitionTime", 2, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -3565,7 +3565,7 @@ pub struct VolumeMount {
     pub bind_mount_options: Vec<String>,
 }
 r::record!(VolumeMount, VOLUME_MOUNT, 0 name, 1 read_only, 2 recursive_read_only, 3 mount_path, 4 sub_path, 5 mount_propagation, 6 sub_path_expr, 7 bind_mount_options);
-pub static VOLUME_MOUNT: r::Schema = r::Schema { name: r::Ref::Static("VolumeMount"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 3, 4, 5, 6, 2, 7]), fields: r::Ref::Static(&[
+pub static VOLUME_MOUNT: r::Schema = r::Schema { name: r::Ref::Static("VolumeMount"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 3, 4, 5, 6, 2, 7]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("readOnly", 2, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("recursiveReadOnly", 7, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -3585,7 +3585,7 @@ pub struct VolumeMountStatus {
     pub volume_status: Option<Box<VolumeStatus>>,
 }
 r::record!(VolumeMountStatus, VOLUME_MOUNT_STATUS, 0 name, 1 mount_path, 2 read_only, 3 recursive_read_only, 4 volume_status);
-pub static VOLUME_MOUNT_STATUS: r::Schema = r::Schema { name: r::Ref::Static("VolumeMountStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static VOLUME_MOUNT_STATUS: r::Schema = r::Schema { name: r::Ref::Static("VolumeMountStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("mountPath", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("readOnly", 3, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -3598,7 +3598,7 @@ pub struct VolumeNodeAffinity {
     pub required: Option<Box<NodeSelector>>,
 }
 r::record!(VolumeNodeAffinity, VOLUME_NODE_AFFINITY, 0 required);
-pub static VOLUME_NODE_AFFINITY: r::Schema = r::Schema { name: r::Ref::Static("VolumeNodeAffinity"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static VOLUME_NODE_AFFINITY: r::Schema = r::Schema { name: r::Ref::Static("VolumeNodeAffinity"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("required", 1, r::Shape::Record(r::Ref::Static(&NODE_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -3612,7 +3612,7 @@ pub struct VolumeProjection {
     pub pod_certificate: Option<Box<PodCertificateProjection>>,
 }
 r::record!(VolumeProjection, VOLUME_PROJECTION, 0 secret, 1 downward_api, 2 config_map, 3 service_account_token, 4 cluster_trust_bundle, 5 pod_certificate);
-pub static VOLUME_PROJECTION: r::Schema = r::Schema { name: r::Ref::Static("VolumeProjection"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
+pub static VOLUME_PROJECTION: r::Schema = r::Schema { name: r::Ref::Static("VolumeProjection"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
     r::Field::new("secret", 1, r::Shape::Record(r::Ref::Static(&SECRET_PROJECTION)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("downwardAPI", 2, r::Shape::Record(r::Ref::Static(&DOWNWARD_API_PROJECTION)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("configMap", 3, r::Shape::Record(r::Ref::Static(&CONFIG_MAP_PROJECTION)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -3627,7 +3627,7 @@ pub struct VolumeResourceRequirements {
     pub requests: BTreeMap<String, s::Quantity>,
 }
 r::record!(VolumeResourceRequirements, VOLUME_RESOURCE_REQUIREMENTS, 0 limits, 1 requests);
-pub static VOLUME_RESOURCE_REQUIREMENTS: r::Schema = r::Schema { name: r::Ref::Static("VolumeResourceRequirements"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static VOLUME_RESOURCE_REQUIREMENTS: r::Schema = r::Schema { name: r::Ref::Static("VolumeResourceRequirements"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("limits", 1, r::Shape::Map(r::Ref::Static(&r::Shape::Quantity)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("requests", 2, r::Shape::Map(r::Ref::Static(&r::Shape::Quantity)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -3666,7 +3666,7 @@ pub struct VolumeSource {
     pub image: Option<Box<ImageVolumeSource>>,
 }
 r::record!(VolumeSource, VOLUME_SOURCE, 0 host_path, 1 empty_dir, 2 gce_persistent_disk, 3 aws_elastic_block_store, 4 git_repo, 5 secret, 6 nfs, 7 iscsi, 8 glusterfs, 9 persistent_volume_claim, 10 rbd, 11 flex_volume, 12 cinder, 13 ceph_fs, 14 flocker, 15 downward_api, 16 fc, 17 azure_file, 18 config_map, 19 vsphere_volume, 20 quobyte, 21 azure_disk, 22 photon_persistent_disk, 23 projected, 24 portworx_volume, 25 scale_io, 26 storage_os, 27 csi, 28 ephemeral, 29 image);
-pub static VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("VolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 24, 25, 23, 26, 27, 28, 29]), fields: r::Ref::Static(&[
+pub static VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("VolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 24, 25, 23, 26, 27, 28, 29]), fields: r::Ref::Static(&[
     r::Field::new("hostPath", 1, r::Shape::Record(r::Ref::Static(&HOST_PATH_VOLUME_SOURCE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("emptyDir", 2, r::Shape::Record(r::Ref::Static(&EMPTY_DIR_VOLUME_SOURCE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("gcePersistentDisk", 3, r::Shape::Record(r::Ref::Static(&GCE_PERSISTENT_DISK_VOLUME_SOURCE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -3704,7 +3704,7 @@ pub struct VolumeStatus {
     pub image: Option<Box<ImageVolumeStatus>>,
 }
 r::record!(VolumeStatus, VOLUME_STATUS, 0 image);
-pub static VOLUME_STATUS: r::Schema = r::Schema { name: r::Ref::Static("VolumeStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static VOLUME_STATUS: r::Schema = r::Schema { name: r::Ref::Static("VolumeStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("image", 1, r::Shape::Record(r::Ref::Static(&IMAGE_VOLUME_STATUS)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["ImageVolumeWithDigest"], &[]),
 ]) };
 
@@ -3716,7 +3716,7 @@ pub struct VsphereVirtualDiskVolumeSource {
     pub storage_policy_id: String,
 }
 r::record!(VsphereVirtualDiskVolumeSource, VSPHERE_VIRTUAL_DISK_VOLUME_SOURCE, 0 volume_path, 1 fs_type, 2 storage_policy_name, 3 storage_policy_id);
-pub static VSPHERE_VIRTUAL_DISK_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("VsphereVirtualDiskVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static VSPHERE_VIRTUAL_DISK_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("VsphereVirtualDiskVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("volumePath", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("fsType", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("storagePolicyName", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -3729,7 +3729,7 @@ pub struct WeightedPodAffinityTerm {
     pub pod_affinity_term: PodAffinityTerm,
 }
 r::record!(WeightedPodAffinityTerm, WEIGHTED_POD_AFFINITY_TERM, 0 weight, 1 pod_affinity_term);
-pub static WEIGHTED_POD_AFFINITY_TERM: r::Schema = r::Schema { name: r::Ref::Static("WeightedPodAffinityTerm"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static WEIGHTED_POD_AFFINITY_TERM: r::Schema = r::Schema { name: r::Ref::Static("WeightedPodAffinityTerm"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("weight", 1, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("podAffinityTerm", 2, r::Shape::Record(r::Ref::Static(&POD_AFFINITY_TERM)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -3742,7 +3742,7 @@ pub struct WindowsSecurityContextOptions {
     pub host_process: Option<bool>,
 }
 r::record!(WindowsSecurityContextOptions, WINDOWS_SECURITY_CONTEXT_OPTIONS, 0 gmsa_credential_spec_name, 1 gmsa_credential_spec, 2 run_as_user_name, 3 host_process);
-pub static WINDOWS_SECURITY_CONTEXT_OPTIONS: r::Schema = r::Schema { name: r::Ref::Static("WindowsSecurityContextOptions"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static WINDOWS_SECURITY_CONTEXT_OPTIONS: r::Schema = r::Schema { name: r::Ref::Static("WindowsSecurityContextOptions"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("gmsaCredentialSpecName", 1, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("gmsaCredentialSpec", 2, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("runAsUserName", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),

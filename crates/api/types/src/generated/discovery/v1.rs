@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -19,7 +19,7 @@ pub struct Endpoint {
     pub hints: Option<Box<EndpointHints>>,
 }
 r::record!(Endpoint, ENDPOINT, 0 addresses, 1 conditions, 2 hostname, 3 target_ref, 4 deprecated_topology, 5 node_name, 6 zone, 7 hints);
-pub static ENDPOINT: r::Schema = r::Schema { name: r::Ref::Static("Endpoint"), package: r::Ref::Static("k8s.io.api.discovery.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7]), fields: r::Ref::Static(&[
+pub static ENDPOINT: r::Schema = r::Schema { name: r::Ref::Static("Endpoint"), package: r::Ref::Static("k8s.io.api.discovery.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7]), fields: r::Ref::Static(&[
     r::Field::new("addresses", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::REQUIRED), r::ListKind::Set, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::MaxItems(100) }]),
     r::Field::new("conditions", 2, r::Shape::Record(r::Ref::Static(&ENDPOINT_CONDITIONS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("hostname", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -37,7 +37,7 @@ pub struct EndpointConditions {
     pub terminating: Option<bool>,
 }
 r::record!(EndpointConditions, ENDPOINT_CONDITIONS, 0 ready, 1 serving, 2 terminating);
-pub static ENDPOINT_CONDITIONS: r::Schema = r::Schema { name: r::Ref::Static("EndpointConditions"), package: r::Ref::Static("k8s.io.api.discovery.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static ENDPOINT_CONDITIONS: r::Schema = r::Schema { name: r::Ref::Static("EndpointConditions"), package: r::Ref::Static("k8s.io.api.discovery.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("ready", 1, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("serving", 2, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("terminating", 3, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -49,7 +49,7 @@ pub struct EndpointHints {
     pub for_nodes: Vec<ForNode>,
 }
 r::record!(EndpointHints, ENDPOINT_HINTS, 0 for_zones, 1 for_nodes);
-pub static ENDPOINT_HINTS: r::Schema = r::Schema { name: r::Ref::Static("EndpointHints"), package: r::Ref::Static("k8s.io.api.discovery.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static ENDPOINT_HINTS: r::Schema = r::Schema { name: r::Ref::Static("EndpointHints"), package: r::Ref::Static("k8s.io.api.discovery.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("forZones", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&FOR_ZONE)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("forNodes", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&FOR_NODE)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -62,7 +62,7 @@ pub struct EndpointPort {
     pub app_protocol: Option<String>,
 }
 r::record!(EndpointPort, ENDPOINT_PORT, 0 name, 1 protocol, 2 port, 3 app_protocol);
-pub static ENDPOINT_PORT: r::Schema = r::Schema { name: r::Ref::Static("EndpointPort"), package: r::Ref::Static("k8s.io.api.discovery.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static ENDPOINT_PORT: r::Schema = r::Schema { name: r::Ref::Static("EndpointPort"), package: r::Ref::Static("k8s.io.api.discovery.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("protocol", 2, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("port", 3, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -77,7 +77,7 @@ pub struct EndpointSlice {
     pub ports: r::Slice<EndpointPort>,
 }
 r::record!(EndpointSlice, ENDPOINT_SLICE, 0 metadata, 1 address_type, 2 endpoints, 3 ports);
-pub static ENDPOINT_SLICE: r::Schema = r::Schema { name: r::Ref::Static("EndpointSlice"), package: r::Ref::Static("k8s.io.api.discovery.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 2, 3, 1]), fields: r::Ref::Static(&[
+pub static ENDPOINT_SLICE: r::Schema = r::Schema { name: r::Ref::Static("EndpointSlice"), package: r::Ref::Static("k8s.io.api.discovery.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 2, 3, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("addressType", 4, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Immutable }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Enum(&[]) }]),
     r::Field::new("endpoints", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&ENDPOINT)))), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }]),
@@ -90,7 +90,7 @@ pub struct EndpointSliceList {
     pub items: r::Slice<EndpointSlice>,
 }
 r::record!(EndpointSliceList, ENDPOINT_SLICE_LIST, 0 metadata, 1 items);
-pub static ENDPOINT_SLICE_LIST: r::Schema = r::Schema { name: r::Ref::Static("EndpointSliceList"), package: r::Ref::Static("k8s.io.api.discovery.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static ENDPOINT_SLICE_LIST: r::Schema = r::Schema { name: r::Ref::Static("EndpointSliceList"), package: r::Ref::Static("k8s.io.api.discovery.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&ENDPOINT_SLICE)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -100,7 +100,7 @@ pub struct ForNode {
     pub name: String,
 }
 r::record!(ForNode, FOR_NODE, 0 name);
-pub static FOR_NODE: r::Schema = r::Schema { name: r::Ref::Static("ForNode"), package: r::Ref::Static("k8s.io.api.discovery.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static FOR_NODE: r::Schema = r::Schema { name: r::Ref::Static("ForNode"), package: r::Ref::Static("k8s.io.api.discovery.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -109,6 +109,6 @@ pub struct ForZone {
     pub name: String,
 }
 r::record!(ForZone, FOR_ZONE, 0 name);
-pub static FOR_ZONE: r::Schema = r::Schema { name: r::Ref::Static("ForZone"), package: r::Ref::Static("k8s.io.api.discovery.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static FOR_ZONE: r::Schema = r::Schema { name: r::Ref::Static("ForZone"), package: r::Ref::Static("k8s.io.api.discovery.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };

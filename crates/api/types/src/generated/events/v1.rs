@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -26,7 +26,7 @@ pub struct Event {
     pub deprecated_count: i32,
 }
 r::record!(Event, EVENT, 0 metadata, 1 event_time, 2 series, 3 reporting_controller, 4 reporting_instance, 5 action, 6 reason, 7 regarding, 8 related, 9 note, 10 type_, 11 deprecated_source, 12 deprecated_first_timestamp, 13 deprecated_last_timestamp, 14 deprecated_count);
-pub static EVENT: r::Schema = r::Schema { name: r::Ref::Static("Event"), package: r::Ref::Static("k8s.io.api.events.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]), fields: r::Ref::Static(&[
+pub static EVENT: r::Schema = r::Schema { name: r::Ref::Static("Event"), package: r::Ref::Static("k8s.io.api.events.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("eventTime", 2, r::Shape::MicroTime, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("series", 3, r::Shape::Record(r::Ref::Static(&EVENT_SERIES)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -50,7 +50,7 @@ pub struct EventList {
     pub items: r::Slice<Event>,
 }
 r::record!(EventList, EVENT_LIST, 0 metadata, 1 items);
-pub static EVENT_LIST: r::Schema = r::Schema { name: r::Ref::Static("EventList"), package: r::Ref::Static("k8s.io.api.events.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static EVENT_LIST: r::Schema = r::Schema { name: r::Ref::Static("EventList"), package: r::Ref::Static("k8s.io.api.events.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&EVENT)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -61,7 +61,7 @@ pub struct EventSeries {
     pub last_observed_time: Option<s::MicroTime>,
 }
 r::record!(EventSeries, EVENT_SERIES, 0 count, 1 last_observed_time);
-pub static EVENT_SERIES: r::Schema = r::Schema { name: r::Ref::Static("EventSeries"), package: r::Ref::Static("k8s.io.api.events.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static EVENT_SERIES: r::Schema = r::Schema { name: r::Ref::Static("EventSeries"), package: r::Ref::Static("k8s.io.api.events.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("count", 1, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lastObservedTime", 2, r::Shape::MicroTime, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };

@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -13,7 +13,7 @@ pub struct ExemptPriorityLevelConfiguration {
     pub lendable_percent: Option<i32>,
 }
 r::record!(ExemptPriorityLevelConfiguration, EXEMPT_PRIORITY_LEVEL_CONFIGURATION, 0 nominal_concurrency_shares, 1 lendable_percent);
-pub static EXEMPT_PRIORITY_LEVEL_CONFIGURATION: r::Schema = r::Schema { name: r::Ref::Static("ExemptPriorityLevelConfiguration"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static EXEMPT_PRIORITY_LEVEL_CONFIGURATION: r::Schema = r::Schema { name: r::Ref::Static("ExemptPriorityLevelConfiguration"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("nominalConcurrencyShares", 1, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lendablePercent", 2, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -23,7 +23,7 @@ pub struct FlowDistinguisherMethod {
     pub type_: String,
 }
 r::record!(FlowDistinguisherMethod, FLOW_DISTINGUISHER_METHOD, 0 type_);
-pub static FLOW_DISTINGUISHER_METHOD: r::Schema = r::Schema { name: r::Ref::Static("FlowDistinguisherMethod"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static FLOW_DISTINGUISHER_METHOD: r::Schema = r::Schema { name: r::Ref::Static("FlowDistinguisherMethod"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -34,7 +34,7 @@ pub struct FlowSchema {
     pub status: FlowSchemaStatus,
 }
 r::record!(FlowSchema, FLOW_SCHEMA, 0 metadata, 1 spec, 2 status);
-pub static FLOW_SCHEMA: r::Schema = r::Schema { name: r::Ref::Static("FlowSchema"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static FLOW_SCHEMA: r::Schema = r::Schema { name: r::Ref::Static("FlowSchema"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&FLOW_SCHEMA_SPEC)), r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&FLOW_SCHEMA_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -49,7 +49,7 @@ pub struct FlowSchemaCondition {
     pub message: String,
 }
 r::record!(FlowSchemaCondition, FLOW_SCHEMA_CONDITION, 0 type_, 1 status, 2 last_transition_time, 3 reason, 4 message);
-pub static FLOW_SCHEMA_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("FlowSchemaCondition"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static FLOW_SCHEMA_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("FlowSchemaCondition"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lastTransitionTime", 3, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -63,7 +63,7 @@ pub struct FlowSchemaList {
     pub items: r::Slice<FlowSchema>,
 }
 r::record!(FlowSchemaList, FLOW_SCHEMA_LIST, 0 metadata, 1 items);
-pub static FLOW_SCHEMA_LIST: r::Schema = r::Schema { name: r::Ref::Static("FlowSchemaList"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static FLOW_SCHEMA_LIST: r::Schema = r::Schema { name: r::Ref::Static("FlowSchemaList"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&FLOW_SCHEMA)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -76,7 +76,7 @@ pub struct FlowSchemaSpec {
     pub rules: Vec<PolicyRulesWithSubjects>,
 }
 r::record!(FlowSchemaSpec, FLOW_SCHEMA_SPEC, 0 priority_level_configuration, 1 matching_precedence, 2 distinguisher_method, 3 rules);
-pub static FLOW_SCHEMA_SPEC: r::Schema = r::Schema { name: r::Ref::Static("FlowSchemaSpec"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static FLOW_SCHEMA_SPEC: r::Schema = r::Schema { name: r::Ref::Static("FlowSchemaSpec"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("priorityLevelConfiguration", 1, r::Shape::Record(r::Ref::Static(&PRIORITY_LEVEL_CONFIGURATION_REFERENCE)), r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("matchingPrecedence", 2, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("distinguisherMethod", 3, r::Shape::Record(r::Ref::Static(&FLOW_DISTINGUISHER_METHOD)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -88,7 +88,7 @@ pub struct FlowSchemaStatus {
     pub conditions: Vec<FlowSchemaCondition>,
 }
 r::record!(FlowSchemaStatus, FLOW_SCHEMA_STATUS, 0 conditions);
-pub static FLOW_SCHEMA_STATUS: r::Schema = r::Schema { name: r::Ref::Static("FlowSchemaStatus"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static FLOW_SCHEMA_STATUS: r::Schema = r::Schema { name: r::Ref::Static("FlowSchemaStatus"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("conditions", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&FLOW_SCHEMA_CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["type"]), r::Merge { merge: true, retain_keys: false, key: "type" }, None, &[], &[]),
 ]) };
 
@@ -97,7 +97,7 @@ pub struct GroupSubject {
     pub name: String,
 }
 r::record!(GroupSubject, GROUP_SUBJECT, 0 name);
-pub static GROUP_SUBJECT: r::Schema = r::Schema { name: r::Ref::Static("GroupSubject"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static GROUP_SUBJECT: r::Schema = r::Schema { name: r::Ref::Static("GroupSubject"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -107,7 +107,7 @@ pub struct LimitResponse {
     pub queuing: Option<Box<QueuingConfiguration>>,
 }
 r::record!(LimitResponse, LIMIT_RESPONSE, 0 type_, 1 queuing);
-pub static LIMIT_RESPONSE: r::Schema = r::Schema { name: r::Ref::Static("LimitResponse"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static LIMIT_RESPONSE: r::Schema = r::Schema { name: r::Ref::Static("LimitResponse"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("modeDiscriminator", "") }]),
     r::Field::new("queuing", 2, r::Shape::Record(r::Ref::Static(&QUEUING_CONFIGURATION)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("ifMode", "(\"Queue\")=+k8s:required") }]),
 ]) };
@@ -120,7 +120,7 @@ pub struct LimitedPriorityLevelConfiguration {
     pub borrowing_limit_percent: Option<i32>,
 }
 r::record!(LimitedPriorityLevelConfiguration, LIMITED_PRIORITY_LEVEL_CONFIGURATION, 0 nominal_concurrency_shares, 1 limit_response, 2 lendable_percent, 3 borrowing_limit_percent);
-pub static LIMITED_PRIORITY_LEVEL_CONFIGURATION: r::Schema = r::Schema { name: r::Ref::Static("LimitedPriorityLevelConfiguration"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static LIMITED_PRIORITY_LEVEL_CONFIGURATION: r::Schema = r::Schema { name: r::Ref::Static("LimitedPriorityLevelConfiguration"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("nominalConcurrencyShares", 1, r::Shape::Int32, r::Flags(r::Flags::POINTER), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("limitResponse", 2, r::Shape::Record(r::Ref::Static(&LIMIT_RESPONSE)), r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lendablePercent", 3, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -133,7 +133,7 @@ pub struct NonResourcePolicyRule {
     pub non_resource_urls: r::Slice<String>,
 }
 r::record!(NonResourcePolicyRule, NON_RESOURCE_POLICY_RULE, 0 verbs, 1 non_resource_urls);
-pub static NON_RESOURCE_POLICY_RULE: r::Schema = r::Schema { name: r::Ref::Static("NonResourcePolicyRule"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static NON_RESOURCE_POLICY_RULE: r::Schema = r::Schema { name: r::Ref::Static("NonResourcePolicyRule"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("verbs", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::REQUIRED), r::ListKind::Set, r::Merge::NONE, None, &[], &[]),
     r::Field::new("nonResourceURLs", 6, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::REQUIRED), r::ListKind::Set, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -145,7 +145,7 @@ pub struct PolicyRulesWithSubjects {
     pub non_resource_rules: Vec<NonResourcePolicyRule>,
 }
 r::record!(PolicyRulesWithSubjects, POLICY_RULES_WITH_SUBJECTS, 0 subjects, 1 resource_rules, 2 non_resource_rules);
-pub static POLICY_RULES_WITH_SUBJECTS: r::Schema = r::Schema { name: r::Ref::Static("PolicyRulesWithSubjects"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static POLICY_RULES_WITH_SUBJECTS: r::Schema = r::Schema { name: r::Ref::Static("PolicyRulesWithSubjects"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("subjects", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&SUBJECT)))), r::Flags(r::Flags::REQUIRED), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resourceRules", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&RESOURCE_POLICY_RULE)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("nonResourceRules", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&NON_RESOURCE_POLICY_RULE)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
@@ -158,7 +158,7 @@ pub struct PriorityLevelConfiguration {
     pub status: PriorityLevelConfigurationStatus,
 }
 r::record!(PriorityLevelConfiguration, PRIORITY_LEVEL_CONFIGURATION, 0 metadata, 1 spec, 2 status);
-pub static PRIORITY_LEVEL_CONFIGURATION: r::Schema = r::Schema { name: r::Ref::Static("PriorityLevelConfiguration"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static PRIORITY_LEVEL_CONFIGURATION: r::Schema = r::Schema { name: r::Ref::Static("PriorityLevelConfiguration"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&PRIORITY_LEVEL_CONFIGURATION_SPEC)), r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&PRIORITY_LEVEL_CONFIGURATION_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -173,7 +173,7 @@ pub struct PriorityLevelConfigurationCondition {
     pub message: String,
 }
 r::record!(PriorityLevelConfigurationCondition, PRIORITY_LEVEL_CONFIGURATION_CONDITION, 0 type_, 1 status, 2 last_transition_time, 3 reason, 4 message);
-pub static PRIORITY_LEVEL_CONFIGURATION_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("PriorityLevelConfigurationCondition"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static PRIORITY_LEVEL_CONFIGURATION_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("PriorityLevelConfigurationCondition"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lastTransitionTime", 3, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -187,7 +187,7 @@ pub struct PriorityLevelConfigurationList {
     pub items: r::Slice<PriorityLevelConfiguration>,
 }
 r::record!(PriorityLevelConfigurationList, PRIORITY_LEVEL_CONFIGURATION_LIST, 0 metadata, 1 items);
-pub static PRIORITY_LEVEL_CONFIGURATION_LIST: r::Schema = r::Schema { name: r::Ref::Static("PriorityLevelConfigurationList"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static PRIORITY_LEVEL_CONFIGURATION_LIST: r::Schema = r::Schema { name: r::Ref::Static("PriorityLevelConfigurationList"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&PRIORITY_LEVEL_CONFIGURATION)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -197,7 +197,7 @@ pub struct PriorityLevelConfigurationReference {
     pub name: String,
 }
 r::record!(PriorityLevelConfigurationReference, PRIORITY_LEVEL_CONFIGURATION_REFERENCE, 0 name);
-pub static PRIORITY_LEVEL_CONFIGURATION_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("PriorityLevelConfigurationReference"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static PRIORITY_LEVEL_CONFIGURATION_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("PriorityLevelConfigurationReference"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -208,7 +208,7 @@ pub struct PriorityLevelConfigurationSpec {
     pub exempt: Option<Box<ExemptPriorityLevelConfiguration>>,
 }
 r::record!(PriorityLevelConfigurationSpec, PRIORITY_LEVEL_CONFIGURATION_SPEC, 0 type_, 1 limited, 2 exempt);
-pub static PRIORITY_LEVEL_CONFIGURATION_SPEC: r::Schema = r::Schema { name: r::Ref::Static("PriorityLevelConfigurationSpec"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static PRIORITY_LEVEL_CONFIGURATION_SPEC: r::Schema = r::Schema { name: r::Ref::Static("PriorityLevelConfigurationSpec"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("modeDiscriminator", "") }]),
     r::Field::new("limited", 2, r::Shape::Record(r::Ref::Static(&LIMITED_PRIORITY_LEVEL_CONFIGURATION)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("ifMode", "(\"Limited\")=+k8s:required") }]),
     r::Field::new("exempt", 3, r::Shape::Record(r::Ref::Static(&EXEMPT_PRIORITY_LEVEL_CONFIGURATION)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("ifMode", "(\"Exempt\")=+k8s:optional") }]),
@@ -219,7 +219,7 @@ pub struct PriorityLevelConfigurationStatus {
     pub conditions: Vec<PriorityLevelConfigurationCondition>,
 }
 r::record!(PriorityLevelConfigurationStatus, PRIORITY_LEVEL_CONFIGURATION_STATUS, 0 conditions);
-pub static PRIORITY_LEVEL_CONFIGURATION_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PriorityLevelConfigurationStatus"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static PRIORITY_LEVEL_CONFIGURATION_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PriorityLevelConfigurationStatus"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("conditions", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&PRIORITY_LEVEL_CONFIGURATION_CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["type"]), r::Merge { merge: true, retain_keys: false, key: "type" }, None, &[], &[]),
 ]) };
 
@@ -230,7 +230,7 @@ pub struct QueuingConfiguration {
     pub queue_length_limit: i32,
 }
 r::record!(QueuingConfiguration, QUEUING_CONFIGURATION, 0 queues, 1 hand_size, 2 queue_length_limit);
-pub static QUEUING_CONFIGURATION: r::Schema = r::Schema { name: r::Ref::Static("QueuingConfiguration"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static QUEUING_CONFIGURATION: r::Schema = r::Schema { name: r::Ref::Static("QueuingConfiguration"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("queues", 1, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("handSize", 2, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("queueLengthLimit", 3, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -245,7 +245,7 @@ pub struct ResourcePolicyRule {
     pub namespaces: r::Slice<String>,
 }
 r::record!(ResourcePolicyRule, RESOURCE_POLICY_RULE, 0 verbs, 1 api_groups, 2 resources, 3 cluster_scope, 4 namespaces);
-pub static RESOURCE_POLICY_RULE: r::Schema = r::Schema { name: r::Ref::Static("ResourcePolicyRule"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static RESOURCE_POLICY_RULE: r::Schema = r::Schema { name: r::Ref::Static("ResourcePolicyRule"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("verbs", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::REQUIRED), r::ListKind::Set, r::Merge::NONE, None, &[], &[]),
     r::Field::new("apiGroups", 2, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::REQUIRED), r::ListKind::Set, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resources", 3, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::REQUIRED), r::ListKind::Set, r::Merge::NONE, None, &[], &[]),
@@ -259,7 +259,7 @@ pub struct ServiceAccountSubject {
     pub name: String,
 }
 r::record!(ServiceAccountSubject, SERVICE_ACCOUNT_SUBJECT, 0 namespace, 1 name);
-pub static SERVICE_ACCOUNT_SUBJECT: r::Schema = r::Schema { name: r::Ref::Static("ServiceAccountSubject"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static SERVICE_ACCOUNT_SUBJECT: r::Schema = r::Schema { name: r::Ref::Static("ServiceAccountSubject"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("namespace", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("name", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -272,7 +272,7 @@ pub struct Subject {
     pub service_account: Option<Box<ServiceAccountSubject>>,
 }
 r::record!(Subject, SUBJECT, 0 kind, 1 user, 2 group, 3 service_account);
-pub static SUBJECT: r::Schema = r::Schema { name: r::Ref::Static("Subject"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static SUBJECT: r::Schema = r::Schema { name: r::Ref::Static("Subject"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("kind", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("user", 2, r::Shape::Record(r::Ref::Static(&USER_SUBJECT)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("group", 3, r::Shape::Record(r::Ref::Static(&GROUP_SUBJECT)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -284,6 +284,6 @@ pub struct UserSubject {
     pub name: String,
 }
 r::record!(UserSubject, USER_SUBJECT, 0 name);
-pub static USER_SUBJECT: r::Schema = r::Schema { name: r::Ref::Static("UserSubject"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static USER_SUBJECT: r::Schema = r::Schema { name: r::Ref::Static("UserSubject"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };

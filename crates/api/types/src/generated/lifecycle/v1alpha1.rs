@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -14,7 +14,7 @@ pub struct Eviction {
     pub status: EvictionStatus,
 }
 r::record!(Eviction, EVICTION, 0 metadata, 1 spec, 2 status);
-pub static EVICTION: r::Schema = r::Schema { name: r::Ref::Static("Eviction"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static EVICTION: r::Schema = r::Schema { name: r::Ref::Static("Eviction"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("subfield", "(name)=+k8s:format=k8s-long-name") }]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&EVICTION_SPEC)), r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&EVICTION_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -26,7 +26,7 @@ pub struct EvictionList {
     pub items: r::Slice<Eviction>,
 }
 r::record!(EvictionList, EVICTION_LIST, 0 metadata, 1 items);
-pub static EVICTION_LIST: r::Schema = r::Schema { name: r::Ref::Static("EvictionList"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static EVICTION_LIST: r::Schema = r::Schema { name: r::Ref::Static("EvictionList"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&EVICTION)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -37,7 +37,7 @@ pub struct EvictionPodReference {
     pub uid: String,
 }
 r::record!(EvictionPodReference, EVICTION_POD_REFERENCE, 0 name, 1 uid);
-pub static EVICTION_POD_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("EvictionPodReference"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static EVICTION_POD_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("EvictionPodReference"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-long-name") }]),
     r::Field::new("uid", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-uuid") }]),
 ]) };
@@ -49,7 +49,7 @@ pub struct EvictionRequest {
     pub status: EvictionRequestStatus,
 }
 r::record!(EvictionRequest, EVICTION_REQUEST, 0 metadata, 1 spec, 2 status);
-pub static EVICTION_REQUEST: r::Schema = r::Schema { name: r::Ref::Static("EvictionRequest"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static EVICTION_REQUEST: r::Schema = r::Schema { name: r::Ref::Static("EvictionRequest"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("subfield", "(name)=+k8s:format=k8s-long-name") }]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&EVICTION_REQUEST_SPEC)), r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&EVICTION_REQUEST_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -61,7 +61,7 @@ pub struct EvictionRequestList {
     pub items: r::Slice<EvictionRequest>,
 }
 r::record!(EvictionRequestList, EVICTION_REQUEST_LIST, 0 metadata, 1 items);
-pub static EVICTION_REQUEST_LIST: r::Schema = r::Schema { name: r::Ref::Static("EvictionRequestList"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static EVICTION_REQUEST_LIST: r::Schema = r::Schema { name: r::Ref::Static("EvictionRequestList"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&EVICTION_REQUEST)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -72,7 +72,7 @@ pub struct EvictionRequestPodReference {
     pub uid: String,
 }
 r::record!(EvictionRequestPodReference, EVICTION_REQUEST_POD_REFERENCE, 0 name, 1 uid);
-pub static EVICTION_REQUEST_POD_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("EvictionRequestPodReference"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static EVICTION_REQUEST_POD_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("EvictionRequestPodReference"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-long-name") }]),
     r::Field::new("uid", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-uuid") }]),
 ]) };
@@ -84,7 +84,7 @@ pub struct EvictionRequestSpec {
     pub intent: String,
 }
 r::record!(EvictionRequestSpec, EVICTION_REQUEST_SPEC, 0 target, 1 requester, 2 intent);
-pub static EVICTION_REQUEST_SPEC: r::Schema = r::Schema { name: r::Ref::Static("EvictionRequestSpec"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static EVICTION_REQUEST_SPEC: r::Schema = r::Schema { name: r::Ref::Static("EvictionRequestSpec"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("target", 1, r::Shape::Record(r::Ref::Static(&EVICTION_REQUEST_TARGET)), r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Immutable }]),
     r::Field::new("requester", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Immutable }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-prefixed-label-key") }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("customValidation", "") }]),
     r::Field::new("intent", 3, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Enum(&["Eviction", "Withdrawn"]) }]),
@@ -96,7 +96,7 @@ pub struct EvictionRequestStatus {
     pub observed_generation: Option<i64>,
 }
 r::record!(EvictionRequestStatus, EVICTION_REQUEST_STATUS, 0 conditions, 1 observed_generation);
-pub static EVICTION_REQUEST_STATUS: r::Schema = r::Schema { name: r::Ref::Static("EvictionRequestStatus"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static EVICTION_REQUEST_STATUS: r::Schema = r::Schema { name: r::Ref::Static("EvictionRequestStatus"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("conditions", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&crate::meta::v1::CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["type"]), r::Merge { merge: true, retain_keys: false, key: "type" }, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::MaxItems(100) }]),
     r::Field::new("observedGeneration", 2, r::Shape::Int64, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Minimum(1) }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("update", "NoUnset") }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("monotonic", "") }]),
 ]) };
@@ -106,7 +106,7 @@ pub struct EvictionRequestTarget {
     pub pod: Option<Box<EvictionRequestPodReference>>,
 }
 r::record!(EvictionRequestTarget, EVICTION_REQUEST_TARGET, 0 pod);
-pub static EVICTION_REQUEST_TARGET: r::Schema = r::Schema { name: r::Ref::Static("EvictionRequestTarget"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static EVICTION_REQUEST_TARGET: r::Schema = r::Schema { name: r::Ref::Static("EvictionRequestTarget"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("pod", 1, r::Shape::Record(r::Ref::Static(&EVICTION_REQUEST_POD_REFERENCE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("unionMember", "") }]),
 ]) };
 
@@ -115,7 +115,7 @@ pub struct EvictionSpec {
     pub target: EvictionTarget,
 }
 r::record!(EvictionSpec, EVICTION_SPEC, 0 target);
-pub static EVICTION_SPEC: r::Schema = r::Schema { name: r::Ref::Static("EvictionSpec"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static EVICTION_SPEC: r::Schema = r::Schema { name: r::Ref::Static("EvictionSpec"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("target", 1, r::Shape::Record(r::Ref::Static(&EVICTION_TARGET)), r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Immutable }]),
 ]) };
 
@@ -128,7 +128,7 @@ pub struct EvictionStatus {
     pub responders: Vec<ResponderStatus>,
 }
 r::record!(EvictionStatus, EVICTION_STATUS, 0 conditions, 1 observed_generation, 2 requesters, 3 target_responders, 4 responders);
-pub static EVICTION_STATUS: r::Schema = r::Schema { name: r::Ref::Static("EvictionStatus"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static EVICTION_STATUS: r::Schema = r::Schema { name: r::Ref::Static("EvictionStatus"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("conditions", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&crate::meta::v1::CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["type"]), r::Merge { merge: true, retain_keys: false, key: "type" }, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::MaxItems(100) }]),
     r::Field::new("observedGeneration", 2, r::Shape::Int64, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Minimum(1) }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("monotonic", "") }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("update", "NoUnset") }]),
     r::Field::new("requesters", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&REQUESTER)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["name"]), r::Merge { merge: true, retain_keys: false, key: "name" }, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::MaxItems(100) }]),
@@ -141,7 +141,7 @@ pub struct EvictionTarget {
     pub pod: Option<Box<EvictionPodReference>>,
 }
 r::record!(EvictionTarget, EVICTION_TARGET, 0 pod);
-pub static EVICTION_TARGET: r::Schema = r::Schema { name: r::Ref::Static("EvictionTarget"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static EVICTION_TARGET: r::Schema = r::Schema { name: r::Ref::Static("EvictionTarget"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("pod", 1, r::Shape::Record(r::Ref::Static(&EVICTION_POD_REFERENCE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("unionMember", "") }]),
 ]) };
 
@@ -151,7 +151,7 @@ pub struct Requester {
     pub intent: String,
 }
 r::record!(Requester, REQUESTER, 0 name, 1 intent);
-pub static REQUESTER: r::Schema = r::Schema { name: r::Ref::Static("Requester"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static REQUESTER: r::Schema = r::Schema { name: r::Ref::Static("Requester"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-prefixed-label-key") }]),
     r::Field::new("intent", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Enum(&["Eviction", "Withdrawn"]) }]),
 ]) };
@@ -166,7 +166,7 @@ pub struct ResponderStatus {
     pub message: Option<String>,
 }
 r::record!(ResponderStatus, RESPONDER_STATUS, 0 name, 1 start_time, 2 heartbeat_time, 3 expected_completion_time, 4 completion_time, 5 message);
-pub static RESPONDER_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ResponderStatus"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
+pub static RESPONDER_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ResponderStatus"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-prefixed-label-key") }]),
     r::Field::new("startTime", 2, r::Shape::Time, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("update", "NoModify") }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("update", "NoUnset") }]),
     r::Field::new("heartbeatTime", 3, r::Shape::Time, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }]),
@@ -182,7 +182,7 @@ pub struct TargetResponder {
     pub state: String,
 }
 r::record!(TargetResponder, TARGET_RESPONDER, 0 name, 1 priority, 2 state);
-pub static TARGET_RESPONDER: r::Schema = r::Schema { name: r::Ref::Static("TargetResponder"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static TARGET_RESPONDER: r::Schema = r::Schema { name: r::Ref::Static("TargetResponder"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-prefixed-label-key") }]),
     r::Field::new("priority", 2, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Minimum(0) }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Maximum(100000) }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("update", "NoModify") }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("update", "NoUnset") }]),
     r::Field::new("state", 3, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Enum(&["Inactive", "Active", "Interrupted", "Canceled", "Completed"]) }]),

@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -15,7 +15,7 @@ pub struct APIGroup {
     pub server_address_by_client_cidrs: Vec<ServerAddressByClientCIDR>,
 }
 r::record!(APIGroup, API_GROUP, 0 name, 1 versions, 2 preferred_version, 3 server_address_by_client_cidrs);
-pub static API_GROUP: r::Schema = r::Schema { name: r::Ref::Static("APIGroup"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static API_GROUP: r::Schema = r::Schema { name: r::Ref::Static("APIGroup"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("versions", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&GROUP_VERSION_FOR_DISCOVERY)))), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("preferredVersion", 3, r::Shape::Record(r::Ref::Static(&GROUP_VERSION_FOR_DISCOVERY)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -27,7 +27,7 @@ pub struct APIGroupList {
     pub groups: r::Slice<APIGroup>,
 }
 r::record!(APIGroupList, API_GROUP_LIST, 0 groups);
-pub static API_GROUP_LIST: r::Schema = r::Schema { name: r::Ref::Static("APIGroupList"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static API_GROUP_LIST: r::Schema = r::Schema { name: r::Ref::Static("APIGroupList"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("groups", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&API_GROUP)))), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -45,7 +45,7 @@ pub struct APIResource {
     pub storage_version_hash: String,
 }
 r::record!(APIResource, API_RESOURCE, 0 name, 1 singular_name, 2 namespaced, 3 group, 4 version, 5 kind, 6 verbs, 7 short_names, 8 categories, 9 storage_version_hash);
-pub static API_RESOURCE: r::Schema = r::Schema { name: r::Ref::Static("APIResource"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 2, 5, 6, 7, 1, 8, 3, 4, 9]), fields: r::Ref::Static(&[
+pub static API_RESOURCE: r::Schema = r::Schema { name: r::Ref::Static("APIResource"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 2, 5, 6, 7, 1, 8, 3, 4, 9]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("singularName", 6, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("namespaced", 2, r::Shape::Bool, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -64,7 +64,7 @@ pub struct APIResourceList {
     pub api_resources: r::Slice<APIResource>,
 }
 r::record!(APIResourceList, API_RESOURCE_LIST, 0 group_version, 1 api_resources);
-pub static API_RESOURCE_LIST: r::Schema = r::Schema { name: r::Ref::Static("APIResourceList"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static API_RESOURCE_LIST: r::Schema = r::Schema { name: r::Ref::Static("APIResourceList"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("groupVersion", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resources", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&API_RESOURCE)))), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -75,7 +75,7 @@ pub struct APIVersions {
     pub server_address_by_client_cidrs: r::Slice<ServerAddressByClientCIDR>,
 }
 r::record!(APIVersions, API_VERSIONS, 0 versions, 1 server_address_by_client_cidrs);
-pub static API_VERSIONS: r::Schema = r::Schema { name: r::Ref::Static("APIVersions"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static API_VERSIONS: r::Schema = r::Schema { name: r::Ref::Static("APIVersions"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("versions", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("serverAddressByClientCIDRs", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&SERVER_ADDRESS_BY_CLIENT_CIDR)))), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -90,7 +90,7 @@ pub struct Condition {
     pub message: String,
 }
 r::record!(Condition, CONDITION, 0 type_, 1 status, 2 observed_generation, 3 last_transition_time, 4 reason, 5 message);
-pub static CONDITION: r::Schema = r::Schema { name: r::Ref::Static("Condition"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
+pub static CONDITION: r::Schema = r::Schema { name: r::Ref::Static("Condition"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Required }]),
     r::Field::new("status", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Enum(&[]) }]),
     r::Field::new("observedGeneration", 3, r::Shape::Int64, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Minimum(0) }]),
@@ -106,7 +106,7 @@ pub struct CreateOptions {
     pub field_validation: String,
 }
 r::record!(CreateOptions, CREATE_OPTIONS, 0 dry_run, 1 field_manager, 2 field_validation);
-pub static CREATE_OPTIONS: r::Schema = r::Schema { name: r::Ref::Static("CreateOptions"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static CREATE_OPTIONS: r::Schema = r::Schema { name: r::Ref::Static("CreateOptions"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("dryRun", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("fieldManager", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("fieldValidation", 4, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -122,7 +122,7 @@ pub struct DeleteOptions {
     pub ignore_store_read_error_with_cluster_breaking_potential: Option<bool>,
 }
 r::record!(DeleteOptions, DELETE_OPTIONS, 0 grace_period_seconds, 1 preconditions, 2 orphan_dependents, 3 propagation_policy, 4 dry_run, 5 ignore_store_read_error_with_cluster_breaking_potential);
-pub static DELETE_OPTIONS: r::Schema = r::Schema { name: r::Ref::Static("DeleteOptions"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
+pub static DELETE_OPTIONS: r::Schema = r::Schema { name: r::Ref::Static("DeleteOptions"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
     r::Field::new("gracePeriodSeconds", 1, r::Shape::Int64, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("preconditions", 2, r::Shape::Record(r::Ref::Static(&PRECONDITIONS)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("conversion-gen", "false") }]),
     r::Field::new("orphanDependents", 3, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -138,7 +138,7 @@ pub struct FieldSelectorRequirement {
     pub values: Vec<String>,
 }
 r::record!(FieldSelectorRequirement, FIELD_SELECTOR_REQUIREMENT, 0 key, 1 operator, 2 values);
-pub static FIELD_SELECTOR_REQUIREMENT: r::Schema = r::Schema { name: r::Ref::Static("FieldSelectorRequirement"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static FIELD_SELECTOR_REQUIREMENT: r::Schema = r::Schema { name: r::Ref::Static("FieldSelectorRequirement"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("key", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("operator", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("values", 3, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
@@ -149,7 +149,7 @@ pub struct GetOptions {
     pub resource_version: String,
 }
 r::record!(GetOptions, GET_OPTIONS, 0 resource_version);
-pub static GET_OPTIONS: r::Schema = r::Schema { name: r::Ref::Static("GetOptions"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static GET_OPTIONS: r::Schema = r::Schema { name: r::Ref::Static("GetOptions"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("resourceVersion", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -159,7 +159,7 @@ pub struct GroupResource {
     pub resource: String,
 }
 r::record!(GroupResource, GROUP_RESOURCE, 0 group, 1 resource);
-pub static GROUP_RESOURCE: r::Schema = r::Schema { name: r::Ref::Static("GroupResource"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static GROUP_RESOURCE: r::Schema = r::Schema { name: r::Ref::Static("GroupResource"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("group", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resource", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -170,7 +170,7 @@ pub struct GroupVersionForDiscovery {
     pub version: String,
 }
 r::record!(GroupVersionForDiscovery, GROUP_VERSION_FOR_DISCOVERY, 0 group_version, 1 version);
-pub static GROUP_VERSION_FOR_DISCOVERY: r::Schema = r::Schema { name: r::Ref::Static("GroupVersionForDiscovery"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static GROUP_VERSION_FOR_DISCOVERY: r::Schema = r::Schema { name: r::Ref::Static("GroupVersionForDiscovery"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("groupVersion", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("version", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -182,7 +182,7 @@ pub struct GroupVersionKind {
     pub kind: String,
 }
 r::record!(GroupVersionKind, GROUP_VERSION_KIND, 0 group, 1 version, 2 kind);
-pub static GROUP_VERSION_KIND: r::Schema = r::Schema { name: r::Ref::Static("GroupVersionKind"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static GROUP_VERSION_KIND: r::Schema = r::Schema { name: r::Ref::Static("GroupVersionKind"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("group", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("version", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("kind", 3, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -195,7 +195,7 @@ pub struct GroupVersionResource {
     pub resource: String,
 }
 r::record!(GroupVersionResource, GROUP_VERSION_RESOURCE, 0 group, 1 version, 2 resource);
-pub static GROUP_VERSION_RESOURCE: r::Schema = r::Schema { name: r::Ref::Static("GroupVersionResource"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static GROUP_VERSION_RESOURCE: r::Schema = r::Schema { name: r::Ref::Static("GroupVersionResource"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("group", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("version", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resource", 3, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -207,7 +207,7 @@ pub struct LabelSelector {
     pub match_expressions: Vec<LabelSelectorRequirement>,
 }
 r::record!(LabelSelector, LABEL_SELECTOR, 0 match_labels, 1 match_expressions);
-pub static LABEL_SELECTOR: r::Schema = r::Schema { name: r::Ref::Static("LabelSelector"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static LABEL_SELECTOR: r::Schema = r::Schema { name: r::Ref::Static("LabelSelector"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("matchLabels", 1, r::Shape::Map(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("matchExpressions", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&LABEL_SELECTOR_REQUIREMENT)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -219,7 +219,7 @@ pub struct LabelSelectorRequirement {
     pub values: Vec<String>,
 }
 r::record!(LabelSelectorRequirement, LABEL_SELECTOR_REQUIREMENT, 0 key, 1 operator, 2 values);
-pub static LABEL_SELECTOR_REQUIREMENT: r::Schema = r::Schema { name: r::Ref::Static("LabelSelectorRequirement"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static LABEL_SELECTOR_REQUIREMENT: r::Schema = r::Schema { name: r::Ref::Static("LabelSelectorRequirement"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("key", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("operator", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("values", 3, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
@@ -231,7 +231,7 @@ pub struct List {
     pub items: r::Slice<s::RawJson>,
 }
 r::record!(List, LIST, 0 metadata, 1 items);
-pub static LIST: r::Schema = r::Schema { name: r::Ref::Static("List"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static LIST: r::Schema = r::Schema { name: r::Ref::Static("List"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Json)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -245,7 +245,7 @@ pub struct ListMeta {
     pub shard_info: Option<Box<ShardInfo>>,
 }
 r::record!(ListMeta, LIST_META, 0 self_link, 1 resource_version, 2 continue_, 3 remaining_item_count, 4 shard_info);
-pub static LIST_META: r::Schema = r::Schema { name: r::Ref::Static("ListMeta"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static LIST_META: r::Schema = r::Schema { name: r::Ref::Static("ListMeta"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("selfLink", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resourceVersion", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("continue", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -268,7 +268,7 @@ pub struct ListOptions {
     pub shard_selector: String,
 }
 r::record!(ListOptions, LIST_OPTIONS, 0 label_selector, 1 field_selector, 2 watch, 3 allow_watch_bookmarks, 4 resource_version, 5 resource_version_match, 6 timeout_seconds, 7 limit, 8 continue_, 9 send_initial_events, 10 shard_selector);
-pub static LIST_OPTIONS: r::Schema = r::Schema { name: r::Ref::Static("ListOptions"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 4, 6, 7, 8, 3, 5, 9, 10]), fields: r::Ref::Static(&[
+pub static LIST_OPTIONS: r::Schema = r::Schema { name: r::Ref::Static("ListOptions"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 4, 6, 7, 8, 3, 5, 9, 10]), fields: r::Ref::Static(&[
     r::Field::new("labelSelector", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("fieldSelector", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("watch", 3, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -293,7 +293,7 @@ pub struct ManagedFieldsEntry {
     pub subresource: String,
 }
 r::record!(ManagedFieldsEntry, MANAGED_FIELDS_ENTRY, 0 manager, 1 operation, 2 api_version, 3 time, 4 fields_type, 5 fields_v1, 6 subresource);
-pub static MANAGED_FIELDS_ENTRY: r::Schema = r::Schema { name: r::Ref::Static("ManagedFieldsEntry"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6]), fields: r::Ref::Static(&[
+pub static MANAGED_FIELDS_ENTRY: r::Schema = r::Schema { name: r::Ref::Static("ManagedFieldsEntry"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6]), fields: r::Ref::Static(&[
     r::Field::new("manager", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("operation", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Enum(&[]) }]),
     r::Field::new("apiVersion", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -322,7 +322,7 @@ pub struct ObjectMeta {
     pub managed_fields: Vec<ManagedFieldsEntry>,
 }
 r::record!(ObjectMeta, OBJECT_META, 0 name, 1 generate_name, 2 namespace, 3 self_link, 4 uid, 5 resource_version, 6 generation, 7 creation_timestamp, 8 deletion_timestamp, 9 deletion_grace_period_seconds, 10 labels, 11 annotations, 12 owner_references, 13 finalizers, 14 managed_fields);
-pub static OBJECT_META: r::Schema = r::Schema { name: r::Ref::Static("ObjectMeta"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]), fields: r::Ref::Static(&[
+pub static OBJECT_META: r::Schema = r::Schema { name: r::Ref::Static("ObjectMeta"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("generateName", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("namespace", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -350,7 +350,7 @@ pub struct OwnerReference {
     pub block_owner_deletion: Option<bool>,
 }
 r::record!(OwnerReference, OWNER_REFERENCE, 0 api_version, 1 kind, 2 name, 3 uid, 4 controller, 5 block_owner_deletion);
-pub static OWNER_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("OwnerReference"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[1, 2, 3, 0, 4, 5]), fields: r::Ref::Static(&[
+pub static OWNER_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("OwnerReference"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[1, 2, 3, 0, 4, 5]), fields: r::Ref::Static(&[
     r::Field::new("apiVersion", 5, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Required }]),
     r::Field::new("kind", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Required }]),
     r::Field::new("name", 3, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Required }]),
@@ -364,7 +364,7 @@ pub struct PartialObjectMetadata {
     pub metadata: ObjectMeta,
 }
 r::record!(PartialObjectMetadata, PARTIAL_OBJECT_METADATA, 0 metadata);
-pub static PARTIAL_OBJECT_METADATA: r::Schema = r::Schema { name: r::Ref::Static("PartialObjectMetadata"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static PARTIAL_OBJECT_METADATA: r::Schema = r::Schema { name: r::Ref::Static("PartialObjectMetadata"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("opaqueType", "") }]),
 ]) };
 
@@ -374,7 +374,7 @@ pub struct PartialObjectMetadataList {
     pub items: r::Slice<PartialObjectMetadata>,
 }
 r::record!(PartialObjectMetadataList, PARTIAL_OBJECT_METADATA_LIST, 0 metadata, 1 items);
-pub static PARTIAL_OBJECT_METADATA_LIST: r::Schema = r::Schema { name: r::Ref::Static("PartialObjectMetadataList"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static PARTIAL_OBJECT_METADATA_LIST: r::Schema = r::Schema { name: r::Ref::Static("PartialObjectMetadataList"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&PARTIAL_OBJECT_METADATA)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -387,7 +387,7 @@ pub struct PatchOptions {
     pub field_validation: String,
 }
 r::record!(PatchOptions, PATCH_OPTIONS, 0 dry_run, 1 force, 2 field_manager, 3 field_validation);
-pub static PATCH_OPTIONS: r::Schema = r::Schema { name: r::Ref::Static("PatchOptions"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static PATCH_OPTIONS: r::Schema = r::Schema { name: r::Ref::Static("PatchOptions"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("dryRun", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("force", 2, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("fieldManager", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -400,7 +400,7 @@ pub struct Preconditions {
     pub resource_version: Option<String>,
 }
 r::record!(Preconditions, PRECONDITIONS, 0 uid, 1 resource_version);
-pub static PRECONDITIONS: r::Schema = r::Schema { name: r::Ref::Static("Preconditions"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static PRECONDITIONS: r::Schema = r::Schema { name: r::Ref::Static("Preconditions"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("uid", 1, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resourceVersion", 2, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -411,7 +411,7 @@ pub struct ServerAddressByClientCIDR {
     pub server_address: String,
 }
 r::record!(ServerAddressByClientCIDR, SERVER_ADDRESS_BY_CLIENT_CIDR, 0 client_cidr, 1 server_address);
-pub static SERVER_ADDRESS_BY_CLIENT_CIDR: r::Schema = r::Schema { name: r::Ref::Static("ServerAddressByClientCIDR"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static SERVER_ADDRESS_BY_CLIENT_CIDR: r::Schema = r::Schema { name: r::Ref::Static("ServerAddressByClientCIDR"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("clientCIDR", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("serverAddress", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -421,7 +421,7 @@ pub struct ShardInfo {
     pub selector: String,
 }
 r::record!(ShardInfo, SHARD_INFO, 0 selector);
-pub static SHARD_INFO: r::Schema = r::Schema { name: r::Ref::Static("ShardInfo"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static SHARD_INFO: r::Schema = r::Schema { name: r::Ref::Static("ShardInfo"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("selector", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -435,7 +435,7 @@ pub struct Status {
     pub code: i32,
 }
 r::record!(Status, STATUS, 0 metadata, 1 status, 2 message, 3 reason, 4 details, 5 code);
-pub static STATUS: r::Schema = r::Schema { name: r::Ref::Static("Status"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
+pub static STATUS: r::Schema = r::Schema { name: r::Ref::Static("Status"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("message", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -451,7 +451,7 @@ pub struct StatusCause {
     pub field: String,
 }
 r::record!(StatusCause, STATUS_CAUSE, 0 type_, 1 message, 2 field);
-pub static STATUS_CAUSE: r::Schema = r::Schema { name: r::Ref::Static("StatusCause"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static STATUS_CAUSE: r::Schema = r::Schema { name: r::Ref::Static("StatusCause"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("reason", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("message", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("field", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -467,7 +467,7 @@ pub struct StatusDetails {
     pub retry_after_seconds: i32,
 }
 r::record!(StatusDetails, STATUS_DETAILS, 0 name, 1 group, 2 kind, 3 uid, 4 causes, 5 retry_after_seconds);
-pub static STATUS_DETAILS: r::Schema = r::Schema { name: r::Ref::Static("StatusDetails"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 4, 5, 3]), fields: r::Ref::Static(&[
+pub static STATUS_DETAILS: r::Schema = r::Schema { name: r::Ref::Static("StatusDetails"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 4, 5, 3]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("group", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("kind", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -481,7 +481,7 @@ pub struct TableOptions {
     pub include_object: String,
 }
 r::record!(TableOptions, TABLE_OPTIONS, 0 include_object);
-pub static TABLE_OPTIONS: r::Schema = r::Schema { name: r::Ref::Static("TableOptions"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static TABLE_OPTIONS: r::Schema = r::Schema { name: r::Ref::Static("TableOptions"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("includeObject", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -492,7 +492,7 @@ pub struct UpdateOptions {
     pub field_validation: String,
 }
 r::record!(UpdateOptions, UPDATE_OPTIONS, 0 dry_run, 1 field_manager, 2 field_validation);
-pub static UPDATE_OPTIONS: r::Schema = r::Schema { name: r::Ref::Static("UpdateOptions"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static UPDATE_OPTIONS: r::Schema = r::Schema { name: r::Ref::Static("UpdateOptions"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("dryRun", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("fieldManager", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("fieldValidation", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -504,7 +504,7 @@ pub struct WatchEvent {
     pub object: s::RawJson,
 }
 r::record!(WatchEvent, WATCH_EVENT, 0 type_, 1 object);
-pub static WATCH_EVENT: r::Schema = r::Schema { name: r::Ref::Static("WatchEvent"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static WATCH_EVENT: r::Schema = r::Schema { name: r::Ref::Static("WatchEvent"), package: r::Ref::Static("k8s.io.apimachinery.pkg.apis.meta.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("object", 2, r::Shape::Json, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };

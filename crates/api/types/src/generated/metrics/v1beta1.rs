@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -13,7 +13,7 @@ pub struct ContainerMetrics {
     pub usage: Option<BTreeMap<String, s::Quantity>>,
 }
 r::record!(ContainerMetrics, CONTAINER_METRICS, 0 name, 1 usage);
-pub static CONTAINER_METRICS: r::Schema = r::Schema { name: r::Ref::Static("ContainerMetrics"), package: r::Ref::Static("k8s.io.metrics.pkg.apis.metrics.v1beta1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static CONTAINER_METRICS: r::Schema = r::Schema { name: r::Ref::Static("ContainerMetrics"), package: r::Ref::Static("k8s.io.metrics.pkg.apis.metrics.v1beta1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("usage", 2, r::Shape::Map(r::Ref::Static(&r::Shape::Quantity)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -26,7 +26,7 @@ pub struct NodeMetrics {
     pub usage: Option<BTreeMap<String, s::Quantity>>,
 }
 r::record!(NodeMetrics, NODE_METRICS, 0 metadata, 1 timestamp, 2 window, 3 usage);
-pub static NODE_METRICS: r::Schema = r::Schema { name: r::Ref::Static("NodeMetrics"), package: r::Ref::Static("k8s.io.metrics.pkg.apis.metrics.v1beta1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static NODE_METRICS: r::Schema = r::Schema { name: r::Ref::Static("NodeMetrics"), package: r::Ref::Static("k8s.io.metrics.pkg.apis.metrics.v1beta1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("timestamp", 2, r::Shape::Time, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("window", 3, r::Shape::Duration, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -39,7 +39,7 @@ pub struct NodeMetricsList {
     pub items: r::Slice<NodeMetrics>,
 }
 r::record!(NodeMetricsList, NODE_METRICS_LIST, 0 metadata, 1 items);
-pub static NODE_METRICS_LIST: r::Schema = r::Schema { name: r::Ref::Static("NodeMetricsList"), package: r::Ref::Static("k8s.io.metrics.pkg.apis.metrics.v1beta1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static NODE_METRICS_LIST: r::Schema = r::Schema { name: r::Ref::Static("NodeMetricsList"), package: r::Ref::Static("k8s.io.metrics.pkg.apis.metrics.v1beta1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&NODE_METRICS)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -52,7 +52,7 @@ pub struct PodMetrics {
     pub containers: r::Slice<ContainerMetrics>,
 }
 r::record!(PodMetrics, POD_METRICS, 0 metadata, 1 timestamp, 2 window, 3 containers);
-pub static POD_METRICS: r::Schema = r::Schema { name: r::Ref::Static("PodMetrics"), package: r::Ref::Static("k8s.io.metrics.pkg.apis.metrics.v1beta1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static POD_METRICS: r::Schema = r::Schema { name: r::Ref::Static("PodMetrics"), package: r::Ref::Static("k8s.io.metrics.pkg.apis.metrics.v1beta1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("timestamp", 2, r::Shape::Time, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("window", 3, r::Shape::Duration, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -65,7 +65,7 @@ pub struct PodMetricsList {
     pub items: r::Slice<PodMetrics>,
 }
 r::record!(PodMetricsList, POD_METRICS_LIST, 0 metadata, 1 items);
-pub static POD_METRICS_LIST: r::Schema = r::Schema { name: r::Ref::Static("PodMetricsList"), package: r::Ref::Static("k8s.io.metrics.pkg.apis.metrics.v1beta1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static POD_METRICS_LIST: r::Schema = r::Schema { name: r::Ref::Static("PodMetricsList"), package: r::Ref::Static("k8s.io.metrics.pkg.apis.metrics.v1beta1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&POD_METRICS)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };

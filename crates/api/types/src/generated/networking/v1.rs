@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -14,7 +14,7 @@ pub struct HTTPIngressPath {
     pub backend: IngressBackend,
 }
 r::record!(HTTPIngressPath, HTTP_INGRESS_PATH, 0 path, 1 path_type, 2 backend);
-pub static HTTP_INGRESS_PATH: r::Schema = r::Schema { name: r::Ref::Static("HTTPIngressPath"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 2, 1]), fields: r::Ref::Static(&[
+pub static HTTP_INGRESS_PATH: r::Schema = r::Schema { name: r::Ref::Static("HTTPIngressPath"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 2, 1]), fields: r::Ref::Static(&[
     r::Field::new("path", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("pathType", 3, r::Shape::String, r::Flags(r::Flags::POINTER), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("backend", 2, r::Shape::Record(r::Ref::Static(&INGRESS_BACKEND)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -25,7 +25,7 @@ pub struct HTTPIngressRuleValue {
     pub paths: r::Slice<HTTPIngressPath>,
 }
 r::record!(HTTPIngressRuleValue, HTTP_INGRESS_RULE_VALUE, 0 paths);
-pub static HTTP_INGRESS_RULE_VALUE: r::Schema = r::Schema { name: r::Ref::Static("HTTPIngressRuleValue"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static HTTP_INGRESS_RULE_VALUE: r::Schema = r::Schema { name: r::Ref::Static("HTTPIngressRuleValue"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("paths", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&HTTP_INGRESS_PATH)))), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -35,7 +35,7 @@ pub struct IPAddress {
     pub spec: IPAddressSpec,
 }
 r::record!(IPAddress, IP_ADDRESS, 0 metadata, 1 spec);
-pub static IP_ADDRESS: r::Schema = r::Schema { name: r::Ref::Static("IPAddress"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static IP_ADDRESS: r::Schema = r::Schema { name: r::Ref::Static("IPAddress"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&IP_ADDRESS_SPEC)), r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -46,7 +46,7 @@ pub struct IPAddressList {
     pub items: r::Slice<IPAddress>,
 }
 r::record!(IPAddressList, IP_ADDRESS_LIST, 0 metadata, 1 items);
-pub static IP_ADDRESS_LIST: r::Schema = r::Schema { name: r::Ref::Static("IPAddressList"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static IP_ADDRESS_LIST: r::Schema = r::Schema { name: r::Ref::Static("IPAddressList"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&IP_ADDRESS)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -56,7 +56,7 @@ pub struct IPAddressSpec {
     pub parent_ref: Option<Box<ParentReference>>,
 }
 r::record!(IPAddressSpec, IP_ADDRESS_SPEC, 0 parent_ref);
-pub static IP_ADDRESS_SPEC: r::Schema = r::Schema { name: r::Ref::Static("IPAddressSpec"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static IP_ADDRESS_SPEC: r::Schema = r::Schema { name: r::Ref::Static("IPAddressSpec"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("parentRef", 1, r::Shape::Record(r::Ref::Static(&PARENT_REFERENCE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Immutable }]),
 ]) };
 
@@ -66,7 +66,7 @@ pub struct IPBlock {
     pub except: Vec<String>,
 }
 r::record!(IPBlock, IP_BLOCK, 0 cidr, 1 except);
-pub static IP_BLOCK: r::Schema = r::Schema { name: r::Ref::Static("IPBlock"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static IP_BLOCK: r::Schema = r::Schema { name: r::Ref::Static("IPBlock"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("cidr", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }]),
     r::Field::new("except", 2, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -78,7 +78,7 @@ pub struct Ingress {
     pub status: IngressStatus,
 }
 r::record!(Ingress, INGRESS, 0 metadata, 1 spec, 2 status);
-pub static INGRESS: r::Schema = r::Schema { name: r::Ref::Static("Ingress"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static INGRESS: r::Schema = r::Schema { name: r::Ref::Static("Ingress"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&INGRESS_SPEC)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&INGRESS_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -90,7 +90,7 @@ pub struct IngressBackend {
     pub resource: Option<Box<crate::core::v1::TypedLocalObjectReference>>,
 }
 r::record!(IngressBackend, INGRESS_BACKEND, 0 service, 1 resource);
-pub static INGRESS_BACKEND: r::Schema = r::Schema { name: r::Ref::Static("IngressBackend"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[1, 0]), fields: r::Ref::Static(&[
+pub static INGRESS_BACKEND: r::Schema = r::Schema { name: r::Ref::Static("IngressBackend"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[1, 0]), fields: r::Ref::Static(&[
     r::Field::new("service", 4, r::Shape::Record(r::Ref::Static(&INGRESS_SERVICE_BACKEND)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resource", 3, r::Shape::Record(r::Ref::Static(&crate::core::v1::TYPED_LOCAL_OBJECT_REFERENCE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -101,7 +101,7 @@ pub struct IngressClass {
     pub spec: IngressClassSpec,
 }
 r::record!(IngressClass, INGRESS_CLASS, 0 metadata, 1 spec);
-pub static INGRESS_CLASS: r::Schema = r::Schema { name: r::Ref::Static("IngressClass"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static INGRESS_CLASS: r::Schema = r::Schema { name: r::Ref::Static("IngressClass"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&INGRESS_CLASS_SPEC)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -112,7 +112,7 @@ pub struct IngressClassList {
     pub items: r::Slice<IngressClass>,
 }
 r::record!(IngressClassList, INGRESS_CLASS_LIST, 0 metadata, 1 items);
-pub static INGRESS_CLASS_LIST: r::Schema = r::Schema { name: r::Ref::Static("IngressClassList"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static INGRESS_CLASS_LIST: r::Schema = r::Schema { name: r::Ref::Static("IngressClassList"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&INGRESS_CLASS)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -126,7 +126,7 @@ pub struct IngressClassParametersReference {
     pub namespace: Option<String>,
 }
 r::record!(IngressClassParametersReference, INGRESS_CLASS_PARAMETERS_REFERENCE, 0 api_group, 1 kind, 2 name, 3 scope, 4 namespace);
-pub static INGRESS_CLASS_PARAMETERS_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("IngressClassParametersReference"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static INGRESS_CLASS_PARAMETERS_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("IngressClassParametersReference"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("apiGroup", 1, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("kind", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }]),
     r::Field::new("name", 3, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }]),
@@ -140,7 +140,7 @@ pub struct IngressClassSpec {
     pub parameters: Option<Box<IngressClassParametersReference>>,
 }
 r::record!(IngressClassSpec, INGRESS_CLASS_SPEC, 0 controller, 1 parameters);
-pub static INGRESS_CLASS_SPEC: r::Schema = r::Schema { name: r::Ref::Static("IngressClassSpec"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static INGRESS_CLASS_SPEC: r::Schema = r::Schema { name: r::Ref::Static("IngressClassSpec"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("controller", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("parameters", 2, r::Shape::Record(r::Ref::Static(&INGRESS_CLASS_PARAMETERS_REFERENCE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }]),
 ]) };
@@ -151,7 +151,7 @@ pub struct IngressList {
     pub items: r::Slice<Ingress>,
 }
 r::record!(IngressList, INGRESS_LIST, 0 metadata, 1 items);
-pub static INGRESS_LIST: r::Schema = r::Schema { name: r::Ref::Static("IngressList"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static INGRESS_LIST: r::Schema = r::Schema { name: r::Ref::Static("IngressList"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&INGRESS)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -163,7 +163,7 @@ pub struct IngressLoadBalancerIngress {
     pub ports: Vec<IngressPortStatus>,
 }
 r::record!(IngressLoadBalancerIngress, INGRESS_LOAD_BALANCER_INGRESS, 0 ip, 1 hostname, 2 ports);
-pub static INGRESS_LOAD_BALANCER_INGRESS: r::Schema = r::Schema { name: r::Ref::Static("IngressLoadBalancerIngress"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static INGRESS_LOAD_BALANCER_INGRESS: r::Schema = r::Schema { name: r::Ref::Static("IngressLoadBalancerIngress"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("ip", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("hostname", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("ports", 4, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&INGRESS_PORT_STATUS)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
@@ -174,7 +174,7 @@ pub struct IngressLoadBalancerStatus {
     pub ingress: Vec<IngressLoadBalancerIngress>,
 }
 r::record!(IngressLoadBalancerStatus, INGRESS_LOAD_BALANCER_STATUS, 0 ingress);
-pub static INGRESS_LOAD_BALANCER_STATUS: r::Schema = r::Schema { name: r::Ref::Static("IngressLoadBalancerStatus"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static INGRESS_LOAD_BALANCER_STATUS: r::Schema = r::Schema { name: r::Ref::Static("IngressLoadBalancerStatus"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("ingress", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&INGRESS_LOAD_BALANCER_INGRESS)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -185,7 +185,7 @@ pub struct IngressPortStatus {
     pub error: Option<String>,
 }
 r::record!(IngressPortStatus, INGRESS_PORT_STATUS, 0 port, 1 protocol, 2 error);
-pub static INGRESS_PORT_STATUS: r::Schema = r::Schema { name: r::Ref::Static("IngressPortStatus"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static INGRESS_PORT_STATUS: r::Schema = r::Schema { name: r::Ref::Static("IngressPortStatus"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("port", 1, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("protocol", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("error", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -197,7 +197,7 @@ pub struct IngressRule {
     pub ingress_rule_value: IngressRuleValue,
 }
 r::record!(IngressRule, INGRESS_RULE, 0 host, 1 ingress_rule_value);
-pub static INGRESS_RULE: r::Schema = r::Schema { name: r::Ref::Static("IngressRule"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static INGRESS_RULE: r::Schema = r::Schema { name: r::Ref::Static("IngressRule"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("host", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("IngressRuleValue", 2, r::Shape::Record(r::Ref::Static(&INGRESS_RULE_VALUE)), r::Flags(r::Flags::INLINE), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -207,7 +207,7 @@ pub struct IngressRuleValue {
     pub http: Option<Box<HTTPIngressRuleValue>>,
 }
 r::record!(IngressRuleValue, INGRESS_RULE_VALUE, 0 http);
-pub static INGRESS_RULE_VALUE: r::Schema = r::Schema { name: r::Ref::Static("IngressRuleValue"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static INGRESS_RULE_VALUE: r::Schema = r::Schema { name: r::Ref::Static("IngressRuleValue"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("http", 1, r::Shape::Record(r::Ref::Static(&HTTP_INGRESS_RULE_VALUE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -217,7 +217,7 @@ pub struct IngressServiceBackend {
     pub port: ServiceBackendPort,
 }
 r::record!(IngressServiceBackend, INGRESS_SERVICE_BACKEND, 0 name, 1 port);
-pub static INGRESS_SERVICE_BACKEND: r::Schema = r::Schema { name: r::Ref::Static("IngressServiceBackend"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static INGRESS_SERVICE_BACKEND: r::Schema = r::Schema { name: r::Ref::Static("IngressServiceBackend"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("port", 2, r::Shape::Record(r::Ref::Static(&SERVICE_BACKEND_PORT)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -230,7 +230,7 @@ pub struct IngressSpec {
     pub rules: Vec<IngressRule>,
 }
 r::record!(IngressSpec, INGRESS_SPEC, 0 ingress_class_name, 1 default_backend, 2 tls, 3 rules);
-pub static INGRESS_SPEC: r::Schema = r::Schema { name: r::Ref::Static("IngressSpec"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[1, 2, 3, 0]), fields: r::Ref::Static(&[
+pub static INGRESS_SPEC: r::Schema = r::Schema { name: r::Ref::Static("IngressSpec"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[1, 2, 3, 0]), fields: r::Ref::Static(&[
     r::Field::new("ingressClassName", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("defaultBackend", 1, r::Shape::Record(r::Ref::Static(&INGRESS_BACKEND)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("tls", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&INGRESS_TLS)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
@@ -242,7 +242,7 @@ pub struct IngressStatus {
     pub load_balancer: IngressLoadBalancerStatus,
 }
 r::record!(IngressStatus, INGRESS_STATUS, 0 load_balancer);
-pub static INGRESS_STATUS: r::Schema = r::Schema { name: r::Ref::Static("IngressStatus"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static INGRESS_STATUS: r::Schema = r::Schema { name: r::Ref::Static("IngressStatus"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("loadBalancer", 1, r::Shape::Record(r::Ref::Static(&INGRESS_LOAD_BALANCER_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -252,7 +252,7 @@ pub struct IngressTLS {
     pub secret_name: String,
 }
 r::record!(IngressTLS, INGRESS_TLS, 0 hosts, 1 secret_name);
-pub static INGRESS_TLS: r::Schema = r::Schema { name: r::Ref::Static("IngressTLS"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static INGRESS_TLS: r::Schema = r::Schema { name: r::Ref::Static("IngressTLS"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("hosts", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("secretName", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -263,7 +263,7 @@ pub struct NetworkPolicy {
     pub spec: NetworkPolicySpec,
 }
 r::record!(NetworkPolicy, NETWORK_POLICY, 0 metadata, 1 spec);
-pub static NETWORK_POLICY: r::Schema = r::Schema { name: r::Ref::Static("NetworkPolicy"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static NETWORK_POLICY: r::Schema = r::Schema { name: r::Ref::Static("NetworkPolicy"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&NETWORK_POLICY_SPEC)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -274,7 +274,7 @@ pub struct NetworkPolicyEgressRule {
     pub to: Vec<NetworkPolicyPeer>,
 }
 r::record!(NetworkPolicyEgressRule, NETWORK_POLICY_EGRESS_RULE, 0 ports, 1 to);
-pub static NETWORK_POLICY_EGRESS_RULE: r::Schema = r::Schema { name: r::Ref::Static("NetworkPolicyEgressRule"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static NETWORK_POLICY_EGRESS_RULE: r::Schema = r::Schema { name: r::Ref::Static("NetworkPolicyEgressRule"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("ports", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&NETWORK_POLICY_PORT)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("to", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&NETWORK_POLICY_PEER)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }]),
 ]) };
@@ -285,7 +285,7 @@ pub struct NetworkPolicyIngressRule {
     pub from: Vec<NetworkPolicyPeer>,
 }
 r::record!(NetworkPolicyIngressRule, NETWORK_POLICY_INGRESS_RULE, 0 ports, 1 from);
-pub static NETWORK_POLICY_INGRESS_RULE: r::Schema = r::Schema { name: r::Ref::Static("NetworkPolicyIngressRule"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static NETWORK_POLICY_INGRESS_RULE: r::Schema = r::Schema { name: r::Ref::Static("NetworkPolicyIngressRule"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("ports", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&NETWORK_POLICY_PORT)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("from", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&NETWORK_POLICY_PEER)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }]),
 ]) };
@@ -296,7 +296,7 @@ pub struct NetworkPolicyList {
     pub items: r::Slice<NetworkPolicy>,
 }
 r::record!(NetworkPolicyList, NETWORK_POLICY_LIST, 0 metadata, 1 items);
-pub static NETWORK_POLICY_LIST: r::Schema = r::Schema { name: r::Ref::Static("NetworkPolicyList"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static NETWORK_POLICY_LIST: r::Schema = r::Schema { name: r::Ref::Static("NetworkPolicyList"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&NETWORK_POLICY)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -308,7 +308,7 @@ pub struct NetworkPolicyPeer {
     pub ip_block: Option<Box<IPBlock>>,
 }
 r::record!(NetworkPolicyPeer, NETWORK_POLICY_PEER, 0 pod_selector, 1 namespace_selector, 2 ip_block);
-pub static NETWORK_POLICY_PEER: r::Schema = r::Schema { name: r::Ref::Static("NetworkPolicyPeer"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static NETWORK_POLICY_PEER: r::Schema = r::Schema { name: r::Ref::Static("NetworkPolicyPeer"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("podSelector", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("namespaceSelector", 2, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("ipBlock", 3, r::Shape::Record(r::Ref::Static(&IP_BLOCK)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }]),
@@ -321,7 +321,7 @@ pub struct NetworkPolicyPort {
     pub end_port: Option<i32>,
 }
 r::record!(NetworkPolicyPort, NETWORK_POLICY_PORT, 0 protocol, 1 port, 2 end_port);
-pub static NETWORK_POLICY_PORT: r::Schema = r::Schema { name: r::Ref::Static("NetworkPolicyPort"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static NETWORK_POLICY_PORT: r::Schema = r::Schema { name: r::Ref::Static("NetworkPolicyPort"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("protocol", 1, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("port", 2, r::Shape::IntOrString, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("endPort", 3, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -335,7 +335,7 @@ pub struct NetworkPolicySpec {
     pub policy_types: Vec<String>,
 }
 r::record!(NetworkPolicySpec, NETWORK_POLICY_SPEC, 0 pod_selector, 1 ingress, 2 egress, 3 policy_types);
-pub static NETWORK_POLICY_SPEC: r::Schema = r::Schema { name: r::Ref::Static("NetworkPolicySpec"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static NETWORK_POLICY_SPEC: r::Schema = r::Schema { name: r::Ref::Static("NetworkPolicySpec"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("podSelector", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("ingress", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&NETWORK_POLICY_INGRESS_RULE)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }]),
     r::Field::new("egress", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&NETWORK_POLICY_EGRESS_RULE)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }]),
@@ -350,7 +350,7 @@ pub struct ParentReference {
     pub name: String,
 }
 r::record!(ParentReference, PARENT_REFERENCE, 0 group, 1 resource, 2 namespace, 3 name);
-pub static PARENT_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("ParentReference"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static PARENT_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("ParentReference"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("group", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resource", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }]),
     r::Field::new("namespace", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -363,7 +363,7 @@ pub struct ServiceBackendPort {
     pub number: i32,
 }
 r::record!(ServiceBackendPort, SERVICE_BACKEND_PORT, 0 name, 1 number);
-pub static SERVICE_BACKEND_PORT: r::Schema = r::Schema { name: r::Ref::Static("ServiceBackendPort"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static SERVICE_BACKEND_PORT: r::Schema = r::Schema { name: r::Ref::Static("ServiceBackendPort"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("number", 2, r::Shape::Int32, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -375,7 +375,7 @@ pub struct ServiceCIDR {
     pub status: ServiceCIDRStatus,
 }
 r::record!(ServiceCIDR, SERVICE_CIDR, 0 metadata, 1 spec, 2 status);
-pub static SERVICE_CIDR: r::Schema = r::Schema { name: r::Ref::Static("ServiceCIDR"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static SERVICE_CIDR: r::Schema = r::Schema { name: r::Ref::Static("ServiceCIDR"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&SERVICE_CIDR_SPEC)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&SERVICE_CIDR_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -387,7 +387,7 @@ pub struct ServiceCIDRList {
     pub items: r::Slice<ServiceCIDR>,
 }
 r::record!(ServiceCIDRList, SERVICE_CIDR_LIST, 0 metadata, 1 items);
-pub static SERVICE_CIDR_LIST: r::Schema = r::Schema { name: r::Ref::Static("ServiceCIDRList"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static SERVICE_CIDR_LIST: r::Schema = r::Schema { name: r::Ref::Static("ServiceCIDRList"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&SERVICE_CIDR)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -397,7 +397,7 @@ pub struct ServiceCIDRSpec {
     pub cidrs: Vec<String>,
 }
 r::record!(ServiceCIDRSpec, SERVICE_CIDR_SPEC, 0 cidrs);
-pub static SERVICE_CIDR_SPEC: r::Schema = r::Schema { name: r::Ref::Static("ServiceCIDRSpec"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static SERVICE_CIDR_SPEC: r::Schema = r::Schema { name: r::Ref::Static("ServiceCIDRSpec"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("cidrs", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -406,6 +406,6 @@ pub struct ServiceCIDRStatus {
     pub conditions: Vec<crate::meta::v1::Condition>,
 }
 r::record!(ServiceCIDRStatus, SERVICE_CIDR_STATUS, 0 conditions);
-pub static SERVICE_CIDR_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ServiceCIDRStatus"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static SERVICE_CIDR_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ServiceCIDRStatus"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("conditions", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&crate::meta::v1::CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["type"]), r::Merge { merge: true, retain_keys: false, key: "type" }, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Other("eachVal", "+k8s:opaqueType") }]),
 ]) };

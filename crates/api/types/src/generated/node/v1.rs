@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -12,7 +12,7 @@ pub struct Overhead {
     pub pod_fixed: BTreeMap<String, s::Quantity>,
 }
 r::record!(Overhead, OVERHEAD, 0 pod_fixed);
-pub static OVERHEAD: r::Schema = r::Schema { name: r::Ref::Static("Overhead"), package: r::Ref::Static("k8s.io.api.node.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static OVERHEAD: r::Schema = r::Schema { name: r::Ref::Static("Overhead"), package: r::Ref::Static("k8s.io.api.node.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("podFixed", 1, r::Shape::Map(r::Ref::Static(&r::Shape::Quantity)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -24,7 +24,7 @@ pub struct RuntimeClass {
     pub scheduling: Option<Box<Scheduling>>,
 }
 r::record!(RuntimeClass, RUNTIME_CLASS, 0 metadata, 1 handler, 2 overhead, 3 scheduling);
-pub static RUNTIME_CLASS: r::Schema = r::Schema { name: r::Ref::Static("RuntimeClass"), package: r::Ref::Static("k8s.io.api.node.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static RUNTIME_CLASS: r::Schema = r::Schema { name: r::Ref::Static("RuntimeClass"), package: r::Ref::Static("k8s.io.api.node.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("handler", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Format("k8s-short-name") }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Immutable }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }]),
     r::Field::new("overhead", 3, r::Shape::Record(r::Ref::Static(&OVERHEAD)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -37,7 +37,7 @@ pub struct RuntimeClassList {
     pub items: r::Slice<RuntimeClass>,
 }
 r::record!(RuntimeClassList, RUNTIME_CLASS_LIST, 0 metadata, 1 items);
-pub static RUNTIME_CLASS_LIST: r::Schema = r::Schema { name: r::Ref::Static("RuntimeClassList"), package: r::Ref::Static("k8s.io.api.node.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static RUNTIME_CLASS_LIST: r::Schema = r::Schema { name: r::Ref::Static("RuntimeClassList"), package: r::Ref::Static("k8s.io.api.node.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&RUNTIME_CLASS)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -48,7 +48,7 @@ pub struct Scheduling {
     pub tolerations: Vec<crate::core::v1::Toleration>,
 }
 r::record!(Scheduling, SCHEDULING, 0 node_selector, 1 tolerations);
-pub static SCHEDULING: r::Schema = r::Schema { name: r::Ref::Static("Scheduling"), package: r::Ref::Static("k8s.io.api.node.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static SCHEDULING: r::Schema = r::Schema { name: r::Ref::Static("Scheduling"), package: r::Ref::Static("k8s.io.api.node.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("nodeSelector", 1, r::Shape::Map(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("tolerations", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&crate::core::v1::TOLERATION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Optional }]),
 ]) };

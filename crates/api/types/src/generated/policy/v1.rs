@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -13,7 +13,7 @@ pub struct Eviction {
     pub delete_options: Option<Box<crate::meta::v1::DeleteOptions>>,
 }
 r::record!(Eviction, EVICTION, 0 metadata, 1 delete_options);
-pub static EVICTION: r::Schema = r::Schema { name: r::Ref::Static("Eviction"), package: r::Ref::Static("k8s.io.api.policy.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static EVICTION: r::Schema = r::Schema { name: r::Ref::Static("Eviction"), package: r::Ref::Static("k8s.io.api.policy.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("opaqueType", "") }]),
     r::Field::new("deleteOptions", 2, r::Shape::Record(r::Ref::Static(&crate::meta::v1::DELETE_OPTIONS)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -25,7 +25,7 @@ pub struct PodDisruptionBudget {
     pub status: PodDisruptionBudgetStatus,
 }
 r::record!(PodDisruptionBudget, POD_DISRUPTION_BUDGET, 0 metadata, 1 spec, 2 status);
-pub static POD_DISRUPTION_BUDGET: r::Schema = r::Schema { name: r::Ref::Static("PodDisruptionBudget"), package: r::Ref::Static("k8s.io.api.policy.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static POD_DISRUPTION_BUDGET: r::Schema = r::Schema { name: r::Ref::Static("PodDisruptionBudget"), package: r::Ref::Static("k8s.io.api.policy.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&POD_DISRUPTION_BUDGET_SPEC)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&POD_DISRUPTION_BUDGET_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -37,7 +37,7 @@ pub struct PodDisruptionBudgetList {
     pub items: r::Slice<PodDisruptionBudget>,
 }
 r::record!(PodDisruptionBudgetList, POD_DISRUPTION_BUDGET_LIST, 0 metadata, 1 items);
-pub static POD_DISRUPTION_BUDGET_LIST: r::Schema = r::Schema { name: r::Ref::Static("PodDisruptionBudgetList"), package: r::Ref::Static("k8s.io.api.policy.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static POD_DISRUPTION_BUDGET_LIST: r::Schema = r::Schema { name: r::Ref::Static("PodDisruptionBudgetList"), package: r::Ref::Static("k8s.io.api.policy.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&POD_DISRUPTION_BUDGET)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -50,7 +50,7 @@ pub struct PodDisruptionBudgetSpec {
     pub unhealthy_pod_eviction_policy: Option<String>,
 }
 r::record!(PodDisruptionBudgetSpec, POD_DISRUPTION_BUDGET_SPEC, 0 min_available, 1 selector, 2 max_unavailable, 3 unhealthy_pod_eviction_policy);
-pub static POD_DISRUPTION_BUDGET_SPEC: r::Schema = r::Schema { name: r::Ref::Static("PodDisruptionBudgetSpec"), package: r::Ref::Static("k8s.io.api.policy.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static POD_DISRUPTION_BUDGET_SPEC: r::Schema = r::Schema { name: r::Ref::Static("PodDisruptionBudgetSpec"), package: r::Ref::Static("k8s.io.api.policy.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("minAvailable", 1, r::Shape::IntOrString, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("selector", 2, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge { merge: false, retain_keys: false, key: "" }, None, &[], &[]),
     r::Field::new("maxUnavailable", 3, r::Shape::IntOrString, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -68,7 +68,7 @@ pub struct PodDisruptionBudgetStatus {
     pub conditions: Vec<crate::meta::v1::Condition>,
 }
 r::record!(PodDisruptionBudgetStatus, POD_DISRUPTION_BUDGET_STATUS, 0 observed_generation, 1 disrupted_pods, 2 disruptions_allowed, 3 current_healthy, 4 desired_healthy, 5 expected_pods, 6 conditions);
-pub static POD_DISRUPTION_BUDGET_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PodDisruptionBudgetStatus"), package: r::Ref::Static("k8s.io.api.policy.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6]), fields: r::Ref::Static(&[
+pub static POD_DISRUPTION_BUDGET_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PodDisruptionBudgetStatus"), package: r::Ref::Static("k8s.io.api.policy.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6]), fields: r::Ref::Static(&[
     r::Field::new("observedGeneration", 1, r::Shape::Int64, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("disruptedPods", 2, r::Shape::Map(r::Ref::Static(&r::Shape::Time)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("disruptionsAllowed", 3, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),

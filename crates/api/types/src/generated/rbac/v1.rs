@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -12,7 +12,7 @@ pub struct AggregationRule {
     pub cluster_role_selectors: Vec<crate::meta::v1::LabelSelector>,
 }
 r::record!(AggregationRule, AGGREGATION_RULE, 0 cluster_role_selectors);
-pub static AGGREGATION_RULE: r::Schema = r::Schema { name: r::Ref::Static("AggregationRule"), package: r::Ref::Static("k8s.io.api.rbac.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static AGGREGATION_RULE: r::Schema = r::Schema { name: r::Ref::Static("AggregationRule"), package: r::Ref::Static("k8s.io.api.rbac.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("clusterRoleSelectors", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -23,7 +23,7 @@ pub struct ClusterRole {
     pub aggregation_rule: Option<Box<AggregationRule>>,
 }
 r::record!(ClusterRole, CLUSTER_ROLE, 0 metadata, 1 rules, 2 aggregation_rule);
-pub static CLUSTER_ROLE: r::Schema = r::Schema { name: r::Ref::Static("ClusterRole"), package: r::Ref::Static("k8s.io.api.rbac.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static CLUSTER_ROLE: r::Schema = r::Schema { name: r::Ref::Static("ClusterRole"), package: r::Ref::Static("k8s.io.api.rbac.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("rules", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&POLICY_RULE)))), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }]),
     r::Field::new("aggregationRule", 3, r::Shape::Record(r::Ref::Static(&AGGREGATION_RULE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -36,7 +36,7 @@ pub struct ClusterRoleBinding {
     pub role_ref: RoleRef,
 }
 r::record!(ClusterRoleBinding, CLUSTER_ROLE_BINDING, 0 metadata, 1 subjects, 2 role_ref);
-pub static CLUSTER_ROLE_BINDING: r::Schema = r::Schema { name: r::Ref::Static("ClusterRoleBinding"), package: r::Ref::Static("k8s.io.api.rbac.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static CLUSTER_ROLE_BINDING: r::Schema = r::Schema { name: r::Ref::Static("ClusterRoleBinding"), package: r::Ref::Static("k8s.io.api.rbac.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("subjects", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&SUBJECT)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }]),
     r::Field::new("roleRef", 3, r::Shape::Record(r::Ref::Static(&ROLE_REF)), r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Immutable }]),
@@ -48,7 +48,7 @@ pub struct ClusterRoleBindingList {
     pub items: r::Slice<ClusterRoleBinding>,
 }
 r::record!(ClusterRoleBindingList, CLUSTER_ROLE_BINDING_LIST, 0 metadata, 1 items);
-pub static CLUSTER_ROLE_BINDING_LIST: r::Schema = r::Schema { name: r::Ref::Static("ClusterRoleBindingList"), package: r::Ref::Static("k8s.io.api.rbac.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static CLUSTER_ROLE_BINDING_LIST: r::Schema = r::Schema { name: r::Ref::Static("ClusterRoleBindingList"), package: r::Ref::Static("k8s.io.api.rbac.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&CLUSTER_ROLE_BINDING)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -59,7 +59,7 @@ pub struct ClusterRoleList {
     pub items: r::Slice<ClusterRole>,
 }
 r::record!(ClusterRoleList, CLUSTER_ROLE_LIST, 0 metadata, 1 items);
-pub static CLUSTER_ROLE_LIST: r::Schema = r::Schema { name: r::Ref::Static("ClusterRoleList"), package: r::Ref::Static("k8s.io.api.rbac.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static CLUSTER_ROLE_LIST: r::Schema = r::Schema { name: r::Ref::Static("ClusterRoleList"), package: r::Ref::Static("k8s.io.api.rbac.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&CLUSTER_ROLE)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -73,7 +73,7 @@ pub struct PolicyRule {
     pub non_resource_urls: Vec<String>,
 }
 r::record!(PolicyRule, POLICY_RULE, 0 verbs, 1 api_groups, 2 resources, 3 resource_names, 4 non_resource_urls);
-pub static POLICY_RULE: r::Schema = r::Schema { name: r::Ref::Static("PolicyRule"), package: r::Ref::Static("k8s.io.api.rbac.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static POLICY_RULE: r::Schema = r::Schema { name: r::Ref::Static("PolicyRule"), package: r::Ref::Static("k8s.io.api.rbac.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("verbs", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::REQUIRED), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }]),
     r::Field::new("apiGroups", 2, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resources", 3, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
@@ -87,7 +87,7 @@ pub struct Role {
     pub rules: r::Slice<PolicyRule>,
 }
 r::record!(Role, ROLE, 0 metadata, 1 rules);
-pub static ROLE: r::Schema = r::Schema { name: r::Ref::Static("Role"), package: r::Ref::Static("k8s.io.api.rbac.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static ROLE: r::Schema = r::Schema { name: r::Ref::Static("Role"), package: r::Ref::Static("k8s.io.api.rbac.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("rules", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&POLICY_RULE)))), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }]),
 ]) };
@@ -99,7 +99,7 @@ pub struct RoleBinding {
     pub role_ref: RoleRef,
 }
 r::record!(RoleBinding, ROLE_BINDING, 0 metadata, 1 subjects, 2 role_ref);
-pub static ROLE_BINDING: r::Schema = r::Schema { name: r::Ref::Static("RoleBinding"), package: r::Ref::Static("k8s.io.api.rbac.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static ROLE_BINDING: r::Schema = r::Schema { name: r::Ref::Static("RoleBinding"), package: r::Ref::Static("k8s.io.api.rbac.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("subjects", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&SUBJECT)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }]),
     r::Field::new("roleRef", 3, r::Shape::Record(r::Ref::Static(&ROLE_REF)), r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Immutable }]),
@@ -111,7 +111,7 @@ pub struct RoleBindingList {
     pub items: r::Slice<RoleBinding>,
 }
 r::record!(RoleBindingList, ROLE_BINDING_LIST, 0 metadata, 1 items);
-pub static ROLE_BINDING_LIST: r::Schema = r::Schema { name: r::Ref::Static("RoleBindingList"), package: r::Ref::Static("k8s.io.api.rbac.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static ROLE_BINDING_LIST: r::Schema = r::Schema { name: r::Ref::Static("RoleBindingList"), package: r::Ref::Static("k8s.io.api.rbac.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&ROLE_BINDING)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -122,7 +122,7 @@ pub struct RoleList {
     pub items: r::Slice<Role>,
 }
 r::record!(RoleList, ROLE_LIST, 0 metadata, 1 items);
-pub static ROLE_LIST: r::Schema = r::Schema { name: r::Ref::Static("RoleList"), package: r::Ref::Static("k8s.io.api.rbac.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static ROLE_LIST: r::Schema = r::Schema { name: r::Ref::Static("RoleList"), package: r::Ref::Static("k8s.io.api.rbac.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&ROLE)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -134,7 +134,7 @@ pub struct RoleRef {
     pub name: String,
 }
 r::record!(RoleRef, ROLE_REF, 0 api_group, 1 kind, 2 name);
-pub static ROLE_REF: r::Schema = r::Schema { name: r::Ref::Static("RoleRef"), package: r::Ref::Static("k8s.io.api.rbac.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static ROLE_REF: r::Schema = r::Schema { name: r::Ref::Static("RoleRef"), package: r::Ref::Static("k8s.io.api.rbac.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("apiGroup", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("kind", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("name", 3, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }]),
@@ -148,7 +148,7 @@ pub struct Subject {
     pub namespace: String,
 }
 r::record!(Subject, SUBJECT, 0 kind, 1 api_group, 2 name, 3 namespace);
-pub static SUBJECT: r::Schema = r::Schema { name: r::Ref::Static("Subject"), package: r::Ref::Static("k8s.io.api.rbac.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static SUBJECT: r::Schema = r::Schema { name: r::Ref::Static("Subject"), package: r::Ref::Static("k8s.io.api.rbac.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("kind", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("apiGroup", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("name", 3, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }]),

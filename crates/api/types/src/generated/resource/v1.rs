@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -18,7 +18,7 @@ pub struct AllocatedDeviceStatus {
     pub network_data: Option<Box<NetworkDeviceData>>,
 }
 r::record!(AllocatedDeviceStatus, ALLOCATED_DEVICE_STATUS, 0 driver, 1 pool, 2 device, 3 share_id, 4 conditions, 5 data, 6 network_data);
-pub static ALLOCATED_DEVICE_STATUS: r::Schema = r::Schema { name: r::Ref::Static("AllocatedDeviceStatus"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 4, 5, 6, 3]), fields: r::Ref::Static(&[
+pub static ALLOCATED_DEVICE_STATUS: r::Schema = r::Schema { name: r::Ref::Static("AllocatedDeviceStatus"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 4, 5, 6, 3]), fields: r::Ref::Static(&[
     r::Field::new("driver", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("pool", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("device", 3, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -35,7 +35,7 @@ pub struct AllocationResult {
     pub allocation_timestamp: Option<s::Time>,
 }
 r::record!(AllocationResult, ALLOCATION_RESULT, 0 devices, 1 node_selector, 2 allocation_timestamp);
-pub static ALLOCATION_RESULT: r::Schema = r::Schema { name: r::Ref::Static("AllocationResult"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static ALLOCATION_RESULT: r::Schema = r::Schema { name: r::Ref::Static("AllocationResult"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("devices", 1, r::Shape::Record(r::Ref::Static(&DEVICE_ALLOCATION_RESULT)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("nodeSelector", 3, r::Shape::Record(r::Ref::Static(&crate::core::v1::NODE_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("allocationTimestamp", 5, r::Shape::Time, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["DRADeviceBindingConditions", "DRAResourceClaimDeviceStatus"], &[]),
@@ -46,7 +46,7 @@ pub struct CELDeviceSelector {
     pub expression: String,
 }
 r::record!(CELDeviceSelector, CEL_DEVICE_SELECTOR, 0 expression);
-pub static CEL_DEVICE_SELECTOR: r::Schema = r::Schema { name: r::Ref::Static("CELDeviceSelector"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static CEL_DEVICE_SELECTOR: r::Schema = r::Schema { name: r::Ref::Static("CELDeviceSelector"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("expression", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -57,7 +57,7 @@ pub struct CapacityRequestPolicy {
     pub valid_range: Option<Box<CapacityRequestPolicyRange>>,
 }
 r::record!(CapacityRequestPolicy, CAPACITY_REQUEST_POLICY, 0 default_, 1 valid_values, 2 valid_range);
-pub static CAPACITY_REQUEST_POLICY: r::Schema = r::Schema { name: r::Ref::Static("CapacityRequestPolicy"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static CAPACITY_REQUEST_POLICY: r::Schema = r::Schema { name: r::Ref::Static("CapacityRequestPolicy"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("default", 1, r::Shape::Quantity, r::Flags(r::Flags::POINTER), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("validValues", 3, r::Shape::List(r::Ref::Static(&r::Shape::Quantity)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("validRange", 4, r::Shape::Record(r::Ref::Static(&CAPACITY_REQUEST_POLICY_RANGE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -70,7 +70,7 @@ pub struct CapacityRequestPolicyRange {
     pub step: Option<s::Quantity>,
 }
 r::record!(CapacityRequestPolicyRange, CAPACITY_REQUEST_POLICY_RANGE, 0 min, 1 max, 2 step);
-pub static CAPACITY_REQUEST_POLICY_RANGE: r::Schema = r::Schema { name: r::Ref::Static("CapacityRequestPolicyRange"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static CAPACITY_REQUEST_POLICY_RANGE: r::Schema = r::Schema { name: r::Ref::Static("CapacityRequestPolicyRange"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("min", 1, r::Shape::Quantity, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("max", 2, r::Shape::Quantity, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("step", 3, r::Shape::Quantity, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -81,7 +81,7 @@ pub struct CapacityRequirements {
     pub requests: BTreeMap<String, s::Quantity>,
 }
 r::record!(CapacityRequirements, CAPACITY_REQUIREMENTS, 0 requests);
-pub static CAPACITY_REQUIREMENTS: r::Schema = r::Schema { name: r::Ref::Static("CapacityRequirements"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static CAPACITY_REQUIREMENTS: r::Schema = r::Schema { name: r::Ref::Static("CapacityRequirements"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("requests", 1, r::Shape::Map(r::Ref::Static(&r::Shape::Quantity)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -90,7 +90,7 @@ pub struct Counter {
     pub value: s::Quantity,
 }
 r::record!(Counter, COUNTER, 0 value);
-pub static COUNTER: r::Schema = r::Schema { name: r::Ref::Static("Counter"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static COUNTER: r::Schema = r::Schema { name: r::Ref::Static("Counter"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("value", 1, r::Shape::Quantity, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -100,7 +100,7 @@ pub struct CounterSet {
     pub counters: BTreeMap<String, Counter>,
 }
 r::record!(CounterSet, COUNTER_SET, 0 name, 1 counters);
-pub static COUNTER_SET: r::Schema = r::Schema { name: r::Ref::Static("CounterSet"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static COUNTER_SET: r::Schema = r::Schema { name: r::Ref::Static("CounterSet"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Format("k8s-short-name") }]),
     r::Field::new("counters", 2, r::Shape::Map(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&COUNTER)))), r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("eachKey", "+k8s:format=k8s-short-name") }]),
 ]) };
@@ -122,7 +122,7 @@ pub struct Device {
     pub node_allocatable_resources: BTreeMap<String, NodeAllocatableResource>,
 }
 r::record!(Device, DEVICE, 0 name, 1 attributes, 2 capacity, 3 consumes_counters, 4 node_name, 5 node_selector, 6 all_nodes, 7 taints, 8 binds_to_node, 9 binding_conditions, 10 binding_failure_conditions, 11 allow_multiple_allocations, 12 node_allocatable_resources);
-pub static DEVICE: r::Schema = r::Schema { name: r::Ref::Static("Device"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]), fields: r::Ref::Static(&[
+pub static DEVICE: r::Schema = r::Schema { name: r::Ref::Static("Device"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("attributes", 2, r::Shape::Map(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&DEVICE_ATTRIBUTE)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }]),
     r::Field::new("capacity", 3, r::Shape::Map(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&DEVICE_CAPACITY)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -145,7 +145,7 @@ pub struct DeviceAllocationConfiguration {
     pub device_configuration: DeviceConfiguration,
 }
 r::record!(DeviceAllocationConfiguration, DEVICE_ALLOCATION_CONFIGURATION, 0 source, 1 requests, 2 device_configuration);
-pub static DEVICE_ALLOCATION_CONFIGURATION: r::Schema = r::Schema { name: r::Ref::Static("DeviceAllocationConfiguration"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static DEVICE_ALLOCATION_CONFIGURATION: r::Schema = r::Schema { name: r::Ref::Static("DeviceAllocationConfiguration"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("source", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Enum(&["FromClass", "FromClaim"]) }]),
     r::Field::new("requests", 2, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("unique", "set") }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::MaxItems(32) }]),
     r::Field::new("DeviceConfiguration", 3, r::Shape::Record(r::Ref::Static(&DEVICE_CONFIGURATION)), r::Flags(r::Flags::INLINE), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -157,7 +157,7 @@ pub struct DeviceAllocationResult {
     pub config: Vec<DeviceAllocationConfiguration>,
 }
 r::record!(DeviceAllocationResult, DEVICE_ALLOCATION_RESULT, 0 results, 1 config);
-pub static DEVICE_ALLOCATION_RESULT: r::Schema = r::Schema { name: r::Ref::Static("DeviceAllocationResult"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static DEVICE_ALLOCATION_RESULT: r::Schema = r::Schema { name: r::Ref::Static("DeviceAllocationResult"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("results", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&DEVICE_REQUEST_ALLOCATION_RESULT)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::MaxItems(32) }]),
     r::Field::new("config", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&DEVICE_ALLOCATION_CONFIGURATION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::MaxItems(64) }]),
 ]) };
@@ -174,7 +174,7 @@ pub struct DeviceAttribute {
     pub version_values: Vec<String>,
 }
 r::record!(DeviceAttribute, DEVICE_ATTRIBUTE, 0 int_value, 1 bool_value, 2 string_value, 3 version_value, 4 int_values, 5 bool_values, 6 string_values, 7 version_values);
-pub static DEVICE_ATTRIBUTE: r::Schema = r::Schema { name: r::Ref::Static("DeviceAttribute"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7]), fields: r::Ref::Static(&[
+pub static DEVICE_ATTRIBUTE: r::Schema = r::Schema { name: r::Ref::Static("DeviceAttribute"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7]), fields: r::Ref::Static(&[
     r::Field::new("int", 2, r::Shape::Int64, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("unionMember", "") }]),
     r::Field::new("bool", 3, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("unionMember", "") }]),
     r::Field::new("string", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("unionMember", "") }]),
@@ -191,7 +191,7 @@ pub struct DeviceCapacity {
     pub request_policy: Option<Box<CapacityRequestPolicy>>,
 }
 r::record!(DeviceCapacity, DEVICE_CAPACITY, 0 value, 1 request_policy);
-pub static DEVICE_CAPACITY: r::Schema = r::Schema { name: r::Ref::Static("DeviceCapacity"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static DEVICE_CAPACITY: r::Schema = r::Schema { name: r::Ref::Static("DeviceCapacity"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("value", 1, r::Shape::Quantity, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("requestPolicy", 2, r::Shape::Record(r::Ref::Static(&CAPACITY_REQUEST_POLICY)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["DRAConsumableCapacity"], &[]),
 ]) };
@@ -203,7 +203,7 @@ pub struct DeviceClaim {
     pub config: Vec<DeviceClaimConfiguration>,
 }
 r::record!(DeviceClaim, DEVICE_CLAIM, 0 requests, 1 constraints, 2 config);
-pub static DEVICE_CLAIM: r::Schema = r::Schema { name: r::Ref::Static("DeviceClaim"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static DEVICE_CLAIM: r::Schema = r::Schema { name: r::Ref::Static("DeviceClaim"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("requests", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&DEVICE_REQUEST)))), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("unique", "map") }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::MaxItems(32) }]),
     r::Field::new("constraints", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&DEVICE_CONSTRAINT)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::MaxItems(32) }]),
     r::Field::new("config", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&DEVICE_CLAIM_CONFIGURATION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::MaxItems(32) }]),
@@ -215,7 +215,7 @@ pub struct DeviceClaimConfiguration {
     pub device_configuration: DeviceConfiguration,
 }
 r::record!(DeviceClaimConfiguration, DEVICE_CLAIM_CONFIGURATION, 0 requests, 1 device_configuration);
-pub static DEVICE_CLAIM_CONFIGURATION: r::Schema = r::Schema { name: r::Ref::Static("DeviceClaimConfiguration"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static DEVICE_CLAIM_CONFIGURATION: r::Schema = r::Schema { name: r::Ref::Static("DeviceClaimConfiguration"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("requests", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("unique", "set") }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::MaxItems(32) }]),
     r::Field::new("DeviceConfiguration", 2, r::Shape::Record(r::Ref::Static(&DEVICE_CONFIGURATION)), r::Flags(r::Flags::INLINE), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -226,7 +226,7 @@ pub struct DeviceClass {
     pub spec: DeviceClassSpec,
 }
 r::record!(DeviceClass, DEVICE_CLASS, 0 metadata, 1 spec);
-pub static DEVICE_CLASS: r::Schema = r::Schema { name: r::Ref::Static("DeviceClass"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static DEVICE_CLASS: r::Schema = r::Schema { name: r::Ref::Static("DeviceClass"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("subfield", "(name)=+k8s:optional") }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("subfield", "(name)=+k8s:format=k8s-long-name") }]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&DEVICE_CLASS_SPEC)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -236,7 +236,7 @@ pub struct DeviceClassConfiguration {
     pub device_configuration: DeviceConfiguration,
 }
 r::record!(DeviceClassConfiguration, DEVICE_CLASS_CONFIGURATION, 0 device_configuration);
-pub static DEVICE_CLASS_CONFIGURATION: r::Schema = r::Schema { name: r::Ref::Static("DeviceClassConfiguration"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static DEVICE_CLASS_CONFIGURATION: r::Schema = r::Schema { name: r::Ref::Static("DeviceClassConfiguration"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("DeviceConfiguration", 1, r::Shape::Record(r::Ref::Static(&DEVICE_CONFIGURATION)), r::Flags(r::Flags::INLINE), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -246,7 +246,7 @@ pub struct DeviceClassList {
     pub items: r::Slice<DeviceClass>,
 }
 r::record!(DeviceClassList, DEVICE_CLASS_LIST, 0 metadata, 1 items);
-pub static DEVICE_CLASS_LIST: r::Schema = r::Schema { name: r::Ref::Static("DeviceClassList"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static DEVICE_CLASS_LIST: r::Schema = r::Schema { name: r::Ref::Static("DeviceClassList"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&DEVICE_CLASS)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -258,7 +258,7 @@ pub struct DeviceClassSpec {
     pub extended_resource_name: Option<String>,
 }
 r::record!(DeviceClassSpec, DEVICE_CLASS_SPEC, 0 selectors, 1 config, 2 extended_resource_name);
-pub static DEVICE_CLASS_SPEC: r::Schema = r::Schema { name: r::Ref::Static("DeviceClassSpec"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static DEVICE_CLASS_SPEC: r::Schema = r::Schema { name: r::Ref::Static("DeviceClassSpec"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("selectors", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&DEVICE_SELECTOR)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::MaxItems(32) }]),
     r::Field::new("config", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&DEVICE_CLASS_CONFIGURATION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::MaxItems(32) }]),
     r::Field::new("extendedResourceName", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["DRAExtendedResource"], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Format("k8s-extended-resource-name") }]),
@@ -269,7 +269,7 @@ pub struct DeviceConfiguration {
     pub opaque: Option<Box<OpaqueDeviceConfiguration>>,
 }
 r::record!(DeviceConfiguration, DEVICE_CONFIGURATION, 0 opaque);
-pub static DEVICE_CONFIGURATION: r::Schema = r::Schema { name: r::Ref::Static("DeviceConfiguration"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static DEVICE_CONFIGURATION: r::Schema = r::Schema { name: r::Ref::Static("DeviceConfiguration"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("opaque", 1, r::Shape::Record(r::Ref::Static(&OPAQUE_DEVICE_CONFIGURATION)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }]),
 ]) };
 
@@ -280,7 +280,7 @@ pub struct DeviceConstraint {
     pub distinct_attribute: Option<String>,
 }
 r::record!(DeviceConstraint, DEVICE_CONSTRAINT, 0 requests, 1 match_attribute, 2 distinct_attribute);
-pub static DEVICE_CONSTRAINT: r::Schema = r::Schema { name: r::Ref::Static("DeviceConstraint"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static DEVICE_CONSTRAINT: r::Schema = r::Schema { name: r::Ref::Static("DeviceConstraint"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("requests", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("unique", "set") }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::MaxItems(32) }]),
     r::Field::new("matchAttribute", 2, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Format("k8s-resource-fully-qualified-name") }]),
     r::Field::new("distinctAttribute", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["DRAConsumableCapacity"], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Format("k8s-resource-fully-qualified-name") }]),
@@ -293,7 +293,7 @@ pub struct DeviceCounterConsumption {
     pub compatibility_groups: Vec<String>,
 }
 r::record!(DeviceCounterConsumption, DEVICE_COUNTER_CONSUMPTION, 0 counter_set, 1 counters, 2 compatibility_groups);
-pub static DEVICE_COUNTER_CONSUMPTION: r::Schema = r::Schema { name: r::Ref::Static("DeviceCounterConsumption"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static DEVICE_COUNTER_CONSUMPTION: r::Schema = r::Schema { name: r::Ref::Static("DeviceCounterConsumption"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("counterSet", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Format("k8s-short-name") }]),
     r::Field::new("counters", 2, r::Shape::Map(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&COUNTER)))), r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("eachKey", "+k8s:format=k8s-short-name") }]),
     r::Field::new("compatibilityGroups", 3, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &["DRADeviceCompatibilityGroups"], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::MaxItems(2) }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("unique", "set") }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("eachVal", "+k8s:format=k8s-short-name") }]),
@@ -305,7 +305,7 @@ pub struct DeviceDerivedAttribute {
     pub expression: String,
 }
 r::record!(DeviceDerivedAttribute, DEVICE_DERIVED_ATTRIBUTE, 0 name, 1 expression);
-pub static DEVICE_DERIVED_ATTRIBUTE: r::Schema = r::Schema { name: r::Ref::Static("DeviceDerivedAttribute"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static DEVICE_DERIVED_ATTRIBUTE: r::Schema = r::Schema { name: r::Ref::Static("DeviceDerivedAttribute"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-resource-fully-qualified-name") }]),
     r::Field::new("expression", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }]),
 ]) };
@@ -317,7 +317,7 @@ pub struct DeviceRequest {
     pub first_available: Vec<DeviceSubRequest>,
 }
 r::record!(DeviceRequest, DEVICE_REQUEST, 0 name, 1 exactly, 2 first_available);
-pub static DEVICE_REQUEST: r::Schema = r::Schema { name: r::Ref::Static("DeviceRequest"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static DEVICE_REQUEST: r::Schema = r::Schema { name: r::Ref::Static("DeviceRequest"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("exactly", 2, r::Shape::Record(r::Ref::Static(&EXACT_DEVICE_REQUEST)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }]),
     r::Field::new("firstAvailable", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&DEVICE_SUB_REQUEST)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &["DRAPrioritizedList"], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("unique", "map") }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::MaxItems(8) }]),
@@ -338,7 +338,7 @@ pub struct DeviceRequestAllocationResult {
     pub skip_node_operations: Vec<String>,
 }
 r::record!(DeviceRequestAllocationResult, DEVICE_REQUEST_ALLOCATION_RESULT, 0 request, 1 driver, 2 pool, 3 device, 4 admin_access, 5 tolerations, 6 binding_conditions, 7 binding_failure_conditions, 8 share_id, 9 consumed_capacity, 10 skip_node_operations);
-pub static DEVICE_REQUEST_ALLOCATION_RESULT: r::Schema = r::Schema { name: r::Ref::Static("DeviceRequestAllocationResult"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]), fields: r::Ref::Static(&[
+pub static DEVICE_REQUEST_ALLOCATION_RESULT: r::Schema = r::Schema { name: r::Ref::Static("DeviceRequestAllocationResult"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]), fields: r::Ref::Static(&[
     r::Field::new("request", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("driver", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Format("k8s-long-name-caseless") }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::MaxLength(63) }]),
     r::Field::new("pool", 3, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Format("k8s-resource-pool-name") }]),
@@ -357,7 +357,7 @@ pub struct DeviceSelector {
     pub cel: Option<Box<CELDeviceSelector>>,
 }
 r::record!(DeviceSelector, DEVICE_SELECTOR, 0 cel);
-pub static DEVICE_SELECTOR: r::Schema = r::Schema { name: r::Ref::Static("DeviceSelector"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static DEVICE_SELECTOR: r::Schema = r::Schema { name: r::Ref::Static("DeviceSelector"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("cel", 1, r::Shape::Record(r::Ref::Static(&CEL_DEVICE_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -373,7 +373,7 @@ pub struct DeviceSubRequest {
     pub derived_attributes: Vec<DeviceDerivedAttribute>,
 }
 r::record!(DeviceSubRequest, DEVICE_SUB_REQUEST, 0 name, 1 device_class_name, 2 selectors, 3 allocation_mode, 4 count, 5 tolerations, 6 capacity, 7 derived_attributes);
-pub static DEVICE_SUB_REQUEST: r::Schema = r::Schema { name: r::Ref::Static("DeviceSubRequest"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7]), fields: r::Ref::Static(&[
+pub static DEVICE_SUB_REQUEST: r::Schema = r::Schema { name: r::Ref::Static("DeviceSubRequest"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("deviceClassName", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Format("k8s-long-name") }]),
     r::Field::new("selectors", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&DEVICE_SELECTOR)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::MaxItems(32) }]),
@@ -392,7 +392,7 @@ pub struct DeviceTaint {
     pub time_added: Option<s::Time>,
 }
 r::record!(DeviceTaint, DEVICE_TAINT, 0 key, 1 value, 2 effect, 3 time_added);
-pub static DEVICE_TAINT: r::Schema = r::Schema { name: r::Ref::Static("DeviceTaint"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static DEVICE_TAINT: r::Schema = r::Schema { name: r::Ref::Static("DeviceTaint"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("key", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("value", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("effect", 3, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Enum(&["None", "NoSchedule", "NoExecute"]) }]),
@@ -406,7 +406,7 @@ pub struct DeviceTaintRule {
     pub status: DeviceTaintRuleStatus,
 }
 r::record!(DeviceTaintRule, DEVICE_TAINT_RULE, 0 metadata, 1 spec, 2 status);
-pub static DEVICE_TAINT_RULE: r::Schema = r::Schema { name: r::Ref::Static("DeviceTaintRule"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static DEVICE_TAINT_RULE: r::Schema = r::Schema { name: r::Ref::Static("DeviceTaintRule"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&DEVICE_TAINT_RULE_SPEC)), r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&DEVICE_TAINT_RULE_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -418,7 +418,7 @@ pub struct DeviceTaintRuleList {
     pub items: r::Slice<DeviceTaintRule>,
 }
 r::record!(DeviceTaintRuleList, DEVICE_TAINT_RULE_LIST, 0 metadata, 1 items);
-pub static DEVICE_TAINT_RULE_LIST: r::Schema = r::Schema { name: r::Ref::Static("DeviceTaintRuleList"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static DEVICE_TAINT_RULE_LIST: r::Schema = r::Schema { name: r::Ref::Static("DeviceTaintRuleList"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&DEVICE_TAINT_RULE)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -429,7 +429,7 @@ pub struct DeviceTaintRuleSpec {
     pub taint: DeviceTaint,
 }
 r::record!(DeviceTaintRuleSpec, DEVICE_TAINT_RULE_SPEC, 0 device_selector, 1 taint);
-pub static DEVICE_TAINT_RULE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("DeviceTaintRuleSpec"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static DEVICE_TAINT_RULE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("DeviceTaintRuleSpec"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("deviceSelector", 1, r::Shape::Record(r::Ref::Static(&DEVICE_TAINT_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("taint", 2, r::Shape::Record(r::Ref::Static(&DEVICE_TAINT)), r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -439,7 +439,7 @@ pub struct DeviceTaintRuleStatus {
     pub conditions: Vec<crate::meta::v1::Condition>,
 }
 r::record!(DeviceTaintRuleStatus, DEVICE_TAINT_RULE_STATUS, 0 conditions);
-pub static DEVICE_TAINT_RULE_STATUS: r::Schema = r::Schema { name: r::Ref::Static("DeviceTaintRuleStatus"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static DEVICE_TAINT_RULE_STATUS: r::Schema = r::Schema { name: r::Ref::Static("DeviceTaintRuleStatus"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("conditions", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&crate::meta::v1::CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["type"]), r::Merge { merge: true, retain_keys: false, key: "type" }, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Optional }]),
 ]) };
 
@@ -450,7 +450,7 @@ pub struct DeviceTaintSelector {
     pub device: Option<String>,
 }
 r::record!(DeviceTaintSelector, DEVICE_TAINT_SELECTOR, 0 driver, 1 pool, 2 device);
-pub static DEVICE_TAINT_SELECTOR: r::Schema = r::Schema { name: r::Ref::Static("DeviceTaintSelector"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static DEVICE_TAINT_SELECTOR: r::Schema = r::Schema { name: r::Ref::Static("DeviceTaintSelector"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("driver", 2, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("pool", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("device", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -465,7 +465,7 @@ pub struct DeviceToleration {
     pub toleration_seconds: Option<i64>,
 }
 r::record!(DeviceToleration, DEVICE_TOLERATION, 0 key, 1 operator, 2 value, 3 effect, 4 toleration_seconds);
-pub static DEVICE_TOLERATION: r::Schema = r::Schema { name: r::Ref::Static("DeviceToleration"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static DEVICE_TOLERATION: r::Schema = r::Schema { name: r::Ref::Static("DeviceToleration"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("key", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Format("k8s-label-key") }]),
     r::Field::new("operator", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, Some(r::Ref::Static("\"Equal\"")), &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Enum(&["Exists", "Equal"]) }]),
     r::Field::new("value", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -485,7 +485,7 @@ pub struct ExactDeviceRequest {
     pub derived_attributes: Vec<DeviceDerivedAttribute>,
 }
 r::record!(ExactDeviceRequest, EXACT_DEVICE_REQUEST, 0 device_class_name, 1 selectors, 2 allocation_mode, 3 count, 4 admin_access, 5 tolerations, 6 capacity, 7 derived_attributes);
-pub static EXACT_DEVICE_REQUEST: r::Schema = r::Schema { name: r::Ref::Static("ExactDeviceRequest"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7]), fields: r::Ref::Static(&[
+pub static EXACT_DEVICE_REQUEST: r::Schema = r::Schema { name: r::Ref::Static("ExactDeviceRequest"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7]), fields: r::Ref::Static(&[
     r::Field::new("deviceClassName", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("selectors", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&DEVICE_SELECTOR)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::MaxItems(32) }]),
     r::Field::new("allocationMode", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Enum(&[]) }]),
@@ -503,7 +503,7 @@ pub struct NetworkDeviceData {
     pub hardware_address: String,
 }
 r::record!(NetworkDeviceData, NETWORK_DEVICE_DATA, 0 interface_name, 1 ips, 2 hardware_address);
-pub static NETWORK_DEVICE_DATA: r::Schema = r::Schema { name: r::Ref::Static("NetworkDeviceData"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static NETWORK_DEVICE_DATA: r::Schema = r::Schema { name: r::Ref::Static("NetworkDeviceData"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("interfaceName", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::MaxBytes(256) }]),
     r::Field::new("ips", 2, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("unique", "set") }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::MaxItems(16) }]),
     r::Field::new("hardwareAddress", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::MaxBytes(128) }]),
@@ -516,7 +516,7 @@ pub struct NodeAllocatableMapping {
     pub device_multiplier: Option<s::Quantity>,
 }
 r::record!(NodeAllocatableMapping, NODE_ALLOCATABLE_MAPPING, 0 capacity_key, 1 capacity_multiplier, 2 device_multiplier);
-pub static NODE_ALLOCATABLE_MAPPING: r::Schema = r::Schema { name: r::Ref::Static("NodeAllocatableMapping"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static NODE_ALLOCATABLE_MAPPING: r::Schema = r::Schema { name: r::Ref::Static("NodeAllocatableMapping"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("capacityKey", 1, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("unionMember", "") }, r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Other("dependentRequired", "(\"capacityMultiplier\")") }]),
     r::Field::new("capacityMultiplier", 2, r::Shape::Quantity, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Other("dependentRequired", "(\"capacityKey\")") }]),
     r::Field::new("deviceMultiplier", 3, r::Shape::Quantity, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("unionMember", "") }]),
@@ -528,7 +528,7 @@ pub struct NodeAllocatableOverhead {
     pub per_container: Option<s::Quantity>,
 }
 r::record!(NodeAllocatableOverhead, NODE_ALLOCATABLE_OVERHEAD, 0 per_pod, 1 per_container);
-pub static NODE_ALLOCATABLE_OVERHEAD: r::Schema = r::Schema { name: r::Ref::Static("NodeAllocatableOverhead"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static NODE_ALLOCATABLE_OVERHEAD: r::Schema = r::Schema { name: r::Ref::Static("NodeAllocatableOverhead"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("perPod", 1, r::Shape::Quantity, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }]),
     r::Field::new("perContainer", 2, r::Shape::Quantity, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }]),
 ]) };
@@ -539,7 +539,7 @@ pub struct NodeAllocatableResource {
     pub overhead: Option<Box<NodeAllocatableOverhead>>,
 }
 r::record!(NodeAllocatableResource, NODE_ALLOCATABLE_RESOURCE, 0 mapping, 1 overhead);
-pub static NODE_ALLOCATABLE_RESOURCE: r::Schema = r::Schema { name: r::Ref::Static("NodeAllocatableResource"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static NODE_ALLOCATABLE_RESOURCE: r::Schema = r::Schema { name: r::Ref::Static("NodeAllocatableResource"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("mapping", 3, r::Shape::Record(r::Ref::Static(&NODE_ALLOCATABLE_MAPPING)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }]),
     r::Field::new("overhead", 4, r::Shape::Record(r::Ref::Static(&NODE_ALLOCATABLE_OVERHEAD)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }]),
 ]) };
@@ -550,7 +550,7 @@ pub struct OpaqueDeviceConfiguration {
     pub parameters: s::RawJson,
 }
 r::record!(OpaqueDeviceConfiguration, OPAQUE_DEVICE_CONFIGURATION, 0 driver, 1 parameters);
-pub static OPAQUE_DEVICE_CONFIGURATION: r::Schema = r::Schema { name: r::Ref::Static("OpaqueDeviceConfiguration"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static OPAQUE_DEVICE_CONFIGURATION: r::Schema = r::Schema { name: r::Ref::Static("OpaqueDeviceConfiguration"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("driver", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Format("k8s-long-name-caseless") }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::MaxLength(63) }]),
     r::Field::new("parameters", 2, r::Shape::Json, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -562,7 +562,7 @@ pub struct ResourceClaim {
     pub status: ResourceClaimStatus,
 }
 r::record!(ResourceClaim, RESOURCE_CLAIM, 0 metadata, 1 spec, 2 status);
-pub static RESOURCE_CLAIM: r::Schema = r::Schema { name: r::Ref::Static("ResourceClaim"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static RESOURCE_CLAIM: r::Schema = r::Schema { name: r::Ref::Static("ResourceClaim"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&RESOURCE_CLAIM_SPEC)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Immutable }]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&RESOURCE_CLAIM_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -576,7 +576,7 @@ pub struct ResourceClaimConsumerReference {
     pub uid: String,
 }
 r::record!(ResourceClaimConsumerReference, RESOURCE_CLAIM_CONSUMER_REFERENCE, 0 api_group, 1 resource, 2 name, 3 uid);
-pub static RESOURCE_CLAIM_CONSUMER_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("ResourceClaimConsumerReference"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static RESOURCE_CLAIM_CONSUMER_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("ResourceClaimConsumerReference"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("apiGroup", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resource", 3, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("name", 4, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -589,7 +589,7 @@ pub struct ResourceClaimList {
     pub items: r::Slice<ResourceClaim>,
 }
 r::record!(ResourceClaimList, RESOURCE_CLAIM_LIST, 0 metadata, 1 items);
-pub static RESOURCE_CLAIM_LIST: r::Schema = r::Schema { name: r::Ref::Static("ResourceClaimList"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static RESOURCE_CLAIM_LIST: r::Schema = r::Schema { name: r::Ref::Static("ResourceClaimList"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&RESOURCE_CLAIM)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -599,7 +599,7 @@ pub struct ResourceClaimSpec {
     pub devices: DeviceClaim,
 }
 r::record!(ResourceClaimSpec, RESOURCE_CLAIM_SPEC, 0 devices);
-pub static RESOURCE_CLAIM_SPEC: r::Schema = r::Schema { name: r::Ref::Static("ResourceClaimSpec"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static RESOURCE_CLAIM_SPEC: r::Schema = r::Schema { name: r::Ref::Static("ResourceClaimSpec"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("devices", 1, r::Shape::Record(r::Ref::Static(&DEVICE_CLAIM)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -610,7 +610,7 @@ pub struct ResourceClaimStatus {
     pub devices: Vec<AllocatedDeviceStatus>,
 }
 r::record!(ResourceClaimStatus, RESOURCE_CLAIM_STATUS, 0 allocation, 1 reserved_for, 2 devices);
-pub static RESOURCE_CLAIM_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ResourceClaimStatus"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static RESOURCE_CLAIM_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ResourceClaimStatus"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("allocation", 1, r::Shape::Record(r::Ref::Static(&ALLOCATION_RESULT)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("update", "NoModify") }]),
     r::Field::new("reservedFor", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&RESOURCE_CLAIM_CONSUMER_REFERENCE)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["uid"]), r::Merge { merge: true, retain_keys: false, key: "uid" }, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::MaxItems(256) }]),
     r::Field::new("devices", 4, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&ALLOCATED_DEVICE_STATUS)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["driver", "device", "pool", "shareID"]), r::Merge::NONE, None, &["DRAResourceClaimDeviceStatus"], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }]),
@@ -622,7 +622,7 @@ pub struct ResourceClaimTemplate {
     pub spec: ResourceClaimTemplateSpec,
 }
 r::record!(ResourceClaimTemplate, RESOURCE_CLAIM_TEMPLATE, 0 metadata, 1 spec);
-pub static RESOURCE_CLAIM_TEMPLATE: r::Schema = r::Schema { name: r::Ref::Static("ResourceClaimTemplate"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static RESOURCE_CLAIM_TEMPLATE: r::Schema = r::Schema { name: r::Ref::Static("ResourceClaimTemplate"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&RESOURCE_CLAIM_TEMPLATE_SPEC)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -633,7 +633,7 @@ pub struct ResourceClaimTemplateList {
     pub items: r::Slice<ResourceClaimTemplate>,
 }
 r::record!(ResourceClaimTemplateList, RESOURCE_CLAIM_TEMPLATE_LIST, 0 metadata, 1 items);
-pub static RESOURCE_CLAIM_TEMPLATE_LIST: r::Schema = r::Schema { name: r::Ref::Static("ResourceClaimTemplateList"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static RESOURCE_CLAIM_TEMPLATE_LIST: r::Schema = r::Schema { name: r::Ref::Static("ResourceClaimTemplateList"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&RESOURCE_CLAIM_TEMPLATE)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -644,7 +644,7 @@ pub struct ResourceClaimTemplateSpec {
     pub spec: ResourceClaimSpec,
 }
 r::record!(ResourceClaimTemplateSpec, RESOURCE_CLAIM_TEMPLATE_SPEC, 0 metadata, 1 spec);
-pub static RESOURCE_CLAIM_TEMPLATE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("ResourceClaimTemplateSpec"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static RESOURCE_CLAIM_TEMPLATE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("ResourceClaimTemplateSpec"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("opaqueType", "") }]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&RESOURCE_CLAIM_SPEC)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -656,7 +656,7 @@ pub struct ResourcePool {
     pub resource_slice_count: i64,
 }
 r::record!(ResourcePool, RESOURCE_POOL, 0 name, 1 generation, 2 resource_slice_count);
-pub static RESOURCE_POOL: r::Schema = r::Schema { name: r::Ref::Static("ResourcePool"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static RESOURCE_POOL: r::Schema = r::Schema { name: r::Ref::Static("ResourcePool"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("generation", 2, r::Shape::Int64, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resourceSliceCount", 3, r::Shape::Int64, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -668,7 +668,7 @@ pub struct ResourceSlice {
     pub spec: ResourceSliceSpec,
 }
 r::record!(ResourceSlice, RESOURCE_SLICE, 0 metadata, 1 spec);
-pub static RESOURCE_SLICE: r::Schema = r::Schema { name: r::Ref::Static("ResourceSlice"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static RESOURCE_SLICE: r::Schema = r::Schema { name: r::Ref::Static("ResourceSlice"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&RESOURCE_SLICE_SPEC)), r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -679,7 +679,7 @@ pub struct ResourceSliceList {
     pub items: r::Slice<ResourceSlice>,
 }
 r::record!(ResourceSliceList, RESOURCE_SLICE_LIST, 0 metadata, 1 items);
-pub static RESOURCE_SLICE_LIST: r::Schema = r::Schema { name: r::Ref::Static("ResourceSliceList"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static RESOURCE_SLICE_LIST: r::Schema = r::Schema { name: r::Ref::Static("ResourceSliceList"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&RESOURCE_SLICE)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -698,7 +698,7 @@ pub struct ResourceSliceSpec {
     pub skip_node_operations: Vec<String>,
 }
 r::record!(ResourceSliceSpec, RESOURCE_SLICE_SPEC, 0 driver, 1 pool, 2 node_name, 3 node_selector, 4 all_nodes, 5 devices, 6 per_device_node_selection, 7 shared_counters, 8 partition_type_attribute, 9 skip_node_operations);
-pub static RESOURCE_SLICE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("ResourceSliceSpec"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]), fields: r::Ref::Static(&[
+pub static RESOURCE_SLICE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("ResourceSliceSpec"), package: r::Ref::Static("k8s.io.api.resource.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]), fields: r::Ref::Static(&[
     r::Field::new("driver", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("pool", 2, r::Shape::Record(r::Ref::Static(&RESOURCE_POOL)), r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("nodeName", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),

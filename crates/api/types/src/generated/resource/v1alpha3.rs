@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -15,7 +15,7 @@ pub struct DeviceTaint {
     pub time_added: Option<s::Time>,
 }
 r::record!(DeviceTaint, DEVICE_TAINT, 0 key, 1 value, 2 effect, 3 time_added);
-pub static DEVICE_TAINT: r::Schema = r::Schema { name: r::Ref::Static("DeviceTaint"), package: r::Ref::Static("k8s.io.api.resource.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static DEVICE_TAINT: r::Schema = r::Schema { name: r::Ref::Static("DeviceTaint"), package: r::Ref::Static("k8s.io.api.resource.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("key", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("value", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("effect", 3, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Enum(&["None", "NoSchedule", "NoExecute"]) }]),
@@ -29,7 +29,7 @@ pub struct DeviceTaintRule {
     pub status: DeviceTaintRuleStatus,
 }
 r::record!(DeviceTaintRule, DEVICE_TAINT_RULE, 0 metadata, 1 spec, 2 status);
-pub static DEVICE_TAINT_RULE: r::Schema = r::Schema { name: r::Ref::Static("DeviceTaintRule"), package: r::Ref::Static("k8s.io.api.resource.v1alpha3"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static DEVICE_TAINT_RULE: r::Schema = r::Schema { name: r::Ref::Static("DeviceTaintRule"), package: r::Ref::Static("k8s.io.api.resource.v1alpha3"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&DEVICE_TAINT_RULE_SPEC)), r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&DEVICE_TAINT_RULE_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -41,7 +41,7 @@ pub struct DeviceTaintRuleList {
     pub items: r::Slice<DeviceTaintRule>,
 }
 r::record!(DeviceTaintRuleList, DEVICE_TAINT_RULE_LIST, 0 metadata, 1 items);
-pub static DEVICE_TAINT_RULE_LIST: r::Schema = r::Schema { name: r::Ref::Static("DeviceTaintRuleList"), package: r::Ref::Static("k8s.io.api.resource.v1alpha3"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static DEVICE_TAINT_RULE_LIST: r::Schema = r::Schema { name: r::Ref::Static("DeviceTaintRuleList"), package: r::Ref::Static("k8s.io.api.resource.v1alpha3"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&DEVICE_TAINT_RULE)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -52,7 +52,7 @@ pub struct DeviceTaintRuleSpec {
     pub taint: DeviceTaint,
 }
 r::record!(DeviceTaintRuleSpec, DEVICE_TAINT_RULE_SPEC, 0 device_selector, 1 taint);
-pub static DEVICE_TAINT_RULE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("DeviceTaintRuleSpec"), package: r::Ref::Static("k8s.io.api.resource.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static DEVICE_TAINT_RULE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("DeviceTaintRuleSpec"), package: r::Ref::Static("k8s.io.api.resource.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("deviceSelector", 1, r::Shape::Record(r::Ref::Static(&DEVICE_TAINT_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("taint", 2, r::Shape::Record(r::Ref::Static(&DEVICE_TAINT)), r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -62,7 +62,7 @@ pub struct DeviceTaintRuleStatus {
     pub conditions: Vec<crate::meta::v1::Condition>,
 }
 r::record!(DeviceTaintRuleStatus, DEVICE_TAINT_RULE_STATUS, 0 conditions);
-pub static DEVICE_TAINT_RULE_STATUS: r::Schema = r::Schema { name: r::Ref::Static("DeviceTaintRuleStatus"), package: r::Ref::Static("k8s.io.api.resource.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static DEVICE_TAINT_RULE_STATUS: r::Schema = r::Schema { name: r::Ref::Static("DeviceTaintRuleStatus"), package: r::Ref::Static("k8s.io.api.resource.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("conditions", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&crate::meta::v1::CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["type"]), r::Merge { merge: true, retain_keys: false, key: "type" }, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Optional }]),
 ]) };
 
@@ -73,7 +73,7 @@ pub struct DeviceTaintSelector {
     pub device: Option<String>,
 }
 r::record!(DeviceTaintSelector, DEVICE_TAINT_SELECTOR, 0 driver, 1 pool, 2 device);
-pub static DEVICE_TAINT_SELECTOR: r::Schema = r::Schema { name: r::Ref::Static("DeviceTaintSelector"), package: r::Ref::Static("k8s.io.api.resource.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static DEVICE_TAINT_SELECTOR: r::Schema = r::Schema { name: r::Ref::Static("DeviceTaintSelector"), package: r::Ref::Static("k8s.io.api.resource.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("driver", 2, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("pool", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("device", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -87,7 +87,7 @@ pub struct PartitionTypeStatus {
     pub allocatable: Option<i32>,
 }
 r::record!(PartitionTypeStatus, PARTITION_TYPE_STATUS, 0 attribute, 1 type_, 2 total, 3 allocatable);
-pub static PARTITION_TYPE_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PartitionTypeStatus"), package: r::Ref::Static("k8s.io.api.resource.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[1, 2, 3, 0]), fields: r::Ref::Static(&[
+pub static PARTITION_TYPE_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PartitionTypeStatus"), package: r::Ref::Static("k8s.io.api.resource.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[1, 2, 3, 0]), fields: r::Ref::Static(&[
     r::Field::new("attribute", 4, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }]),
     r::Field::new("type", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }]),
     r::Field::new("total", 2, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Minimum(0) }]),
@@ -110,7 +110,7 @@ pub struct PoolStatus {
     pub shareable_summary: Option<Box<ShareableSummaryStatus>>,
 }
 r::record!(PoolStatus, POOL_STATUS, 0 driver, 1 pool_name, 2 generation, 3 resource_slice_count, 4 total_devices, 5 allocated_devices, 6 available_devices, 7 unavailable_devices, 8 node_name, 9 validation_error, 10 partition_summary, 11 shareable_summary);
-pub static POOL_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PoolStatus"), package: r::Ref::Static("k8s.io.api.resource.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 8, 4, 5, 6, 7, 3, 2, 9, 10, 11]), fields: r::Ref::Static(&[
+pub static POOL_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PoolStatus"), package: r::Ref::Static("k8s.io.api.resource.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 8, 4, 5, 6, 7, 3, 2, 9, 10, 11]), fields: r::Ref::Static(&[
     r::Field::new("driver", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-long-name-caseless") }]),
     r::Field::new("poolName", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-resource-pool-name") }]),
     r::Field::new("generation", 9, r::Shape::Int64, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Minimum(0) }]),
@@ -132,7 +132,7 @@ pub struct ResourcePoolStatusRequest {
     pub status: Option<Box<ResourcePoolStatusRequestStatus>>,
 }
 r::record!(ResourcePoolStatusRequest, RESOURCE_POOL_STATUS_REQUEST, 0 metadata, 1 spec, 2 status);
-pub static RESOURCE_POOL_STATUS_REQUEST: r::Schema = r::Schema { name: r::Ref::Static("ResourcePoolStatusRequest"), package: r::Ref::Static("k8s.io.api.resource.v1alpha3"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static RESOURCE_POOL_STATUS_REQUEST: r::Schema = r::Schema { name: r::Ref::Static("ResourcePoolStatusRequest"), package: r::Ref::Static("k8s.io.api.resource.v1alpha3"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&RESOURCE_POOL_STATUS_REQUEST_SPEC)), r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Immutable }]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&RESOURCE_POOL_STATUS_REQUEST_STATUS)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }]),
@@ -144,7 +144,7 @@ pub struct ResourcePoolStatusRequestList {
     pub items: r::Slice<ResourcePoolStatusRequest>,
 }
 r::record!(ResourcePoolStatusRequestList, RESOURCE_POOL_STATUS_REQUEST_LIST, 0 metadata, 1 items);
-pub static RESOURCE_POOL_STATUS_REQUEST_LIST: r::Schema = r::Schema { name: r::Ref::Static("ResourcePoolStatusRequestList"), package: r::Ref::Static("k8s.io.api.resource.v1alpha3"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static RESOURCE_POOL_STATUS_REQUEST_LIST: r::Schema = r::Schema { name: r::Ref::Static("ResourcePoolStatusRequestList"), package: r::Ref::Static("k8s.io.api.resource.v1alpha3"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&RESOURCE_POOL_STATUS_REQUEST)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -157,7 +157,7 @@ pub struct ResourcePoolStatusRequestSpec {
     pub default_partition_type_attribute: Option<String>,
 }
 r::record!(ResourcePoolStatusRequestSpec, RESOURCE_POOL_STATUS_REQUEST_SPEC, 0 driver, 1 pool_name, 2 limit, 3 default_partition_type_attribute);
-pub static RESOURCE_POOL_STATUS_REQUEST_SPEC: r::Schema = r::Schema { name: r::Ref::Static("ResourcePoolStatusRequestSpec"), package: r::Ref::Static("k8s.io.api.resource.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static RESOURCE_POOL_STATUS_REQUEST_SPEC: r::Schema = r::Schema { name: r::Ref::Static("ResourcePoolStatusRequestSpec"), package: r::Ref::Static("k8s.io.api.resource.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("driver", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-long-name-caseless") }]),
     r::Field::new("poolName", 2, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-resource-pool-name") }]),
     r::Field::new("limit", 3, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, Some(r::Ref::Static("100")), &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Minimum(1) }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Maximum(1000) }]),
@@ -171,7 +171,7 @@ pub struct ResourcePoolStatusRequestStatus {
     pub conditions: Vec<crate::meta::v1::Condition>,
 }
 r::record!(ResourcePoolStatusRequestStatus, RESOURCE_POOL_STATUS_REQUEST_STATUS, 0 pool_count, 1 pools, 2 conditions);
-pub static RESOURCE_POOL_STATUS_REQUEST_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ResourcePoolStatusRequestStatus"), package: r::Ref::Static("k8s.io.api.resource.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[1, 2, 0]), fields: r::Ref::Static(&[
+pub static RESOURCE_POOL_STATUS_REQUEST_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ResourcePoolStatusRequestStatus"), package: r::Ref::Static("k8s.io.api.resource.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[1, 2, 0]), fields: r::Ref::Static(&[
     r::Field::new("poolCount", 6, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Minimum(0) }]),
     r::Field::new("pools", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&POOL_STATUS)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::MaxItems(1000) }]),
     r::Field::new("conditions", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&crate::meta::v1::CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["type"]), r::Merge { merge: true, retain_keys: false, key: "type" }, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::MaxItems(10) }]),
@@ -185,7 +185,7 @@ pub struct ShareableCapacityStatus {
     pub available: Option<s::Quantity>,
 }
 r::record!(ShareableCapacityStatus, SHAREABLE_CAPACITY_STATUS, 0 name, 1 total, 2 consumed, 3 available);
-pub static SHAREABLE_CAPACITY_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ShareableCapacityStatus"), package: r::Ref::Static("k8s.io.api.resource.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static SHAREABLE_CAPACITY_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ShareableCapacityStatus"), package: r::Ref::Static("k8s.io.api.resource.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }]),
     r::Field::new("total", 2, r::Shape::Quantity, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }]),
     r::Field::new("consumed", 3, r::Shape::Quantity, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }]),
@@ -199,7 +199,7 @@ pub struct ShareableSummaryStatus {
     pub capacity: Vec<ShareableCapacityStatus>,
 }
 r::record!(ShareableSummaryStatus, SHAREABLE_SUMMARY_STATUS, 0 fully_available_devices, 1 partially_available_devices, 2 capacity);
-pub static SHAREABLE_SUMMARY_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ShareableSummaryStatus"), package: r::Ref::Static("k8s.io.api.resource.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static SHAREABLE_SUMMARY_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ShareableSummaryStatus"), package: r::Ref::Static("k8s.io.api.resource.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("fullyAvailableDevices", 1, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Minimum(0) }]),
     r::Field::new("partiallyAvailableDevices", 2, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Minimum(0) }]),
     r::Field::new("capacity", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&SHAREABLE_CAPACITY_STATUS)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::MaxItems(32) }]),

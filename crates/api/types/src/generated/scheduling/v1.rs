@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -16,7 +16,7 @@ pub struct PriorityClass {
     pub preemption_policy: Option<String>,
 }
 r::record!(PriorityClass, PRIORITY_CLASS, 0 metadata, 1 value, 2 global_default, 3 description, 4 preemption_policy);
-pub static PRIORITY_CLASS: r::Schema = r::Schema { name: r::Ref::Static("PriorityClass"), package: r::Ref::Static("k8s.io.api.scheduling.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static PRIORITY_CLASS: r::Schema = r::Schema { name: r::Ref::Static("PriorityClass"), package: r::Ref::Static("k8s.io.api.scheduling.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("value", 2, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("globalDefault", 3, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -30,7 +30,7 @@ pub struct PriorityClassList {
     pub items: r::Slice<PriorityClass>,
 }
 r::record!(PriorityClassList, PRIORITY_CLASS_LIST, 0 metadata, 1 items);
-pub static PRIORITY_CLASS_LIST: r::Schema = r::Schema { name: r::Ref::Static("PriorityClassList"), package: r::Ref::Static("k8s.io.api.scheduling.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static PRIORITY_CLASS_LIST: r::Schema = r::Schema { name: r::Ref::Static("PriorityClassList"), package: r::Ref::Static("k8s.io.api.scheduling.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&PRIORITY_CLASS)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };

@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -11,28 +11,28 @@ use api_record::{self as r, scalar as s};
 pub struct AllCompositeDisruptionMode {
 }
 r::record!(AllCompositeDisruptionMode, ALL_COMPOSITE_DISRUPTION_MODE);
-pub static ALL_COMPOSITE_DISRUPTION_MODE: r::Schema = r::Schema { name: r::Ref::Static("AllCompositeDisruptionMode"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[]), fields: r::Ref::Static(&[
+pub static ALL_COMPOSITE_DISRUPTION_MODE: r::Schema = r::Schema { name: r::Ref::Static("AllCompositeDisruptionMode"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[]), fields: r::Ref::Static(&[
 ]) };
 
 #[derive(Clone, Default)]
 pub struct AllDisruptionMode {
 }
 r::record!(AllDisruptionMode, ALL_DISRUPTION_MODE);
-pub static ALL_DISRUPTION_MODE: r::Schema = r::Schema { name: r::Ref::Static("AllDisruptionMode"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[]), fields: r::Ref::Static(&[
+pub static ALL_DISRUPTION_MODE: r::Schema = r::Schema { name: r::Ref::Static("AllDisruptionMode"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[]), fields: r::Ref::Static(&[
 ]) };
 
 #[derive(Clone, Default)]
 pub struct BasicSchedulingPolicy {
 }
 r::record!(BasicSchedulingPolicy, BASIC_SCHEDULING_POLICY);
-pub static BASIC_SCHEDULING_POLICY: r::Schema = r::Schema { name: r::Ref::Static("BasicSchedulingPolicy"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[]), fields: r::Ref::Static(&[
+pub static BASIC_SCHEDULING_POLICY: r::Schema = r::Schema { name: r::Ref::Static("BasicSchedulingPolicy"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[]), fields: r::Ref::Static(&[
 ]) };
 
 #[derive(Clone, Default)]
 pub struct CompositeBasicSchedulingPolicy {
 }
 r::record!(CompositeBasicSchedulingPolicy, COMPOSITE_BASIC_SCHEDULING_POLICY);
-pub static COMPOSITE_BASIC_SCHEDULING_POLICY: r::Schema = r::Schema { name: r::Ref::Static("CompositeBasicSchedulingPolicy"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[]), fields: r::Ref::Static(&[
+pub static COMPOSITE_BASIC_SCHEDULING_POLICY: r::Schema = r::Schema { name: r::Ref::Static("CompositeBasicSchedulingPolicy"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[]), fields: r::Ref::Static(&[
 ]) };
 
 #[derive(Clone, Default)]
@@ -41,7 +41,7 @@ pub struct CompositeDisruptionMode {
     pub all: Option<Box<AllCompositeDisruptionMode>>,
 }
 r::record!(CompositeDisruptionMode, COMPOSITE_DISRUPTION_MODE, 0 single, 1 all);
-pub static COMPOSITE_DISRUPTION_MODE: r::Schema = r::Schema { name: r::Ref::Static("CompositeDisruptionMode"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static COMPOSITE_DISRUPTION_MODE: r::Schema = r::Schema { name: r::Ref::Static("CompositeDisruptionMode"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("single", 1, r::Shape::Record(r::Ref::Static(&SINGLE_COMPOSITE_DISRUPTION_MODE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("unionMember", "") }]),
     r::Field::new("all", 2, r::Shape::Record(r::Ref::Static(&ALL_COMPOSITE_DISRUPTION_MODE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("unionMember", "") }]),
 ]) };
@@ -51,7 +51,7 @@ pub struct CompositeGangSchedulingPolicy {
     pub min_group_count: i32,
 }
 r::record!(CompositeGangSchedulingPolicy, COMPOSITE_GANG_SCHEDULING_POLICY, 0 min_group_count);
-pub static COMPOSITE_GANG_SCHEDULING_POLICY: r::Schema = r::Schema { name: r::Ref::Static("CompositeGangSchedulingPolicy"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static COMPOSITE_GANG_SCHEDULING_POLICY: r::Schema = r::Schema { name: r::Ref::Static("CompositeGangSchedulingPolicy"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("minGroupCount", 1, r::Shape::Int32, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Minimum(1) }]),
 ]) };
 
@@ -62,7 +62,7 @@ pub struct CompositePodGroup {
     pub status: CompositePodGroupStatus,
 }
 r::record!(CompositePodGroup, COMPOSITE_POD_GROUP, 0 metadata, 1 spec, 2 status);
-pub static COMPOSITE_POD_GROUP: r::Schema = r::Schema { name: r::Ref::Static("CompositePodGroup"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static COMPOSITE_POD_GROUP: r::Schema = r::Schema { name: r::Ref::Static("CompositePodGroup"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&COMPOSITE_POD_GROUP_SPEC)), r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&COMPOSITE_POD_GROUP_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -74,7 +74,7 @@ pub struct CompositePodGroupList {
     pub items: r::Slice<CompositePodGroup>,
 }
 r::record!(CompositePodGroupList, COMPOSITE_POD_GROUP_LIST, 0 metadata, 1 items);
-pub static COMPOSITE_POD_GROUP_LIST: r::Schema = r::Schema { name: r::Ref::Static("CompositePodGroupList"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static COMPOSITE_POD_GROUP_LIST: r::Schema = r::Schema { name: r::Ref::Static("CompositePodGroupList"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&COMPOSITE_POD_GROUP)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -84,7 +84,7 @@ pub struct CompositePodGroupSchedulingConstraints {
     pub topology: Vec<TopologyConstraint>,
 }
 r::record!(CompositePodGroupSchedulingConstraints, COMPOSITE_POD_GROUP_SCHEDULING_CONSTRAINTS, 0 topology);
-pub static COMPOSITE_POD_GROUP_SCHEDULING_CONSTRAINTS: r::Schema = r::Schema { name: r::Ref::Static("CompositePodGroupSchedulingConstraints"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static COMPOSITE_POD_GROUP_SCHEDULING_CONSTRAINTS: r::Schema = r::Schema { name: r::Ref::Static("CompositePodGroupSchedulingConstraints"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("topology", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&TOPOLOGY_CONSTRAINT)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::MaxItems(1) }]),
 ]) };
 
@@ -94,7 +94,7 @@ pub struct CompositePodGroupSchedulingPolicy {
     pub gang: Option<Box<CompositeGangSchedulingPolicy>>,
 }
 r::record!(CompositePodGroupSchedulingPolicy, COMPOSITE_POD_GROUP_SCHEDULING_POLICY, 0 basic, 1 gang);
-pub static COMPOSITE_POD_GROUP_SCHEDULING_POLICY: r::Schema = r::Schema { name: r::Ref::Static("CompositePodGroupSchedulingPolicy"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static COMPOSITE_POD_GROUP_SCHEDULING_POLICY: r::Schema = r::Schema { name: r::Ref::Static("CompositePodGroupSchedulingPolicy"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("basic", 1, r::Shape::Record(r::Ref::Static(&COMPOSITE_BASIC_SCHEDULING_POLICY)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Immutable }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("unionMember", "") }]),
     r::Field::new("gang", 2, r::Shape::Record(r::Ref::Static(&COMPOSITE_GANG_SCHEDULING_POLICY)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("unionMember", "") }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("update", "NoSet") }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("update", "NoUnset") }]),
 ]) };
@@ -111,7 +111,7 @@ pub struct CompositePodGroupSpec {
     pub preemption_policy: Option<String>,
 }
 r::record!(CompositePodGroupSpec, COMPOSITE_POD_GROUP_SPEC, 0 parent_composite_pod_group_name, 1 workload_ref, 2 scheduling_policy, 3 scheduling_constraints, 4 disruption_mode, 5 priority_class_name, 6 priority, 7 preemption_policy);
-pub static COMPOSITE_POD_GROUP_SPEC: r::Schema = r::Schema { name: r::Ref::Static("CompositePodGroupSpec"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7]), fields: r::Ref::Static(&[
+pub static COMPOSITE_POD_GROUP_SPEC: r::Schema = r::Schema { name: r::Ref::Static("CompositePodGroupSpec"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7]), fields: r::Ref::Static(&[
     r::Field::new("parentCompositePodGroupName", 1, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Immutable }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-long-name") }]),
     r::Field::new("workloadRef", 2, r::Shape::Record(r::Ref::Static(&WORKLOAD_REFERENCE)), r::Flags(r::Flags::POINTER | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Immutable }]),
     r::Field::new("schedulingPolicy", 3, r::Shape::Record(r::Ref::Static(&COMPOSITE_POD_GROUP_SCHEDULING_POLICY)), r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Immutable }]),
@@ -127,7 +127,7 @@ pub struct CompositePodGroupStatus {
     pub conditions: Vec<crate::meta::v1::Condition>,
 }
 r::record!(CompositePodGroupStatus, COMPOSITE_POD_GROUP_STATUS, 0 conditions);
-pub static COMPOSITE_POD_GROUP_STATUS: r::Schema = r::Schema { name: r::Ref::Static("CompositePodGroupStatus"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static COMPOSITE_POD_GROUP_STATUS: r::Schema = r::Schema { name: r::Ref::Static("CompositePodGroupStatus"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("conditions", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&crate::meta::v1::CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["type"]), r::Merge { merge: true, retain_keys: false, key: "type" }, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Optional }]),
 ]) };
 
@@ -144,7 +144,7 @@ pub struct CompositePodGroupTemplate {
     pub composite_pod_group_templates: Vec<CompositePodGroupTemplate>,
 }
 r::record!(CompositePodGroupTemplate, COMPOSITE_POD_GROUP_TEMPLATE, 0 name, 1 scheduling_policy, 2 scheduling_constraints, 3 disruption_mode, 4 priority_class_name, 5 priority, 6 preemption_policy, 7 pod_group_templates, 8 composite_pod_group_templates);
-pub static COMPOSITE_POD_GROUP_TEMPLATE: r::Schema = r::Schema { name: r::Ref::Static("CompositePodGroupTemplate"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8]), fields: r::Ref::Static(&[
+pub static COMPOSITE_POD_GROUP_TEMPLATE: r::Schema = r::Schema { name: r::Ref::Static("CompositePodGroupTemplate"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-short-name") }]),
     r::Field::new("schedulingPolicy", 2, r::Shape::Record(r::Ref::Static(&COMPOSITE_POD_GROUP_SCHEDULING_POLICY)), r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("schedulingConstraints", 3, r::Shape::Record(r::Ref::Static(&COMPOSITE_POD_GROUP_SCHEDULING_CONSTRAINTS)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Immutable }]),
@@ -162,7 +162,7 @@ pub struct DisruptionMode {
     pub all: Option<Box<AllDisruptionMode>>,
 }
 r::record!(DisruptionMode, DISRUPTION_MODE, 0 single, 1 all);
-pub static DISRUPTION_MODE: r::Schema = r::Schema { name: r::Ref::Static("DisruptionMode"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static DISRUPTION_MODE: r::Schema = r::Schema { name: r::Ref::Static("DisruptionMode"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("single", 1, r::Shape::Record(r::Ref::Static(&SINGLE_DISRUPTION_MODE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("unionMember", "") }]),
     r::Field::new("all", 2, r::Shape::Record(r::Ref::Static(&ALL_DISRUPTION_MODE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("unionMember", "") }]),
 ]) };
@@ -172,7 +172,7 @@ pub struct GangSchedulingPolicy {
     pub min_count: i32,
 }
 r::record!(GangSchedulingPolicy, GANG_SCHEDULING_POLICY, 0 min_count);
-pub static GANG_SCHEDULING_POLICY: r::Schema = r::Schema { name: r::Ref::Static("GangSchedulingPolicy"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static GANG_SCHEDULING_POLICY: r::Schema = r::Schema { name: r::Ref::Static("GangSchedulingPolicy"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("minCount", 1, r::Shape::Int32, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Minimum(1) }]),
 ]) };
 
@@ -183,7 +183,7 @@ pub struct PodGroup {
     pub status: PodGroupStatus,
 }
 r::record!(PodGroup, POD_GROUP, 0 metadata, 1 spec, 2 status);
-pub static POD_GROUP: r::Schema = r::Schema { name: r::Ref::Static("PodGroup"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static POD_GROUP: r::Schema = r::Schema { name: r::Ref::Static("PodGroup"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&POD_GROUP_SPEC)), r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&POD_GROUP_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -195,7 +195,7 @@ pub struct PodGroupList {
     pub items: r::Slice<PodGroup>,
 }
 r::record!(PodGroupList, POD_GROUP_LIST, 0 metadata, 1 items);
-pub static POD_GROUP_LIST: r::Schema = r::Schema { name: r::Ref::Static("PodGroupList"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static POD_GROUP_LIST: r::Schema = r::Schema { name: r::Ref::Static("PodGroupList"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&POD_GROUP)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -207,7 +207,7 @@ pub struct PodGroupResourceClaim {
     pub resource_claim_template_name: Option<String>,
 }
 r::record!(PodGroupResourceClaim, POD_GROUP_RESOURCE_CLAIM, 0 name, 1 resource_claim_name, 2 resource_claim_template_name);
-pub static POD_GROUP_RESOURCE_CLAIM: r::Schema = r::Schema { name: r::Ref::Static("PodGroupResourceClaim"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static POD_GROUP_RESOURCE_CLAIM: r::Schema = r::Schema { name: r::Ref::Static("PodGroupResourceClaim"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-short-name") }]),
     r::Field::new("resourceClaimName", 2, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("unionMember", "") }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-long-name") }]),
     r::Field::new("resourceClaimTemplateName", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("unionMember", "") }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-long-name") }]),
@@ -219,7 +219,7 @@ pub struct PodGroupResourceClaimStatus {
     pub resource_claim_name: Option<String>,
 }
 r::record!(PodGroupResourceClaimStatus, POD_GROUP_RESOURCE_CLAIM_STATUS, 0 name, 1 resource_claim_name);
-pub static POD_GROUP_RESOURCE_CLAIM_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PodGroupResourceClaimStatus"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static POD_GROUP_RESOURCE_CLAIM_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PodGroupResourceClaimStatus"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resourceClaimName", 2, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-long-name") }]),
 ]) };
@@ -229,7 +229,7 @@ pub struct PodGroupSchedulingConstraints {
     pub topology: Vec<TopologyConstraint>,
 }
 r::record!(PodGroupSchedulingConstraints, POD_GROUP_SCHEDULING_CONSTRAINTS, 0 topology);
-pub static POD_GROUP_SCHEDULING_CONSTRAINTS: r::Schema = r::Schema { name: r::Ref::Static("PodGroupSchedulingConstraints"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static POD_GROUP_SCHEDULING_CONSTRAINTS: r::Schema = r::Schema { name: r::Ref::Static("PodGroupSchedulingConstraints"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("topology", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&TOPOLOGY_CONSTRAINT)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::MaxItems(1) }]),
 ]) };
 
@@ -239,7 +239,7 @@ pub struct PodGroupSchedulingPolicy {
     pub gang: Option<Box<GangSchedulingPolicy>>,
 }
 r::record!(PodGroupSchedulingPolicy, POD_GROUP_SCHEDULING_POLICY, 0 basic, 1 gang);
-pub static POD_GROUP_SCHEDULING_POLICY: r::Schema = r::Schema { name: r::Ref::Static("PodGroupSchedulingPolicy"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static POD_GROUP_SCHEDULING_POLICY: r::Schema = r::Schema { name: r::Ref::Static("PodGroupSchedulingPolicy"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("basic", 1, r::Shape::Record(r::Ref::Static(&BASIC_SCHEDULING_POLICY)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("unionMember", "") }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Immutable }]),
     r::Field::new("gang", 2, r::Shape::Record(r::Ref::Static(&GANG_SCHEDULING_POLICY)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("unionMember", "") }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("update", "NoSet") }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("update", "NoUnset") }]),
 ]) };
@@ -257,7 +257,7 @@ pub struct PodGroupSpec {
     pub preemption_policy: Option<String>,
 }
 r::record!(PodGroupSpec, POD_GROUP_SPEC, 0 parent_composite_pod_group_name, 1 workload_ref, 2 scheduling_policy, 3 scheduling_constraints, 4 resource_claims, 5 disruption_mode, 6 priority_class_name, 7 priority, 8 preemption_policy);
-pub static POD_GROUP_SPEC: r::Schema = r::Schema { name: r::Ref::Static("PodGroupSpec"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8]), fields: r::Ref::Static(&[
+pub static POD_GROUP_SPEC: r::Schema = r::Schema { name: r::Ref::Static("PodGroupSpec"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8]), fields: r::Ref::Static(&[
     r::Field::new("parentCompositePodGroupName", 1, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["CompositePodGroup"], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("ifDisabled", "(CompositePodGroup)=+k8s:forbidden") }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("ifEnabled", "(CompositePodGroup)=+k8s:optional") }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Immutable }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-long-name") }, r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Other("dependentRequired", "(\"workloadRef\")") }]),
     r::Field::new("workloadRef", 2, r::Shape::Record(r::Ref::Static(&WORKLOAD_REFERENCE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Immutable }]),
     r::Field::new("schedulingPolicy", 3, r::Shape::Record(r::Ref::Static(&POD_GROUP_SCHEDULING_POLICY)), r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -275,7 +275,7 @@ pub struct PodGroupStatus {
     pub resource_claim_statuses: Vec<PodGroupResourceClaimStatus>,
 }
 r::record!(PodGroupStatus, POD_GROUP_STATUS, 0 conditions, 1 resource_claim_statuses);
-pub static POD_GROUP_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PodGroupStatus"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static POD_GROUP_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PodGroupStatus"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("conditions", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&crate::meta::v1::CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["type"]), r::Merge { merge: true, retain_keys: false, key: "type" }, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Optional }]),
     r::Field::new("resourceClaimStatuses", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&POD_GROUP_RESOURCE_CLAIM_STATUS)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["name"]), r::Merge { merge: true, retain_keys: true, key: "name" }, None, &["DRAWorkloadResourceClaims"], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::MaxItems(4) }]),
 ]) };
@@ -292,7 +292,7 @@ pub struct PodGroupTemplate {
     pub preemption_policy: Option<String>,
 }
 r::record!(PodGroupTemplate, POD_GROUP_TEMPLATE, 0 name, 1 scheduling_policy, 2 scheduling_constraints, 3 resource_claims, 4 disruption_mode, 5 priority_class_name, 6 priority, 7 preemption_policy);
-pub static POD_GROUP_TEMPLATE: r::Schema = r::Schema { name: r::Ref::Static("PodGroupTemplate"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7]), fields: r::Ref::Static(&[
+pub static POD_GROUP_TEMPLATE: r::Schema = r::Schema { name: r::Ref::Static("PodGroupTemplate"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-short-name") }]),
     r::Field::new("schedulingPolicy", 2, r::Shape::Record(r::Ref::Static(&POD_GROUP_SCHEDULING_POLICY)), r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("schedulingConstraints", 3, r::Shape::Record(r::Ref::Static(&POD_GROUP_SCHEDULING_CONSTRAINTS)), r::Flags(r::Flags::POINTER), r::ListKind::Unset, r::Merge::NONE, None, &["TopologyAwareWorkloadScheduling"], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("ifDisabled", "(TopologyAwareWorkloadScheduling)=+k8s:forbidden") }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("ifEnabled", "(TopologyAwareWorkloadScheduling)=+k8s:optional") }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Immutable }]),
@@ -307,14 +307,14 @@ pub static POD_GROUP_TEMPLATE: r::Schema = r::Schema { name: r::Ref::Static("Pod
 pub struct SingleCompositeDisruptionMode {
 }
 r::record!(SingleCompositeDisruptionMode, SINGLE_COMPOSITE_DISRUPTION_MODE);
-pub static SINGLE_COMPOSITE_DISRUPTION_MODE: r::Schema = r::Schema { name: r::Ref::Static("SingleCompositeDisruptionMode"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[]), fields: r::Ref::Static(&[
+pub static SINGLE_COMPOSITE_DISRUPTION_MODE: r::Schema = r::Schema { name: r::Ref::Static("SingleCompositeDisruptionMode"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[]), fields: r::Ref::Static(&[
 ]) };
 
 #[derive(Clone, Default)]
 pub struct SingleDisruptionMode {
 }
 r::record!(SingleDisruptionMode, SINGLE_DISRUPTION_MODE);
-pub static SINGLE_DISRUPTION_MODE: r::Schema = r::Schema { name: r::Ref::Static("SingleDisruptionMode"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[]), fields: r::Ref::Static(&[
+pub static SINGLE_DISRUPTION_MODE: r::Schema = r::Schema { name: r::Ref::Static("SingleDisruptionMode"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[]), fields: r::Ref::Static(&[
 ]) };
 
 #[derive(Clone, Default)]
@@ -322,7 +322,7 @@ pub struct TopologyConstraint {
     pub key: String,
 }
 r::record!(TopologyConstraint, TOPOLOGY_CONSTRAINT, 0 key);
-pub static TOPOLOGY_CONSTRAINT: r::Schema = r::Schema { name: r::Ref::Static("TopologyConstraint"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static TOPOLOGY_CONSTRAINT: r::Schema = r::Schema { name: r::Ref::Static("TopologyConstraint"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("key", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-label-key") }]),
 ]) };
 
@@ -333,7 +333,7 @@ pub struct TypedLocalObjectReference {
     pub name: String,
 }
 r::record!(TypedLocalObjectReference, TYPED_LOCAL_OBJECT_REFERENCE, 0 api_group, 1 kind, 2 name);
-pub static TYPED_LOCAL_OBJECT_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("TypedLocalObjectReference"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static TYPED_LOCAL_OBJECT_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("TypedLocalObjectReference"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("apiGroup", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-long-name") }]),
     r::Field::new("kind", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-path-segment-name") }]),
     r::Field::new("name", 3, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-path-segment-name") }]),
@@ -345,7 +345,7 @@ pub struct Workload {
     pub spec: WorkloadSpec,
 }
 r::record!(Workload, WORKLOAD, 0 metadata, 1 spec);
-pub static WORKLOAD: r::Schema = r::Schema { name: r::Ref::Static("Workload"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static WORKLOAD: r::Schema = r::Schema { name: r::Ref::Static("Workload"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&WORKLOAD_SPEC)), r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -356,7 +356,7 @@ pub struct WorkloadList {
     pub items: r::Slice<Workload>,
 }
 r::record!(WorkloadList, WORKLOAD_LIST, 0 metadata, 1 items);
-pub static WORKLOAD_LIST: r::Schema = r::Schema { name: r::Ref::Static("WorkloadList"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static WORKLOAD_LIST: r::Schema = r::Schema { name: r::Ref::Static("WorkloadList"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&WORKLOAD)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -365,14 +365,14 @@ pub static WORKLOAD_LIST: r::Schema = r::Schema { name: r::Ref::Static("Workload
 pub struct WorkloadPodGroupAllDisruptionMode {
 }
 r::record!(WorkloadPodGroupAllDisruptionMode, WORKLOAD_POD_GROUP_ALL_DISRUPTION_MODE);
-pub static WORKLOAD_POD_GROUP_ALL_DISRUPTION_MODE: r::Schema = r::Schema { name: r::Ref::Static("WorkloadPodGroupAllDisruptionMode"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[]), fields: r::Ref::Static(&[
+pub static WORKLOAD_POD_GROUP_ALL_DISRUPTION_MODE: r::Schema = r::Schema { name: r::Ref::Static("WorkloadPodGroupAllDisruptionMode"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[]), fields: r::Ref::Static(&[
 ]) };
 
 #[derive(Clone, Default)]
 pub struct WorkloadPodGroupBasicSchedulingPolicy {
 }
 r::record!(WorkloadPodGroupBasicSchedulingPolicy, WORKLOAD_POD_GROUP_BASIC_SCHEDULING_POLICY);
-pub static WORKLOAD_POD_GROUP_BASIC_SCHEDULING_POLICY: r::Schema = r::Schema { name: r::Ref::Static("WorkloadPodGroupBasicSchedulingPolicy"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[]), fields: r::Ref::Static(&[
+pub static WORKLOAD_POD_GROUP_BASIC_SCHEDULING_POLICY: r::Schema = r::Schema { name: r::Ref::Static("WorkloadPodGroupBasicSchedulingPolicy"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[]), fields: r::Ref::Static(&[
 ]) };
 
 #[derive(Clone, Default)]
@@ -381,7 +381,7 @@ pub struct WorkloadPodGroupDisruptionMode {
     pub all: Option<Box<WorkloadPodGroupAllDisruptionMode>>,
 }
 r::record!(WorkloadPodGroupDisruptionMode, WORKLOAD_POD_GROUP_DISRUPTION_MODE, 0 single, 1 all);
-pub static WORKLOAD_POD_GROUP_DISRUPTION_MODE: r::Schema = r::Schema { name: r::Ref::Static("WorkloadPodGroupDisruptionMode"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static WORKLOAD_POD_GROUP_DISRUPTION_MODE: r::Schema = r::Schema { name: r::Ref::Static("WorkloadPodGroupDisruptionMode"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("single", 1, r::Shape::Record(r::Ref::Static(&WORKLOAD_POD_GROUP_SINGLE_DISRUPTION_MODE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("unionMember", "") }]),
     r::Field::new("all", 2, r::Shape::Record(r::Ref::Static(&WORKLOAD_POD_GROUP_ALL_DISRUPTION_MODE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("unionMember", "") }]),
 ]) };
@@ -391,7 +391,7 @@ pub struct WorkloadPodGroupGangSchedulingPolicy {
     pub min_count: Option<i32>,
 }
 r::record!(WorkloadPodGroupGangSchedulingPolicy, WORKLOAD_POD_GROUP_GANG_SCHEDULING_POLICY, 0 min_count);
-pub static WORKLOAD_POD_GROUP_GANG_SCHEDULING_POLICY: r::Schema = r::Schema { name: r::Ref::Static("WorkloadPodGroupGangSchedulingPolicy"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static WORKLOAD_POD_GROUP_GANG_SCHEDULING_POLICY: r::Schema = r::Schema { name: r::Ref::Static("WorkloadPodGroupGangSchedulingPolicy"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("minCount", 1, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Minimum(1) }]),
 ]) };
 
@@ -402,7 +402,7 @@ pub struct WorkloadPodGroupResourceClaim {
     pub resource_claim_template_name: Option<String>,
 }
 r::record!(WorkloadPodGroupResourceClaim, WORKLOAD_POD_GROUP_RESOURCE_CLAIM, 0 name, 1 resource_claim_name, 2 resource_claim_template_name);
-pub static WORKLOAD_POD_GROUP_RESOURCE_CLAIM: r::Schema = r::Schema { name: r::Ref::Static("WorkloadPodGroupResourceClaim"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static WORKLOAD_POD_GROUP_RESOURCE_CLAIM: r::Schema = r::Schema { name: r::Ref::Static("WorkloadPodGroupResourceClaim"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-short-name") }]),
     r::Field::new("resourceClaimName", 2, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("unionMember", "") }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-long-name") }]),
     r::Field::new("resourceClaimTemplateName", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("unionMember", "") }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-long-name") }]),
@@ -413,7 +413,7 @@ pub struct WorkloadPodGroupSchedulingConstraints {
     pub topology: Vec<TopologyConstraint>,
 }
 r::record!(WorkloadPodGroupSchedulingConstraints, WORKLOAD_POD_GROUP_SCHEDULING_CONSTRAINTS, 0 topology);
-pub static WORKLOAD_POD_GROUP_SCHEDULING_CONSTRAINTS: r::Schema = r::Schema { name: r::Ref::Static("WorkloadPodGroupSchedulingConstraints"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static WORKLOAD_POD_GROUP_SCHEDULING_CONSTRAINTS: r::Schema = r::Schema { name: r::Ref::Static("WorkloadPodGroupSchedulingConstraints"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("topology", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&TOPOLOGY_CONSTRAINT)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::MaxItems(1) }]),
 ]) };
 
@@ -423,7 +423,7 @@ pub struct WorkloadPodGroupSchedulingPolicy {
     pub gang: Option<Box<WorkloadPodGroupGangSchedulingPolicy>>,
 }
 r::record!(WorkloadPodGroupSchedulingPolicy, WORKLOAD_POD_GROUP_SCHEDULING_POLICY, 0 basic, 1 gang);
-pub static WORKLOAD_POD_GROUP_SCHEDULING_POLICY: r::Schema = r::Schema { name: r::Ref::Static("WorkloadPodGroupSchedulingPolicy"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static WORKLOAD_POD_GROUP_SCHEDULING_POLICY: r::Schema = r::Schema { name: r::Ref::Static("WorkloadPodGroupSchedulingPolicy"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("basic", 1, r::Shape::Record(r::Ref::Static(&WORKLOAD_POD_GROUP_BASIC_SCHEDULING_POLICY)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("unionMember", "") }]),
     r::Field::new("gang", 2, r::Shape::Record(r::Ref::Static(&WORKLOAD_POD_GROUP_GANG_SCHEDULING_POLICY)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("unionMember", "") }]),
 ]) };
@@ -432,7 +432,7 @@ pub static WORKLOAD_POD_GROUP_SCHEDULING_POLICY: r::Schema = r::Schema { name: r
 pub struct WorkloadPodGroupSingleDisruptionMode {
 }
 r::record!(WorkloadPodGroupSingleDisruptionMode, WORKLOAD_POD_GROUP_SINGLE_DISRUPTION_MODE);
-pub static WORKLOAD_POD_GROUP_SINGLE_DISRUPTION_MODE: r::Schema = r::Schema { name: r::Ref::Static("WorkloadPodGroupSingleDisruptionMode"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[]), fields: r::Ref::Static(&[
+pub static WORKLOAD_POD_GROUP_SINGLE_DISRUPTION_MODE: r::Schema = r::Schema { name: r::Ref::Static("WorkloadPodGroupSingleDisruptionMode"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[]), fields: r::Ref::Static(&[
 ]) };
 
 #[derive(Clone, Default)]
@@ -441,7 +441,7 @@ pub struct WorkloadReference {
     pub template_name: String,
 }
 r::record!(WorkloadReference, WORKLOAD_REFERENCE, 0 workload_name, 1 template_name);
-pub static WORKLOAD_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("WorkloadReference"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static WORKLOAD_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("WorkloadReference"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("workloadName", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-long-name") }]),
     r::Field::new("templateName", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-short-name") }]),
 ]) };
@@ -453,7 +453,7 @@ pub struct WorkloadSpec {
     pub composite_pod_group_templates: Vec<CompositePodGroupTemplate>,
 }
 r::record!(WorkloadSpec, WORKLOAD_SPEC, 0 controller_ref, 1 pod_group_templates, 2 composite_pod_group_templates);
-pub static WORKLOAD_SPEC: r::Schema = r::Schema { name: r::Ref::Static("WorkloadSpec"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static WORKLOAD_SPEC: r::Schema = r::Schema { name: r::Ref::Static("WorkloadSpec"), package: r::Ref::Static("k8s.io.api.scheduling.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("controllerRef", 1, r::Shape::Record(r::Ref::Static(&TYPED_LOCAL_OBJECT_REFERENCE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Immutable }]),
     r::Field::new("podGroupTemplates", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&POD_GROUP_TEMPLATE)))), r::Flags(0), r::ListKind::Map(&["name"]), r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("unionMember", "") }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::MaxItems(8) }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("update", "NoAddItem") }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("update", "NoRemoveItem") }]),
     r::Field::new("compositePodGroupTemplates", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&COMPOSITE_POD_GROUP_TEMPLATE)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["name"]), r::Merge::NONE, None, &["CompositePodGroup"], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("ifDisabled", "(\"CompositePodGroup\")=+k8s:forbidden") }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("ifEnabled", "(\"CompositePodGroup\")=+k8s:optional") }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("unionMember", "") }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::MaxItems(8) }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("update", "NoAddItem") }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("update", "NoRemoveItem") }]),

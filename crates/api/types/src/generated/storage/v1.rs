@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -13,7 +13,7 @@ pub struct CSIDriver {
     pub spec: CSIDriverSpec,
 }
 r::record!(CSIDriver, CSI_DRIVER, 0 metadata, 1 spec);
-pub static CSI_DRIVER: r::Schema = r::Schema { name: r::Ref::Static("CSIDriver"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static CSI_DRIVER: r::Schema = r::Schema { name: r::Ref::Static("CSIDriver"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&CSI_DRIVER_SPEC)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -24,7 +24,7 @@ pub struct CSIDriverList {
     pub items: r::Slice<CSIDriver>,
 }
 r::record!(CSIDriverList, CSI_DRIVER_LIST, 0 metadata, 1 items);
-pub static CSI_DRIVER_LIST: r::Schema = r::Schema { name: r::Ref::Static("CSIDriverList"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static CSI_DRIVER_LIST: r::Schema = r::Schema { name: r::Ref::Static("CSIDriverList"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&CSI_DRIVER)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -44,7 +44,7 @@ pub struct CSIDriverSpec {
     pub prevent_pod_scheduling_if_missing: Option<bool>,
 }
 r::record!(CSIDriverSpec, CSI_DRIVER_SPEC, 0 attach_required, 1 pod_info_on_mount, 2 volume_lifecycle_modes, 3 storage_capacity, 4 fs_group_policy, 5 token_requests, 6 requires_republish, 7 se_linux_mount, 8 node_allocatable_update_period_seconds, 9 service_account_token_in_secrets, 10 prevent_pod_scheduling_if_missing);
-pub static CSI_DRIVER_SPEC: r::Schema = r::Schema { name: r::Ref::Static("CSIDriverSpec"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]), fields: r::Ref::Static(&[
+pub static CSI_DRIVER_SPEC: r::Schema = r::Schema { name: r::Ref::Static("CSIDriverSpec"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]), fields: r::Ref::Static(&[
     r::Field::new("attachRequired", 1, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("podInfoOnMount", 2, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("volumeLifecycleModes", 3, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Set, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Immutable }]),
@@ -65,7 +65,7 @@ pub struct CSINode {
     pub status: CSINodeStatus,
 }
 r::record!(CSINode, CSI_NODE, 0 metadata, 1 spec, 2 status);
-pub static CSI_NODE: r::Schema = r::Schema { name: r::Ref::Static("CSINode"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static CSI_NODE: r::Schema = r::Schema { name: r::Ref::Static("CSINode"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&CSI_NODE_SPEC)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&CSI_NODE_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -79,7 +79,7 @@ pub struct CSINodeDriver {
     pub allocatable: Option<Box<VolumeNodeResources>>,
 }
 r::record!(CSINodeDriver, CSI_NODE_DRIVER, 0 name, 1 node_id, 2 topology_keys, 3 allocatable);
-pub static CSI_NODE_DRIVER: r::Schema = r::Schema { name: r::Ref::Static("CSINodeDriver"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static CSI_NODE_DRIVER: r::Schema = r::Schema { name: r::Ref::Static("CSINodeDriver"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("nodeID", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("topologyKeys", 3, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
@@ -92,7 +92,7 @@ pub struct CSINodeList {
     pub items: r::Slice<CSINode>,
 }
 r::record!(CSINodeList, CSI_NODE_LIST, 0 metadata, 1 items);
-pub static CSI_NODE_LIST: r::Schema = r::Schema { name: r::Ref::Static("CSINodeList"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static CSI_NODE_LIST: r::Schema = r::Schema { name: r::Ref::Static("CSINodeList"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&CSI_NODE)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -102,7 +102,7 @@ pub struct CSINodeSpec {
     pub drivers: r::Slice<CSINodeDriver>,
 }
 r::record!(CSINodeSpec, CSI_NODE_SPEC, 0 drivers);
-pub static CSI_NODE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("CSINodeSpec"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static CSI_NODE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("CSINodeSpec"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("drivers", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&CSI_NODE_DRIVER)))), r::Flags(0), r::ListKind::Map(&["name"]), r::Merge { merge: true, retain_keys: false, key: "name" }, None, &[], &[]),
 ]) };
 
@@ -111,7 +111,7 @@ pub struct CSINodeStatus {
     pub storage_health: Vec<StorageHealth>,
 }
 r::record!(CSINodeStatus, CSI_NODE_STATUS, 0 storage_health);
-pub static CSI_NODE_STATUS: r::Schema = r::Schema { name: r::Ref::Static("CSINodeStatus"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static CSI_NODE_STATUS: r::Schema = r::Schema { name: r::Ref::Static("CSINodeStatus"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("storageHealth", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&STORAGE_HEALTH)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["name"]), r::Merge { merge: true, retain_keys: false, key: "name" }, None, &["CSIVolumeHealth"], &[]),
 ]) };
 
@@ -124,7 +124,7 @@ pub struct CSIStorageCapacity {
     pub maximum_volume_size: Option<s::Quantity>,
 }
 r::record!(CSIStorageCapacity, CSI_STORAGE_CAPACITY, 0 metadata, 1 node_topology, 2 storage_class_name, 3 capacity, 4 maximum_volume_size);
-pub static CSI_STORAGE_CAPACITY: r::Schema = r::Schema { name: r::Ref::Static("CSIStorageCapacity"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
+pub static CSI_STORAGE_CAPACITY: r::Schema = r::Schema { name: r::Ref::Static("CSIStorageCapacity"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("nodeTopology", 2, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("storageClassName", 3, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -138,7 +138,7 @@ pub struct CSIStorageCapacityList {
     pub items: r::Slice<CSIStorageCapacity>,
 }
 r::record!(CSIStorageCapacityList, CSI_STORAGE_CAPACITY_LIST, 0 metadata, 1 items);
-pub static CSI_STORAGE_CAPACITY_LIST: r::Schema = r::Schema { name: r::Ref::Static("CSIStorageCapacityList"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static CSI_STORAGE_CAPACITY_LIST: r::Schema = r::Schema { name: r::Ref::Static("CSIStorageCapacityList"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&CSI_STORAGE_CAPACITY)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -155,7 +155,7 @@ pub struct StorageClass {
     pub allowed_topologies: Vec<crate::core::v1::TopologySelectorTerm>,
 }
 r::record!(StorageClass, STORAGE_CLASS, 0 metadata, 1 provisioner, 2 parameters, 3 reclaim_policy, 4 mount_options, 5 allow_volume_expansion, 6 volume_binding_mode, 7 allowed_topologies);
-pub static STORAGE_CLASS: r::Schema = r::Schema { name: r::Ref::Static("StorageClass"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7]), fields: r::Ref::Static(&[
+pub static STORAGE_CLASS: r::Schema = r::Schema { name: r::Ref::Static("StorageClass"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("provisioner", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Immutable }]),
     r::Field::new("parameters", 3, r::Shape::Map(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Immutable }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }]),
@@ -172,7 +172,7 @@ pub struct StorageClassList {
     pub items: r::Slice<StorageClass>,
 }
 r::record!(StorageClassList, STORAGE_CLASS_LIST, 0 metadata, 1 items);
-pub static STORAGE_CLASS_LIST: r::Schema = r::Schema { name: r::Ref::Static("StorageClassList"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static STORAGE_CLASS_LIST: r::Schema = r::Schema { name: r::Ref::Static("StorageClassList"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&STORAGE_CLASS)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -183,7 +183,7 @@ pub struct StorageHealth {
     pub health_conditions: Vec<StorageHealthCondition>,
 }
 r::record!(StorageHealth, STORAGE_HEALTH, 0 name, 1 health_conditions);
-pub static STORAGE_HEALTH: r::Schema = r::Schema { name: r::Ref::Static("StorageHealth"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static STORAGE_HEALTH: r::Schema = r::Schema { name: r::Ref::Static("StorageHealth"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("healthConditions", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&STORAGE_HEALTH_CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -198,7 +198,7 @@ pub struct StorageHealthCondition {
     pub last_transition_time: Option<s::Time>,
 }
 r::record!(StorageHealthCondition, STORAGE_HEALTH_CONDITION, 0 status, 1 reason, 2 message, 3 access_mode, 4 volume_mode, 5 last_transition_time);
-pub static STORAGE_HEALTH_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("StorageHealthCondition"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
+pub static STORAGE_HEALTH_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("StorageHealthCondition"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
     r::Field::new("status", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("reason", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("message", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -213,7 +213,7 @@ pub struct TokenRequest {
     pub expiration_seconds: Option<i64>,
 }
 r::record!(TokenRequest, TOKEN_REQUEST, 0 audience, 1 expiration_seconds);
-pub static TOKEN_REQUEST: r::Schema = r::Schema { name: r::Ref::Static("TokenRequest"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static TOKEN_REQUEST: r::Schema = r::Schema { name: r::Ref::Static("TokenRequest"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("audience", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("expirationSeconds", 2, r::Shape::Int64, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -225,7 +225,7 @@ pub struct VolumeAttachment {
     pub status: VolumeAttachmentStatus,
 }
 r::record!(VolumeAttachment, VOLUME_ATTACHMENT, 0 metadata, 1 spec, 2 status);
-pub static VOLUME_ATTACHMENT: r::Schema = r::Schema { name: r::Ref::Static("VolumeAttachment"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static VOLUME_ATTACHMENT: r::Schema = r::Schema { name: r::Ref::Static("VolumeAttachment"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&VOLUME_ATTACHMENT_SPEC)), r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Immutable }]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&VOLUME_ATTACHMENT_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -237,7 +237,7 @@ pub struct VolumeAttachmentList {
     pub items: r::Slice<VolumeAttachment>,
 }
 r::record!(VolumeAttachmentList, VOLUME_ATTACHMENT_LIST, 0 metadata, 1 items);
-pub static VOLUME_ATTACHMENT_LIST: r::Schema = r::Schema { name: r::Ref::Static("VolumeAttachmentList"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static VOLUME_ATTACHMENT_LIST: r::Schema = r::Schema { name: r::Ref::Static("VolumeAttachmentList"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&VOLUME_ATTACHMENT)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -248,7 +248,7 @@ pub struct VolumeAttachmentSource {
     pub inline_volume_spec: Option<Box<crate::core::v1::PersistentVolumeSpec>>,
 }
 r::record!(VolumeAttachmentSource, VOLUME_ATTACHMENT_SOURCE, 0 persistent_volume_name, 1 inline_volume_spec);
-pub static VOLUME_ATTACHMENT_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("VolumeAttachmentSource"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static VOLUME_ATTACHMENT_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("VolumeAttachmentSource"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("persistentVolumeName", 1, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("inlineVolumeSpec", 2, r::Shape::Record(r::Ref::Static(&crate::core::v1::PERSISTENT_VOLUME_SPEC)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -260,7 +260,7 @@ pub struct VolumeAttachmentSpec {
     pub node_name: String,
 }
 r::record!(VolumeAttachmentSpec, VOLUME_ATTACHMENT_SPEC, 0 attacher, 1 source, 2 node_name);
-pub static VOLUME_ATTACHMENT_SPEC: r::Schema = r::Schema { name: r::Ref::Static("VolumeAttachmentSpec"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static VOLUME_ATTACHMENT_SPEC: r::Schema = r::Schema { name: r::Ref::Static("VolumeAttachmentSpec"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("attacher", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Format("k8s-long-name-caseless") }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::MaxLength(63) }]),
     r::Field::new("source", 2, r::Shape::Record(r::Ref::Static(&VOLUME_ATTACHMENT_SOURCE)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("nodeName", 3, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -274,7 +274,7 @@ pub struct VolumeAttachmentStatus {
     pub detach_error: Option<Box<VolumeError>>,
 }
 r::record!(VolumeAttachmentStatus, VOLUME_ATTACHMENT_STATUS, 0 attached, 1 attachment_metadata, 2 attach_error, 3 detach_error);
-pub static VOLUME_ATTACHMENT_STATUS: r::Schema = r::Schema { name: r::Ref::Static("VolumeAttachmentStatus"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
+pub static VOLUME_ATTACHMENT_STATUS: r::Schema = r::Schema { name: r::Ref::Static("VolumeAttachmentStatus"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("attached", 1, r::Shape::Bool, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("attachmentMetadata", 2, r::Shape::Map(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("attachError", 3, r::Shape::Record(r::Ref::Static(&VOLUME_ERROR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -288,7 +288,7 @@ pub struct VolumeAttributesClass {
     pub parameters: BTreeMap<String, String>,
 }
 r::record!(VolumeAttributesClass, VOLUME_ATTRIBUTES_CLASS, 0 metadata, 1 driver_name, 2 parameters);
-pub static VOLUME_ATTRIBUTES_CLASS: r::Schema = r::Schema { name: r::Ref::Static("VolumeAttributesClass"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static VOLUME_ATTRIBUTES_CLASS: r::Schema = r::Schema { name: r::Ref::Static("VolumeAttributesClass"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("driverName", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("parameters", 3, r::Shape::Map(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -300,7 +300,7 @@ pub struct VolumeAttributesClassList {
     pub items: r::Slice<VolumeAttributesClass>,
 }
 r::record!(VolumeAttributesClassList, VOLUME_ATTRIBUTES_CLASS_LIST, 0 metadata, 1 items);
-pub static VOLUME_ATTRIBUTES_CLASS_LIST: r::Schema = r::Schema { name: r::Ref::Static("VolumeAttributesClassList"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static VOLUME_ATTRIBUTES_CLASS_LIST: r::Schema = r::Schema { name: r::Ref::Static("VolumeAttributesClassList"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&VOLUME_ATTRIBUTES_CLASS)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -312,7 +312,7 @@ pub struct VolumeError {
     pub error_code: Option<i32>,
 }
 r::record!(VolumeError, VOLUME_ERROR, 0 time, 1 message, 2 error_code);
-pub static VOLUME_ERROR: r::Schema = r::Schema { name: r::Ref::Static("VolumeError"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static VOLUME_ERROR: r::Schema = r::Schema { name: r::Ref::Static("VolumeError"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("time", 1, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("message", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("errorCode", 3, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["MutableCSINodeAllocatableCount"], &[]),
@@ -323,6 +323,6 @@ pub struct VolumeNodeResources {
     pub count: Option<i32>,
 }
 r::record!(VolumeNodeResources, VOLUME_NODE_RESOURCES, 0 count);
-pub static VOLUME_NODE_RESOURCES: r::Schema = r::Schema { name: r::Ref::Static("VolumeNodeResources"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static VOLUME_NODE_RESOURCES: r::Schema = r::Schema { name: r::Ref::Static("VolumeNodeResources"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("count", 1, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };

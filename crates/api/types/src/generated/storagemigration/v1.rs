@@ -3,7 +3,7 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(missing_docs, unused_imports, clippy::all, reason = "generated; upstream's documentation describes the types")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api_record::{self as r, scalar as s};
 
@@ -14,7 +14,7 @@ pub struct StorageVersionMigration {
     pub status: StorageVersionMigrationStatus,
 }
 r::record!(StorageVersionMigration, STORAGE_VERSION_MIGRATION, 0 metadata, 1 spec, 2 status);
-pub static STORAGE_VERSION_MIGRATION: r::Schema = r::Schema { name: r::Ref::Static("StorageVersionMigration"), package: r::Ref::Static("k8s.io.api.storagemigration.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
+pub static STORAGE_VERSION_MIGRATION: r::Schema = r::Schema { name: r::Ref::Static("StorageVersionMigration"), package: r::Ref::Static("k8s.io.api.storagemigration.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("spec", 2, r::Shape::Record(r::Ref::Static(&STORAGE_VERSION_MIGRATION_SPEC)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&STORAGE_VERSION_MIGRATION_STATUS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -26,7 +26,7 @@ pub struct StorageVersionMigrationList {
     pub items: r::Slice<StorageVersionMigration>,
 }
 r::record!(StorageVersionMigrationList, STORAGE_VERSION_MIGRATION_LIST, 0 metadata, 1 items);
-pub static STORAGE_VERSION_MIGRATION_LIST: r::Schema = r::Schema { name: r::Ref::Static("StorageVersionMigrationList"), package: r::Ref::Static("k8s.io.api.storagemigration.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static STORAGE_VERSION_MIGRATION_LIST: r::Schema = r::Schema { name: r::Ref::Static("StorageVersionMigrationList"), package: r::Ref::Static("k8s.io.api.storagemigration.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LIST_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("items", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&STORAGE_VERSION_MIGRATION)))), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -36,7 +36,7 @@ pub struct StorageVersionMigrationSpec {
     pub resource: crate::meta::v1::GroupResource,
 }
 r::record!(StorageVersionMigrationSpec, STORAGE_VERSION_MIGRATION_SPEC, 0 resource);
-pub static STORAGE_VERSION_MIGRATION_SPEC: r::Schema = r::Schema { name: r::Ref::Static("StorageVersionMigrationSpec"), package: r::Ref::Static("k8s.io.api.storagemigration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
+pub static STORAGE_VERSION_MIGRATION_SPEC: r::Schema = r::Schema { name: r::Ref::Static("StorageVersionMigrationSpec"), package: r::Ref::Static("k8s.io.api.storagemigration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
     r::Field::new("resource", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::GROUP_RESOURCE)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -46,7 +46,7 @@ pub struct StorageVersionMigrationStatus {
     pub resource_version: String,
 }
 r::record!(StorageVersionMigrationStatus, STORAGE_VERSION_MIGRATION_STATUS, 0 conditions, 1 resource_version);
-pub static STORAGE_VERSION_MIGRATION_STATUS: r::Schema = r::Schema { name: r::Ref::Static("StorageVersionMigrationStatus"), package: r::Ref::Static("k8s.io.api.storagemigration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
+pub static STORAGE_VERSION_MIGRATION_STATUS: r::Schema = r::Schema { name: r::Ref::Static("StorageVersionMigrationStatus"), package: r::Ref::Static("k8s.io.api.storagemigration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("conditions", 1, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&crate::meta::v1::CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["type"]), r::Merge { merge: true, retain_keys: false, key: "type" }, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Optional }]),
     r::Field::new("resourceVersion", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
