@@ -141,14 +141,18 @@ impl Store for SqliteStore {
 
 impl Drop for SqliteStore {
     fn drop(&mut self) {
-        self.jobs.close();
+        // The writer goes last and alone: the last connection to close empties the write-ahead log and removes it, and two
+        // that close at the same time both leave it to the other.
         self.readers.queue.close();
-        let threads = self.writing.take().into_iter().chain(self.reading.drain(..));
-        for thread in threads {
-            if thread.join().is_err() {
-                tracing::error!("a thread of the store had panicked");
-            }
-        }
+        self.reading.drain(..).for_each(finish);
+        self.jobs.close();
+        self.writing.take().into_iter().for_each(finish);
         self.fanout.close();
+    }
+}
+
+fn finish(thread: JoinHandle<()>) {
+    if thread.join().is_err() {
+        tracing::error!("a thread of the store had panicked");
     }
 }

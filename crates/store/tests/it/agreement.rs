@@ -179,7 +179,7 @@ fn same<T: std::fmt::Debug, E: std::fmt::Debug>([left, right]: [Result<T, E>; 2]
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn backends_agree_and_watches_are_projections(steps in vec(step(), 1..80)) {

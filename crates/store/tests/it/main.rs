@@ -8,6 +8,7 @@
     clippy::disallowed_methods,
     reason = "these tests are about files and processes"
 )]
+#![allow(clippy::unwrap_used, reason = "what fails in a test's own functions fails the test")]
 
 mod agreement;
 mod crash;
