@@ -1,0 +1,143 @@
+//! The columns of the tables that `kubectl get` prints.
+
+use api_record::Record;
+use base::time::Time;
+
+/// What a table's cell holds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell {
+    /// Text.
+    Text(String),
+    /// A number.
+    Number(i64),
+    /// A truth value.
+    Bool(bool),
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Cell {
+        Cell::Text(text)
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Cell {
+        Cell::Text(text.to_owned())
+    }
+}
+
+impl From<i32> for Cell {
+    fn from(number: i32) -> Cell {
+        Cell::Number(number.into())
+    }
+}
+
+impl From<i64> for Cell {
+    fn from(number: i64) -> Cell {
+        Cell::Number(number)
+    }
+}
+
+/// A column, as upstream's printers define it.
+pub struct Column<T: ?Sized = dyn Record> {
+    /// The heading.
+    pub name: &'static str,
+    /// The OpenAPI type of the cells: `string`, `integer`, `boolean`.
+    pub type_: &'static str,
+    /// The OpenAPI format; `name` marks the column of the object's name.
+    pub format: &'static str,
+    /// What it shows.
+    pub description: &'static str,
+    /// 0 is always shown, more only with `-o wide`.
+    pub priority: i32,
+    /// The cell of an object.
+    pub cell: fn(&T, Time) -> Cell,
+}
+
+impl<T: ?Sized> Column<T> {
+    /// A column of text that is always shown.
+    pub const fn text(
+        name: &'static str,
+        description: &'static str,
+        cell: fn(&T, Time) -> Cell,
+    ) -> Column<T> {
+        Column { name, type_: "string", format: "", description, priority: 0, cell }
+    }
+
+    /// A column of numbers that is always shown.
+    pub const fn number(
+        name: &'static str,
+        description: &'static str,
+        cell: fn(&T, Time) -> Cell,
+    ) -> Column<T> {
+        Column { name, type_: "integer", format: "", description, priority: 0, cell }
+    }
+
+    /// The same, shown only with `-o wide`.
+    pub const fn wide(mut self) -> Column<T> {
+        self.priority = 1;
+        self
+    }
+
+    /// The same, of another format.
+    pub const fn format(mut self, format: &'static str) -> Column<T> {
+        self.format = format;
+        self
+    }
+}
+
+/// How long ago `time` was, as `kubectl` shows ages; `<unknown>` for no time.
+pub fn age(time: Option<api_record::scalar::Time>, now: Time) -> Cell {
+    match time {
+        None => "<unknown>".into(),
+        Some(time) => human(now.unix_seconds() - time.seconds).into(),
+    }
+}
+
+/// A span of seconds in two units at most (`k8s.io/apimachinery/pkg/util/duration.HumanDuration`).
+fn human(seconds: i64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    let two = |large: i64, unit: &str, small: i64, small_unit: &str| {
+        if small == 0 { format!("{large}{unit}") } else { format!("{large}{unit}{small}{small_unit}") }
+    };
+    match seconds {
+        ..-1 => "<invalid>".to_owned(),
+        -1 => "0s".to_owned(),
+        0..120 => format!("{seconds}s"),
+        120..600 => two(minutes, "m", seconds % 60, "s"),
+        600..10_800 => format!("{minutes}m"),
+        10_800..28_800 => two(hours, "h", minutes % 60, "m"),
+        28_800..172_800 => format!("{hours}h"),
+        172_800..691_200 => two(days, "d", hours % 24, "h"),
+        691_200..63_072_000 => format!("{days}d"),
+        63_072_000..252_288_000 => two(days / 365, "y", days % 365, "d"),
+        _ => format!("{}y", days / 365),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_read_like_kubectls() {
+        for (seconds, text) in [
+            (-2, "<invalid>"),
+            (-1, "0s"),
+            (119, "119s"),
+            (120, "2m"),
+            (125, "2m5s"),
+            (600, "10m"),
+            (10_800, "3h"),
+            (10_860, "3h1m"),
+            (172_800, "2d"),
+            (180_000, "2d2h"),
+            (691_200, "8d"),
+            (63_072_000, "2y"),
+            (63_158_400, "2y1d"),
+            (315_360_000, "10y"),
+        ] {
+            assert_eq!(human(seconds), text, "{seconds}");
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! Rows: how a kind is written down, and how engines use it.
+
+use std::borrow::Cow;
+
+use api_meta::field::ErrorList;
+use api_meta::names::{self, NameCheck};
+use api_record::{Record, Schema, Typed};
+use api_types::GroupVersionKind;
+use base::time::Time;
+
+use crate::{Cell, Column, Ctx, Version};
+
+/// A row: the hub type, and what is special about its kind.
+pub struct Kind<T: Typed> {
+    group: &'static str,
+    version: &'static str,
+    plural: &'static str,
+    generation: bool,
+    unconditional_update: bool,
+    create_on_update: bool,
+    graceful: bool,
+    name: NameCheck,
+    defaults: fn(&Ctx<'_>, &mut T),
+    prepare: fn(&Ctx<'_>, &mut T, Option<&T>),
+    validate: fn(&Ctx<'_>, &T, Option<&T>, &mut ErrorList),
+    warnings: fn(&Ctx<'_>, &T, Option<&T>) -> Vec<String>,
+    columns: &'static [Column<T>],
+    selectable: &'static [(&'static str, fn(&T) -> Cow<'_, str>)],
+    versions: &'static [Version],
+}
+
+impl<T: Typed> Kind<T> {
+    /// A row of the resource `plural`, stored as `group` and `version`, with nothing special about it.
+    pub const fn of(group: &'static str, version: &'static str, plural: &'static str) -> Kind<T> {
+        Kind {
+            group,
+            version,
+            plural,
+            generation: false,
+            unconditional_update: true,
+            create_on_update: false,
+            graceful: false,
+            name: names::name_is_dns_subdomain,
+            defaults: |_, _| {},
+            prepare: |_, _, _| {},
+            validate: |_, _, _, _| {},
+            warnings: |_, _, _| Vec::new(),
+            columns: &[],
+            selectable: &[],
+            versions: &[],
+        }
+    }
+
+    /// `metadata.generation` counts the changes of the spec.
+    #[must_use]
+    pub const fn generation(mut self) -> Self {
+        self.generation = true;
+        self
+    }
+
+    /// An update must name the resource version that it is based on.
+    #[must_use]
+    pub const fn conditional_update(mut self) -> Self {
+        self.unconditional_update = false;
+        self
+    }
+
+    /// An update of an object that does not exist makes it.
+    #[must_use]
+    pub const fn create_on_update(mut self) -> Self {
+        self.create_on_update = true;
+        self
+    }
+
+    /// A deletion gives the object time to end by itself.
+    #[must_use]
+    pub const fn graceful(mut self) -> Self {
+        self.graceful = true;
+        self
+    }
+
+    /// The rule of its objects' names; a DNS subdomain if not said.
+    #[must_use]
+    pub const fn name(mut self, name: NameCheck) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// Fills in what a client left out, beyond the `+default` values of the types.
+    #[must_use]
+    pub const fn defaults(mut self, defaults: fn(&Ctx<'_>, &mut T)) -> Self {
+        self.defaults = defaults;
+        self
+    }
+
+    /// Changes what a client may not say, before validation; the old object is there on update.
+    #[must_use]
+    pub const fn prepare(mut self, prepare: fn(&Ctx<'_>, &mut T, Option<&T>)) -> Self {
+        self.prepare = prepare;
+        self
+    }
+
+    /// Says what is wrong, beyond the declarative rules of the types; the old object is there on update.
+    #[must_use]
+    pub const fn validate(mut self, validate: fn(&Ctx<'_>, &T, Option<&T>, &mut ErrorList)) -> Self {
+        self.validate = validate;
+        self
+    }
+
+    /// Says what is unwise.
+    #[must_use]
+    pub const fn warnings(mut self, warnings: fn(&Ctx<'_>, &T, Option<&T>) -> Vec<String>) -> Self {
+        self.warnings = warnings;
+        self
+    }
+
+    /// The columns of its tables; name and age if not said.
+    #[must_use]
+    pub const fn columns(mut self, columns: &'static [Column<T>]) -> Self {
+        self.columns = columns;
+        self
+    }
+
+    /// The fields that field selectors can name, besides `metadata.name` and `metadata.namespace`.
+    #[must_use]
+    pub const fn selectable(mut self, fields: &'static [(&'static str, fn(&T) -> Cow<'_, str>)]) -> Self {
+        self.selectable = fields;
+        self
+    }
+
+    /// The versions that it is served in besides the hub's.
+    #[must_use]
+    pub const fn versions(mut self, versions: &'static [Version]) -> Self {
+        self.versions = versions;
+        self
+    }
+}
+
+/// A row as engines see it: of any type.
+pub trait AnyKind: Send + Sync {
+    /// The hub's group, the version that it is stored as, and its name in paths.
+    fn resource(&self) -> (&'static str, &'static str, &'static str);
+    /// The hub's fields.
+    fn schema(&self) -> &'static Schema;
+    /// An empty object of the hub's type.
+    fn new_object(&self) -> Box<dyn Record>;
+    /// Whether `metadata.generation` counts the changes of the spec.
+    fn has_generation(&self) -> bool;
+    /// Whether an update may leave out the resource version that it is based on.
+    fn allows_unconditional_update(&self) -> bool;
+    /// Whether an update of an object that does not exist makes it.
+    fn allows_create_on_update(&self) -> bool;
+    /// Whether a deletion gives the object time to end by itself.
+    fn is_graceful(&self) -> bool;
+    /// How names are checked.
+    fn name_check(&self) -> NameCheck;
+    /// The row's own defaults.
+    fn defaults(&self, ctx: &Ctx<'_>, object: &mut dyn Record);
+    /// The row's own preparation.
+    fn prepare(&self, ctx: &Ctx<'_>, object: &mut dyn Record, old: Option<&dyn Record>);
+    /// The row's own validation.
+    fn validate(&self, ctx: &Ctx<'_>, object: &dyn Record, old: Option<&dyn Record>, errors: &mut ErrorList);
+    /// The row's own warnings.
+    fn warnings(&self, ctx: &Ctx<'_>, object: &dyn Record, old: Option<&dyn Record>) -> Vec<String>;
+    /// The columns' headings.
+    fn columns(&self) -> Vec<Heading>;
+    /// A row of the table.
+    fn cells(&self, object: &dyn Record, now: Time) -> Vec<Cell>;
+    /// The names of the fields that field selectors can name, besides those of every kind.
+    fn selectable(&self) -> Vec<&'static str>;
+    /// The value of such a field.
+    fn select<'a>(&self, object: &'a dyn Record, field: &str) -> Option<Cow<'a, str>>;
+    /// The versions besides the hub's.
+    fn versions(&self) -> &'static [Version];
+}
+
+/// A column without its cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heading {
+    /// [`Column::name`].
+    pub name: &'static str,
+    /// [`Column::type_`].
+    pub type_: &'static str,
+    /// [`Column::format`].
+    pub format: &'static str,
+    /// [`Column::description`].
+    pub description: &'static str,
+    /// [`Column::priority`].
+    pub priority: i32,
+}
+
+fn typed<T: Typed>(object: &dyn Record) -> &T {
+    object.downcast_ref().expect("a row is given objects of its own hub type")
+}
+
+impl<T: Typed> AnyKind for Kind<T> {
+    fn resource(&self) -> (&'static str, &'static str, &'static str) {
+        (self.group, self.version, self.plural)
+    }
+    fn schema(&self) -> &'static Schema {
+        T::SCHEMA
+    }
+    fn new_object(&self) -> Box<dyn Record> {
+        Box::new(T::default())
+    }
+    fn has_generation(&self) -> bool {
+        self.generation
+    }
+    fn allows_unconditional_update(&self) -> bool {
+        self.unconditional_update
+    }
+    fn allows_create_on_update(&self) -> bool {
+        self.create_on_update
+    }
+    fn is_graceful(&self) -> bool {
+        self.graceful
+    }
+    fn name_check(&self) -> NameCheck {
+        self.name
+    }
+    fn defaults(&self, ctx: &Ctx<'_>, object: &mut dyn Record) {
+        (self.defaults)(ctx, object.downcast_mut().expect("a row is given objects of its own hub type"));
+    }
+    fn prepare(&self, ctx: &Ctx<'_>, object: &mut dyn Record, old: Option<&dyn Record>) {
+        let object = object.downcast_mut().expect("a row is given objects of its own hub type");
+        (self.prepare)(ctx, object, old.map(typed));
+    }
+    fn validate(&self, ctx: &Ctx<'_>, object: &dyn Record, old: Option<&dyn Record>, errors: &mut ErrorList) {
+        (self.validate)(ctx, typed(object), old.map(typed), errors);
+    }
+    fn warnings(&self, ctx: &Ctx<'_>, object: &dyn Record, old: Option<&dyn Record>) -> Vec<String> {
+        (self.warnings)(ctx, typed(object), old.map(typed))
+    }
+    fn columns(&self) -> Vec<Heading> {
+        self.columns.iter().map(heading).collect()
+    }
+    fn cells(&self, object: &dyn Record, now: Time) -> Vec<Cell> {
+        let object = typed(object);
+        self.columns.iter().map(|column| (column.cell)(object, now)).collect()
+    }
+    fn selectable(&self) -> Vec<&'static str> {
+        self.selectable.iter().map(|(name, _)| *name).collect()
+    }
+    fn select<'a>(&self, object: &'a dyn Record, field: &str) -> Option<Cow<'a, str>> {
+        let (_, read) = self.selectable.iter().find(|(name, _)| *name == field)?;
+        Some(read(typed(object)))
+    }
+    fn versions(&self) -> &'static [Version] {
+        self.versions
+    }
+}
+
+fn heading<T: ?Sized>(column: &Column<T>) -> Heading {
+    Heading {
+        name: column.name,
+        type_: column.type_,
+        format: column.format,
+        description: column.description,
+        priority: column.priority,
+    }
+}
+
+/// The row of a kind about which nothing special has been written: decoded, stored and served as its schema says.
+pub struct Plain {
+    /// The hub's kind.
+    pub kind: GroupVersionKind<'static>,
+    /// Its name in paths.
+    pub plural: &'static str,
+    /// The hub's fields.
+    pub schema: &'static Schema,
+    /// An empty object of the hub's type.
+    pub new: fn() -> Box<dyn Record>,
+}
+
+impl AnyKind for Plain {
+    fn resource(&self) -> (&'static str, &'static str, &'static str) {
+        (self.kind.group, self.kind.version, self.plural)
+    }
+    fn schema(&self) -> &'static Schema {
+        self.schema
+    }
+    fn new_object(&self) -> Box<dyn Record> {
+        (self.new)()
+    }
+    fn has_generation(&self) -> bool {
+        self.schema.index_of("spec").is_some() && self.schema.index_of("status").is_some()
+    }
+    fn allows_unconditional_update(&self) -> bool {
+        true
+    }
+    fn allows_create_on_update(&self) -> bool {
+        false
+    }
+    fn is_graceful(&self) -> bool {
+        false
+    }
+    fn name_check(&self) -> NameCheck {
+        names::name_is_path_segment
+    }
+    fn defaults(&self, _: &Ctx<'_>, _: &mut dyn Record) {}
+    fn prepare(&self, _: &Ctx<'_>, _: &mut dyn Record, _: Option<&dyn Record>) {}
+    fn validate(&self, _: &Ctx<'_>, _: &dyn Record, _: Option<&dyn Record>, _: &mut ErrorList) {}
+    fn warnings(&self, _: &Ctx<'_>, _: &dyn Record, _: Option<&dyn Record>) -> Vec<String> {
+        Vec::new()
+    }
+    fn columns(&self) -> Vec<Heading> {
+        Vec::new()
+    }
+    fn cells(&self, _: &dyn Record, _: Time) -> Vec<Cell> {
+        Vec::new()
+    }
+    fn selectable(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+    fn select<'a>(&self, _: &'a dyn Record, _: &str) -> Option<Cow<'a, str>> {
+        None
+    }
+    fn versions(&self) -> &'static [Version] {
+        &[]
+    }
+}

@@ -1,0 +1,88 @@
+//! Filling a view from any API by listing and watching, as client-go's reflector does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::error::Chain;
+use base::time::Clock;
+use futures_util::StreamExt as _;
+
+use crate::request::Outcome;
+use crate::view::Publisher;
+use crate::{Api, Caller, Event, Request, Revision, Scope, Status};
+
+/// The shortest and the longest wait after a failure.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
+
+/// Keeps a view up to date until nobody reads it any more. Lists, watches from there, and watches again from where a watch
+/// ended; lists anew only when the server has forgotten that point.
+pub async fn run(
+    api: Arc<dyn Api>,
+    who: Caller,
+    scope: Scope,
+    mut publisher: Publisher,
+    clock: Arc<dyn Clock>,
+) {
+    let mut from: Option<Revision> = None;
+    let mut wait = BACK_OFF.0;
+    while !publisher.is_abandoned() {
+        match follow(&*api, &who, &scope, &mut publisher, &mut from).await {
+            Ok(()) => wait = BACK_OFF.0,
+            Err(status) => {
+                if status.is_gone() || status.is_resource_expired() {
+                    from = None;
+                }
+                tracing::debug!(resource = %scope.resource, error = %Chain(&status), "watch.failed");
+                clock.sleep(wait).await;
+                wait = (wait * 2).min(BACK_OFF.1);
+            }
+        }
+    }
+}
+
+async fn follow(
+    api: &dyn Api,
+    who: &Caller,
+    scope: &Scope,
+    publisher: &mut Publisher,
+    from: &mut Option<Revision>,
+) -> Result<(), Status> {
+    let start = match *from {
+        Some(revision) => revision,
+        None => {
+            let answer = api.call(who, Request::from(scope)).await?;
+            let Outcome::List(list) = answer.outcome else {
+                return Err(Status::internal_error("a list was answered with something else"));
+            };
+            publisher.replace(list.items, list.revision);
+            *from = Some(list.revision);
+            list.revision
+        }
+    };
+    let mut feed = api.watch(who, scope.clone(), start).await?;
+    while let Some(event) = feed.next().await {
+        let reached = match event? {
+            Event::Added(object) | Event::Modified(object) => {
+                let revision = revision_of(&*object);
+                publisher.put(object);
+                revision
+            }
+            Event::Deleted(object) => {
+                publisher.delete(&*object);
+                revision_of(&*object)
+            }
+            Event::Bookmark { revision, .. } => revision,
+        };
+        publisher.advance(reached);
+        *from = Some((*from).unwrap_or_default().max(reached));
+        if publisher.is_abandoned() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn revision_of(object: &dyn api_record::Record) -> Revision {
+    let version = api_types::object_meta(object).map_or("", |meta| &meta.resource_version);
+    Revision(version.parse().unwrap_or_default())
+}
