@@ -1,0 +1,30 @@
+//! What stock Kubernetes leaves to its installers (kubeadm, K3s): bindings by which nodes join and operators administer.
+//!
+//! Not part of upstream's bootstrap policy, hence apart from it: the server adds [`join_bindings`] when it runs a
+//! cluster of its own, not when it takes over the store of a stock one.
+
+use api_types::rbac::v1::ClusterRoleBinding;
+
+use super::build::SubjectRow::Group;
+use super::build::{BindingRow, bind};
+
+/// The group of the operators' own certificates: administrators by a binding, which can be revoked; members of
+/// `system:masters` cannot be.
+pub const ADMINS_GROUP: &str = "knarr:cluster-admins";
+
+const BINDINGS: &[BindingRow] = &[
+    bind("knarr:cluster-admins", &[Group(ADMINS_GROUP)]).of_role("cluster-admin"),
+    // Whoever holds a bootstrap token may ask for a node's client certificate,
+    bind("knarr:kubelet-bootstrap", &[Group("system:bootstrappers")]).of_role("system:node-bootstrapper"),
+    // has it approved without a person,
+    bind("knarr:node-autoapprove-bootstrap", &[Group("system:bootstrappers")])
+        .of_role("system:certificates.k8s.io:certificatesigningrequests:nodeclient"),
+    // and as a node renews it likewise.
+    bind("knarr:node-autoapprove-certificate-rotation", &[Group("system:nodes")])
+        .of_role("system:certificates.k8s.io:certificatesigningrequests:selfnodeclient"),
+];
+
+/// The bindings, to be reconciled like the policy's.
+pub fn join_bindings() -> Vec<ClusterRoleBinding> {
+    BINDINGS.iter().map(BindingRow::cluster_role_binding).collect()
+}
