@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::sync::mpsc;
 
 use crate::config::ConfigFile;
 use crate::credentials::Credential;
@@ -120,15 +121,37 @@ impl Puller {
         let registry = Registry::connect(&self.options, reference, credential).await?;
         let store = self.store.clone();
         let work = Arc::new(blocking(move || store.work()).await?);
-        let resolved = self.resolve(&registry, &work, reference).await?;
+        let (alive, mut gone) = mpsc::channel(1);
+        let threads = Threads { work: Arc::clone(&work), _alive: alive };
+        let outcome = self.bring(&registry, threads, reference, on_progress).await;
+        // One layer's failure ends the others: what they made is to be gone when the caller hears of it.
+        let _ = gone.recv().await;
+        blocking(move || {
+            drop(work);
+            Ok(())
+        })
+        .await?;
+        outcome
+    }
+
+    async fn bring(
+        &self,
+        registry: &Registry,
+        threads: Threads,
+        reference: &Reference,
+        on_progress: Option<OnProgress>,
+    ) -> Result<Pulled> {
+        let work = &threads.work;
+        let resolved = self.resolve(registry, work, reference).await?;
         let tally = Arc::new(Tally::new(&resolved.layers, on_progress));
         let layers = resolved.layers.clone();
-        stream::iter(layers.into_iter().map(|spec| registry.layer(&work, spec, Arc::clone(&tally))))
+        stream::iter(layers.into_iter().map(|spec| registry.layer(&threads, spec, Arc::clone(&tally))))
             .buffer_unordered(limits::LAYERS_AT_A_TIME)
             .try_collect::<()>()
             .await?;
         let digest = resolved.top.clone();
         let record = resolved.record(reference);
+        let work = Arc::clone(work);
         let image = blocking(move || {
             work.publish(&record)?;
             work.store().inspect(&record.id.to_string())
@@ -237,8 +260,16 @@ impl Resolved {
     }
 }
 
+/// What each blocking thread of a pull's layers holds. Fields drop in this order: who sees `_alive` closed knows that nobody
+/// holds the work any more.
+#[derive(Clone)]
+struct Threads {
+    work: Arc<Work>,
+    _alive: mpsc::Sender<std::convert::Infallible>,
+}
+
 /// Counts for the progress callback.
-pub(crate) struct Tally {
+struct Tally {
     layers: u64,
     bytes: u64,
     layers_done: AtomicU64,

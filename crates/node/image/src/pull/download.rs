@@ -8,10 +8,10 @@ use futures_util::StreamExt;
 use tokio::sync::mpsc;
 
 use super::registry::{Registry, is_digest_error};
-use super::{Tally, blocking};
+use super::{Tally, Threads, blocking};
 use crate::error::{ImageError, Result};
 use crate::limits;
-use crate::store::{LayerSpec, Work};
+use crate::store::LayerSpec;
 
 enum Chunk {
     Data(Bytes),
@@ -21,12 +21,12 @@ enum Chunk {
 
 impl Registry {
     /// Downloads and unpacks a layer, unless it is there or another pull is about to bring it.
-    pub async fn layer(&self, work: &Arc<Work>, spec: LayerSpec, tally: Arc<Tally>) -> Result<()> {
-        let flight = work.store().flight(&spec.diff_id).lock_owned().await;
-        let (holder, wanted) = (Arc::clone(work), spec.clone());
+    pub(super) async fn layer(&self, threads: &Threads, spec: LayerSpec, tally: Arc<Tally>) -> Result<()> {
+        let flight = threads.work.store().flight(&spec.diff_id).lock_owned().await;
+        let (holder, wanted) = (threads.clone(), spec.clone());
         let present = blocking(move || {
-            holder.pin([&wanted.digest, &wanted.diff_id])?;
-            Ok(holder.has(&wanted))
+            holder.work.pin([&wanted.digest, &wanted.diff_id])?;
+            Ok(holder.work.has(&wanted))
         })
         .await?;
         if present {
@@ -35,11 +35,11 @@ impl Registry {
         }
         let stream = self.blob(&spec.digest).await?;
         let (sender, receiver) = mpsc::channel(limits::CHUNKS_WAITING);
-        let (holder, wanted) = (Arc::clone(work), spec.clone());
+        let (holder, wanted) = (threads.clone(), spec.clone());
         let unpacking = tokio::task::spawn_blocking(move || {
             // Held here rather than by the future, which may be dropped long before this thread ends.
-            let _flight = flight;
-            holder.ingest(&wanted, Received { receiver, chunk: Bytes::new(), ended: false })
+            let (_flight, holder) = (flight, holder);
+            holder.work.ingest(&wanted, Received { receiver, chunk: Bytes::new(), ended: false })
         });
         let fed = self.feed(stream, sender, &tally).await;
         let unpacked = unpacking.await.map_err(|_| ImageError::Interrupted)?;

@@ -59,12 +59,13 @@ impl Work {
     ) -> Result<Footprint> {
         let failed = |error| ImageError::io(format!("extract layer {}", spec.digest), error);
         let kept = kept.map(File::create_new).transpose().map_err(failed)?;
-        let source = Bounded { inner: source, left: spec.size, what: "more bytes than its descriptor says" };
+        let source =
+            Bounded { inner: source, left: Some(spec.size), what: "more bytes than its descriptor says" };
         let source = Hashing::new(Keeping { inner: source, file: kept }, spec.digest.algorithm());
         let decoder = Decoder::new(source).map_err(failed)?;
         let decoder = Bounded {
             inner: decoder,
-            left: limits::LAYER_UNPACKED_BYTES,
+            left: Some(limits::LAYER_UNPACKED_BYTES),
             what: "more bytes than are unpacked",
         };
         let mut content = Hashing::new(decoder, spec.diff_id.algorithm());
@@ -141,18 +142,19 @@ fn drain(reader: &mut impl Read) -> io::Result<u64> {
     }
 }
 
-/// Fails once more than `left` bytes came.
+/// Fails once more than `left` bytes came, and from then on: whoever reads on after an error must not see an end.
 struct Bounded<R> {
     inner: R,
-    left: u64,
+    left: Option<u64>,
     what: &'static str,
 }
 
 impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.left.ok_or_else(|| io::Error::other(self.what))?;
         let count = self.inner.read(buffer)?;
-        self.left = self.left.checked_sub(count as u64).ok_or_else(|| io::Error::other(self.what))?;
-        Ok(count)
+        self.left = left.checked_sub(count as u64);
+        if self.left.is_some() { Ok(count) } else { Err(io::Error::other(self.what)) }
     }
 }
 
