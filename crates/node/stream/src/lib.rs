@@ -1,1 +1,4 @@
-//! Placeholder.
+//! Streams.
+pub mod error;
+pub mod limits;
+pub mod spdy;
