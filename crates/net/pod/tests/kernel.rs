@@ -76,6 +76,8 @@ fn host_ports_lead_to_their_pod_from_everywhere() {
 fn removal_and_restart_leave_exactly_what_is_wanted() {
     let lab = Lab::new();
     let node = lab.node("a", &["192.168.77.1"], PODS_A, None);
+    let world = lab.namespace("world");
+    lab.cable((&node.pin, "up0", &["192.168.77.1/24"]), (&world, "eth0", &["192.168.77.9/24"]));
     let network = node.start();
     network.sync_node(&[]).unwrap();
     let one = pod(&network, "one");
