@@ -24,7 +24,7 @@ pub const INDEX_DEPTH: usize = 4;
 /// One layer as downloaded, in bytes.
 pub const LAYER_BYTES: u64 = 64 << 30;
 
-/// One layer once decompressed, in bytes: what a decompression bomb may fill before it is stopped.
+/// One layer once decompressed, in bytes, unless the store's options say otherwise.
 pub const LAYER_UNPACKED_BYTES: u64 = 128 << 30;
 
 /// Files, directories and links of one layer.

@@ -29,6 +29,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use crate::digest::Digest;
 use crate::error::{ImageError, Result};
+use crate::limits;
 
 mod collect;
 mod images;
@@ -45,11 +46,19 @@ pub(crate) use records::Record;
 pub(crate) use work::Work;
 
 /// How a store keeps its content.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoreOptions {
     /// Do not keep layers as they travelled once they are unpacked (containerd's `discard_unpacked_layers`): less disk,
     /// but such images cannot be exported.
     pub discard_unpacked_layers: bool,
+    /// Bytes of one layer once decompressed, at most: what a decompression bomb may fill before it is stopped.
+    pub layer_unpacked_bytes: u64,
+}
+
+impl Default for StoreOptions {
+    fn default() -> StoreOptions {
+        StoreOptions { discard_unpacked_layers: false, layer_unpacked_bytes: limits::LAYER_UNPACKED_BYTES }
+    }
 }
 
 /// An image store on disk. Clones share it; so may other processes.

@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
-use rustix::fs::{self, AtFlags, Dir, Mode, OFlags, ResolveFlags};
+use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
+use super::attributes::set_opaque;
 use super::{io, refused};
 use crate::error::LayerError;
 use crate::limits;
@@ -37,7 +38,7 @@ impl Tree {
         }
         let opened = match self.existing(path) {
             Ok(opened) => opened,
-            Err(Errno::NOENT) => {
+            Err(Errno::NOENT | Errno::NOTDIR) => {
                 self.make(path, path, limits::SYMLINKS)?;
                 self.existing(path).map_err(|error| io("open", path, error))?
             }
@@ -61,16 +62,20 @@ impl Tree {
         let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
         for end in ends.chain([path.len()]) {
             let prefix = &path[..end];
-            match self.existing(prefix) {
+            let missing = match self.existing(prefix) {
                 Ok(_) => continue,
-                Err(Errno::NOENT) => {}
+                Err(error @ (Errno::NOENT | Errno::NOTDIR)) => error,
                 Err(error) => return Err(io("open", entry, error)),
-            }
+            };
             let (parent, name) = match prefix.iter().rposition(|byte| *byte == b'/') {
                 Some(slash) => (&prefix[..slash], &prefix[slash + 1..]),
                 None => (&prefix[..0], prefix),
             };
             let opened = self.existing(parent).map_err(|error| io("open", entry, error))?;
+            if missing == Errno::NOTDIR {
+                replace_whiteout(opened.as_fd(), name, entry)?;
+                continue;
+            }
             match fs::mkdirat(&opened, name, Mode::from_raw_mode(0o755)) {
                 Ok(()) => {
                     // The process' umask has had its say.
@@ -88,6 +93,21 @@ impl Tree {
         }
         Ok(())
     }
+}
+
+/// Makes a directory where a whiteout stands: it hides the lower one, and then holds something of its own.
+fn replace_whiteout(parent: BorrowedFd<'_>, name: &[u8], entry: &[u8]) -> Result<(), LayerError> {
+    let failed = |error| io("mkdir", entry, error);
+    let found = fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
+    if FileType::from_raw_mode(found.st_mode) != FileType::CharacterDevice || found.st_rdev != 0 {
+        return Err(failed(Errno::NOTDIR));
+    }
+    fs::unlinkat(parent, name, AtFlags::empty()).map_err(failed)?;
+    fs::mkdirat(parent, name, Mode::from_raw_mode(0o755)).map_err(failed)?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let made = fs::openat(parent, name, flags, Mode::empty()).map_err(failed)?;
+    fs::fchmod(&made, Mode::from_raw_mode(0o755)).map_err(failed)?;
+    set_opaque(made.as_fd(), entry)
 }
 
 /// Where a link leads, its root being the layer's: going up from there stays there, as the kernel has it.

@@ -13,7 +13,7 @@ use crate::digest::Digest;
 use crate::error::{ImageError, Result};
 use crate::layer::Footprint;
 use crate::limits;
-use crate::manifest::{Document, Index};
+use crate::manifest::Document;
 
 /// What a collection freed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,13 +48,24 @@ impl DiskUsage {
 
 impl Store {
     /// Removes content that no image, no operation in progress and none of `in_use` (ids of the images that containers
-    /// run from, removed or not) refers to. It is out of the way at once, and deleted before this returns.
+    /// run from, removed or not) refers to. It is out of the way at once, and deleted before this returns. Images that lost
+    /// part of their content leave the list.
     ///
     /// # Errors
     /// When the store cannot be read or written.
     pub fn collect(&self, in_use: &BTreeSet<Digest>) -> Result<Collected> {
         self.discard_abandoned()?;
         let work = self.work()?;
+        self.change_records(&work, |images| {
+            let mut whole = Vec::with_capacity(images.len());
+            for record in images.drain(..) {
+                if self.load(&record)?.is_some() {
+                    whole.push(record);
+                }
+            }
+            *images = whole;
+            Ok(())
+        })?;
         let mut collected = Collected::default();
         {
             let _held = lock::take(&self.path("lock"))?;
@@ -116,19 +127,18 @@ impl Store {
         let Some(content) = read_bounded(&self.blob_path(manifest), limits::MANIFEST_BYTES)? else {
             return Ok(());
         };
-        match Document::parse(&content)? {
-            Document::Manifest(manifest) => {
-                keep.extend(manifest.layers.into_iter().map(|layer| layer.digest))
-            }
-            Document::Index(Index { .. }) => {}
+        // One that is damaged keeps nothing: it could not be used either.
+        if let Ok(Document::Manifest(manifest)) = Document::parse(&content) {
+            keep.extend(manifest.layers.into_iter().map(|layer| layer.digest));
         }
         Ok(())
     }
 
     fn keep_image(&self, id: &Digest, keep: &mut BTreeSet<Digest>) -> Result<()> {
         keep.insert(id.clone());
-        if let Some(content) = read_bounded(&self.blob_path(id), limits::CONFIG_BYTES)? {
-            keep.extend(ConfigFile::parse(&content)?.diff_ids);
+        let Some(content) = read_bounded(&self.blob_path(id), limits::CONFIG_BYTES)? else { return Ok(()) };
+        if let Ok(config) = ConfigFile::parse(&content) {
+            keep.extend(config.diff_ids);
         }
         Ok(())
     }

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::Store;
 use super::records::{Record, take};
-use super::{Store, read_bounded};
 use crate::config::{ConfigFile, ImageConfig};
 use crate::digest::Digest;
 use crate::error::{ImageError, Result};
@@ -105,10 +105,16 @@ impl Store {
         })
     }
 
-    /// The image of a record; `None` when part of its content is gone.
+    /// The image of a record; `None` when part of its content is gone or damaged, so that it is pulled again.
     pub(super) fn load(&self, record: &Record) -> Result<Option<Image>> {
-        let Some(content) = read_bounded(&self.blob_path(&record.id), limits::CONFIG_BYTES)? else {
-            return Ok(None);
+        let content = match self.read_blob(&record.id, limits::CONFIG_BYTES) {
+            Ok(Some(content)) => content,
+            Ok(None) => return Ok(None),
+            Err(error @ (ImageError::DigestMismatch { .. } | ImageError::Malformed { .. })) => {
+                tracing::warn!(id = %record.id, error = %error.message(), "an image's configuration is damaged");
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
         };
         let file = ConfigFile::parse(&content)?;
         if !file.diff_ids.iter().all(|diff_id| self.has_layer(diff_id)) {

@@ -10,7 +10,6 @@ use crate::compression::Decoder;
 use crate::digest::{Digest, Hashing};
 use crate::error::{ImageError, LayerError, Result};
 use crate::layer::{self, Footprint};
-use crate::limits;
 
 /// The file that says that a layer is whole. It holds the layer's [`Footprint`].
 pub(super) const MARKER: &str = "complete";
@@ -58,22 +57,23 @@ impl Work {
         kept: Option<&Path>,
     ) -> Result<Footprint> {
         let failed = |error| ImageError::io(format!("extract layer {}", spec.digest), error);
+        let limit = self.store().options().layer_unpacked_bytes;
         let kept = kept.map(File::create_new).transpose().map_err(failed)?;
         let source =
             Bounded { inner: source, left: Some(spec.size), what: "more bytes than its descriptor says" };
         let source = Hashing::new(Keeping { inner: source, file: kept }, spec.digest.algorithm());
         let decoder = Decoder::new(source).map_err(failed)?;
-        let decoder = Bounded {
-            inner: decoder,
-            left: Some(limits::LAYER_UNPACKED_BYTES),
-            what: "more bytes than are unpacked",
-        };
+        let decoder = Bounded { inner: decoder, left: Some(limit), what: "more bytes than are unpacked" };
         let mut content = Hashing::new(decoder, spec.diff_id.algorithm());
         let root = File::open(into).map_err(failed)?;
         let unpacked = layer::unpack(&mut content, root.into());
         // The archive ends before its content does: padding counts for both digests.
         let drained = drain(&mut content);
         let (decoder, diff_id, _) = content.finish();
+        if decoder.left.is_none() {
+            let bomb = LayerError::Limit { what: "bytes once decompressed", limit };
+            return Err(ImageError::layer(&spec.digest, bomb));
+        }
         let mut source = decoder.inner.into_inner();
         let received = drain(&mut source);
         let (_, digest, bytes) = source.finish();

@@ -208,7 +208,7 @@ fn what_is_exported_is_imported() {
 #[test]
 fn layers_that_were_not_kept_cannot_be_exported() {
     let place = place();
-    let options = StoreOptions { discard_unpacked_layers: true };
+    let options = StoreOptions { discard_unpacked_layers: true, ..StoreOptions::default() };
     let store = Store::open(&place.path().join("store"), options).unwrap();
     fs::create_dir(place.path().join("source")).unwrap();
     store.build(&place.path().join("source"), &"app:1".parse().unwrap(), &BuildConfig::default()).unwrap();

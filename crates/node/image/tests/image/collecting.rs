@@ -5,7 +5,7 @@ use std::fs;
 
 use node_image::build::BuildConfig;
 use node_image::error::{ImageError, Reason};
-use node_image::store::{Collected, Image, Store};
+use node_image::store::{Collected, DiskUsage, Image, Store};
 use tempfile::TempDir;
 
 use crate::fixture::{is_clean, place, read, store};
@@ -63,6 +63,13 @@ fn an_image_that_lost_its_content_is_not_present() {
     let store = store(&place);
     let image = build(&place, &store, "app", "x");
     fs::remove_dir_all(image.layers[0].parent().unwrap()).unwrap();
+    assert!(matches!(store.inspect("app"), Err(ImageError::NotPresent(_))));
+    assert!(store.list().unwrap().is_empty());
+    store.collect(&BTreeSet::new()).unwrap();
+    assert_eq!(store.disk_usage().unwrap(), DiskUsage::default(), "nor is it kept");
+    build(&place, &store, "app", "x");
+    let config = store.root().join("blobs/sha256").join(image.id.hex());
+    fs::write(&config, "damaged").unwrap();
     assert!(matches!(store.inspect("app"), Err(ImageError::NotPresent(_))));
     assert!(store.list().unwrap().is_empty());
     build(&place, &store, "app", "x");

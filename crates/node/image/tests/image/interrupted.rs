@@ -133,3 +133,20 @@ fn a_full_disk_is_a_clear_error_and_frees_what_it_took() {
     fs::write(source.join("zeroes"), vec![0; 1 << 20]).unwrap();
     store.build(&source, &"app".parse().unwrap(), &BuildConfig::default()).unwrap();
 }
+
+#[test]
+fn a_bomb_is_stopped() {
+    let place = place();
+    let options = StoreOptions { layer_unpacked_bytes: 1 << 20, ..StoreOptions::default() };
+    let store = Store::open(&place.path().join("store"), options).unwrap();
+    let source = place.path().join("source");
+    fs::create_dir(&source).unwrap();
+    fs::write(source.join("zeroes"), vec![0; 64 << 20]).unwrap();
+    let error = store.build(&source, &"app".parse().unwrap(), &BuildConfig::default()).unwrap_err();
+    assert!(
+        error.message().ends_with("exceeds the limit of 1048576 bytes once decompressed"),
+        "{}",
+        error.message()
+    );
+    assert!(is_clean(&store));
+}

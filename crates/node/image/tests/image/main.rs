@@ -11,5 +11,6 @@ mod archives;
 mod collecting;
 mod fixture;
 mod interrupted;
+mod overlay;
 mod pulling;
 mod registry;
