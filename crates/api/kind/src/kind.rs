@@ -10,6 +10,9 @@ use base::time::Time;
 
 use crate::{Cell, Column, Ctx, Version};
 
+/// How many seconds an object may take to end, if the deletion asks for so many.
+pub type Grace<T> = fn(&T, asked: Option<i64>) -> i64;
+
 /// A row: the hub type, and what is special about its kind.
 pub struct Kind<T: Typed> {
     group: &'static str,
@@ -18,7 +21,8 @@ pub struct Kind<T: Typed> {
     generation: bool,
     unconditional_update: bool,
     create_on_update: bool,
-    graceful: bool,
+    grace: Option<Grace<T>>,
+    held: fn(&T) -> bool,
     name: NameCheck,
     defaults: fn(&Ctx<'_>, &mut T),
     prepare: fn(&Ctx<'_>, &mut T, Option<&T>),
@@ -39,7 +43,8 @@ impl<T: Typed> Kind<T> {
             generation: false,
             unconditional_update: true,
             create_on_update: false,
-            graceful: false,
+            grace: None,
+            held: |_| false,
             name: names::name_is_dns_subdomain,
             defaults: |_, _| {},
             prepare: |_, _, _| {},
@@ -74,8 +79,15 @@ impl<T: Typed> Kind<T> {
 
     /// A deletion gives the object time to end by itself.
     #[must_use]
-    pub const fn graceful(mut self) -> Self {
-        self.graceful = true;
+    pub const fn graceful(mut self, grace: Grace<T>) -> Self {
+        self.grace = Some(grace);
+        self
+    }
+
+    /// Something besides the metadata's finalizers keeps a deleted object in being.
+    #[must_use]
+    pub const fn held(mut self, held: fn(&T) -> bool) -> Self {
+        self.held = held;
         self
     }
 
@@ -150,8 +162,11 @@ pub trait AnyKind: Send + Sync {
     fn allows_unconditional_update(&self) -> bool;
     /// Whether an update of an object that does not exist makes it.
     fn allows_create_on_update(&self) -> bool;
-    /// Whether a deletion gives the object time to end by itself.
-    fn is_graceful(&self) -> bool;
+    /// How many seconds a deletion gives the object to end by itself, if it is asked for so many; `None` if its kind
+    /// knows no such thing.
+    fn grace(&self, object: &dyn Record, asked: Option<i64>) -> Option<i64>;
+    /// Whether something besides the metadata's finalizers keeps a deleted object in being.
+    fn is_held(&self, object: &dyn Record) -> bool;
     /// How names are checked.
     fn name_check(&self) -> NameCheck;
     /// The row's own defaults.
@@ -212,8 +227,11 @@ impl<T: Typed> AnyKind for Kind<T> {
     fn allows_create_on_update(&self) -> bool {
         self.create_on_update
     }
-    fn is_graceful(&self) -> bool {
-        self.graceful
+    fn grace(&self, object: &dyn Record, asked: Option<i64>) -> Option<i64> {
+        self.grace.map(|grace| grace(typed(object), asked))
+    }
+    fn is_held(&self, object: &dyn Record) -> bool {
+        (self.held)(typed(object))
     }
     fn name_check(&self) -> NameCheck {
         self.name
@@ -291,7 +309,10 @@ impl AnyKind for Plain {
     fn allows_create_on_update(&self) -> bool {
         false
     }
-    fn is_graceful(&self) -> bool {
+    fn grace(&self, _: &dyn Record, _: Option<i64>) -> Option<i64> {
+        None
+    }
+    fn is_held(&self, _: &dyn Record) -> bool {
         false
     }
     fn name_check(&self) -> NameCheck {

@@ -23,5 +23,5 @@ pub use column::{Cell, Column, age};
 pub use ctx::{Ctx, Verb};
 pub use gates::Gates;
 pub use generic::{default, drop_gated, has_status, prepare, validate};
-pub use kind::{AnyKind, Heading, Kind, Plain};
+pub use kind::{AnyKind, Grace, Heading, Kind, Plain};
 pub use version::{Version, structural};

@@ -1,1 +1,41 @@
-//! Placeholder.
+//! The table of all rows: those that a group's crate writes down, and plain ones for every other kind.
+//!
+//! Layer: above the groups, below the server. Entry point: [`row`].
+//! State: none. Failure: none.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use api_kind::{AnyKind, Plain};
+
+type Rows = BTreeMap<(&'static str, &'static str), &'static dyn AnyKind>;
+
+static ROWS: LazyLock<Rows> = LazyLock::new(|| {
+    let mut rows = Rows::new();
+    for row in api_kinds_core::KINDS.iter().chain(api_kinds_apps::KINDS).chain(api_kinds_rbac::KINDS) {
+        let (group, _, plural) = row.resource();
+        rows.insert((group, plural), *row);
+        for version in row.versions() {
+            rows.insert((version.group, plural), *row);
+        }
+    }
+    for resource in api_types::resources() {
+        let gvk = resource.kind;
+        if let Some(object) = api_types::object_type(gvk.group, gvk.version, gvk.kind) {
+            rows.entry((gvk.group, resource.plural)).or_insert_with(|| {
+                Box::leak(Box::new(Plain {
+                    kind: gvk,
+                    plural: resource.plural,
+                    schema: object.schema,
+                    new: object.new,
+                }))
+            });
+        }
+    }
+    rows
+});
+
+/// The row of a resource, whichever of its groups and versions it is asked for in.
+pub fn row(group: &str, plural: &str) -> Option<&'static dyn AnyKind> {
+    ROWS.iter().find(|((own, name), _)| *own == group && *name == plural).map(|(_, row)| *row)
+}

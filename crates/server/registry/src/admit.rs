@@ -1,0 +1,55 @@
+//! Where admission steps in: after a request is understood and before anything is kept.
+
+use api_meta::Status;
+use api_record::Record;
+use client::{BoxFuture, Caller, Resource};
+
+/// What is being done, as admission sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// An object is made.
+    Create,
+    /// An object is changed.
+    Update,
+    /// An object is deleted.
+    Delete,
+    /// A stream is opened to it.
+    Connect,
+}
+
+/// A request, as admission sees it.
+pub struct Attributes<'a> {
+    /// Who asks.
+    pub caller: &'a Caller,
+    /// What is being done.
+    pub operation: Operation,
+    /// The resource.
+    pub resource: Resource,
+    /// The subresource, empty for the object itself.
+    pub subresource: &'a str,
+    /// The namespace, empty for none.
+    pub namespace: &'a str,
+    /// The object's name, empty while it is to be generated.
+    pub name: &'a str,
+    /// Nothing will be kept.
+    pub dry_run: bool,
+}
+
+/// Changes and refuses what is written. Objects are of the hub's type.
+pub trait Admission: Send + Sync {
+    /// May change an object that is made or changed.
+    fn mutate<'a>(
+        &'a self,
+        attributes: &'a Attributes<'a>,
+        object: &'a mut dyn Record,
+        old: Option<&'a dyn Record>,
+    ) -> BoxFuture<'a, Result<(), Status>>;
+
+    /// May refuse; there is no object when one is deleted.
+    fn validate<'a>(
+        &'a self,
+        attributes: &'a Attributes<'a>,
+        object: Option<&'a dyn Record>,
+        old: Option<&'a dyn Record>,
+    ) -> BoxFuture<'a, Result<(), Status>>;
+}

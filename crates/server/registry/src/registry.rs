@@ -1,0 +1,75 @@
+//! The registry: what its operations share.
+
+use std::sync::Arc;
+
+use api_kind::{Ctx, Gates, Verb};
+use api_meta::Status;
+use api_record::Record;
+use base::random::Random;
+use base::time::Clock;
+use store::{Entry, Range, Store};
+
+use crate::admit::Admission;
+use crate::stored::Decoded;
+use crate::{Catalog, Served, faults};
+
+/// What the registry works with.
+pub struct Shared {
+    /// Where objects are kept.
+    pub store: Arc<dyn Store>,
+    /// Which resources there are.
+    pub catalog: Catalog,
+    /// Which features are on.
+    pub gates: Gates,
+    /// The time of creations and deletions.
+    pub clock: Arc<dyn Clock>,
+    /// Where uids and generated names come from.
+    pub random: Arc<dyn Random>,
+}
+
+/// Every verb of every stored resource.
+#[derive(Clone)]
+pub struct Registry {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) decoded: Arc<Decoded>,
+    pub(crate) admission: Arc<dyn Admission>,
+}
+
+impl Registry {
+    /// A registry that lets `admission` change and refuse what is written.
+    pub fn new(shared: Arc<Shared>, admission: Arc<dyn Admission>) -> Registry {
+        Registry { shared, decoded: Arc::default(), admission }
+    }
+
+    /// Which resources there are.
+    pub fn catalog(&self) -> &Catalog {
+        &self.shared.catalog
+    }
+
+    pub(crate) fn ctx<'a>(&'a self, verb: Verb, subresource: &'a str) -> Ctx<'a> {
+        Ctx { gates: &self.shared.gates, verb, subresource }
+    }
+
+    /// The entry of an object, if there is one.
+    pub(crate) async fn entry(
+        &self,
+        served: &Served,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Entry>, Status> {
+        let key = served.key(namespace, name).into_bytes();
+        self.shared.store.get(key.into()).await.map_err(|error| faults::read(&error))
+    }
+
+    pub(crate) async fn page(&self, range: Range) -> Result<store::Page, Status> {
+        self.shared.store.range(range).await.map_err(|error| faults::read(&error))
+    }
+
+    /// The object of an entry in the served version.
+    pub(crate) fn show(&self, served: &Served, hub: &Arc<dyn Record>) -> Arc<dyn Record> {
+        match served.version {
+            None => Arc::clone(hub),
+            Some(version) => Arc::from((version.from_hub)(&**hub)),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! How objects are kept: the hub's type in stock Kubernetes' protobuf envelope, without its resource version.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use api_codec::limits::Limits;
+use api_codec::proto;
+use api_meta::Status;
+use api_record::Record;
+use api_types::{object_meta, object_meta_mut};
+use bytes::Bytes;
+use store::{Entry, Revision};
+
+use crate::Served;
+use crate::limits::DECODED_OBJECTS;
+
+/// The value to keep for an object of the hub's type.
+pub(crate) fn encode(served: &Served, object: &dyn Record) -> Bytes {
+    if object_meta(object).is_some_and(|meta| !meta.resource_version.is_empty()) {
+        let mut bare = object.boxed_clone();
+        if let Some(meta) = object_meta_mut(&mut *bare) {
+            meta.resource_version.clear();
+        }
+        return proto::encode(&*bare, &served.hub.kind).into();
+    }
+    proto::encode(object, &served.hub.kind).into()
+}
+
+/// Decoded objects by the revision and key they were kept at, so that watchers and readers of an object share one.
+#[derive(Default)]
+pub(crate) struct Decoded {
+    objects: Mutex<(HashMap<(Revision, Bytes), Arc<dyn Record>>, VecDeque<(Revision, Bytes)>)>,
+}
+
+impl Decoded {
+    /// The object of an entry, in the hub's type, showing `revision` as its resource version.
+    pub(crate) fn at(
+        &self,
+        served: &Served,
+        entry: &Entry,
+        revision: Revision,
+    ) -> Result<Arc<dyn Record>, Status> {
+        let key = (revision, entry.key.clone());
+        if let Some(object) = self.objects.lock().unwrap_or_else(PoisonError::into_inner).0.get(&key) {
+            return Ok(Arc::clone(object));
+        }
+        let object: Arc<dyn Record> = Arc::from(decode(served, entry, revision)?);
+        self.remember(key, &object);
+        Ok(object)
+    }
+
+    /// The object of an entry as it was kept.
+    pub(crate) fn of(&self, served: &Served, entry: &Entry) -> Result<Arc<dyn Record>, Status> {
+        self.at(served, entry, entry.modified)
+    }
+
+    fn remember(&self, key: (Revision, Bytes), object: &Arc<dyn Record>) {
+        let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
+        let (by_key, order) = &mut *objects;
+        if by_key.insert(key.clone(), Arc::clone(object)).is_none() {
+            order.push_back(key);
+        }
+        while order.len() > DECODED_OBJECTS {
+            if let Some(oldest) = order.pop_front() {
+                by_key.remove(&oldest);
+            }
+        }
+    }
+}
+
+fn decode(served: &Served, entry: &Entry, revision: Revision) -> Result<Box<dyn Record>, Status> {
+    let damaged = |error: &dyn std::fmt::Display| {
+        let key = String::from_utf8_lossy(&entry.key);
+        Status::internal_error(format!("the stored value of {key} cannot be read: {error}"))
+    };
+    let envelope = proto::open(&entry.value, Limits::RESPONSE).map_err(|error| damaged(&error))?;
+    let mut object = (served.hub.new)();
+    proto::decode(envelope.raw, &mut *object).map_err(|error| damaged(&error))?;
+    if let Some(meta) = object_meta_mut(&mut *object) {
+        meta.resource_version = revision.to_string();
+    }
+    Ok(object)
+}

@@ -1,0 +1,364 @@
+//! Writing: making and changing objects.
+
+use std::sync::Arc;
+
+use api_kind::Verb;
+use api_meta::Status;
+use api_meta::names::{SUFFIX_ALPHABET, generate_name};
+use api_record::Record;
+use api_types::meta::v1::ObjectMeta;
+use api_types::{object_meta, object_meta_mut};
+use base::random;
+use client::{Caller, Precondition, WriteOptions};
+use store::{CommitError, Entry, Txn};
+
+use crate::admit::{Attributes, Operation};
+use crate::limits::WRITE_ATTEMPTS;
+use crate::{Registry, Served, faults, stored};
+
+/// Upstream's words for a write that was based on what is no longer so.
+pub(crate) const MODIFIED: &str =
+    "the object has been modified; please apply your changes to the latest version and try again";
+
+/// How often a generated name that is taken is generated anew.
+const NAME_ATTEMPTS: usize = 8;
+
+/// How long events are kept, in seconds: upstream's default of `--event-ttl`.
+const EVENT_TTL_SECONDS: u64 = 3600;
+
+/// Makes the new object, in the served version, from the current one.
+pub type Change<'a> = dyn Fn(Option<&dyn Record>) -> Result<Box<dyn Record>, Status> + Send + Sync + 'a;
+
+/// An object that was written.
+pub struct Written {
+    /// The object in the served version, as it is kept now.
+    pub object: Arc<dyn Record>,
+    /// Whether it was made.
+    pub created: bool,
+    /// What the caller should know.
+    pub warnings: Vec<String>,
+}
+
+impl Registry {
+    /// Makes an object.
+    pub async fn create(
+        &self,
+        served: &Served,
+        caller: &Caller,
+        namespace: &str,
+        object: Box<dyn Record>,
+        options: &WriteOptions,
+    ) -> Result<Written, Status> {
+        let ctx = self.ctx(Verb::Create, "");
+        let mut object = served.to_hub(object);
+        let meta = metadata(&mut *object)?;
+        if !meta.resource_version.is_empty() {
+            return Err(Status::bad_request("resourceVersion should not be set on objects to be created"));
+        }
+        self.fill_system_fields(served, namespace, meta)?;
+        api_kind::default(served.kind, &ctx, &mut *object);
+        let generated = metadata(&mut *object)?.name.is_empty();
+        for attempt in 1.. {
+            let mut object = object.clone();
+            if generated {
+                let meta = metadata(&mut *object)?;
+                meta.name = self.generated(&meta.generate_name);
+            }
+            let result = self.create_once(served, caller, namespace, object, options).await;
+            match result {
+                Err(status) if generated && attempt < NAME_ATTEMPTS && status.is_already_exists() => {}
+                other => return other,
+            }
+        }
+        unreachable!("the last attempt returns")
+    }
+
+    async fn create_once(
+        &self,
+        served: &Served,
+        caller: &Caller,
+        namespace: &str,
+        mut object: Box<dyn Record>,
+        options: &WriteOptions,
+    ) -> Result<Written, Status> {
+        let ctx = self.ctx(Verb::Create, "");
+        let name = metadata(&mut *object)?.name.clone();
+        let attributes = Attributes {
+            caller,
+            operation: Operation::Create,
+            resource: served_resource(served),
+            subresource: "",
+            namespace,
+            name: &name,
+            dry_run: options.dry_run,
+        };
+        self.admission.mutate(&attributes, &mut *object, None).await?;
+        api_kind::prepare(served.kind, &ctx, &mut *object, None);
+        let warnings = served.kind.warnings(&ctx, &*object, None);
+        let errors = api_kind::validate(served.kind, &ctx, served.resource.namespaced, &*object, None);
+        if !errors.is_empty() {
+            return Err(Status::invalid(served.group_kind(), &name, &errors));
+        }
+        self.admission.validate(&attributes, Some(&*object), None).await?;
+        let key = served.key(namespace, &name);
+        if options.dry_run {
+            if self.entry(served, namespace, &name).await?.is_some() {
+                return Err(Status::already_exists(served.group_resource(), &name));
+            }
+            let hub: Arc<dyn Record> = Arc::from(object);
+            return Ok(Written { object: self.show(served, &hub), created: true, warnings });
+        }
+        let txn = self.expiring(served, Txn::create(key.into_bytes(), stored::encode(served, &*object)));
+        match self.shared.store.commit(txn).await {
+            Ok(committed) => {
+                let hub = at_revision(object, committed.revision);
+                Ok(Written { object: self.show(served, &hub), created: true, warnings })
+            }
+            Err(CommitError::Conflict { .. }) => Err(Status::already_exists(served.group_resource(), &name)),
+            Err(error) => Err(faults::commit(&error)),
+        }
+    }
+
+    /// Changes an object, or makes it where its kind and the change allow that.
+    #[allow(clippy::too_many_arguments, reason = "a request has this many parts")]
+    pub async fn update(
+        &self,
+        served: &Served,
+        caller: &Caller,
+        namespace: &str,
+        name: &str,
+        subresource: &str,
+        change: &Change<'_>,
+        precondition: &Precondition,
+        options: &WriteOptions,
+    ) -> Result<Written, Status> {
+        for _ in 0..WRITE_ATTEMPTS {
+            let Some(entry) = self.entry(served, namespace, name).await? else {
+                if !served.kind.allows_create_on_update() || !subresource.is_empty() {
+                    return Err(Status::not_found(served.group_resource(), name));
+                }
+                let object = change(None)?;
+                return Box::pin(self.create(served, caller, namespace, object, options)).await;
+            };
+            let attempt = Attempt { served, caller, namespace, name, subresource, options, entry };
+            if let Some(written) = self.update_once(&attempt, change, precondition).await? {
+                return Ok(written);
+            }
+        }
+        Err(Status::conflict(served.group_resource(), name, MODIFIED))
+    }
+
+    /// `None` when somebody else wrote in between and it is worth trying again.
+    async fn update_once(
+        &self,
+        attempt: &Attempt<'_>,
+        change: &Change<'_>,
+        precondition: &Precondition,
+    ) -> Result<Option<Written>, Status> {
+        let Attempt { served, caller, namespace, name, subresource, options, entry } = attempt;
+        let ctx = self.ctx(Verb::Update, subresource);
+        let old = self.decoded.of(served, entry)?;
+        check_precondition(served, name, &*old, precondition)?;
+        let mut new = served.to_hub(change(Some(&*self.show(served, &old)))?);
+        let conditional = self.keep_system_fields(served, name, namespace, &mut *new, &*old)?;
+        api_kind::default(served.kind, &ctx, &mut *new);
+        let attributes = Attributes {
+            caller,
+            operation: Operation::Update,
+            resource: served_resource(served),
+            subresource,
+            namespace,
+            name,
+            dry_run: options.dry_run,
+        };
+        self.admission.mutate(&attributes, &mut *new, Some(&*old)).await?;
+        api_kind::prepare(served.kind, &ctx, &mut *new, Some(&*old));
+        let warnings = served.kind.warnings(&ctx, &*new, Some(&*old));
+        let errors = api_kind::validate(served.kind, &ctx, served.resource.namespaced, &*new, Some(&*old));
+        if !errors.is_empty() {
+            return Err(Status::invalid(served.group_kind(), name, &errors));
+        }
+        self.admission.validate(&attributes, Some(&*new), Some(&*old)).await?;
+        let value = stored::encode(served, &*new);
+        if options.dry_run || value == entry.value {
+            let hub: Arc<dyn Record> = Arc::from(new);
+            return Ok(Some(Written { object: self.show(served, &hub), created: false, warnings }));
+        }
+        let finished = is_finished(served, &*new);
+        let txn = if finished {
+            Txn::remove(entry.key.clone(), entry.modified)
+        } else {
+            self.expiring(served, Txn::update(entry.key.clone(), value, entry.modified))
+        };
+        match self.shared.store.commit(txn).await {
+            Ok(committed) => {
+                let hub = at_revision(new, committed.revision);
+                Ok(Some(Written { object: self.show(served, &hub), created: false, warnings }))
+            }
+            Err(CommitError::Conflict { .. }) if conditional => {
+                Err(Status::conflict(served.group_resource(), name, MODIFIED))
+            }
+            Err(CommitError::Conflict { .. }) => Ok(None),
+            Err(error) => Err(faults::commit(&error)),
+        }
+    }
+
+    fn fill_system_fields(
+        &self,
+        served: &Served,
+        namespace: &str,
+        meta: &mut ObjectMeta,
+    ) -> Result<(), Status> {
+        match_namespace(served, namespace, meta)?;
+        meta.uid = random::uuid(&*self.shared.random);
+        meta.creation_timestamp = Some(self.shared.clock.now().into());
+        meta.deletion_timestamp = None;
+        meta.deletion_grace_period_seconds = None;
+        meta.self_link.clear();
+        meta.managed_fields.clear();
+        meta.generation = 0;
+        Ok(())
+    }
+
+    fn generated(&self, base: &str) -> String {
+        if base.is_empty() {
+            return String::new();
+        }
+        let text = random::text(&*self.shared.random, 5, SUFFIX_ALPHABET.as_ref());
+        let mut random = [0; 5];
+        random.copy_from_slice(text.as_bytes());
+        generate_name(base, random)
+    }
+
+    /// Keeps of the old object what no client may change; answers whether the client named the version it is based on.
+    fn keep_system_fields(
+        &self,
+        served: &Served,
+        name: &str,
+        namespace: &str,
+        new: &mut dyn Record,
+        old: &dyn Record,
+    ) -> Result<bool, Status> {
+        let Some(before) = object_meta(old) else {
+            return Err(Status::internal_error("a stored object has no metadata"));
+        };
+        let meta = metadata(new)?;
+        match_namespace(served, namespace, meta)?;
+        if meta.name.is_empty() {
+            return Err(Status::bad_request(format!(
+                "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+            )));
+        }
+        if meta.name != *name {
+            return Err(Status::bad_request(format!(
+                "the name of the object ({}) does not match the name on the URL ({name})",
+                meta.name
+            )));
+        }
+        if !meta.uid.is_empty() && meta.uid != before.uid {
+            let why = format!(
+                "Precondition failed: UID in precondition: {}, UID in object meta: {}",
+                meta.uid, before.uid
+            );
+            return Err(Status::conflict(served.group_resource(), name, why));
+        }
+        let conditional = !matches!(meta.resource_version.as_str(), "" | "0");
+        if conditional && meta.resource_version != before.resource_version {
+            return Err(Status::conflict(served.group_resource(), name, MODIFIED));
+        }
+        if !conditional && !served.kind.allows_unconditional_update() {
+            let mut errors = api_meta::field::ErrorList::new();
+            let path = api_meta::field::Path::new("metadata").child("resourceVersion");
+            errors.push(api_meta::field::FieldError::invalid(&path, 0, "must be specified for an update"));
+            return Err(Status::invalid(served.group_kind(), name, &errors));
+        }
+        meta.resource_version.clone_from(&before.resource_version);
+        meta.uid.clone_from(&before.uid);
+        meta.creation_timestamp = before.creation_timestamp;
+        meta.deletion_timestamp = before.deletion_timestamp;
+        meta.deletion_grace_period_seconds = before.deletion_grace_period_seconds;
+        meta.generate_name.clone_from(&before.generate_name);
+        meta.self_link.clear();
+        meta.managed_fields.clear();
+        Ok(conditional)
+    }
+
+    fn expiring(&self, served: &Served, txn: Txn) -> Txn {
+        if served.hub.kind.group.is_empty() && served.hub.kind.kind == "Event" {
+            txn.expiring(self.shared.clock.now() + std::time::Duration::from_secs(EVENT_TTL_SECONDS))
+        } else {
+            txn
+        }
+    }
+}
+
+struct Attempt<'a> {
+    served: &'a Served,
+    caller: &'a Caller,
+    namespace: &'a str,
+    name: &'a str,
+    subresource: &'a str,
+    options: &'a WriteOptions,
+    entry: Entry,
+}
+
+pub(crate) fn served_resource(served: &Served) -> client::Resource {
+    let gvk = served.gvk();
+    client::Resource::of(gvk.group, gvk.version, served.resource.plural)
+}
+
+/// The object as it is kept at a revision.
+pub(crate) fn at_revision(mut object: Box<dyn Record>, revision: store::Revision) -> Arc<dyn Record> {
+    if let Some(meta) = object_meta_mut(&mut *object) {
+        meta.resource_version = revision.to_string();
+    }
+    Arc::from(object)
+}
+
+pub(crate) fn metadata(object: &mut dyn Record) -> Result<&mut ObjectMeta, Status> {
+    object_meta_mut(object).ok_or_else(|| Status::bad_request("the object has no metadata"))
+}
+
+fn match_namespace(served: &Served, namespace: &str, meta: &mut ObjectMeta) -> Result<(), Status> {
+    if !served.resource.namespaced {
+        meta.namespace.clear();
+    } else if meta.namespace.is_empty() {
+        namespace.clone_into(&mut meta.namespace);
+    } else if meta.namespace != namespace {
+        return Err(Status::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
+    Ok(())
+}
+
+pub(crate) fn check_precondition(
+    served: &Served,
+    name: &str,
+    object: &dyn Record,
+    precondition: &Precondition,
+) -> Result<(), Status> {
+    let Some(meta) = object_meta(object) else { return Ok(()) };
+    let checks = [
+        ("UID", &precondition.uid, &meta.uid),
+        ("ResourceVersion", &precondition.version, &meta.resource_version),
+    ];
+    for (what, wanted, found) in checks {
+        if let Some(wanted) = wanted.as_ref().filter(|wanted| *wanted != found) {
+            let why = format!(
+                "Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}"
+            );
+            return Err(Status::conflict(served.group_resource(), name, why));
+        }
+    }
+    Ok(())
+}
+
+/// Whether an object that is being deleted has nothing left to wait for.
+pub(crate) fn is_finished(served: &Served, object: &dyn Record) -> bool {
+    let Some(meta) = object_meta(object) else { return false };
+    meta.deletion_timestamp.is_some()
+        && meta.finalizers.is_empty()
+        && meta.deletion_grace_period_seconds.unwrap_or(0) == 0
+        && !served.kind.is_held(object)
+}
