@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use base::time::{Clock, timeout};
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -16,7 +17,9 @@ use super::frame::{CANCEL, FLOW_CONTROL_ERROR, Frame, PREFIX_BYTES, Prefix, REFU
 use super::headers::{Headers, Packer, Unpacker};
 use super::pump;
 use crate::error::StreamError;
-use crate::limits::{CONTROL_QUEUE_FRAMES, DATA_QUEUE_FRAMES, STREAM_BUFFER_BYTES, STREAMS_MAX};
+use crate::limits::{
+    CLOSE_TIMEOUT, CONTROL_QUEUE_FRAMES, DATA_QUEUE_FRAMES, STREAM_BUFFER_BYTES, STREAMS_MAX,
+};
 
 const WINDOW_MAX_BYTES: usize = 0x7fff_ffff;
 
@@ -74,7 +77,11 @@ impl Stream {
 pub(super) enum Outgoing {
     Frame(Frame),
     /// SYN_STREAM, or SYN_REPLY if it is one; compressed by the writer, in the order of sending.
-    Headers { id: u32, headers: Headers, open: bool },
+    Headers {
+        id: u32,
+        headers: Headers,
+        open: bool,
+    },
     /// Everything has been sent.
     Close,
 }
@@ -307,12 +314,14 @@ impl Connection {
         }
     }
 
-    /// Ends the connection once everything that was handed to it has been sent.
-    pub async fn close(mut self) {
+    /// Ends the connection once everything that was handed to it has been sent, and the peer has ended it in turn or
+    /// has had [`CLOSE_TIMEOUT`] for it: closed earlier, the kernel would discard what is still under way.
+    pub async fn close(mut self, clock: &dyn Clock) {
         if self.shared.data.send(Outgoing::Close).await.is_ok()
             && let Some(writer) = self.writer.take()
         {
             let _ = writer.await;
+            let _ = timeout(clock, CLOSE_TIMEOUT, self.ended()).await;
         }
     }
 }

@@ -263,7 +263,10 @@ mod tests {
                 Frame::SynStream { id: 1, fin: false, unidirectional: false, block: block.clone() },
                 b"\x80\x03\0\x01\0\0\0\x0c\0\0\0\x01\0\0\0\0\0\0hb",
             ),
-            (Frame::SynReply { id: 1, fin: false, block: block.clone() }, b"\x80\x03\0\x02\0\0\0\x06\0\0\0\x01hb"),
+            (
+                Frame::SynReply { id: 1, fin: false, block: block.clone() },
+                b"\x80\x03\0\x02\0\0\0\x06\0\0\0\x01hb",
+            ),
             (Frame::RstStream { id: 3, status: CANCEL }, b"\x80\x03\0\x03\0\0\0\x08\0\0\0\x03\0\0\0\x05"),
             (
                 Frame::Settings { initial_window: Some(65536) },

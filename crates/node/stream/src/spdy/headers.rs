@@ -50,20 +50,24 @@ impl Headers {
             }
             headers.push((name, value));
         }
-        if rest.is_empty() { Ok(Headers(headers)) } else { Err(StreamError::Protocol("header block is too long")) }
+        if rest.is_empty() {
+            Ok(Headers(headers))
+        } else {
+            Err(StreamError::Protocol("header block is too long"))
+        }
     }
 }
 
 fn take_length(rest: &mut &[u8]) -> Result<usize, StreamError> {
-    let (length, after) = rest.split_first_chunk::<4>().ok_or(StreamError::Protocol("header block is cut"))?;
+    let (length, after) =
+        rest.split_first_chunk::<4>().ok_or(StreamError::Protocol("header block is cut"))?;
     *rest = after;
     Ok(u32::from_be_bytes(*length) as usize)
 }
 
 fn take_text(rest: &mut &[u8]) -> Result<String, StreamError> {
     let length = take_length(rest)?;
-    let (text, after) =
-        rest.split_at_checked(length).ok_or(StreamError::Protocol("header block is cut"))?;
+    let (text, after) = rest.split_at_checked(length).ok_or(StreamError::Protocol("header block is cut"))?;
     *rest = after;
     // Several values of one name are separated by NUL; Kubernetes never sends any.
     String::from_utf8(text.to_vec()).map_err(|_| StreamError::Protocol("header is not text"))
@@ -197,7 +201,9 @@ mod tests {
 
     #[test]
     fn damaged_blocks_are_refused() {
-        for block in [&b""[..], b"\0\0\0\x01", b"\0\0\0\x01\0\0\0\x01A\0\0\0\0", b"\0\0\0\0x", b"\xff\xff\xff\xff"] {
+        for block in
+            [&b""[..], b"\0\0\0\x01", b"\0\0\0\x01\0\0\0\x01A\0\0\0\0", b"\0\0\0\0x", b"\xff\xff\xff\xff"]
+        {
             Headers::decode(block).expect_err("refused");
         }
     }

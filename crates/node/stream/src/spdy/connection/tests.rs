@@ -108,9 +108,10 @@ async fn closing_lets_everything_arrive() {
     ours.data.write_all(&vec![1; 200_000]).await.expect("sent");
     drop(ours.data);
     ours.flushed.await.expect("flushed");
-    client.close().await;
+    let ended = server.ended();
+    client.close(&base::time::SystemClock).await;
     assert_eq!(reading.await.expect("read"), 200_000);
-    server.ended().await;
+    ended.await;
     assert!(server.incoming().await.is_none());
 }
 
@@ -184,8 +185,10 @@ async fn a_wrong_frame_ends_the_connection() {
     for bytes in [
         Frame::Data { id: 0, fin: false, bytes: Bytes::new() }.encode(),
         b"GET / HTTP/1.1\r\n\r\n".to_vec(),
-        Frame::SynStream { id: 1, fin: false, unidirectional: false, block: Bytes::from_static(b"x") }.encode(),
-        Frame::SynReply { id: 1, fin: false, block: Bytes::from_static(b"\x78\xbb\xff\xff\xff\xff") }.encode(),
+        Frame::SynStream { id: 1, fin: false, unidirectional: false, block: Bytes::from_static(b"x") }
+            .encode(),
+        Frame::SynReply { id: 1, fin: false, block: Bytes::from_static(b"\x78\xbb\xff\xff\xff\xff") }
+            .encode(),
     ] {
         let (mut raw, server) = Raw::server();
         raw.io.write_all(&bytes).await.expect("sent");
