@@ -17,6 +17,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags};
+use rustix::io::Errno;
 
 use crate::error::LayerError;
 use crate::limits;
@@ -32,6 +33,9 @@ pub(crate) use tree::remove;
 
 use names::Name;
 use tree::Tree;
+
+/// Bytes of a file between reading and writing.
+const COPIED_AT_A_TIME: usize = 128 << 10;
 
 /// What a layer takes on disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -54,8 +58,12 @@ impl std::ops::AddAssign for Footprint {
 /// # Errors
 /// See [`LayerError`]. What was unpacked until then stays: the caller drops the directory.
 pub fn unpack(reader: impl Read, root: OwnedFd) -> Result<Footprint, LayerError> {
-    let mut unpacking =
-        Unpacking { tree: Tree::new(root), times: BTreeMap::new(), footprint: Footprint::default() };
+    let mut unpacking = Unpacking {
+        tree: Tree::new(root),
+        times: BTreeMap::new(),
+        footprint: Footprint::default(),
+        buffer: vec![0; COPIED_AT_A_TIME],
+    };
     let mut tape = Tape::new(reader);
     while let Some(entry) = tape.entry()? {
         unpacking.footprint.inodes += 1;
@@ -72,6 +80,8 @@ struct Unpacking {
     /// Making entries within a directory changes its time, so that these are set last.
     times: BTreeMap<Vec<u8>, (i64, u32)>,
     footprint: Footprint,
+    /// One for all files: most are small, and there are many.
+    buffer: Vec<u8>,
 }
 
 impl Unpacking {
@@ -153,14 +163,14 @@ impl Unpacking {
     ) -> Result<bool, LayerError> {
         let stat = match fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
-            Err(rustix::io::Errno::NOENT) => return Ok(false),
+            Err(Errno::NOENT) => return Ok(false),
             Err(error) => return Err(io("stat", path, error)),
         };
         let kind = FileType::from_raw_mode(stat.st_mode);
         if kind == FileType::Directory && keep_directory {
             return Ok(false);
         }
-        self.times.retain(|known, _| !names::is_within(known, path));
+        self.times.remove(path);
         self.tree.forget();
         tree::remove(parent, name).map_err(|error| io("remove", path, error))?;
         Ok(kind == FileType::CharacterDevice && stat.st_rdev == 0)
@@ -177,17 +187,16 @@ impl Unpacking {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let opened = fs::openat(parent, name, flags, Mode::from_raw_mode(0o600));
         let file = File::from(opened.map_err(|error| io("create", path, error))?);
-        let mut buffer = vec![0; 128 << 10];
         for fragment in &entry.fragments {
             let mut at = fragment.offset;
             let end = fragment.offset.saturating_add(fragment.length);
             while at < end {
-                let want = usize::try_from(end - at).unwrap_or(usize::MAX).min(buffer.len());
-                let count = tape.read(&mut buffer[..want])?;
+                let want = usize::try_from(end - at).unwrap_or(usize::MAX).min(self.buffer.len());
+                let count = tape.read(&mut self.buffer[..want])?;
                 if count == 0 {
                     return Err(crate::tape::TapeError::Truncated.into());
                 }
-                file.write_all_at(&buffer[..count], at).map_err(|error| io("write", path, error))?;
+                file.write_all_at(&self.buffer[..count], at).map_err(|error| io("write", path, error))?;
                 at += count as u64;
             }
             self.footprint.bytes += fragment.length;
@@ -209,7 +218,7 @@ impl Unpacking {
         hides_lower: bool,
     ) -> Result<(), LayerError> {
         match fs::mkdirat(parent, name, Mode::from_raw_mode(0o755)) {
-            Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+            Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(io("mkdir", path, error)),
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -241,7 +250,12 @@ impl Unpacking {
 
     fn finish(self) -> Result<Footprint, LayerError> {
         for (path, mtime) in &self.times {
-            let directory = self.tree.existing(path).map_err(|error| io("open", path, error))?;
+            let directory = match self.tree.existing(path) {
+                Ok(directory) => directory,
+                // Replaced since, by another name that leads there.
+                Err(Errno::NOENT | Errno::NOTDIR) => continue,
+                Err(error) => return Err(io("open", path, error)),
+            };
             attributes::set_times(directory.as_fd(), *mtime, path)?;
         }
         Ok(self.footprint)
@@ -253,11 +267,11 @@ impl Unpacking {
 fn whiteout(parent: BorrowedFd<'_>, name: &[u8], path: &[u8]) -> Result<(), LayerError> {
     match fs::mknodat(parent, name, FileType::CharacterDevice, Mode::empty(), 0) {
         Ok(()) => Ok(()),
-        Err(rustix::io::Errno::EXIST) => {
+        Err(Errno::EXIST) => {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             match fs::openat(parent, name, flags, Mode::empty()) {
                 Ok(directory) => attributes::set_opaque(directory.as_fd(), path),
-                Err(rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => Ok(()),
+                Err(Errno::NOTDIR | Errno::LOOP) => Ok(()),
                 Err(error) => Err(io("open", path, error)),
             }
         }

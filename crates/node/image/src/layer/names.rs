@@ -68,11 +68,6 @@ pub(super) fn classify(path: &[u8]) -> Result<Name, LayerError> {
     }
 }
 
-/// Whether `path` is `directory` or lies within.
-pub(super) fn is_within(path: &[u8], directory: &[u8]) -> bool {
-    path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
-}
-
 pub(super) fn show(path: &[u8]) -> String {
     String::from_utf8_lossy(path).into_owned()
 }

@@ -226,6 +226,15 @@ fn links_within_the_layer_are_followed_as_in_a_container() {
 }
 
 #[test]
+fn directories_may_be_replaced_under_another_name() {
+    let root = tempfile::tempdir().unwrap();
+    let layer =
+        Layer::new().dir("real").symlink("l", "real").dir("l/d").dir("l/d/e").file("real/d", "now a file");
+    layer.unpack(root.path()).unwrap();
+    assert_eq!(read(&root.path().join("l/d")), "now a file");
+}
+
+#[test]
 fn links_in_circles_and_files_as_directories_are_errors() {
     for layer in [
         Layer::new().symlink("a", "b").symlink("b", "a").file("a/f", ""),

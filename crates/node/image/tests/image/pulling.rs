@@ -179,6 +179,17 @@ async fn redirects_are_followed() {
 }
 
 #[tokio::test]
+async fn localhost_is_found_by_name_and_needs_no_tls() {
+    let (place, registry) = (place(), Registry::start().await);
+    let store = store(&place);
+    registry.push("v1", &Parts::mixed());
+    let port = registry.address.rsplit(':').next().unwrap();
+    let name = format!("localhost:{port}/app:v1");
+    let pulled = puller(&store).pull(&name.parse().unwrap(), &[], None).await.unwrap();
+    assert_eq!(pulled.image.references, [name]);
+}
+
+#[tokio::test]
 async fn a_registry_that_is_not_there_is_unavailable() {
     let (place, registry) = (place(), Registry::start().await);
     let store = store(&place);
