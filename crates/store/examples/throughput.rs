@@ -1,8 +1,8 @@
 //! Measures what the durable store can do: `cargo run --release -p store --example throughput [directory]`.
 //!
-//! Prints one line per figure. Every write is a create of 1 KiB under its own key, answered after its fsync. The limit of the
-//! medium, a bare preallocated log with one fdatasync per write, is measured in the same run; writers share the
-//! cores with the store.
+//! Prints one line per figure. Every write is a create of 1 KiB under its own key, answered after its fsync.
+//! The limit of the medium, a bare preallocated log with one fdatasync per write, is measured in the same
+//! run; writers share the cores with the store.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "it measures time and files")]
 
 use bytes::Bytes;

@@ -1,7 +1,7 @@
 //! A watch, seen by its reader.
 //!
-//! A [`Feed`] is polled; it neither spawns nor blocks, so a simulator drives it as well as a runtime does. The backends'
-//! own form is `follow`, decorators (lagging, cutting) wrap a feed by implementing [`Source`].
+//! A [`Feed`] is polled; it neither spawns nor blocks, so a simulator drives it as well as a runtime does.
+//! The backends' own form is `follow`, decorators (lagging, cutting) wrap a feed by implementing [`Source`].
 
 use crate::{Event, Revision, WatchError};
 use std::future::poll_fn;

@@ -1,4 +1,5 @@
-//! The core: what transactions, ranges, watches, compaction and expiry mean, decided without clock, medium or threads.
+//! The core: what transactions, ranges, watches, compaction and expiry mean, decided without clock, medium or
+//! threads.
 //!
 //! [`decide`] says what a transaction changes, [`Span`] what may still be asked for; every backend goes by them.
 //! [`Ledger`] is the whole history in memory: the memory backend, and what other backends are compared with.

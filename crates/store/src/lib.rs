@@ -1,7 +1,7 @@
 //! Knarr's store: keys and values under one global revision, with etcd v3's semantics.
 //!
-//! **Layer**: above `base`, below the registry and the watch cache. It knows nothing of Kubernetes: keys and values are
-//! bytes. The registry writes stock Kubernetes' key layout and value encoding into it.
+//! **Layer**: above `base`, below the registry and the watch cache. It knows nothing of Kubernetes: keys and
+//! values are bytes. The registry writes stock Kubernetes' key layout and value encoding into it.
 //!
 //! **Entry points**: [`Store`], the trait that every backend implements; [`SqliteStore`], the durable one;
 //! [`MemoryStore`], for the simulator.
@@ -9,8 +9,8 @@
 //! **Invariants**
 //! - A transaction changes everything or nothing, and all its changes share one revision. Revisions count up by one.
 //! - What was answered is on the disk, and every watch that is owed it has it.
-//! - A watch's events are the projection of the history on its keys: in order, none lost, none twice, a revision's never
-//!   split.
+//! - A watch's events are the projection of the history on its keys: in order, none lost, none twice, a
+//!   revision's never split.
 //! - A slow watcher delays nobody and holds a bounded amount of memory.
 //! - Both backends decide by the same pure core, [`history`].
 //!
@@ -18,22 +18,22 @@
 //! history back to the last compaction, expiry times, and how far the compaction's clean-up got. Watches end with the
 //! process; their readers resume from a revision. The memory store keeps nothing.
 //!
-//! **Failure**: a failed write (a full disk, an I/O error) fails its whole group; nothing of it is acknowledged or seen,
-//! and the store goes on. The store never retries; its callers do. A file that is damaged, of another program, of a newer schema or
-//! in use is refused when it is opened, with an error that names it. After a crash or power loss, opening the file again
-//! is all there is to do.
+//! **Failure**: a failed write (a full disk, an I/O error) fails its whole group; nothing of it is
+//! acknowledged or seen, and the store goes on. The store never retries; its callers do. A file that is
+//! damaged, of another program, of a newer schema or in use is refused when it is opened, with an error that
+//! names it. After a crash or power loss, opening the file again is all there is to do.
 //!
 //! **Limits**: [`limits`].
 //!
-//! **Upstream behaviour answered to**: etcd's `mvcc` package: the empty store's revision is 1; deleting nothing uses up
-//! no revision; ranges and watches before the compaction's revision are refused, the one at it is not, and it still
-//! gets deletes at that revision (etcd's pull request 18274); ranges in the future are refused, watches wait. Different on
-//! purpose: expiry is a time on the entry instead of a lease, and each expired key gets its own revision, so that a
-//! watch can be resumed between any two of them.
+//! **Upstream behaviour answered to**: etcd's `mvcc` package: the empty store's revision is 1; deleting
+//! nothing uses up no revision; ranges and watches before the compaction's revision are refused, the one at
+//! it is not, and it still gets deletes at that revision (etcd's pull request 18274); ranges in the future
+//! are refused, watches wait. Different on purpose: expiry is a time on the entry instead of a lease, and
+//! each expired key gets its own revision, so that a watch can be resumed between any two of them.
 //!
-//! **To test it**: `cargo test -p store`. `tests/it/suite.rs` holds the behaviour that every backend must show;
-//! `power_loss.rs` replays every write that the disk might have lost. `cargo run --release -p store --example throughput`
-//! measures.
+//! **To test it**: `cargo test -p store`. `tests/it/suite.rs` holds the behaviour that every backend must
+//! show; `power_loss.rs` replays every write that the disk might have lost. `cargo run --release -p store
+//! --example throughput` measures.
 
 mod entry;
 mod fault;

@@ -47,11 +47,14 @@ pub const SWEEP_ROWS_IDLE: usize = 512;
 /// How long a lock held by another program on the database file is waited for, in milliseconds.
 pub const BUSY_MILLIS: u64 = 5_000;
 
-/// Pages of 4 KiB that the write-ahead log holds before they are moved into the database file.
-pub const WAL_PAGES: u32 = 4_096;
+/// Pages of 4 KiB that gather in the write-ahead log before they are moved into the database file.
+pub const WAL_PAGES: i64 = 4_096;
 
 /// KiB of pages that the writer keeps in memory.
 pub const WRITER_CACHE_KIB: i64 = 16_384;
 
 /// KiB of pages that each reader keeps in memory.
 pub const READER_CACHE_KIB: i64 = 4_096;
+
+/// Bytes that the write-ahead log's file keeps once it is started over. A long reading can make it grow further.
+pub const WAL_FILE_BYTES: i64 = 64 << 20;

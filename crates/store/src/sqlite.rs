@@ -1,15 +1,17 @@
 //! The durable store: one SQLite file, for a cluster of one server.
 //!
-//! This front hands each call to the writer's thread or to one of the readers' and awaits the answer; it does no I/O on
-//! the caller's thread and needs no particular runtime. It holds no copy of the data: memory is a few MiB of
-//! SQLite's page caches, whatever the file's size.
+//! This front hands each call to the writer's thread or to one of the readers' and awaits the answer; it does
+//! no I/O on the caller's thread and needs no particular runtime. It holds no copy of the data: memory is a
+//! few MiB of SQLite's page caches, whatever the file's size.
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,
     reason = "this shell keeps the lock file; SQLite does the rest of the file work"
 )]
 
+mod checkpoint;
 mod faults;
+mod lock;
 mod open;
 mod queue;
 mod reader;
@@ -24,7 +26,9 @@ use crate::{
 };
 use base::time::Time;
 use bytes::Bytes;
+use checkpoint::Checkpoints;
 use futures_util::future::BoxFuture;
+use lock::Lock;
 use queue::Queue;
 use reader::{Question, Reader, Readers};
 use std::sync::Arc;
@@ -42,7 +46,7 @@ pub struct SqliteStore {
     writing: Option<JoinHandle<()>>,
     reading: Vec<JoinHandle<()>>,
     /// Declared last: what comes before is gone by the time another server may have the file.
-    _lock: std::fs::File,
+    _lock: Lock,
 }
 
 impl SqliteStore {
@@ -63,9 +67,14 @@ impl SqliteStore {
         };
         let failed =
             |source| OpenError::Fault(Fault::Io { path: options.path.clone(), source: Arc::new(source) });
-        let writer = Writer::new(opened.writer, options.path.clone(), fanout, opened.span);
+        let checkpoints = Checkpoints::start(opened.checkpointer).map_err(failed)?;
+        let writer = Writer::new(opened.writer, checkpoints, options.path.clone(), fanout, opened.span);
         let jobs = store.jobs.clone();
-        let writing = thread::Builder::new().name("store-write".into()).spawn(move || writer.run(&jobs));
+        let writing = thread::Builder::new().name("store-write".into()).spawn(move || {
+            // Should the writer panic, its callers must hear of it rather than wait for ever.
+            let _abandon = Abandon(jobs.clone());
+            writer.run(&jobs);
+        });
         store.writing = Some(writing.map_err(failed)?);
         for db in opened.readers {
             let reader = Reader { db, path: options.path.clone() };
@@ -141,13 +150,21 @@ impl Store for SqliteStore {
 
 impl Drop for SqliteStore {
     fn drop(&mut self) {
-        // The writer goes last and alone: the last connection to close empties the write-ahead log and removes it, and two
-        // that close at the same time both leave it to the other.
+        // The writer's connection goes last and alone: the last connection to close empties the write-ahead
+        // log and removes it, and two that close at the same time both leave it to the other.
         self.readers.queue.close();
         self.reading.drain(..).for_each(finish);
         self.jobs.close();
         self.writing.take().into_iter().for_each(finish);
         self.fanout.close();
+    }
+}
+
+struct Abandon(Arc<Queue<Job>>);
+
+impl Drop for Abandon {
+    fn drop(&mut self) {
+        self.0.abandon();
     }
 }
 

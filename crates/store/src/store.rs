@@ -23,8 +23,8 @@ pub trait Store: Send + Sync {
 
     /// The events of `keys` whose revision is `from` or later, those to come included.
     ///
-    /// [`Revision::NONE`] asks for those to come only. One that lies in the future waits for it, as in etcd. One that is
-    /// compacted away ends the feed with [`crate::WatchError::Compacted`].
+    /// [`Revision::NONE`] asks for those to come only. One that lies in the future waits for it, as in etcd.
+    /// One that is compacted away ends the feed with [`crate::WatchError::Compacted`].
     fn watch(&self, keys: KeyRange, from: Revision) -> Feed;
 
     /// Deletes every key that is due at `now`, each with a revision of its own, and says how many.

@@ -168,8 +168,8 @@ pub enum CommitError {
         /// How large they were.
         size_bytes: usize,
     },
-    /// The store could not carry it out. After [`Fault::Io`] and [`Fault::Closed`] it may come to light after a restart
-    /// that it did; after every other it did not.
+    /// The store could not carry it out. After [`Fault::Io`] and [`Fault::Closed`] it may come to light after
+    /// a restart that it did; after every other it did not.
     #[error("the write was not carried out")]
     Fault(#[source] Fault),
 }

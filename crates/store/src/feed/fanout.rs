@@ -1,8 +1,8 @@
 //! Handing fresh events to the watchers that are owed them.
 //!
-//! A backend publishes each group of commits once, after they are durable and in the order of their revisions. A
-//! watcher's queue is bounded: one that is full takes nothing more and notes from where on it lags; its reader goes back to
-//! the history. Nobody waits for a watcher.
+//! A backend publishes each group of commits once, after they are durable and in the order of their
+//! revisions. A watcher's queue is bounded: one that is full takes nothing more and notes from where on it
+//! lags; its reader goes back to the history. Nobody waits for a watcher.
 
 use super::index::Index;
 use crate::{Event, KeyRange, Revision, limits};
@@ -64,8 +64,8 @@ impl Fanout {
         Revision(self.published.load(Ordering::Acquire))
     }
 
-    /// Opens a place for events of `keys`, `from` or later, and says up to which revision they have to be read from the
-    /// history.
+    /// Opens a place for events of `keys`, `from` or later, and says up to which revision they have to be
+    /// read from the history.
     pub(crate) fn subscribe(&self, keys: KeyRange, from: Revision) -> (Arc<Subscription>, Revision) {
         let mut state = lock(&self.state);
         let queue = Queue { closed: state.closed, ..Queue::default() };

@@ -9,7 +9,8 @@ use std::task::{Context, Poll, ready};
 
 /// Reads past events.
 pub(crate) trait History: Send + Sync {
-    /// Events of `keys` from revision `from` up to `through` at most; may stop earlier, but not before `from` is done.
+    /// Events of `keys` from revision `from` up to `through` at most; may stop earlier, but not before `from`
+    /// is done.
     fn replay(
         &self,
         keys: KeyRange,

@@ -1,7 +1,8 @@
 //! Finding the watched ranges that hold a key, without asking every one.
 //!
-//! The ranges are sorted by where they start; beside each stands how far it and all before it reach. Looking backwards
-//! from the key, the search ends where nothing reaches it any more. Watched prefixes hardly overlap, so that is soon.
+//! The ranges are sorted by where they start; beside each stands how far it and all before it reach. Looking
+//! backwards from the key, the search ends where nothing reaches it any more. Watched prefixes hardly
+//! overlap, so that is soon.
 
 use crate::KeyRange;
 use bytes::Bytes;

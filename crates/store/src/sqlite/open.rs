@@ -1,13 +1,13 @@
 //! Opening a database file: is it ours, is it free, is it whole?
 
 use super::faults::fault;
+use super::lock::Lock;
 use super::reader::span;
 use super::rows::{SCHEMA, SCHEMA_VERSION};
 use crate::history::Span;
 use crate::{Fault, limits};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use std::ffi::OsString;
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +18,8 @@ const APPLICATION_ID: i64 = 0x4b4e_5252;
 /// Where the store is, and how to reach it.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The database file; it is made if it does not exist. SQLite keeps `-wal` and `-shm` beside it, and `.lock` marks who
-    /// has it open.
+    /// The database file; it is made if it does not exist. SQLite keeps `-wal` and `-shm` beside it, and
+    /// `.lock` marks who has it open.
     pub path: PathBuf,
     /// The name of a registered SQLite VFS to go through instead of the system's. Tests lose power with it.
     pub vfs: Option<String>,
@@ -68,24 +68,29 @@ pub enum OpenError {
 /// An open database.
 pub(super) struct Opened {
     pub(super) writer: Connection,
+    pub(super) checkpointer: Connection,
     pub(super) readers: Vec<Connection>,
     pub(super) span: Span,
-    /// Held as long as the database is in use; the kernel lets go of it when the process ends, however that happens.
-    pub(super) lock: File,
+    pub(super) lock: Lock,
 }
 
 pub(super) fn open(options: &Options) -> Result<Opened, OpenError> {
     let path = &options.path;
     let failed = |error| OpenError::Fault(fault(path, error));
-    let lock = lock(path)?;
+    let lock = Lock::take(path)?;
     let writer = connect(options).map_err(failed)?;
     claim(&writer, path)?;
     writer
         .pragma_update(None, "cache_size", -limits::WRITER_CACHE_KIB)
         .and_then(|()| writer.pragma_update(None, "synchronous", "FULL"))
-        .and_then(|()| writer.pragma_update(None, "wal_autocheckpoint", limits::WAL_PAGES))
+        .and_then(|()| writer.pragma_update(None, "wal_autocheckpoint", 0))
+        .and_then(|()| {
+            writer.pragma_update_and_check(None, "journal_size_limit", limits::WAL_FILE_BYTES, |_| Ok(()))
+        })
         .map_err(failed)?;
     let span = span(&writer).map_err(failed)?;
+    let checkpointer = connect(options).map_err(failed)?;
+    checkpointer.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
     let readers = (0..limits::READERS).map(|_| {
         let reader = connect(options)?;
         reader.pragma_update(None, "cache_size", -limits::READER_CACHE_KIB)?;
@@ -93,20 +98,7 @@ pub(super) fn open(options: &Options) -> Result<Opened, OpenError> {
         Ok(reader)
     });
     let readers = readers.collect::<rusqlite::Result<_>>().map_err(failed)?;
-    Ok(Opened { writer, readers, span, lock })
-}
-
-fn lock(path: &Path) -> Result<File, OpenError> {
-    let mut name = OsString::from(path);
-    name.push(".lock");
-    let name = PathBuf::from(name);
-    let failed = |source| OpenError::Fault(Fault::Io { path: name.clone(), source: Arc::new(source) });
-    let file = File::options().create(true).truncate(false).write(true).open(&name).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(failed(source)),
-    }
+    Ok(Opened { writer, checkpointer, readers, span, lock })
 }
 
 fn connect(options: &Options) -> rusqlite::Result<Connection> {

@@ -1,7 +1,7 @@
 //! A bounded queue from async callers to threads.
 //!
-//! Unlike a channel it can be closed while a caller still waits for a place in it, so that shutting down never depends on
-//! somebody else's future being polled.
+//! Unlike a channel it can be closed while a caller still waits for a place in it, so that shutting down
+//! never depends on somebody else's future being polled.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -77,6 +77,12 @@ impl<T> Queue<T> {
         self.places.close();
         self.lock().closed = true;
         self.arrival.notify_all();
+    }
+
+    /// Takes no more jobs and drops those that wait: nobody is left to do them.
+    pub(super) fn abandon(&self) {
+        self.close();
+        self.lock().jobs.clear();
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting<T>> {

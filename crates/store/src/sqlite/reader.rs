@@ -1,4 +1,5 @@
-//! The threads that read, each on a connection and a snapshot of its own: they neither wait for the writer nor hold it up.
+//! The threads that read, each on a connection and a snapshot of its own: they neither wait for the writer
+//! nor hold it up.
 
 use super::faults::fault;
 use super::queue::Queue;

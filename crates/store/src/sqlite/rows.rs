@@ -1,10 +1,11 @@
 //! The tables, and every statement on them.
 //!
-//! `log` is the history: a row per change, appended in the order of revisions. A row's id is its revision, its place
-//! among the changes of that revision, and whether it is a delete, in one number: so the table itself is sorted by
-//! revision, the index on the keys (which ends with the id) is sorted by key and revision, and reading the index alone tells
-//! which keys are alive. `previous` is the id of the row that this one superseded: a watch reads the previous value with
-//! it, and the compaction removes by it. The value comes last, so that reading past it costs nothing.
+//! `log` is the history: a row per change, appended in the order of revisions. A row's id is its revision,
+//! its place among the changes of that revision, and whether it is a delete, in one number: so the table
+//! itself is sorted by revision, the index on the keys (which ends with the id) is sorted by key and
+//! revision, and reading the index alone tells which keys are alive. `previous` is the id of the row that
+//! this one superseded: a watch reads the previous value with it, and the compaction removes by it. The value
+//! comes last, so that reading past it costs nothing.
 //!
 //! `expiry` holds the living keys that have an expiry, the first due first. `meta` holds how far the compaction got.
 
@@ -212,18 +213,16 @@ pub(super) fn replay(
     through: Revision,
 ) -> Result<Replayed> {
     let through = through.min(Revision(from.0 + limits::REPLAY_REVISIONS - 1));
-    let (within, mut parameters) = within(keys);
+    let (_, mut parameters) = within(keys);
     parameters.extend([RowId::first(from), RowId::first(through.next())].map(Value::Integer));
-    let within = within.replace("key", "log.key");
     // The unary plus keeps SQLite from walking the keys' index instead of this stretch of the log.
-    let sql = format!(
+    let mut statement = db.prepare_cached(
         "SELECT log.id, log.created, log.version, log.expires, log.value, log.key,
                 old.id, old.created, old.version, old.expires, old.value
          FROM log LEFT JOIN log AS old ON old.id = log.previous
-         WHERE log.id >= ?3 AND log.id < ?4 AND {} ORDER BY log.id",
-        within.replace("log.key", "+log.key")
-    );
-    let mut statement = db.prepare_cached(&sql)?;
+         WHERE log.id >= ?3 AND log.id < ?4 AND +log.key >= ?1 AND (?2 IS NULL OR +log.key < ?2)
+         ORDER BY log.id",
+    )?;
     let mut rows = statement.query(params_from_iter(parameters))?;
     let (mut events, mut size_bytes) = (Vec::<Event>::new(), 0);
     while let Some(row) = rows.next()? {
@@ -252,8 +251,8 @@ fn event_of(row: &Row<'_>) -> Result<Event> {
     })
 }
 
-/// One step of removing what a compaction at `at` leaves unneeded: looks at `most` rows from `swept` on, and returns where to
-/// go on, or `None` if that was all.
+/// One step of removing what a compaction at `at` leaves unneeded: looks at `most` rows from `swept` on, and
+/// returns where to go on, or `None` if that was all.
 ///
 /// What a change before `at` superseded is unneeded, and so is the change itself if it is a delete: see
 /// [`crate::history`]. So the part of the log between two compactions is read once, and never the whole table.

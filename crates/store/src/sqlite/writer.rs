@@ -1,9 +1,10 @@
 //! The one thread that writes.
 //!
-//! All transactions that wait are carried out one after the other inside one SQLite transaction and share its commit: one
-//! fsync for all of them. Only after it are their events published and their callers answered, in that order. Between
-//! the groups runs the clean-up after a compaction, a bounded step at a time.
+//! All transactions that wait are carried out one after the other inside one SQLite transaction and share its
+//! commit: one fsync for all of them. Only after it are their events published and their callers answered, in
+//! that order. Between the groups runs the clean-up after a compaction, a bounded step at a time.
 
+use super::checkpoint::Checkpoints;
 use super::faults::fault;
 use super::queue::Queue;
 use super::rows::{self, RowId};
@@ -63,6 +64,7 @@ impl Answer {
 
 pub(super) struct Writer {
     db: Connection,
+    checkpoints: Checkpoints,
     path: PathBuf,
     fanout: Arc<Fanout>,
     span: Span,
@@ -80,23 +82,20 @@ struct Group {
 }
 
 impl Writer {
-    pub(super) fn new(db: Connection, path: PathBuf, fanout: Arc<Fanout>, span: Span) -> Writer {
-        Writer { db, path, fanout, span, sweeping: true, awaiting_sweep: Vec::new() }
+    pub(super) fn new(
+        db: Connection,
+        checkpoints: Checkpoints,
+        path: PathBuf,
+        fanout: Arc<Fanout>,
+        span: Span,
+    ) -> Writer {
+        Writer { db, checkpoints, path, fanout, span, sweeping: true, awaiting_sweep: Vec::new() }
     }
 
     /// Works until the queue is closed and empty. A clean-up that is under way then goes on after the next start.
     pub(super) fn run(mut self, queue: &Queue<Job>) {
         let mut jobs = Vec::new();
-        loop {
-            if self.sweeping {
-                if queue.is_finished() {
-                    return;
-                }
-            } else {
-                let Some(job) = queue.pop() else { return };
-                jobs.push(job);
-            }
-            queue.pop_waiting(limits::GROUP_TXNS - jobs.len(), &mut jobs);
+        while self.gather(queue, &mut jobs) {
             let rows = if jobs.is_empty() { limits::SWEEP_ROWS_IDLE } else { limits::SWEEP_ROWS_BUSY };
             if !jobs.is_empty() {
                 self.carry_out(jobs.drain(..));
@@ -104,7 +103,23 @@ impl Writer {
             if self.sweeping {
                 self.sweep(rows);
             }
+            self.checkpoints.after_group(&self.db);
         }
+        self.checkpoints.stop();
+    }
+
+    /// Takes all jobs that wait, and waits for one only if there is nothing else to do. False once it is time to end.
+    fn gather(&self, queue: &Queue<Job>, jobs: &mut Vec<Job>) -> bool {
+        if self.sweeping {
+            if queue.is_finished() {
+                return false;
+            }
+        } else {
+            let Some(job) = queue.pop() else { return false };
+            jobs.push(job);
+        }
+        queue.pop_waiting(limits::GROUP_TXNS - jobs.len(), jobs);
+        true
     }
 
     fn carry_out(&mut self, jobs: impl Iterator<Item = Job>) {

@@ -62,7 +62,8 @@ impl Drop for Killed {
 fn what_was_acknowledged_survives_sigkill() {
     let directory = tempfile::tempdir().unwrap();
     let mut acknowledged: Vec<(Revision, String)> = Vec::new();
-    // Where in its work a child is killed depends on how long its acknowledgements take to get here: at random, that is.
+    // Where in its work a child is killed depends on how long its acknowledgements take to get here: at
+    // random, that is.
     for patience in [1, 3, 10, 40, 150, 151, 400, 2, 77, 600] {
         let acknowledged_before = acknowledged.len();
         let child = Command::new(std::env::current_exe().unwrap())
@@ -76,7 +77,8 @@ fn what_was_acknowledged_survives_sigkill() {
         let mut output = BufReader::new(child.0.stdout.take().unwrap());
         let mut line = String::new();
         while output.read_line(&mut line).unwrap() > 0 {
-            // The test harness talks too, and does not always end its line first; a line cut off by the kill does not count.
+            // The test harness talks too, and does not always end its line first; a line cut off by the kill
+            // does not count.
             let said = line.split(ACKNOWLEDGED).nth(1).and_then(|said| said.strip_suffix('\n'));
             if let Some((revision, key)) = said.and_then(|said| said.split_once(' ')) {
                 acknowledged.push((Revision(revision.parse().unwrap()), key.to_owned()));

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use store::{
     Event, Fault, KeyRange, OpenError, Options, Range, ReadError, Revision, SqliteStore, Store, Txn,
-    WatchError,
+    WatchError, limits,
 };
 
 fn open(path: &Path) -> Result<SqliteStore, OpenError> {
@@ -132,6 +132,29 @@ fn compaction_frees_what_it_forgets() {
     let store = open(&path).unwrap();
     assert_eq!(store.current_revision(), now);
     assert_eq!(wait(store.range(Range::of(KeyRange::all()))).unwrap().entries.len(), 2);
+}
+
+#[test]
+fn the_log_is_moved_into_the_database_under_way() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.db");
+    let store = open(&path).unwrap();
+    let size = |name: &str| std::fs::metadata(directory.path().join(name)).unwrap().len();
+    let page_bytes = 4_096;
+    let moves_at = limits::WAL_PAGES as u64 * page_bytes;
+    for round in 0..3 {
+        let before = size("store.db");
+        let mut number = 0;
+        // What is moved, and when, is up to another thread: write on until it has.
+        while size("store.db") < before + moves_at / 2 {
+            wait(store.commit(Txn::create(format!("{round}/{number}"), vec![7; 1 << 20]))).unwrap();
+            number += 1;
+            assert!(number < 400, "nothing was moved in {number} MiB");
+        }
+    }
+    assert!(size("store.db-wal") < 400 << 20);
+    let entries = wait(store.range(Range::of(KeyRange::prefix("0/")))).unwrap().entries;
+    assert!(entries.iter().all(|entry| entry.value.len() == 1 << 20));
 }
 
 #[test]

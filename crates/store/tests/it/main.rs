@@ -1,8 +1,8 @@
 //! Both backends, tested as their users see them.
 //!
-//! `suite` holds the behaviour that every backend must show, `agreement` lets them do the same random things, and the rest
-//! is about what only the durable one can get wrong: `files` it cannot open, `crash`es of the process, `power_loss`, and a
-//! `full_disk`. `vfs` is the disk that the last two are played on.
+//! `suite` holds the behaviour that every backend must show, `agreement` lets them do the same random things,
+//! and the rest is about what only the durable one can get wrong: `files` it cannot open, `crash`es of the
+//! process, `power_loss`, and a `full_disk`. `vfs` is the disk that the last two are played on.
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,

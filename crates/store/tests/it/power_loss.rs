@@ -1,9 +1,9 @@
 //! Power loss at every moment: whatever of the unsynced writes reached the disk, nothing acknowledged is lost.
 //!
-//! A run of the store is recorded write by write. Then each image that the disk may have shown after losing power is built
-//! and opened: what was synced, plus the unsynced writes up to each of them, or torn in its middle, or all but one of
-//! them. Each must open as a sound database whose history is a beginning of the real one, not shorter than what was
-//! answered.
+//! A run of the store is recorded write by write. Then each image that the disk may have shown after losing
+//! power is built and opened: what was synced, plus the unsynced writes up to each of them, or torn in its
+//! middle, or all but one of them. Each must open as a sound database whose history is a beginning of the
+//! real one, not shorter than what was answered.
 
 use crate::driver::{collect, wait};
 use crate::vfs::{Change, Disk, Note, Step};

@@ -1,7 +1,7 @@
 //! A disk that remembers every write and sync, and that can be full.
 //!
-//! It is SQLite's own VFS with four methods of each file replaced. SQLite's file methods find their state through the file
-//! alone, so the replaced ones call the original ones on the same file.
+//! It is SQLite's own VFS with four methods of each file replaced. SQLite's file methods find their state
+//! through the file alone, so the replaced ones call the original ones on the same file.
 #![allow(unsafe_code, reason = "SQLite's VFS is a C interface")]
 
 use rusqlite::ffi::{
@@ -66,10 +66,10 @@ impl Disk {
     pub fn register(name: &str) -> &'static Disk {
         let disk: &'static Disk = Box::leak(Box::default());
         let name = CString::new(name).unwrap().into_raw();
-        // SAFETY: the default VFS exists in every build for an operating system and is never unregistered. The copy and
-        // its name are leaked, so they outlive every use. The copy's methods are those of the default one, which
-        // use nothing of the structure that they are given but `mxPathname`, and our own two, which pass the default one
-        // on to its methods.
+        // SAFETY: the default VFS exists in every build for an operating system and is never unregistered.
+        // The copy and its name are leaked, so they outlive every use. The copy's methods are those of the
+        // default one, which use nothing of the structure that they are given but `mxPathname`, and our own
+        // two, which pass the default one on to its methods.
         unsafe {
             let mut vfs = ptr::read(sqlite3_vfs_find(ptr::null()));
             vfs.zName = name;
@@ -125,9 +125,9 @@ unsafe extern "C" fn open(
     flags: c_int,
     out: *mut c_int,
 ) -> c_int {
-    // SAFETY: the arguments are SQLite's, passed on unchanged, but for the VFS, which the default one's method needs to be
-    // its own. `pAppData` is the leaked disk. After success `pMethods` is the default VFS's static table; the table put
-    // in its place is leaked, and so valid as long as the file.
+    // SAFETY: the arguments are SQLite's, passed on unchanged, but for the VFS, which the default one's
+    // method needs to be its own. `pAppData` is the leaked disk. After success `pMethods` is the default
+    // VFS's static table; the table put in its place is leaked, and so valid as long as the file.
     unsafe {
         let default = sqlite3_vfs_find(ptr::null());
         let opened = ((*default).xOpen.unwrap())(default, path, file, flags, out);
@@ -178,7 +178,8 @@ unsafe extern "C" fn write(
     if open.disk.full.load(Ordering::SeqCst) {
         return SQLITE_FULL;
     }
-    // SAFETY: the arguments are SQLite's, passed on unchanged to the file's own method; `data` points to `amount` bytes.
+    // SAFETY: the arguments are SQLite's, passed on unchanged to the file's own method; `data` points to
+    // `amount` bytes.
     let (written, data) = unsafe {
         let bytes = std::slice::from_raw_parts(data.cast::<u8>(), amount as usize).to_vec();
         ((open.real.xWrite.unwrap())(file, data, amount, offset), bytes)
