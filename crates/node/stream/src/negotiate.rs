@@ -80,7 +80,7 @@ pub struct Refused {
     /// 400 or 403.
     pub status: StatusCode,
     /// The headers of the answer.
-    pub headers: HeaderMap,
+    pub headers: Box<HeaderMap>,
     /// Its text.
     pub body: String,
 }
@@ -298,7 +298,7 @@ fn refuse(status: StatusCode, text: &str) -> Refused {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    Refused { status, headers, body: format!("{text}\n") }
+    Refused { status, headers: Box::new(headers), body: format!("{text}\n") }
 }
 
 #[cfg(test)]

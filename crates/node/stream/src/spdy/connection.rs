@@ -407,9 +407,9 @@ impl Reader {
     async fn take(&mut self, frame: Frame) -> Result<(), StreamError> {
         match frame {
             Frame::Data { id, fin, bytes } => self.data(id, fin, bytes).await,
-            Frame::SynStream { id, fin, unidirectional, block } => {
+            Frame::SynStream { id, fin, block, .. } => {
                 let headers = self.unpacker.unpack(&block)?;
-                self.opened(id, fin || unidirectional && fin, headers)
+                self.opened(id, fin, headers)
             }
             Frame::SynReply { id, fin, block } => {
                 self.unpacker.unpack(&block)?;
