@@ -14,6 +14,7 @@ use base::time::Time;
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, ready};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 
 /// A store whose life ends with the process.
 pub struct MemoryStore {
@@ -48,14 +49,26 @@ impl MemoryStore {
     /// # Errors
     /// When a condition does not hold or the transaction is malformed.
     pub fn commit_now(&self, txn: Txn) -> Result<Committed, CommitError> {
-        self.commit_to(&mut self.past.lock(), txn)
+        self.change(|ledger, wakers| self.commit_to(ledger, txn, wakers))
     }
 
-    /// Publishes under the ledger's lock, so that revisions are published in their order.
-    fn commit_to(&self, ledger: &mut Ledger, txn: Txn) -> Result<Committed, CommitError> {
+    /// Makes changes under the ledger's lock, so that they are published in their order, and wakes after it.
+    fn change<T>(&self, act: impl FnOnce(&mut Ledger, &mut Vec<Waker>) -> T) -> T {
+        let mut wakers = Vec::new();
+        let outcome = act(&mut self.past.lock(), &mut wakers);
+        wakers.into_iter().for_each(Waker::wake);
+        outcome
+    }
+
+    fn commit_to(
+        &self,
+        ledger: &mut Ledger,
+        txn: Txn,
+        wakers: &mut Vec<Waker>,
+    ) -> Result<Committed, CommitError> {
         let events = ledger.commit(txn)?.to_vec();
         let revision = ledger.span().current;
-        self.fanout.publish(&events, revision);
+        wakers.extend(self.fanout.publish(&events, revision));
         Ok(Committed { revision })
     }
 
@@ -74,10 +87,12 @@ impl MemoryStore {
 
     /// [`Store::expire`], done on return.
     pub fn expire_now(&self, now: Time) -> u64 {
-        let mut ledger = self.past.lock();
-        let due: Vec<Bytes> = ledger.due(now).cloned().collect();
-        let deleted = due.into_iter().map(|key| self.commit_to(&mut ledger, Txn::default().delete(key)));
-        deleted.filter(Result::is_ok).count() as u64
+        self.change(|ledger, wakers| {
+            let due: Vec<Bytes> = ledger.due(now).cloned().collect();
+            let deleted =
+                due.into_iter().map(|key| self.commit_to(ledger, Txn::default().delete(key), wakers));
+            deleted.filter(Result::is_ok).count() as u64
+        })
     }
 
     /// [`Store::compact`], done on return.
@@ -134,5 +149,30 @@ impl History for Past {
     ) -> BoxFuture<'static, Result<Replayed, WatchError>> {
         let events = self.lock().replay(&keys, from, through);
         Box::pin(ready(events.map(|events| Replayed { events, through })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::{Context, Wake};
+
+    struct Reads(MemoryStore, Mutex<Vec<Option<Entry>>>);
+
+    impl Wake for Reads {
+        fn wake(self: Arc<Self>) {
+            let found = self.0.get_now(b"a");
+            self.1.lock().unwrap().push(found);
+        }
+    }
+
+    #[test]
+    fn a_waker_may_call_the_store() {
+        let reads = Arc::new(Reads(MemoryStore::new(), Mutex::default()));
+        let mut feed = reads.0.watch(KeyRange::all(), Revision::NONE);
+        assert!(feed.poll_next(&mut Context::from_waker(&Waker::from(reads.clone()))).is_pending());
+        reads.0.commit_now(Txn::create("a", "1")).unwrap();
+        assert!(matches!(&reads.1.lock().unwrap()[..], [Some(entry)] if entry.value == "1"));
+        assert_eq!(feed.try_next().unwrap().unwrap().events.len(), 1);
     }
 }

@@ -86,8 +86,10 @@ impl Fanout {
         self.published()
     }
 
-    /// Hands out the events of all revisions after the last published one, up to `through`.
-    pub(crate) fn publish(&self, events: &[Event], through: Revision) {
+    /// Hands out the events of all revisions after the last published one, up to `through`. Returns whom to
+    /// wake: a waker may call the store again, so the caller does it once it holds no lock.
+    #[must_use]
+    pub(crate) fn publish(&self, events: &[Event], through: Revision) -> Vec<Waker> {
         let state = lock(&self.state);
         let mut owed: BTreeMap<usize, Vec<&Event>> = BTreeMap::new();
         for event in events {
@@ -102,8 +104,7 @@ impl Fanout {
             }
         }
         self.published.store(through.0, Ordering::Release);
-        drop(state);
-        wakers.into_iter().for_each(Waker::wake);
+        wakers
     }
 
     /// Ends every watch.

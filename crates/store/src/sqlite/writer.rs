@@ -17,6 +17,7 @@ use bytes::Bytes;
 use rusqlite::Connection;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::task::Waker;
 use tokio::sync::oneshot;
 
 /// What is asked of the writer.
@@ -141,7 +142,7 @@ impl Writer {
         self.sweeping |= self.span.compacted < span.compacted;
         self.span = span;
         if !events.is_empty() {
-            self.fanout.publish(&events, span.current);
+            self.fanout.publish(&events, span.current).into_iter().for_each(Waker::wake);
         }
         answers.into_iter().for_each(Answer::give);
     }
