@@ -69,9 +69,7 @@ impl Union<'_> {
         if incomplete {
             errors.push(NO_NODE_RULES.to_owned());
         }
-        // Upstream's errors nest: RBAC's own are one of the union's.
-        let of_rbac: Vec<_> = held.errors.iter().map(ToString::to_string).collect();
-        errors.extend(aggregate(&of_rbac));
+        errors.extend(held.errors.iter().map(ToString::to_string));
         let mut status = SubjectRulesReviewStatus {
             resource_rules: Vec::new().into(),
             non_resource_rules: Vec::new().into(),
