@@ -139,6 +139,31 @@ fn sparse_files_of_every_flavour_are_mapped() {
 }
 
 #[test]
+fn the_map_of_an_old_sparse_file_continues_in_further_blocks() {
+    let mut first = header("f", b'S', 6);
+    let number = |value: u64| format!("{value:011o}\0").into_bytes();
+    let raw = first.as_mut_bytes();
+    raw[257..265].copy_from_slice(b"ustar  \0");
+    for at in 0..4 {
+        raw[386 + 24 * at..398 + 24 * at].copy_from_slice(&number(at as u64 * 512));
+        raw[398 + 24 * at..410 + 24 * at].copy_from_slice(&number(1));
+    }
+    raw[482] = 1;
+    raw[483..495].copy_from_slice(&number(4096));
+    first.set_cksum();
+    let mut second = [0; BLOCK];
+    for (at, offset, length) in [(0, 2048, 2), (24, 4096, 0)] {
+        second[at..at + 12].copy_from_slice(&number(offset));
+        second[at + 12..at + 24].copy_from_slice(&number(length));
+    }
+    let bytes =
+        [first.as_bytes().as_slice(), &second, &data(b"abcdef"), header("next", b'0', 0).as_bytes()].concat();
+    let all = read_all(&bytes).unwrap();
+    assert_eq!((all[0].0.size, all[0].0.fragments.len(), all[0].1.as_slice()), (4096, 6, &b"abcdef"[..]));
+    assert_eq!(all[1].0.path, b"next");
+}
+
+#[test]
 fn what_is_malformed_or_too_large_is_an_error() {
     let mut wrong_sum = header("f", b'0', 0);
     wrong_sum.as_mut_bytes()[0] = b'g';
