@@ -116,7 +116,8 @@ impl Filter {
         for rule in &profile.syscalls {
             let action = action(&rule.action, rule.errno_ret)?;
             let conditions = rule.args.iter().map(condition).collect::<Result<Vec<_>, _>>()?;
-            let (_, calls) = by_action.entry(action.to_string()).or_insert_with(|| (action, Calls::default()));
+            let (_, calls) =
+                by_action.entry(action.to_string()).or_insert_with(|| (action, Calls::default()));
             for name in &rule.names {
                 calls.add(name, &conditions);
                 named.add(name, &conditions);

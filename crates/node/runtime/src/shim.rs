@@ -104,9 +104,7 @@ pub(crate) const RECOVER: &str = "recover";
 pub fn main(prefix: &[&str], args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<String> = args.into_iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
     let result = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [init::ARGUMENT, directory] => {
-            init::run(directory.as_ref()).map(|never| match never {})
-        }
+        [init::ARGUMENT, directory] => init::run(directory.as_ref()).map(|never| match never {}),
         [mode @ (RUN | RECOVER), directory, data] => {
             let prefix = prefix.iter().map(|part| (*part).to_owned()).collect();
             server::run(mode == RECOVER, directory.into(), data.into(), prefix)

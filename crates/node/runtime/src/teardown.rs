@@ -46,8 +46,17 @@ pub(crate) fn container(
 }
 
 /// Takes a pod away with all its containers.
-pub(crate) fn pod(cgroups: &dyn Cgroups, places: &PodLayout, cgroup: &CgroupPath) -> Result<(), TeardownError> {
+pub(crate) fn pod(
+    cgroups: &dyn Cgroups,
+    places: &PodLayout,
+    cgroup: &CgroupPath,
+) -> Result<(), TeardownError> {
     group(cgroups, cgroup)?;
+    files(places)
+}
+
+/// Takes away the mounts and files of a pod that nothing more is known of.
+pub(crate) fn files(places: &PodLayout) -> Result<(), TeardownError> {
     for id in disk::names(&places.containers())? {
         disk::remove_directory(&places.container(&id).changes)?;
     }

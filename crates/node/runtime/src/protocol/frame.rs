@@ -81,7 +81,7 @@ impl Decoder {
     ///
     /// # Errors
     /// When the bytes are no frame.
-    pub fn next<T: DeserializeOwned>(&mut self) -> Result<Option<(T, Vec<OwnedFd>)>, FrameError> {
+    pub fn frame<T: DeserializeOwned>(&mut self) -> Result<Option<(T, Vec<OwnedFd>)>, FrameError> {
         let Some(prefix) = self.bytes.first_chunk::<4>() else { return Ok(None) };
         let length = usize::try_from(u32::from_le_bytes(*prefix)).unwrap_or(usize::MAX);
         if length > FRAME_BYTES_MAX {
@@ -114,7 +114,7 @@ mod tests {
             let mut seen = Vec::new();
             for piece in bytes.chunks(cut) {
                 decoder.add(piece, []);
-                while let Some((text, _)) = decoder.next::<String>().expect("frames") {
+                while let Some((text, _)) = decoder.frame::<String>().expect("frames") {
                     seen.push(text);
                 }
             }
@@ -125,7 +125,7 @@ mod tests {
         fn any_bytes_are_a_frame_an_error_or_too_few(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
             let mut decoder = Decoder::default();
             decoder.add(&bytes, []);
-            let _ = decoder.next::<String>();
+            let _ = decoder.frame::<String>();
         }
     }
 
@@ -135,11 +135,11 @@ mod tests {
         let (read, write) = nix::unistd::pipe().expect("a pipe");
         decoder.add(&encode(&"none", 0).expect("short"), []);
         decoder.add(&encode(&"two", 2).expect("short"), [read, write]);
-        let first = decoder.next::<String>().expect("a frame").expect("whole");
+        let first = decoder.frame::<String>().expect("a frame").expect("whole");
         assert!(first.1.is_empty());
-        let second = decoder.next::<String>().expect("a frame").expect("whole");
+        let second = decoder.frame::<String>().expect("a frame").expect("whole");
         assert_eq!((second.0.as_str(), second.1.len()), ("two", 2));
         decoder.add(&encode(&"missing", 1).expect("short"), []);
-        assert!(matches!(decoder.next::<String>(), Err(FrameError::Descriptors)));
+        assert!(matches!(decoder.frame::<String>(), Err(FrameError::Descriptors)));
     }
 }

@@ -101,7 +101,8 @@ const WITH_CAPABILITY: &[(&str, &[&str])] = &[
 ];
 
 /// The flags of clone(2) that make namespaces: mount, cgroup, UTS, IPC, user, process ids, network.
-const CLONE_NEW: u64 = 0x0002_0000 | 0x0200_0000 | 0x0400_0000 | 0x0800_0000 | 0x1000_0000 | 0x2000_0000 | 0x4000_0000;
+const CLONE_NEW: u64 =
+    0x0002_0000 | 0x0200_0000 | 0x0400_0000 | 0x0800_0000 | 0x1000_0000 | 0x2000_0000 | 0x4000_0000;
 /// Personalities that are harmless: Linux, without address randomness, 32-bit on 64, and asking for the present one.
 const PERSONALITIES: [u64; 5] = [0x0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ffff];
 const AF_VSOCK: u64 = 40;

@@ -83,9 +83,7 @@ impl Parts<'_> {
 
     fn mounts(&self) -> Vec<Value> {
         let access = if self.spec.privileged { "rw" } else { "ro" };
-        let mount = |destination: &str, kind: &str, source: &str, options: &[&str]| {
-            json!({"destination": destination, "type": kind, "source": source, "options": options})
-        };
+        let mount = |destination: &str, kind: &str, source: &str, options: &[&str]| json!({"destination": destination, "type": kind, "source": source, "options": options});
         let shm = if self.pod.host_ipc { PathBuf::from("/dev/shm") } else { self.places.shm() };
         let mut mounts = vec![
             mount("/proc", "proc", "proc", &["nosuid", "noexec", "nodev"]),
@@ -104,7 +102,11 @@ impl Parts<'_> {
         // What lies deeper is mounted later, or it would be covered.
         let mut own: Vec<&Mount> = self.spec.mounts.iter().collect();
         own.sort_by_key(|mount| mount.destination.components().count());
-        mounts.retain(|usual| own.iter().all(|mount| Some(mount.destination.as_path()) != usual["destination"].as_str().map(Path::new)));
+        mounts.retain(|usual| {
+            own.iter().all(|mount| {
+                Some(mount.destination.as_path()) != usual["destination"].as_str().map(Path::new)
+            })
+        });
         mounts.extend(own.into_iter().map(own_mount));
         mounts
     }
@@ -214,8 +216,9 @@ impl HostDevice {
     pub(super) fn of(spec: &ContainerSpec) -> Result<Vec<HostDevice>, String> {
         let mut devices = Vec::new();
         for device in &spec.devices {
-            let access = Access::parse(&device.permissions)
-                .ok_or_else(|| format!("device permissions {:?} are not of r, w and m", device.permissions))?;
+            let access = Access::parse(&device.permissions).ok_or_else(|| {
+                format!("device permissions {:?} are not of r, w and m", device.permissions)
+            })?;
             devices.push(
                 HostDevice::look_up(&device.host_path, device.container_path.clone(), access)
                     .ok_or_else(|| format!("{} is not a device of this node", device.host_path.display()))?,
@@ -253,7 +256,9 @@ fn all_devices(directory: &Path, depth: usize) -> Vec<HostDevice> {
     let Ok(entries) = std::fs::read_dir(directory) else { return devices };
     for entry in entries.flatten().filter(|entry| OWN.iter().all(|own| entry.file_name() != *own)) {
         match entry.file_type() {
-            Ok(kind) if kind.is_dir() && depth < DEVICE_DEPTH_MAX => devices.extend(all_devices(&entry.path(), depth + 1)),
+            Ok(kind) if kind.is_dir() && depth < DEVICE_DEPTH_MAX => {
+                devices.extend(all_devices(&entry.path(), depth + 1))
+            }
             Ok(kind) if kind.is_char_device() || kind.is_block_device() => {
                 devices.extend(HostDevice::look_up(&entry.path(), entry.path(), Access::ALL));
             }
@@ -270,14 +275,18 @@ mod tests {
     #[test]
     fn a_home_is_always_there_and_the_askers_goes_first() {
         let mut asked = Process { terminal: true, ..Process::default() };
-        assert_eq!(environment(&asked, "/root"), [("HOME".into(), "/root".into()), ("TERM".into(), "xterm".into())]);
+        assert_eq!(
+            environment(&asked, "/root"),
+            [("HOME".into(), "/root".into()), ("TERM".into(), "xterm".into())]
+        );
         asked.env = vec![("HOME".into(), "/x".into())];
         assert_eq!(environment(&asked, "/root")[0].1, "/x");
     }
 
     #[test]
     fn null_is_a_device_and_etc_is_not() {
-        let null = HostDevice::look_up(Path::new("/dev/null"), "/dev/null".into(), Access::ALL).expect("a device");
+        let null =
+            HostDevice::look_up(Path::new("/dev/null"), "/dev/null".into(), Access::ALL).expect("a device");
         assert_eq!((null.kind, null.major, null.minor), (DeviceKind::Character, 1, 3));
         assert_eq!(HostDevice::look_up(Path::new("/etc"), "/x".into(), Access::ALL), None);
     }

@@ -4,10 +4,10 @@ use std::os::fd::OwnedFd;
 
 use super::container::{Container, resize};
 use super::server::Shim;
+use crate::limits::KILL_WAIT;
 use crate::protocol::{Answer, Call, Failure, FailureKind};
 use crate::spec::ContainerSpec;
 use crate::state::ContainerState;
-use crate::limits::KILL_WAIT;
 use crate::teardown;
 
 type Answered = Result<(Answer, Vec<OwnedFd>), Failure>;
@@ -23,7 +23,13 @@ fn internal(error: &dyn std::error::Error) -> Failure {
 
 impl Shim {
     /// Does what is asked. `None` when the answer comes later.
-    pub(super) fn call(&mut self, client: u64, id: u64, call: Call, descriptors: Vec<OwnedFd>) -> Option<Answered> {
+    pub(super) fn call(
+        &mut self,
+        client: u64,
+        id: u64,
+        call: Call,
+        descriptors: Vec<OwnedFd>,
+    ) -> Option<Answered> {
         let later = |result: Result<(), Failure>| result.err().map(Err);
         Some(match call {
             Call::Create(spec) => self.create(&spec),
@@ -33,7 +39,7 @@ impl Shim {
             Call::CloseStdin { container } => self.with(&container, |container| container.stdin_pipe = None),
             Call::Signal { container, signal } => self.signal(&container, signal),
             Call::SignalExec { exec, signal } => match self.execs.get(&exec) {
-                Some(exec) => exec.process.signal(signal).map_err(|error| internal(&error)).and_then(|_| DONE),
+                Some(exec) => exec.process.signal(signal).map_err(|error| internal(&error)).and(DONE),
                 None => Err(Failure::new(FailureKind::NotFound, format!("exec {exec} not found"))),
             },
             Call::Kill { container } => self.kill(&container),
@@ -41,7 +47,7 @@ impl Shim {
             Call::Resize { target, columns, rows } => self.resize(&target, columns, rows),
             Call::Limit { container, limits } => match self.containers.get(&container) {
                 Some(found) => {
-                    self.cgroups.limit(&found.cgroup, &limits).map_err(|error| internal(&error)).and_then(|()| DONE)
+                    self.cgroups.limit(&found.cgroup, &limits).map_err(|error| internal(&error)).and(DONE)
                 }
                 None => Err(not_found(&container)),
             },
@@ -97,7 +103,7 @@ impl Shim {
         let container = self.containers.get(id).ok_or_else(|| not_found(id))?;
         match &container.process {
             // Its end may not have been seen yet: a signal that comes too late is no mistake.
-            Some(process) => process.signal(signal).map_err(|error| internal(&error)).and_then(|_| DONE),
+            Some(process) => process.signal(signal).map_err(|error| internal(&error)).and(DONE),
             None => Err(Failure::new(FailureKind::WrongState, format!("container {id} is not running"))),
         }
     }
@@ -123,10 +129,9 @@ impl Shim {
     fn resize(&mut self, id: &str, columns: u16, rows: u16) -> Answered {
         use std::os::fd::AsFd;
         let container = self.containers.get(id).ok_or_else(|| not_found(id))?;
-        let master = container
-            .master
-            .as_ref()
-            .ok_or_else(|| Failure::new(FailureKind::WrongState, format!("container {id} has no terminal")))?;
+        let master = container.master.as_ref().ok_or_else(|| {
+            Failure::new(FailureKind::WrongState, format!("container {id} has no terminal"))
+        })?;
         resize(master.as_fd(), columns, rows).map_err(|error| internal(&error))?;
         DONE
     }
@@ -134,7 +139,8 @@ impl Shim {
     fn list(&mut self) -> Answered {
         let containers = self.containers.iter().map(|(id, container)| container.status(id)).collect();
         let (mut processes, mut terminals, mut descriptors) = (Vec::new(), Vec::new(), Vec::new());
-        let running = || self.containers.iter().filter(|(_, container)| container.state == ContainerState::Running);
+        let running =
+            || self.containers.iter().filter(|(_, container)| container.state == ContainerState::Running);
         for (id, container) in running() {
             if let Some(process) = &container.process {
                 descriptors.push(process.try_clone().map_err(|error| internal(&error))?.into());

@@ -60,7 +60,10 @@ pub(super) fn bits(names: &[String], privileged: bool) -> Result<u64, String> {
     }
     let mut bits = 0;
     for name in names {
-        let number = NAMES.iter().position(|known| known == name).ok_or_else(|| format!("unknown capability {name}"))?;
+        let number = NAMES
+            .iter()
+            .position(|known| known == name)
+            .ok_or_else(|| format!("unknown capability {name}"))?;
         if own & (1 << number) == 0 {
             return Err(format!("this node cannot give a container {name}, which it does not have itself"));
         }

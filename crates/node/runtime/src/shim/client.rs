@@ -33,7 +33,13 @@ pub(super) struct Gone;
 
 impl Client {
     pub(super) fn new(socket: OwnedFd) -> Client {
-        Client { socket, decoder: Decoder::default(), greeted: false, pending: VecDeque::new(), pending_bytes: 0 }
+        Client {
+            socket,
+            decoder: Decoder::default(),
+            greeted: false,
+            pending: VecDeque::new(),
+            pending_bytes: 0,
+        }
     }
 
     /// Reads what is there.

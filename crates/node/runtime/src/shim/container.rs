@@ -84,7 +84,12 @@ pub(super) enum Read {
 }
 
 impl Container {
-    pub(super) fn new(spec: &ContainerSpec, places: ContainerLayout, cgroup: CgroupPath, shared: bool) -> Container {
+    pub(super) fn new(
+        spec: &ContainerSpec,
+        places: ContainerLayout,
+        cgroup: CgroupPath,
+        shared: bool,
+    ) -> Container {
         Container {
             places,
             cgroup,
@@ -111,7 +116,8 @@ impl Container {
             disk::make_directory(directory)?;
         }
         if !self.terminal {
-            let streams: &[&str] = if self.stdin { &["stdin", "stdout", "stderr"] } else { &["stdout", "stderr"] };
+            let streams: &[&str] =
+                if self.stdin { &["stdin", "stdout", "stderr"] } else { &["stdout", "stderr"] };
             for name in streams {
                 match mkfifo(&places.stream(name), Mode::from_bits_truncate(0o600)) {
                     Ok(()) | Err(Errno::EEXIST) => {}
@@ -127,10 +133,10 @@ impl Container {
         if self.log.is_none()
             && let Some(log) = &spec.log
         {
-            self.log = Some(LogFile::open(log.clone()).map_err(|source| super::ShimError::Log {
-                path: log.path.clone(),
-                source,
-            })?);
+            self.log = Some(
+                LogFile::open(log.clone())
+                    .map_err(|source| super::ShimError::Log { path: log.path.clone(), source })?,
+            );
         }
         if self.terminal {
             return Ok(());
@@ -223,7 +229,8 @@ impl Container {
             let Some(pipe) = pipe else { continue };
             fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
             // A smaller pipe only means being cut off sooner.
-            let _ = fcntl(&pipe, FcntlArg::F_SETPIPE_SZ(i32::try_from(ATTACHED_PIPE_BYTES).unwrap_or(i32::MAX)));
+            let _ =
+                fcntl(&pipe, FcntlArg::F_SETPIPE_SZ(i32::try_from(ATTACHED_PIPE_BYTES).unwrap_or(i32::MAX)));
             self.attached.push(Attached { stream, pipe });
         }
         Ok(())
@@ -328,5 +335,6 @@ fn write_all(pipe: &OwnedFd, mut bytes: &[u8]) -> bool {
 pub(super) fn resize(terminal: BorrowedFd<'_>, columns: u16, rows: u16) -> Result<(), Errno> {
     let size = nix::libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
     // SAFETY: the descriptor is open and the kernel only reads `size`, which outlives the call.
-    Errno::result(unsafe { nix::libc::ioctl(terminal.as_raw_fd(), nix::libc::TIOCSWINSZ, &raw const size) }).map(drop)
+    Errno::result(unsafe { nix::libc::ioctl(terminal.as_raw_fd(), nix::libc::TIOCSWINSZ, &raw const size) })
+        .map(drop)
 }

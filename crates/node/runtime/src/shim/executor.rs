@@ -126,7 +126,8 @@ impl Program {
                 Err(errno) => failure(describe(errno).to_owned(), NOT_EXECUTABLE),
             };
         }
-        let path = self.env.iter().rev().find(|(name, _)| name == "PATH").map_or("", |(_, value)| value.as_str());
+        let path =
+            self.env.iter().rev().find(|(name, _)| name == "PATH").map_or("", |(_, value)| value.as_str());
         let mut denied = false;
         for directory in path.split(':').filter(|_| !name.is_empty()) {
             let directory = if directory.is_empty() { "." } else { directory };
@@ -144,7 +145,8 @@ impl Program {
     }
 
     fn restrict(&self) -> Result<(), (&'static str, Errno)> {
-        capability::drop_bounding(self.capabilities).map_err(|errno| ("drop bounding capabilities", errno))?;
+        capability::drop_bounding(self.capabilities)
+            .map_err(|errno| ("drop bounding capabilities", errno))?;
         // Without no_new_privileges a filter needs CAP_SYS_ADMIN, which the next step takes away; with it, the later the better.
         if self.no_new_privileges {
             capability::set(self.capabilities).map_err(|errno| ("set capabilities", errno))?;
@@ -200,8 +202,9 @@ fn install(filter: &Filter) -> Result<(), Errno> {
         let description = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut().cast() };
         // SAFETY: the description and its instructions outlive the call, which only reads them; both instruction types are the kernel's
         // `struct sock_filter`.
-        let result =
-            unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const description) };
+        let result = unsafe {
+            libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const description)
+        };
         Errno::result(result)?;
     }
     Ok(())

@@ -30,12 +30,16 @@ impl Accounts {
     /// Reads them from the image at `root`; links lead nowhere outside of it. What cannot be read counts as empty.
     pub(super) fn read(root: &Path) -> Accounts {
         let text = |name: &str| {
-            let root = openat(CWD, root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+            let root =
+                openat(CWD, root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
             let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
             let file = openat2(&root, name, flags, Mode::empty(), ResolveFlags::IN_ROOT).ok()?;
             read_bounded(file)
         };
-        Accounts { passwd: text("etc/passwd").unwrap_or_default(), group: text("etc/group").unwrap_or_default() }
+        Accounts {
+            passwd: text("etc/passwd").unwrap_or_default(),
+            group: text("etc/group").unwrap_or_default(),
+        }
     }
 
     /// # Errors
@@ -45,17 +49,19 @@ impl Accounts {
         let entry = match (user.uid, name) {
             (Some(uid), _) => self.by_uid(uid),
             (None, "") => self.by_uid(0),
-            (None, name) => self.by_name(name).or_else(|| name.parse().ok().map(|uid| self.by_uid(uid))).ok_or_else(
-                || format!("unable to find user {name}: no matching entries in passwd file"),
-            )?,
+            (None, name) => self
+                .by_name(name)
+                .or_else(|| name.parse().ok().map(|uid| self.by_uid(uid)))
+                .ok_or_else(|| format!("unable to find user {name}: no matching entries in passwd file"))?,
         };
         let gid = match (user.gid, user.uid, group_name) {
             (Some(gid), _, _) => gid,
             // The image's group belongs to the image's user.
             (None, Some(_), _) | (None, None, "") => entry.gid,
-            (None, None, name) => self.gid(name).or_else(|| name.parse().ok()).ok_or_else(|| {
-                format!("unable to find group {name}: no matching entries in group file")
-            })?,
+            (None, None, name) => self
+                .gid(name)
+                .or_else(|| name.parse().ok())
+                .ok_or_else(|| format!("unable to find group {name}: no matching entries in group file"))?,
         };
         let mut groups = user.supplemental_groups.clone();
         if !user.strict_groups && group_name.is_empty() {
@@ -97,7 +103,9 @@ impl Accounts {
     fn groups_of(&self, user: &str) -> Vec<u32> {
         let member = |line: &&str| {
             !user.is_empty()
-                && line.rsplit_once(':').is_some_and(|(_, members)| members.split(',').any(|name| name == user))
+                && line
+                    .rsplit_once(':')
+                    .is_some_and(|(_, members)| members.split(',').any(|name| name == user))
         };
         let lines = self.group.lines().filter(member);
         lines.filter_map(|line| line.split(':').nth(2)?.parse().ok()).collect()
@@ -177,7 +185,11 @@ mod tests {
 
     #[test]
     fn strict_groups_leave_the_images_out() {
-        let user = User { strict_groups: true, supplemental_groups: vec![9], ..User { image: "web".into(), ..User::default() } };
+        let user = User {
+            strict_groups: true,
+            supplemental_groups: vec![9],
+            ..User { image: "web".into(), ..User::default() }
+        };
         assert_eq!(accounts().resolve(&user).expect("found").groups, [9, 34]);
     }
 

@@ -53,7 +53,8 @@ pub(super) fn start(
             drop(report);
             let pid = read_pid(&outcome);
             waitpid(child, None).map_err(ShimError::system("wait for the first process"))?;
-            let pid = pid.ok_or(ShimError::System { action: "start the first process", source: Errno::ECHILD })?;
+            let pid =
+                pid.ok_or(ShimError::System { action: "start the first process", source: Errno::ECHILD })?;
             LinuxMounts.bind(Path::new(&format!("/proc/{pid}/ns/pid")), &pin)?;
             Ok(pid)
         }
@@ -109,7 +110,8 @@ pub(super) fn run(directory: &Path) -> Result<std::convert::Infallible, ShimErro
     umount2(".", MntFlags::MNT_DETACH).map_err(system("leave the old root"))?;
     nix::unistd::chdir("/").map_err(system("enter the empty root"))?;
     // SAFETY: closes every descriptor of this process, none of which is used below.
-    Errno::result(unsafe { libc::syscall(libc::SYS_close_range, 0, u32::MAX, 0) }).map_err(system("close descriptors"))?;
+    Errno::result(unsafe { libc::syscall(libc::SYS_close_range, 0, u32::MAX, 0) })
+        .map_err(system("close descriptors"))?;
     capability::drop_bounding(0).map_err(system("drop capabilities"))?;
     setgroups(&[]).map_err(system("leave groups"))?;
     let (gid, uid) = (Gid::from_raw(USER), Uid::from_raw(USER));

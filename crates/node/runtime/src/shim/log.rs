@@ -3,7 +3,11 @@
 //! `<RFC 3339 time with nanoseconds> <stdout|stderr> <F|P> <text>`; a line of more than 16 KiB comes in parts tagged `P`, the last `F`.
 //! Rotated files are named as kubelet names them, `<path>.<YYYYMMDD-HHMMSS>`. Nothing here may stop the container: what cannot be
 //! written is dropped and counted.
-#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "a shim owns its containers' log files")]
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "a shim owns its containers' log files"
+)]
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -26,29 +30,22 @@ impl Lines {
     pub(super) fn add(&mut self, bytes: &[u8], name: &str, now: Time, out: &mut Vec<u8>) {
         let stamp = timestamp(now);
         let mut rest = bytes;
-        while !rest.is_empty() {
+        while let Some(first) = rest.first() {
+            // A full part is held back until its next byte, so that a line of exactly this length is whole.
+            if self.partial.len() == LOG_LINE_BYTES_MAX && *first != b'\n' {
+                line(out, &stamp, name, 'P', &[&self.partial]);
+                self.partial.clear();
+            }
             let room = LOG_LINE_BYTES_MAX - self.partial.len();
-            let window = &rest[..rest.len().min(room)];
+            let window = &rest[..rest.len().min(room + 1)];
             if let Some(end) = window.iter().position(|byte| *byte == b'\n') {
                 line(out, &stamp, name, 'F', &[&self.partial, &rest[..end]]);
                 self.partial.clear();
                 rest = &rest[end + 1..];
-            } else if window.len() == room && rest.len() > room {
-                line(out, &stamp, name, 'P', &[&self.partial, window]);
-                self.partial.clear();
-                rest = &rest[room..];
             } else {
-                self.partial.extend_from_slice(window);
-                rest = &rest[window.len()..];
-                if self.partial.len() == LOG_LINE_BYTES_MAX && !rest.is_empty() {
-                    line(out, &stamp, name, 'P', &[&self.partial]);
-                    self.partial.clear();
-                }
-            }
-            // A full part whose next byte has not come yet waits for it, so that a line of exactly this length is whole.
-            if self.partial.len() == LOG_LINE_BYTES_MAX && rest.first().is_some_and(|byte| *byte != b'\n') {
-                line(out, &stamp, name, 'P', &[&self.partial]);
-                self.partial.clear();
+                let (part, later) = rest.split_at(rest.len().min(room));
+                self.partial.extend_from_slice(part);
+                rest = later;
             }
         }
     }
@@ -77,8 +74,7 @@ fn civil(seconds: i64) -> (i64, i64, i64, i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
@@ -160,7 +156,8 @@ impl LogFile {
 
     fn remove_oldest(&self) {
         let path = &self.target.path;
-        let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str()))
+        else {
             return;
         };
         let prefix = format!("{name}.");
@@ -168,7 +165,9 @@ impl LogFile {
         let mut aside: Vec<_> = entries
             .flatten()
             .map(|entry| entry.path())
-            .filter(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(&prefix)))
+            .filter(|path| {
+                path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(&prefix))
+            })
             .collect();
         aside.sort();
         let keep = usize::try_from(self.target.files_max.max(1) - 1).unwrap_or(0);
@@ -197,7 +196,11 @@ mod tests {
         }
         lines.finish("stdout", now, &mut out);
         let text = String::from_utf8(out).expect("text");
-        text.lines().map(|line| line.strip_prefix("2023-11-14T22:13:20.000000005Z stdout ").expect("the stamp").to_owned()).collect()
+        text.lines()
+            .map(|line| {
+                line.strip_prefix("2023-11-14T22:13:20.000000005Z stdout ").expect("the stamp").to_owned()
+            })
+            .collect()
     }
 
     #[test]
@@ -210,20 +213,23 @@ mod tests {
     fn long_lines_come_in_parts() {
         let long = vec![b'x'; LOG_LINE_BYTES_MAX];
         let part = String::from_utf8(long.clone()).expect("text");
-        assert_eq!(formatted(&[&long, b"\n"]), [format!("F {part}")], "exactly full is one line");
-        assert_eq!(formatted(&[&long, b"yz\n"]), [format!("P {part}"), "F yz".to_owned()]);
+        let lines =
+            |lines: Vec<String>| lines.into_iter().map(|line| line.replace(&part, "16k")).collect::<Vec<_>>();
+        assert_eq!(lines(formatted(&[&long, b"\n"])), ["F 16k"], "exactly full is one line");
+        assert_eq!(lines(formatted(&[&long, b"yz\n"])), ["P 16k", "F yz"]);
         let mut both = long.clone();
         both.extend_from_slice(b"yz\n");
-        assert_eq!(formatted(&[&both]), [format!("P {part}"), "F yz".to_owned()]);
+        assert_eq!(lines(formatted(&[&both])), ["P 16k", "F yz"]);
         let twice = [long.clone(), long].concat();
-        assert_eq!(formatted(&[&twice]), [format!("P {part}"), format!("F {part}")]);
+        assert_eq!(lines(formatted(&[&twice])), ["P 16k", "F 16k"]);
     }
 
     #[test]
     fn full_files_are_set_aside_and_the_oldest_removed() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("pod/0.log");
-        let mut log = LogFile::open(Log { path: path.clone(), file_bytes_max: 10, files_max: 3 }).expect("open");
+        let mut log =
+            LogFile::open(Log { path: path.clone(), file_bytes_max: 9, files_max: 3 }).expect("open");
         for second in 0..5 {
             log.write(format!("line {second} x\n").as_bytes(), Time::from_unix_seconds(second));
         }

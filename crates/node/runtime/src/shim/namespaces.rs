@@ -81,9 +81,10 @@ fn enter_and_pin(
     let flags = wanted.iter().fold(CloneFlags::empty(), |flags, (_, flag)| flags | *flag);
     unshare(flags).map_err(ShimError::system("make namespaces"))?;
     if let Some(netns) = pod.netns.as_ref().filter(|_| !pod.host_network) {
-        let namespace =
-            open(netns, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).map_err(ShimError::system("open the network namespace"))?;
-        setns(namespace, CloneFlags::CLONE_NEWNET).map_err(ShimError::system("enter the network namespace"))?;
+        let namespace = open(netns, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
+            .map_err(ShimError::system("open the network namespace"))?;
+        setns(namespace, CloneFlags::CLONE_NEWNET)
+            .map_err(ShimError::system("enter the network namespace"))?;
     }
     if !pod.host_network {
         nix::unistd::sethostname(&pod.hostname).map_err(ShimError::system("set the host name"))?;
@@ -100,7 +101,9 @@ fn enter_and_pin(
 /// Refuses what is not the pod's own: it would change the node.
 fn set_parameter(pod: &PodSandbox, name: &str, value: &str) -> Result<(), ShimError> {
     let dotted = name.replace('/', ".");
-    let ipc = ["kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue."].iter().any(|prefix| dotted.starts_with(prefix));
+    let ipc = ["kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue."]
+        .iter()
+        .any(|prefix| dotted.starts_with(prefix));
     let own = (ipc && !pod.host_ipc) || (dotted.starts_with("net.") && !pod.host_network);
     if !own || dotted.split('.').any(str::is_empty) {
         return Err(ShimError::Sysctl { name: name.to_owned() });

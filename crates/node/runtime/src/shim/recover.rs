@@ -29,7 +29,8 @@ impl Shim {
                 container.state = ContainerState::Exited;
             } else if let Some(start) = running {
                 container.state = ContainerState::Running;
-                container.process = PidFd::open(start.process).map_err(ShimError::system("open a process"))?;
+                container.process =
+                    PidFd::open(start.process).map_err(ShimError::system("open a process"))?;
                 container.open_streams(&spec)?;
             }
             let half_started =
@@ -76,7 +77,9 @@ impl Shim {
         let lost: Vec<String> = self
             .containers
             .iter()
-            .filter(|(_, container)| container.state == ContainerState::Running && container.process.is_none())
+            .filter(|(_, container)| {
+                container.state == ContainerState::Running && container.process.is_none()
+            })
             .map(|(id, _)| id.clone())
             .collect();
         for id in lost {

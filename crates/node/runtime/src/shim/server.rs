@@ -156,7 +156,8 @@ impl Shim {
 
     fn listen(&self) -> Result<UnixListener, ShimError> {
         // Bound by a short name: a socket's path may have 107 bytes.
-        nix::unistd::chdir(self.places.directory()).map_err(ShimError::system("enter the pod's directory"))?;
+        nix::unistd::chdir(self.places.directory())
+            .map_err(ShimError::system("enter the pod's directory"))?;
         disk::remove_file(&self.places.directory().join(SOCKET))?;
         let failed = |error: std::io::Error| ShimError::System {
             action: "listen",
@@ -170,10 +171,17 @@ impl Shim {
     }
 
     /// Adds a descriptor to the set. It leaves the set by being closed, or by [`Shim::unwatch`].
-    pub(super) fn watch(&mut self, descriptor: impl AsFd, source: Source, events: EpollFlags) -> Result<u64, ShimError> {
+    pub(super) fn watch(
+        &mut self,
+        descriptor: impl AsFd,
+        source: Source,
+        events: EpollFlags,
+    ) -> Result<u64, ShimError> {
         let token = self.next_token;
         self.next_token += 1;
-        self.epoll.add(descriptor, EpollEvent::new(events, token)).map_err(ShimError::system("watch a descriptor"))?;
+        self.epoll
+            .add(descriptor, EpollEvent::new(events, token))
+            .map_err(ShimError::system("watch a descriptor"))?;
         self.sources.insert(token, source);
         Ok(token)
     }
@@ -185,8 +193,11 @@ impl Shim {
     fn serve(&mut self, listener: &UnixListener, signals: &SignalFd) -> Result<(), ShimError> {
         let mut events = [EpollEvent::empty(); EVENTS];
         while !(self.stopping && self.clients.values().all(|client| !client.has_pending())) {
-            let timeout =
-                if self.awaiting.is_empty() { EpollTimeout::NONE } else { EpollTimeout::from(LOOK_AGAIN_MILLIS) };
+            let timeout = if self.awaiting.is_empty() {
+                EpollTimeout::NONE
+            } else {
+                EpollTimeout::from(LOOK_AGAIN_MILLIS)
+            };
             let count = match self.epoll.wait(&mut events, timeout) {
                 Ok(count) => count,
                 Err(Errno::EINTR) => 0,
@@ -259,7 +270,9 @@ impl Shim {
         loop {
             let Some(client) = self.clients.get_mut(&token) else { return Err(Gone) };
             if !client.greeted {
-                let Some((hello, _)) = client.decoder.next::<Hello>().map_err(|_| Gone)? else { return Ok(()) };
+                let Some((hello, _)) = client.decoder.frame::<Hello>().map_err(|_| Gone)? else {
+                    return Ok(());
+                };
                 // Our own hello has told the agent which version this is; it says so to people.
                 if hello.knarr_shim_protocol != VERSION {
                     return Err(Gone);
@@ -267,7 +280,7 @@ impl Shim {
                 client.greeted = true;
                 continue;
             }
-            let Some((message, descriptors)) = client.decoder.next::<Message>().map_err(|_| Gone)? else {
+            let Some((message, descriptors)) = client.decoder.frame::<Message>().map_err(|_| Gone)? else {
                 return Ok(());
             };
             let Message::Call { id, call } = message else { return Err(Gone) };
@@ -291,7 +304,8 @@ impl Shim {
 
     /// Tells every agent.
     pub(super) fn tell(&mut self, event: &Event) {
-        let tokens: Vec<u64> = self.clients.iter().filter(|(_, client)| client.greeted).map(|(token, _)| *token).collect();
+        let tokens: Vec<u64> =
+            self.clients.iter().filter(|(_, client)| client.greeted).map(|(token, _)| *token).collect();
         for token in tokens {
             let message = Message::Event(event.clone());
             if self.clients.get_mut(&token).is_some_and(|client| client.send(&message, Vec::new()).is_err()) {
@@ -353,8 +367,7 @@ impl Shim {
 
     /// Forgets a container's descriptors, which are about to be closed.
     pub(super) fn unwatch_container(&mut self, id: &str) {
-        self.sources.retain(|_, source| {
-            !matches!(source, Source::Output(of, _) | Source::Process(of) if of == id)
-        });
+        self.sources
+            .retain(|_, source| !matches!(source, Source::Output(of, _) | Source::Process(of) if of == id));
     }
 }

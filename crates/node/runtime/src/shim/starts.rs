@@ -30,7 +30,7 @@ pub(super) struct Worker {
 #[derive(Debug)]
 enum Purpose {
     Start { container: String },
-    Exec { exec: String, container: String },
+    Exec { exec: String },
 }
 
 /// A process that exists and whose program does not run yet.
@@ -44,7 +44,6 @@ struct Made {
 /// A process of an exec.
 #[derive(Debug)]
 pub(super) struct Exec {
-    pub(super) container: String,
     pub(super) pid: i32,
     pub(super) process: PidFd,
 }
@@ -58,7 +57,10 @@ impl Shim {
     pub(super) fn start(&mut self, asked: (u64, u64), id: &str) -> Result<(), Failure> {
         let container = self.containers.get_mut(id).ok_or_else(|| not_found(id))?;
         if container.state != ContainerState::Created {
-            return Err(Failure::new(FailureKind::WrongState, format!("container {id} has been started before")));
+            return Err(Failure::new(
+                FailureKind::WrongState,
+                format!("container {id} has been started before"),
+            ));
         }
         let spec: ContainerSpec = disk::read_json(&container.places.spec())
             .map_err(|error| Failure::internal(&error))?
@@ -87,14 +89,17 @@ impl Shim {
         }
         let plain = exec.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') && !exec.is_empty();
         if !plain || self.execs.contains_key(&exec) {
-            return Err(Failure::new(FailureKind::Invalid, format!("exec name {exec:?} is not new and plain")));
+            return Err(Failure::new(
+                FailureKind::Invalid,
+                format!("exec name {exec:?} is not new and plain"),
+            ));
         }
         if spec.args.is_empty() {
             return Err(Failure::new(FailureKind::Invalid, "a command must be given"));
         }
         let context = self.context(id).ok_or_else(|| not_found(id))?;
         let spawned = worker::spawn(|reporter| worker::exec(&context, &exec, spec, stdio, reporter));
-        self.add_worker(spawned, asked, Purpose::Exec { exec, container: id.clone() })
+        self.add_worker(spawned, asked, Purpose::Exec { exec })
     }
 
     fn context(&self, id: &str) -> Option<Context> {
@@ -150,10 +155,12 @@ impl Shim {
             Err(_) => true,
         };
         while let Some(worker) = self.workers.get_mut(&token) {
-            let report = match worker.decoder.next::<Report>() {
+            let report = match worker.decoder.frame::<Report>() {
                 Ok(Some((report, descriptors))) => (report, descriptors),
                 Ok(None) if !ended => return,
-                _ => (Report::Failed(Failure::new(FailureKind::Internal, "the start worker died")), Vec::new()),
+                _ => {
+                    (Report::Failed(Failure::new(FailureKind::Internal, "the start worker died")), Vec::new())
+                }
             };
             match report {
                 (Report::Made(pid), descriptors) => {
@@ -173,16 +180,18 @@ impl Shim {
         self.unwatch(token);
         let (client, call) = worker.asked;
         let made = outcome.and_then(|()| {
-            worker.made.ok_or_else(|| Failure::new(FailureKind::Internal, "the process was gone before it ran"))
+            worker
+                .made
+                .ok_or_else(|| Failure::new(FailureKind::Internal, "the process was gone before it ran"))
         });
         let (answer, pid) = match (&worker.purpose, made) {
             (Purpose::Start { container }, Ok(made)) => {
                 let pid = made.identity.pid;
                 (self.started(container, made), Some(pid))
             }
-            (Purpose::Exec { exec, container }, Ok(made)) => {
+            (Purpose::Exec { exec }, Ok(made)) => {
                 let pid = made.identity.pid;
-                let running = Exec { container: container.clone(), pid, process: made.process };
+                let running = Exec { pid, process: made.process };
                 self.execs.insert(exec.clone(), running);
                 (Ok((Answer::Executing { pid }, made.terminal.into_iter().collect())), Some(pid))
             }

@@ -61,9 +61,10 @@ impl Reporter {
 }
 
 /// Forks a worker for `job`. Returns its process id and the shim's end of the socket.
-pub(super) fn spawn(job: impl FnOnce(&Reporter) -> Result<(), Failure>) -> Result<(Pid, OwnedFd), nix::Error> {
-    let (ours, theirs) =
-        socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)?;
+pub(super) fn spawn(
+    job: impl FnOnce(&Reporter) -> Result<(), Failure>,
+) -> Result<(Pid, OwnedFd), nix::Error> {
+    let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)?;
     // SAFETY: a shim has one thread, so the child may do whatever its parent could.
     match unsafe { fork()? } {
         ForkResult::Parent { child } => {
@@ -106,7 +107,9 @@ fn broken(what: &str, error: &dyn std::error::Error) -> Failure {
 impl Context {
     fn spec(&self) -> Result<ContainerSpec, Failure> {
         let spec = disk::read_json(&self.container.spec()).map_err(|error| Failure::internal(&error))?;
-        spec.ok_or_else(|| Failure::new(FailureKind::NotFound, format!("container {} has no description", self.id)))
+        spec.ok_or_else(|| {
+            Failure::new(FailureKind::NotFound, format!("container {} has no description", self.id))
+        })
     }
 
     /// What can be set of the asked score: without CAP_SYS_RESOURCE nothing below the shim's own.
@@ -124,7 +127,8 @@ impl Context {
 
     fn mount_root(&self, spec: &ContainerSpec) -> Result<(), Failure> {
         let Rootfs::Layers(lower) = &spec.rootfs else { return Ok(()) };
-        let overlay = Overlay { lower: lower.clone(), upper: self.container.upper(), work: self.container.work() };
+        let overlay =
+            Overlay { lower: lower.clone(), upper: self.container.upper(), work: self.container.work() };
         let target = self.container.rootfs();
         LinuxMounts
             .unmount(&target)
@@ -172,7 +176,8 @@ pub(super) fn start(context: &Context, reporter: &Reporter) -> Result<(), Failur
         devices: &devices,
         oom_score_adj: context.oom_score_adj(spec.process.oom_score_adj),
     };
-    disk::write_json(&context.container.config(), &parts.configuration()).map_err(|error| Failure::internal(&error))?;
+    disk::write_json(&context.container.config(), &parts.configuration())
+        .map_err(|error| Failure::internal(&error))?;
     let program = program(&spec.process, &identity, spec.privileged)?;
     let (outcome, report) = pipe2(OFlag::O_CLOEXEC).map_err(|error| Failure::internal(&error))?;
     let mut builder = context.builder(Payload { program: Rc::new(program), report: report.as_raw_fd() })?;
@@ -267,7 +272,8 @@ fn running(outcome: OwnedFd) -> Result<(), Failure> {
     if bytes.is_empty() {
         return Ok(());
     }
-    Err(serde_json::from_slice(&bytes).unwrap_or_else(|_| invalid(String::from_utf8_lossy(&bytes).into_owned())))
+    Err(serde_json::from_slice(&bytes)
+        .unwrap_or_else(|_| invalid(String::from_utf8_lossy(&bytes).into_owned())))
 }
 
 fn library_failure(error: &libcontainer::error::LibcontainerError) -> Failure {
@@ -279,14 +285,18 @@ fn program(process: &Process, identity: &Identity, privileged: bool) -> Result<P
         Seccomp::Unconfined => Filter::default(),
         Seccomp::Compiled(path) => {
             let bytes = disk::read(path).map_err(|error| broken("cannot read the seccomp filter", &error))?;
-            let bytes = bytes.ok_or_else(|| invalid(format!("the seccomp filter {} is missing", path.display())))?;
+            let bytes =
+                bytes.ok_or_else(|| invalid(format!("the seccomp filter {} is missing", path.display())))?;
             Filter::from_bytes(&bytes).map_err(|error| broken("cannot use the seccomp filter", &error))?
         }
         Seccomp::RuntimeDefault => {
             let capabilities: BTreeSet<String> = process.capabilities.iter().cloned().collect();
-            Filter::runtime_default(&capabilities).map_err(|error| broken("cannot make the seccomp filter", &error))?
+            Filter::runtime_default(&capabilities)
+                .map_err(|error| broken("cannot make the seccomp filter", &error))?
         }
-        Seccomp::Profile(_) => return Err(invalid("a seccomp profile must be compiled before it reaches a shim")),
+        Seccomp::Profile(_) => {
+            return Err(invalid("a seccomp profile must be compiled before it reaches a shim"));
+        }
     };
     Ok(Program {
         args: process.args.clone(),
@@ -299,7 +309,8 @@ fn program(process: &Process, identity: &Identity, privileged: bool) -> Result<P
 }
 
 fn null() -> Result<OwnedFd, Failure> {
-    open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty()).map_err(|error| broken("cannot open /dev/null", &error))
+    open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())
+        .map_err(|error| broken("cannot open /dev/null", &error))
 }
 
 /// A container's standard streams: output FIFOs opened for reading too, so that they never break, and input for reading only, so that it
@@ -313,7 +324,8 @@ fn streams(context: &Context, spec: &ContainerSpec, identity: &Identity) -> Resu
         Ok(stream)
     };
     let open_stream = |name: &str, access| {
-        open_stream(name, access).map_err(|error: nix::Error| broken(&format!("cannot open the container's {name}"), &error))
+        open_stream(name, access)
+            .map_err(|error: nix::Error| broken(&format!("cannot open the container's {name}"), &error))
     };
     let stdin = if spec.stdin { open_stream("stdin", OFlag::O_RDONLY)? } else { null()? };
     Ok([stdin, open_stream("stdout", OFlag::O_RDWR)?, open_stream("stderr", OFlag::O_RDWR)?])

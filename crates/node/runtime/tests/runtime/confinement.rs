@@ -1,0 +1,128 @@
+//! What a container cannot do, and what ends it.
+
+use std::collections::BTreeMap;
+
+use crate::harness::{Node, text};
+use host::cgroup::Limits;
+use node_runtime::spec::Seccomp;
+use node_runtime::state::ExitReason;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn seccomp_and_capabilities_are_as_asked() {
+    let node = Node::new().await;
+    let pod = node.pod("confined").await;
+    let script = "grep -E '^(Seccomp|NoNewPrivs|CapEff|CapBnd|CapInh|CapAmb):' /proc/self/status | tr -d '\\t '; \
+                  unshare -n true 2>/dev/null && echo unshared; chown 1 /tmp 2>/dev/null && echo chowned; true";
+    let facts = |log: Vec<String>| -> Vec<String> {
+        log.iter().filter_map(|line| line.strip_prefix("stdout F ")).map(text).collect()
+    };
+    let (_, log) = node.run(&pod, node.shell("default", script)).await;
+    let seen = facts(log);
+    for fact in [
+        "CapInh:0000000000000000",
+        "CapEff:00000000a80425fb",
+        "CapBnd:00000000a80425fb",
+        "NoNewPrivs:0",
+        "Seccomp:2",
+        "chowned",
+    ] {
+        assert!(seen.contains(&text(fact)), "{fact} in {seen:?}");
+    }
+    assert!(!seen.contains(&text("unshared")));
+    let mut spec = node.shell("tight", script);
+    spec.process.capabilities.clear();
+    spec.process.no_new_privileges = true;
+    let (_, log) = node.run(&pod, spec).await;
+    let seen = facts(log);
+    for fact in ["CapEff:0000000000000000", "NoNewPrivs:1", "Seccomp:2"] {
+        assert!(seen.contains(&text(fact)), "{fact} in {seen:?}");
+    }
+    assert!(!seen.contains(&text("chowned")));
+    let mut spec = node.shell("user", script);
+    spec.process.user.uid = Some(1000);
+    let (_, log) = node.run(&pod, spec).await;
+    let seen = facts(log);
+    for fact in ["CapEff:0000000000000000", "CapBnd:00000000a80425fb", "Seccomp:2"] {
+        assert!(seen.contains(&text(fact)), "{fact} in {seen:?}");
+    }
+    let mut spec = node.shell("open", script);
+    spec.privileged = true;
+    let (_, log) = node.run(&pod, spec).await;
+    let seen = facts(log);
+    assert!(seen.contains(&text("Seccomp:0")) && seen.contains(&text("unshared")), "{seen:?}");
+    let mut spec = node.shell("own", "mkdir /tmp/x || echo refused");
+    spec.process.seccomp = Seccomp::Profile(text(
+        r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir","mkdirat"],"action":"SCMP_ACT_ERRNO"}]}"#,
+    ));
+    let (_, log) = node.run(&pod, spec).await;
+    assert!(facts(log).contains(&text("refused")));
+    pod.delete().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn devices_and_hidden_paths_are_out_of_reach() {
+    let node = Node::new().await;
+    let pod = node.pod("devices").await;
+    let script = "mknod /tmp/kmsg c 1 11 && ! head -c1 /tmp/kmsg 2>/dev/null && echo device-denied; echo x > /dev/null && echo null; \
+                  head -c1 /proc/kcore | wc -c; echo 1 > /proc/sys/kernel/panic 2>/dev/null || echo readonly; ls /sys/firmware | wc -l; \
+                  cat /proc/1/comm; readlink /proc/self/fd/3 || echo no-extra-descriptors";
+    let (_, log) = node.run(&pod, node.shell("main", script)).await;
+    let lines: Vec<_> = log.iter().filter_map(|line| line.strip_prefix("stdout F ")).collect();
+    assert_eq!(
+        lines,
+        ["device-denied", "null", "0", "readonly", "0", "sh", "no-extra-descriptors"],
+        "{log:?}"
+    );
+    pod.delete().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_without_memory_is_oom_killed() {
+    let node = Node::new().await;
+    let pod = node.pod("oom").await;
+    let mut spec = node.shell("main", "x=a; while :; do x=$x$x; done");
+    spec.limits = Limits { memory_bytes: Some(24 << 20), swap_bytes: Some(0), ..Limits::default() };
+    let (code, _) = node.run(&pod, spec).await;
+    assert_eq!(code, 137);
+    assert_eq!(pod.status("main").unwrap().exit.unwrap().reason, ExitReason::OomKilled);
+    pod.delete().await.unwrap();
+    node.assert_nothing_left();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn containers_of_a_pod_share_what_they_should() {
+    let node = Node::new().await;
+    let mut sandbox = node.sandbox("shared");
+    sandbox.share_process_namespace = true;
+    sandbox.sysctls = BTreeMap::from([(text("kernel.shm_rmid_forced"), text("1"))]);
+    let pod = node.runtime.create_pod(sandbox).await.unwrap();
+    pod.create_container(node.shell("first", "echo data > /dev/shm/file; (sleep 1000 &) ; sleep 1000"))
+        .await
+        .unwrap();
+    pod.start("first").await.unwrap();
+    let script = "while [ ! -s /dev/shm/file ]; do sleep 0.05; done; cat /dev/shm/file; cat /proc/sys/kernel/shm_rmid_forced; \
+                  test $$ -ne 1 && echo not-first; ps | grep -q 'sleep 1000' && echo sees; ls /proc/1/root 2>/dev/null | wc -l; exit 2";
+    let (code, log) = node.run(&pod, node.shell("second", script)).await;
+    let lines: Vec<_> = log.iter().filter_map(|line| line.strip_prefix("stdout F ")).collect();
+    assert_eq!((code, lines), (2, vec!["data", "1", "not-first", "sees", "0"]), "{log:?}");
+    pod.kill("first").await.unwrap();
+    crate::harness::within(pod.wait("first")).await.unwrap();
+    pod.delete().await.unwrap();
+    node.assert_nothing_left();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_would_change_the_node_is_refused() {
+    let node = Node::new().await;
+    let mut sandbox = node.sandbox("sysctl");
+    sandbox.sysctls = BTreeMap::from([(text("vm.swappiness"), text("1"))]);
+    let error = node.runtime.create_pod(sandbox).await.err().expect("refused");
+    assert!(error.to_string().contains("vm.swappiness"), "{error}");
+    let mut spec = node.shell("caps", "true");
+    spec.process.capabilities.push(text("CAP_NONSENSE"));
+    let pod = node.pod("refusing").await;
+    pod.create_container(spec).await.unwrap();
+    assert!(pod.start("caps").await.is_err());
+    pod.delete().await.unwrap();
+    node.assert_nothing_left();
+}

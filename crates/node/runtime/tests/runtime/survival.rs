@@ -1,0 +1,146 @@
+//! What survives whose death.
+
+use std::time::Duration;
+
+use crate::harness::{Node, PATIENCE, read_until, text, within};
+use host::process::{LinuxProcesses, NodeCapabilities, Processes};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use node_runtime::PodHandle;
+use node_runtime::spec::{ExecSpec, Mount, MountSource, Propagation};
+use node_runtime::state::{ContainerState, ExitReason};
+
+/// A container that goes on once the file `go` appears in the test's directory `gate`.
+async fn gated(node: &Node, pod: &PodHandle, id: &str, script: &str) {
+    std::fs::create_dir_all(node.path("gate")).unwrap();
+    let waiting = "while [ ! -e /gate/go ]; do echo tick; sleep 0.05; done";
+    let mut spec = node.shell(id, &format!("echo before; {waiting}; {script}"));
+    spec.mounts.push(Mount {
+        source: MountSource::Host(node.path("gate")),
+        destination: "/gate".into(),
+        read_only: true,
+        recursive_read_only: false,
+        propagation: Propagation::Private,
+    });
+    pod.create_container(spec).await.unwrap();
+    let mut attached = pod.attach(id, false).await.unwrap();
+    pod.start(id).await.unwrap();
+    read_until(&mut attached.stdout, "tick").await;
+}
+
+async fn started(node: &Node, pod: &PodHandle, id: &str, script: &str) {
+    pod.create_container(node.shell(id, script)).await.unwrap();
+    pod.start(id).await.unwrap();
+}
+
+/// Waits until the file exists, by asking inside a container: the events of a file system are more than a test needs.
+async fn appears(path: &std::path::Path) {
+    within(async {
+        while !path.exists() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_agent_adopts_what_the_old_one_left() {
+    let node = Node::new().await;
+    let pod = node.pod("adopt").await;
+    started(&node, &pod, "runs", "sleep 1000").await;
+    gated(&node, &pod, "ends", "exit 9").await;
+    started(&node, &pod, "ended", "exit 8").await;
+    within(pod.wait("ended")).await.unwrap();
+    let before = pod.status("runs").unwrap();
+    // Dropping the last handle is what the agent's death looks like to a shim: the connection ends.
+    drop(pod);
+    std::fs::write(node.path("gate/go"), "").unwrap();
+    let exits = node.path("state/pods/adopt/c/ends/exit.json");
+    appears(&exits).await;
+    let runtime = node.restarted().await;
+    let mut adopted = runtime.adopt().await.unwrap();
+    assert_eq!(adopted.len(), 1);
+    let pod = adopted.remove(0).pod.unwrap();
+    assert_eq!(pod.status("runs").unwrap().process, before.process, "it was not disturbed");
+    assert_eq!(pod.status("ended").unwrap().exit.unwrap().exit_code, 8);
+    assert_eq!(pod.status("ends").unwrap().exit.unwrap().exit_code, 9);
+    assert!(runtime.create_pod(node.sandbox("adopt")).await.is_err(), "it exists");
+    let mut exec = pod
+        .exec(ExecSpec { container: text("runs"), args: vec![text("true")], ..ExecSpec::default() })
+        .await
+        .unwrap();
+    assert_eq!(within(exec.wait()).await.unwrap(), 0);
+    pod.delete().await.unwrap();
+    node.assert_nothing_left();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_shim_stops_nothing_and_has_a_successor() {
+    let node = Node::new().await;
+    let pod = node.pod("shim").await;
+    gated(&node, &pod, "main", "echo after; exit 42").await;
+    let process = pod.status("main").unwrap().process.unwrap();
+    let shim = node.shim_pid("shim");
+    kill(Pid::from_raw(shim), Signal::SIGKILL).unwrap();
+    // Any call waits for the successor.
+    within(async { while pod.update_limits("main", Default::default()).await.is_err() {} }).await;
+    assert_ne!(node.shim_pid("shim"), shim);
+    assert_eq!(pod.status("main").unwrap().process, Some(process), "the container goes on");
+    std::fs::write(node.path("gate/go"), "").unwrap();
+    let exit = within(pod.wait("main")).await.unwrap();
+    if NodeCapabilities::detect().exit_info {
+        assert_eq!((exit.exit_code, exit.reason), (42, ExitReason::Error));
+    } else {
+        assert_eq!((exit.exit_code, exit.reason), (137, ExitReason::ContainerStatusUnknown));
+    }
+    let log = node.log("main");
+    assert_eq!(log.first().map(String::as_str), Some("stdout F before"));
+    assert_eq!(log.last().map(String::as_str), Some("stdout F after"));
+    let (code, _) = node.run(&pod, node.shell("next", "exit 6")).await;
+    assert_eq!(code, 6, "the successor starts containers");
+    pod.delete().await.unwrap();
+    node.assert_nothing_left();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_without_shim_and_agent_is_told_as_far_as_it_is_known() {
+    let node = Node::new().await;
+    let pod = node.pod("both").await;
+    started(&node, &pod, "lost", "sleep 1000").await;
+    started(&node, &pod, "stays", "sleep 1000").await;
+    let process = pod.status("lost").unwrap().process.unwrap();
+    // The agent goes first, so that nobody starts a successor.
+    drop(pod);
+    kill(Pid::from_raw(node.shim_pid("both")), Signal::SIGKILL).unwrap();
+    kill(Pid::from_raw(process.pid), Signal::SIGKILL).unwrap();
+    let group = node.sandbox("both").cgroup.join("lost").unwrap();
+    node.cgroups.wait_empty(&group, PATIENCE).unwrap();
+    // While its new parent has not reaped it the kernel still knows how it ended.
+    within(async {
+        while LinuxProcesses.identify(process.pid) == Some(process) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let runtime = node.restarted().await;
+    let pod = runtime.adopt().await.unwrap().remove(0).pod.unwrap();
+    let exit = within(pod.wait("lost")).await.unwrap();
+    assert_eq!((exit.exit_code, exit.reason), (137, ExitReason::ContainerStatusUnknown));
+    assert_eq!(pod.status("stays").unwrap().state, ContainerState::Running);
+    let exit = within(pod.stop("stays", 9, Duration::ZERO)).await.unwrap();
+    assert_eq!(exit.exit_code, 137);
+    pod.delete().await.unwrap();
+    node.assert_nothing_left();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_is_taken_away_without_its_shim() {
+    let node = Node::new().await;
+    let pod = node.pod("remains").await;
+    started(&node, &pod, "main", "sleep 1000").await;
+    drop(pod);
+    kill(Pid::from_raw(node.shim_pid("remains")), Signal::SIGKILL).unwrap();
+    node.runtime.remove_remains("remains").await.unwrap();
+    node.runtime.remove_remains("remains").await.unwrap();
+    node.assert_nothing_left();
+}
