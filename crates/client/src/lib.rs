@@ -20,11 +20,12 @@ pub mod view;
 
 pub use api::{Api, BoxFuture};
 pub use api_meta::Status;
+pub use api_patch::PatchKind;
 pub use caller::Caller;
 pub use feed::{Event, Feed};
 pub use request::{
-    Answer, Body, DeleteOptions, FieldValidation, List, ListOptions, Outcome, PatchKind, Precondition,
-    Propagation, Request, Target, Verb, VersionMatch, WriteOptions,
+    Answer, Body, DeleteOptions, FieldValidation, List, ListOptions, Outcome, Precondition, Propagation,
+    Request, Target, Verb, VersionMatch, WriteOptions,
 };
 pub use scope::{Resource, Revision, Scope};
 pub use view::{RawView, Snapshot, View};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use api_patch::PatchKind;
 use api_record::{Bytes, Record};
 
 use crate::{Resource, Revision, Scope, Status};
@@ -91,17 +92,6 @@ pub enum Body {
     Object(Box<dyn Record>),
     /// A patch.
     Patch(PatchKind, Bytes),
-}
-
-/// The kinds of patches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PatchKind {
-    /// RFC 6902.
-    Json,
-    /// RFC 7386.
-    Merge,
-    /// Kubernetes' own, by the schema's merge keys.
-    Strategic,
 }
 
 /// How objects are to be read.

@@ -1,1 +1,26 @@
-//! Placeholder.
+//! The API's local form: the pipeline that every request passes, wherever it comes from.
+//!
+//! Layer: above the registry and authorization, below HTTP; components in the server's process use it directly. Entry points:
+//! [`Local`], [`Direct`], [`Policy`].
+//!
+//! Invariants: [`Local`] authorizes every call, watch and view as its caller; [`Direct`] does not, and is only for what
+//! the server itself must do to be able to authorize. Verbs and subresources are carried out here once for both.
+//! State: the policy's indexes and shared views, which a restart fills again from the registry.
+//! Failure: [`client::Status`] in upstream's words.
+//! Upstream: `k8s.io/apiserver/pkg/endpoints/handlers`, the subresources of `pkg/registry/*/*/storage`.
+//! How to test: `cargo test -p server-local`.
+
+mod attributes;
+mod direct;
+mod local;
+mod patch;
+mod policy;
+mod review;
+mod subresource;
+mod views;
+
+pub use attributes::forbidden;
+pub use direct::Direct;
+pub use local::Local;
+pub use policy::Policy;
+pub use subresource::tokens::TokenIssuer;

@@ -1,0 +1,200 @@
+//! Carrying out requests that have been authorized, or need not be.
+
+use std::sync::Arc;
+
+use api_meta::Status;
+use api_meta::status::reason;
+use api_record::Record;
+use base::time::Clock;
+use client::{
+    Answer, Api, Body, BoxFuture, Caller, Feed, Outcome, Precondition, RawView, Request, Revision, Scope,
+    Target, Verb,
+};
+use server_registry::{Deleted, From, Registry, Served, Written};
+
+use crate::subresource::{self, tokens::TokenIssuer};
+use crate::{Policy, patch, review, views::Views};
+
+/// The pipeline behind authorization: verbs, subresources and reviews.
+#[derive(Clone)]
+pub struct Direct {
+    registry: Registry,
+    policy: Arc<Policy>,
+    tokens: Arc<dyn TokenIssuer>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Direct {
+    /// A pipeline over a registry.
+    pub fn new(registry: Registry, tokens: Arc<dyn TokenIssuer>, clock: Arc<dyn Clock>) -> Direct {
+        Direct { registry, policy: Arc::default(), tokens, clock }
+    }
+
+    /// The registry.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    pub(crate) fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.policy)
+    }
+
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
+    pub(crate) fn tokens(&self) -> &dyn TokenIssuer {
+        &*self.tokens
+    }
+
+    async fn carry_out(&self, who: &Caller, request: Request) -> Result<Answer, Status> {
+        let target = &request.target;
+        if review::is_review(&target.resource) {
+            return review::answer(self, &self.policy, who, request);
+        }
+        let resource = &target.resource;
+        let served = self.registry.catalog().find(&resource.group, &resource.version, &resource.plural);
+        let served = Arc::clone(served.ok_or_else(missing)?);
+        if !target.subresource.is_empty() && target.subresource != "status" {
+            return subresource::answer(self, who, &served, request).await;
+        }
+        match request.verb {
+            Verb::Get => {
+                let object = self.registry.get(&served, &target.namespace, &target.name).await?;
+                Ok(object_answer(object))
+            }
+            Verb::List => {
+                let list = self.registry.list(&served, &target.namespace, &request.list).await?;
+                Ok(answer(Outcome::List(list)))
+            }
+            Verb::Create => self.create(who, &served, request).await,
+            Verb::Update | Verb::Patch => self.change(who, &served, request).await,
+            Verb::Delete => self.delete(who, &served, &request).await,
+            Verb::DeleteCollection => {
+                let registry = &self.registry;
+                let dry_run = request.write.dry_run;
+                let namespace = &target.namespace;
+                let list = registry
+                    .delete_collection(&served, who, namespace, &request.list, &request.delete, dry_run)
+                    .await?;
+                Ok(answer(Outcome::List(list)))
+            }
+        }
+    }
+
+    async fn create(&self, who: &Caller, served: &Arc<Served>, request: Request) -> Result<Answer, Status> {
+        let Request { target, body, write, .. } = request;
+        let object = object_of(body)?;
+        let written = self.registry.create(served, who, &target.namespace, object, &write).await?;
+        Ok(written_answer(written))
+    }
+
+    /// Replaces or patches an object, or its status.
+    pub(crate) async fn change(
+        &self,
+        who: &Caller,
+        served: &Arc<Served>,
+        request: Request,
+    ) -> Result<Answer, Status> {
+        let Request { target, body, write, .. } = request;
+        let Target { namespace, name, subresource, .. } = &target;
+        let precondition = Precondition::default();
+        let (written, warnings) = match body {
+            Body::Object(object) => {
+                let replace = move |_: Option<&dyn Record>| Ok(object.clone());
+                let registry = &self.registry;
+                let written = registry
+                    .update(served, who, namespace, name, subresource, &replace, &precondition, &write)
+                    .await?;
+                (written, Vec::new())
+            }
+            Body::Patch(kind, bytes) => {
+                let patch = patch::Patch::new(served, kind, &bytes, write.field_validation);
+                let change = |current: Option<&dyn Record>| patch.apply(current, name);
+                let registry = &self.registry;
+                let written = registry
+                    .update(served, who, namespace, name, subresource, &change, &precondition, &write)
+                    .await?;
+                (written, patch.warnings())
+            }
+            Body::Empty => return Err(Status::bad_request("the request has no body")),
+        };
+        let mut answer = written_answer(written);
+        answer.warnings.extend(warnings);
+        Ok(answer)
+    }
+
+    async fn delete(&self, who: &Caller, served: &Served, request: &Request) -> Result<Answer, Status> {
+        let Target { namespace, name, .. } = &request.target;
+        let registry = &self.registry;
+        let deleted =
+            registry.delete(served, who, namespace, name, &request.delete, request.write.dry_run).await?;
+        Ok(match deleted {
+            Deleted::Going(object) => object_answer(object),
+            Deleted::Gone(object) => {
+                let mut status = Status::success().into_inner();
+                let details = api_types::meta::v1::StatusDetails {
+                    name: name.clone(),
+                    group: served.gvk().group.to_owned(),
+                    kind: served.resource.plural.to_owned(),
+                    uid: api_types::object_meta(&*object).map(|meta| meta.uid.clone()).unwrap_or_default(),
+                    ..api_types::meta::v1::StatusDetails::default()
+                };
+                status.details = Some(Box::new(details));
+                answer(Outcome::Status(Status::from(status)))
+            }
+        })
+    }
+}
+
+/// Upstream's words for a path that nothing is served at.
+pub(crate) fn missing() -> Status {
+    Status::failure(404, reason::NOT_FOUND, "the server could not find the requested resource", None)
+}
+
+pub(crate) fn object_of(body: Body) -> Result<Box<dyn Record>, Status> {
+    match body {
+        Body::Object(object) => Ok(object),
+        Body::Empty | Body::Patch(..) => Err(Status::bad_request("the request has no object")),
+    }
+}
+
+pub(crate) fn answer(outcome: Outcome) -> Answer {
+    Answer { outcome, created: false, warnings: Vec::new() }
+}
+
+pub(crate) fn object_answer(object: Arc<dyn Record>) -> Answer {
+    answer(Outcome::Object(object))
+}
+
+pub(crate) fn written_answer(written: Written) -> Answer {
+    Answer { outcome: Outcome::Object(written.object), created: written.created, warnings: written.warnings }
+}
+
+impl Api for Direct {
+    fn call<'a>(&'a self, who: &'a Caller, request: Request) -> BoxFuture<'a, Result<Answer, Status>> {
+        Box::pin(self.carry_out(who, request))
+    }
+
+    fn watch<'a>(
+        &'a self,
+        _: &'a Caller,
+        scope: Scope,
+        from: Revision,
+    ) -> BoxFuture<'a, Result<Feed, Status>> {
+        Box::pin(async move {
+            let Scope { resource, namespace, labels, fields } = scope;
+            let served = self.registry.catalog().find(&resource.group, &resource.version, &resource.plural);
+            let served = served.ok_or_else(missing)?;
+            let from = if from.0 == 0 { From::Now } else { From::After(from.0) };
+            self.registry.watch(served, &namespace, labels, fields, from, true).await
+        })
+    }
+
+    fn view<'a>(&'a self, _: &'a Caller, scope: Scope) -> BoxFuture<'a, Result<RawView, Status>> {
+        Box::pin(async move {
+            let direct: Arc<dyn Api> = Arc::new(self.clone());
+            Ok(Views::default().open(direct, scope, self.clock()))
+        })
+    }
+}

@@ -1,0 +1,114 @@
+//! The authorized pipeline.
+
+use std::sync::Arc;
+
+use client::{
+    Answer, Api, BoxFuture, Caller, Feed, RawView, Request, Resource, Revision, Scope, Status, Target,
+};
+
+use crate::attributes::Selectors;
+use crate::policy::Known;
+use crate::views::Views;
+use crate::{Direct, Policy};
+
+/// The API for callers in this process, and for HTTP: every request is authorized as its caller.
+#[derive(Clone)]
+pub struct Local {
+    direct: Direct,
+    policy: Arc<Policy>,
+    views: Arc<Views>,
+}
+
+/// What the authorizers must know about.
+const AUTHORITATIVE: [Resource; 7] = [
+    Resource::of("rbac.authorization.k8s.io", "v1", "clusterroles"),
+    Resource::of("rbac.authorization.k8s.io", "v1", "clusterrolebindings"),
+    Resource::of("rbac.authorization.k8s.io", "v1", "roles"),
+    Resource::of("rbac.authorization.k8s.io", "v1", "rolebindings"),
+    Resource::of("", "v1", "pods"),
+    Resource::of("", "v1", "persistentvolumes"),
+    Resource::of("storage.k8s.io", "v1", "volumeattachments"),
+];
+
+impl Local {
+    /// A pipeline in front of `direct`, which shares its policy. It refuses nearly everything until [`Local::follow`] has filled the policy.
+    pub fn new(direct: Direct) -> Local {
+        let policy = direct.policy();
+        Local { direct, policy, views: Arc::default() }
+    }
+
+    /// Starts following what the authorizers must know, and completes when they know it.
+    pub async fn follow(&self) {
+        for resource in AUTHORITATIVE {
+            let view = self.shared_view(Scope::all(resource));
+            view.reached(Revision(0)).await;
+            let policy = Arc::clone(&self.policy);
+            let mut known = Known::default();
+            let mut changed = view.changed();
+            changed.mark_unchanged();
+            known.update(&policy, view.snapshot().iter());
+            tokio::spawn(async move {
+                while changed.changed().await.is_ok() {
+                    known.update(&policy, view.snapshot().iter());
+                }
+            });
+        }
+    }
+
+    /// Who may do what.
+    pub fn policy(&self) -> &Arc<Policy> {
+        &self.policy
+    }
+
+    /// The pipeline behind authorization.
+    pub fn direct(&self) -> &Direct {
+        &self.direct
+    }
+
+    /// A view for the server's own needs, authorized for nobody.
+    pub fn shared_view(&self, scope: Scope) -> RawView {
+        let direct: Arc<dyn Api> = Arc::new(self.direct.clone());
+        self.views.open(direct, scope, self.direct.clock())
+    }
+
+    fn check_scope(&self, who: &Caller, verb: &str, scope: &Scope) -> Result<(), Status> {
+        let target = Target {
+            resource: scope.resource.clone(),
+            namespace: scope.namespace.clone(),
+            name: String::new(),
+            subresource: String::new(),
+        };
+        let selectors = Selectors::parse(&scope.labels.to_string(), &scope.fields.to_string());
+        self.policy.check(who, verb, &target, &selectors)
+    }
+}
+
+impl Api for Local {
+    fn call<'a>(&'a self, who: &'a Caller, request: Request) -> BoxFuture<'a, Result<Answer, Status>> {
+        Box::pin(async move {
+            let selectors = Selectors::parse(&request.list.labels, &request.list.fields);
+            self.policy.check(who, request.verb.name(), &request.target, &selectors)?;
+            self.direct.call(who, request).await
+        })
+    }
+
+    fn watch<'a>(
+        &'a self,
+        who: &'a Caller,
+        scope: Scope,
+        from: Revision,
+    ) -> BoxFuture<'a, Result<Feed, Status>> {
+        Box::pin(async move {
+            self.check_scope(who, "watch", &scope)?;
+            self.direct.watch(who, scope, from).await
+        })
+    }
+
+    fn view<'a>(&'a self, who: &'a Caller, scope: Scope) -> BoxFuture<'a, Result<RawView, Status>> {
+        Box::pin(async move {
+            self.check_scope(who, "list", &scope)?;
+            self.check_scope(who, "watch", &scope)?;
+            Ok(self.shared_view(scope))
+        })
+    }
+}

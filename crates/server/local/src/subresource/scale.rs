@@ -1,0 +1,119 @@
+//! `scale`: the replicas of a workload, in one form for all kinds.
+
+use std::sync::Arc;
+
+use api_codec::json;
+use api_codec::limits::Limits;
+use api_meta::Status;
+use api_meta::labels::Selector;
+use api_record::{Record, Slot, Value};
+use api_types::autoscaling::v1::Scale;
+use api_types::{GroupVersionKind, object_meta, object_meta_mut};
+use client::{Answer, Body, Caller, Precondition, Request, Verb};
+use server_registry::Served;
+
+use crate::direct::{Direct, missing, object_answer};
+
+/// Reads or changes the number of replicas.
+pub(crate) async fn answer(
+    direct: &Direct,
+    who: &Caller,
+    served: &Arc<Served>,
+    request: Request,
+) -> Result<Answer, Status> {
+    let Request { verb, target, body, write, .. } = request;
+    let registry = direct.registry();
+    let (namespace, name) = (&target.namespace, &target.name);
+    if verb == Verb::Get {
+        let object = registry.get(served, namespace, name).await?;
+        return Ok(object_answer(Arc::new(scale_of(&*object)?)));
+    }
+    let change = |current: Option<&dyn Record>| -> Result<Box<dyn Record>, Status> {
+        let current = current.ok_or_else(|| Status::not_found(served.group_resource(), name))?;
+        let wanted = wanted(&body, current)?;
+        let mut object = current.boxed_clone();
+        set_replicas(&mut *object, wanted.spec.replicas)?;
+        if let Some(meta) = object_meta_mut(&mut *object) {
+            meta.resource_version.clone_from(&wanted.metadata.resource_version);
+        }
+        Ok(object)
+    };
+    let precondition = Precondition::default();
+    let written =
+        registry.update(served, who, namespace, name, "scale", &change, &precondition, &write).await?;
+    Ok(object_answer(Arc::new(scale_of(&*written.object)?)))
+}
+
+/// The Scale that the request asks for.
+fn wanted(body: &Body, current: &dyn Record) -> Result<Scale, Status> {
+    match body {
+        Body::Object(object) => {
+            let scale: Option<&Scale> = object.downcast_ref();
+            scale.cloned().ok_or_else(|| Status::bad_request("not a Scale object"))
+        }
+        Body::Patch(kind, bytes) => {
+            let mut text = Vec::new();
+            let gvk = GroupVersionKind { group: "autoscaling", version: "v1", kind: "Scale" };
+            json::encode(&scale_of(current)?, Some(&gvk), &mut text);
+            let tree = serde_json::from_slice(&text).map_err(Status::internal_error)?;
+            let schema = <Scale as api_record::Typed>::SCHEMA;
+            let patched = api_patch::patch(*kind, tree, bytes, schema).map_err(|error| error.status())?;
+            let mut scale = Scale::default();
+            json::decode(patched.tree.to_string().as_bytes(), &mut scale, None, Limits::RESPONSE)
+                .map_err(|error| Status::bad_request(error.to_string()))?;
+            Ok(scale)
+        }
+        Body::Empty => Err(Status::bad_request("the request has no body")),
+    }
+}
+
+/// The Scale of a workload: any kind whose spec has `replicas` and `selector`, and whose status has `replicas`.
+fn scale_of(object: &dyn Record) -> Result<Scale, Status> {
+    let meta = object_meta(object).ok_or_else(missing)?;
+    let mut scale = Scale::default();
+    scale.metadata.name.clone_from(&meta.name);
+    scale.metadata.namespace.clone_from(&meta.namespace);
+    scale.metadata.uid.clone_from(&meta.uid);
+    scale.metadata.resource_version.clone_from(&meta.resource_version);
+    scale.metadata.creation_timestamp = meta.creation_timestamp;
+    let number = |part: &str, field: &str| match object.field(part) {
+        Value::Record(part) => match part.field(field) {
+            Value::Int(number) => i32::try_from(number).unwrap_or(i32::MAX),
+            _ => 0,
+        },
+        _ => 0,
+    };
+    scale.spec.replicas = number("spec", "replicas");
+    scale.status.replicas = number("status", "replicas");
+    scale.status.selector = selector(object);
+    Ok(scale)
+}
+
+fn selector(object: &dyn Record) -> String {
+    let Value::Record(spec) = object.field("spec") else { return String::new() };
+    match spec.field("selector") {
+        Value::Record(selector) => {
+            let selector: Option<&api_types::meta::v1::LabelSelector> = selector.downcast_ref();
+            Selector::from_api(selector).map(|selector| selector.to_string()).unwrap_or_default()
+        }
+        Value::Map(labels) => {
+            let terms = labels.entries().filter_map(|(key, value)| match value {
+                Value::Str(value) => Some(format!("{key}={value}")),
+                _ => None,
+            });
+            terms.collect::<Vec<_>>().join(",")
+        }
+        _ => String::new(),
+    }
+}
+
+fn set_replicas(object: &mut dyn Record, replicas: i32) -> Result<(), Status> {
+    let spec = object.schema().index_of("spec").ok_or_else(missing)?;
+    let Slot::Record(spec) = object.slot(spec) else { return Err(missing()) };
+    let index = spec.schema().index_of("replicas").ok_or_else(missing)?;
+    match spec.slot(index).filled() {
+        Slot::Int32(slot) => *slot = replicas,
+        _ => return Err(missing()),
+    }
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! `serviceaccounts/token`: tokens for service accounts.
+
+use std::sync::Arc;
+
+use api_meta::Status;
+use api_types::authentication::v1::TokenRequest;
+use api_types::core::v1::ServiceAccount;
+use client::{Answer, BoxFuture, Caller, Request};
+use server_registry::Served;
+
+use crate::direct::{Direct, missing, object_answer, object_of};
+
+/// Whoever holds the key that signs tokens.
+pub trait TokenIssuer: Send + Sync {
+    /// Issues the token that `request` asks for, on behalf of `who`, and answers the request with its status filled in.
+    fn issue<'a>(
+        &'a self,
+        direct: &'a Direct,
+        who: &'a Caller,
+        account: &'a ServiceAccount,
+        request: TokenRequest,
+    ) -> BoxFuture<'a, Result<TokenRequest, Status>>;
+}
+
+/// Issues a token for a service account.
+pub(crate) async fn answer(
+    direct: &Direct,
+    who: &Caller,
+    served: &Arc<Served>,
+    request: Request,
+) -> Result<Answer, Status> {
+    let Request { target, body, .. } = request;
+    let wanted = object_of(body)?;
+    let wanted: &TokenRequest =
+        wanted.downcast_ref().ok_or_else(|| Status::bad_request("not a TokenRequest object"))?;
+    let account = direct.registry().get_hub(served, &target.namespace, &target.name).await?;
+    let account: &ServiceAccount = account.downcast_ref().ok_or_else(missing)?;
+    let issued = direct.tokens().issue(direct, who, account, wanted.clone()).await?;
+    let mut answer = object_answer(Arc::new(issued));
+    answer.created = true;
+    Ok(answer)
+}
