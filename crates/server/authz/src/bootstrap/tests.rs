@@ -68,7 +68,7 @@ fn every_rule_is_whole() {
     for rule in rules.chain(policy.roles.iter().flat_map(|role| &role.rules)) {
         assert!(!rule.verbs.is_empty(), "{rule:?}");
         let on_resources = !rule.api_groups.is_empty() && !rule.resources.is_empty();
-        assert!(on_resources != !rule.non_resource_urls.is_empty(), "{rule:?}");
+        assert!(on_resources == rule.non_resource_urls.is_empty(), "{rule:?}");
         for list in
             [&*rule.verbs, &rule.api_groups, &rule.resources, &rule.resource_names, &rule.non_resource_urls]
         {

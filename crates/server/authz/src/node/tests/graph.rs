@@ -172,9 +172,9 @@ fn attachments_and_slices_without_a_node_are_nobody_s() {
 
 #[derive(Clone, Debug)]
 enum Change {
-    Pod(Pod),
+    Pod(Box<Pod>),
     NoPod(String),
-    Volume(PersistentVolume),
+    Volume(Box<PersistentVolume>),
     NoVolume(String),
     Attachment(VolumeAttachment),
     NoAttachment(String),
@@ -213,9 +213,9 @@ fn changes() -> impl Strategy<Value = Change> {
     let pick = || prop::sample::select(vec!["a", "b", "c"]);
     (0..8u8, pick(), prop::sample::select(vec!["n1", "n2"]), pick(), pick()).prop_map(
         |(kind, name, node, one, other)| match kind {
-            0 => Change::Pod(pod(name, node, vec![secret_volume(one), claim_volume(other)])),
+            0 => Change::Pod(Box::new(pod(name, node, vec![secret_volume(one), claim_volume(other)]))),
             1 => Change::NoPod(name.into()),
-            2 => Change::Volume(persistent_volume(name, one, other)),
+            2 => Change::Volume(Box::new(persistent_volume(name, one, other))),
             3 => Change::NoVolume(name.into()),
             4 => Change::Attachment(attachment(name, node)),
             5 => Change::NoAttachment(name.into()),
