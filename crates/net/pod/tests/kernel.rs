@@ -1,5 +1,10 @@
 //! The pod network in real namespaces: pods of one node, two nodes on one link, two nodes with a router between them.
-#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "clients and servers of the test")]
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "clients and servers of the test"
+)]
 
 mod lab;
 

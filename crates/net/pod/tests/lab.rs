@@ -1,5 +1,6 @@
 //! Namespaces that stand for nodes, pods and outsiders, with small servers and clients in them. All of it goes away with
 //! the lab, also when a test fails. Needs root, as the node does. The tests of `net-service` use it too.
+#![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::io::{Read, Write};

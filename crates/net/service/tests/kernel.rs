@@ -1,12 +1,17 @@
 //! Services in real namespaces: packets of pods, nodes and outsiders through real tables.
-#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "clients and servers of the test")]
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "clients and servers of the test"
+)]
 
 #[path = "../../pod/tests/lab.rs"]
 mod lab;
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -167,7 +172,7 @@ fn what_has_no_endpoint_or_no_service_is_refused_at_once() {
     assert_eq!(tcp(&two, VIP, 80), Err(ErrorKind::ConnectionRefused));
 }
 
-fn servers(from: &PathBuf, to: &str, count: usize) -> BTreeSet<String> {
+fn servers(from: &Path, to: &str, count: usize) -> BTreeSet<String> {
     (0..count).map(|_| tcp(from, to, 80).unwrap().0).collect()
 }
 
