@@ -67,7 +67,7 @@ pub fn unpack(reader: impl Read, root: OwnedFd) -> Result<Footprint, LayerError>
     let mut tape = Tape::new(reader);
     while let Some(entry) = tape.entry()? {
         unpacking.footprint.inodes += 1;
-        if unpacking.footprint.inodes > limits::LAYER_ENTRIES {
+        if unpacking.footprint.inodes + unpacking.tree.made() > limits::LAYER_ENTRIES {
             return Err(LayerError::Limit { what: "entries", limit: limits::LAYER_ENTRIES });
         }
         unpacking.extract(&mut tape, &entry)?;
@@ -258,7 +258,8 @@ impl Unpacking {
             };
             attributes::set_times(directory.as_fd(), *mtime, path)?;
         }
-        Ok(self.footprint)
+        let inodes = self.footprint.inodes + self.tree.made();
+        Ok(Footprint { inodes, ..self.footprint })
     }
 }
 

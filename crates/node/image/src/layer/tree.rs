@@ -1,6 +1,6 @@
 //! Directories within a layer, opened so that no symbolic link of the layer leads out of it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
@@ -17,11 +17,18 @@ pub(super) struct Tree {
     root: OwnedFd,
     /// The last parent: archives list a directory's entries one after another.
     last: RefCell<Option<(Vec<u8>, Rc<OwnedFd>)>>,
+    /// Directories made because no entry named them before.
+    made: Cell<u64>,
 }
 
 impl Tree {
     pub fn new(root: OwnedFd) -> Tree {
-        Tree { root, last: RefCell::new(None) }
+        Tree { root, last: RefCell::new(None), made: Cell::new(0) }
+    }
+
+    /// How many directories were made that no entry had named.
+    pub fn made(&self) -> u64 {
+        self.made.get()
     }
 
     /// Must follow each removal: the last parent may be gone.
@@ -78,6 +85,7 @@ impl Tree {
             }
             match fs::mkdirat(&opened, name, Mode::from_raw_mode(0o755)) {
                 Ok(()) => {
+                    self.made.set(self.made.get() + 1);
                     // The process' umask has had its say.
                     fs::chmodat(&opened, name, Mode::from_raw_mode(0o755), AtFlags::empty())
                         .map_err(|error| io("chmod", entry, error))?;
