@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream
 use tokio_tungstenite::tungstenite::protocol::Role as WebSocketRole;
 
 use crate::error::StreamError;
-use crate::limits::{RESULT_MAX_BYTES, STREAM_CREATION_TIMEOUT};
+use crate::limits::{RESULT_MAX_BYTES, STREAM_CREATION_TIMEOUT, STREAMS_MAX};
 use crate::negotiate::{Channels, PortProtocol, port};
 use crate::spdy::connection::{Connection, Role, Stream};
 use crate::spdy::headers::Headers;
@@ -174,6 +174,11 @@ fn pair_up(pending: &mut BTreeMap<String, Pending>, stream: Stream, now: Time) -
         _ if is_data => stream.id.saturating_sub(2).to_string(),
         _ => stream.id.to_string(),
     };
+    // Halves whose streams the peer has reset still wait here for their time to run out.
+    if pending.len() >= STREAMS_MAX && !pending.contains_key(&id) {
+        stream.refuse();
+        return None;
+    }
     let half = pending.entry(id.clone()).or_insert_with(|| Pending { since: now, ..Pending::default() });
     let slot = if is_data { &mut half.data } else { &mut half.error };
     if slot.is_some() {

@@ -7,9 +7,16 @@ pub mod tunnel;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 
 use crate::limits::{CHUNK_BYTES, MESSAGE_MAX_BYTES};
+
+/// The message that ends a WebSocket by agreement. Without a status kubectl takes the end for a failure.
+fn normal_close() -> Message {
+    Message::Close(Some(CloseFrame { code: CloseCode::Normal, reason: "".into() }))
+}
 
 /// A WebSocket over a connection that has been upgraded already.
 pub async fn upgraded<T>(io: T, role: Role) -> WebSocketStream<T>

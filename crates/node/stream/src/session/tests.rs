@@ -126,6 +126,30 @@ async fn a_command_that_fails_says_why() {
     }
 }
 
+/// kubectl takes any other close for an error.
+#[tokio::test]
+async fn a_session_ends_with_its_result_and_a_normal_close() {
+    use futures_util::StreamExt;
+    use tokio_tungstenite::tungstenite::Message;
+    use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+    let (a, b) = tokio::io::duplex(16 * 1024);
+    let options = Options { stdin: false, stdout: true, stderr: false, tty: false };
+    let session = Session::serve(b, V5, options, &SystemClock).await.expect("a session");
+    drop(session.stdout);
+    let done = tokio::spawn(async move { session.done.finish(&Outcome::Exited(0), &SystemClock).await });
+    let mut raw = websocket::upgraded(a, WebSocketRole::Client).await;
+    let mut messages = Vec::new();
+    while let Some(Ok(message)) = raw.next().await {
+        messages.push(message);
+    }
+    done.await.expect("finished");
+    assert_eq!(messages[0], Message::binary(vec![STDOUT]), "the greeting");
+    assert_eq!(messages[1].clone().into_data(), &b"\x03{\"metadata\":{},\"status\":\"Success\"}"[..]);
+    let Message::Close(Some(frame)) = &messages[2] else { panic!("unexpected {messages:?}") };
+    assert_eq!((messages.len(), frame.code), (3, CloseCode::Normal));
+}
+
 #[tokio::test]
 async fn a_lost_connection_is_a_failure() {
     let (client, session) = pair(V5, ALL).await;

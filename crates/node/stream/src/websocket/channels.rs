@@ -105,7 +105,7 @@ impl Mux {
     /// [`CLOSE_TIMEOUT`] for that.
     pub async fn close(mut self, clock: &dyn Clock) {
         self.channels.clear();
-        if self.out.send(Message::Close(None)).await.is_ok() {
+        if self.out.send(super::normal_close()).await.is_ok() {
             let _ = timeout(clock, CLOSE_TIMEOUT, async {
                 let _ = (&mut self.writer).await;
                 let _ = (&mut self.reader).await;

@@ -40,7 +40,7 @@ where
                 return;
             }
         }
-        let _ = sink.close().await;
+        let _ = sink.send(super::normal_close()).await;
     });
     outer
 }
