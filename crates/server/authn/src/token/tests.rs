@@ -374,6 +374,24 @@ fn the_documents_say_what_others_need() {
     }
 }
 
+/// Clusters that kubeadm made sign with RSA. The key was made for this test and signs nothing else.
+#[test]
+fn rsa_keys_sign_and_are_published() {
+    let key = Arc::new(PrivateKey::from_pem(include_bytes!("../../testdata/rsa.key")).expect("PKCS#1"));
+    let keys = Keys::new(vec![key.public().clone()]);
+    let issuer = Issuer::new(URL, vec![URL.to_owned()], key.clone());
+    let verifier = Verifier::new(vec![URL.to_owned()], vec![URL.to_owned()], keys.clone());
+    let token = issuer.issue(&request(None), NOW, &SystemRandom).expect("issued").token;
+    assert!(verifier.verify(&token, None, &full(), NOW).expect("good").is_some());
+    let es256 = forge(&key, r#"{"alg":"ES256"}"#, &claims_of(&token).to_string());
+    assert_eq!(verifier.verify(&es256, None, &full(), NOW), Err(TokenError::Signature));
+    let set: serde_json::Value = serde_json::from_slice(&discovery::key_set(&keys)).expect("JSON");
+    assert_eq!((&set["keys"][0]["kty"], &set["keys"][0]["e"]), (&"RSA".into(), &"AQAB".into()));
+    assert_eq!(set["keys"][0]["n"].as_str().expect("text").len(), 342);
+    let public = crate::key::PublicKey::from_pem(key.public().to_pem().as_bytes()).expect("public");
+    assert_eq!(&public, key.public());
+}
+
 proptest! {
     #[test]
     fn garbage_never_panics(text: String, header: String, payload: String) {
