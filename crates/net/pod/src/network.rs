@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use host::netlink::{Cidr, Namespace, Netlink, NetlinkError, Records};
+use host::netlink::{Cidr, Namespace, Netlink, NetlinkError, Network, Records};
 use host::nft::Nft;
 use serde::{Deserialize, Serialize};
 
@@ -136,11 +136,14 @@ impl PodNetwork {
     /// Gives a pod its network, or completes it. The addresses of a pod that is known stay.
     pub fn add(&self, request: &PodRequest) -> Result<PodRecord, PodNetworkError> {
         let record = self.reserve(request)?;
+        let host = self.netlink.observe(&Namespace::Host)?;
+        // The kernel refuses a route whose source address it does not have (yet).
+        let is_here = |ip: &&IpAddr| host.addresses.iter().any(|address| address.cidr.address() == **ip);
         let want = PodWant {
             addresses: record.addresses.clone(),
-            mtu: self.pod_mtu()?,
+            mtu: self.pod_mtu(&host),
             sysctls: request.sysctls.clone(),
-            node: self.config.here.addresses.clone(),
+            node: self.config.here.addresses.iter().filter(is_here).copied().collect(),
         };
         self.converge(&request.uid, Some(&want))?;
         if !record.host_ports.is_empty() {
@@ -241,13 +244,13 @@ impl PodNetwork {
         Ok(())
     }
 
-    fn pod_mtu(&self) -> Result<u32, PodNetworkError> {
-        if let Some(mtu) = self.config.mtu {
-            return Ok(mtu);
-        }
+    fn pod_mtu(&self, host: &Network) -> u32 {
         let here = &self.config.here;
-        let uplink = peers::uplink_mtu(here, &self.netlink.observe(&Namespace::Host)?);
-        Ok(peers::pod_mtu(uplink.unwrap_or(1500), here.overlay.is_some(), here.addresses.first().copied()))
+        let fitting = || {
+            let uplink = peers::uplink_mtu(here, host).unwrap_or(1500);
+            peers::pod_mtu(uplink, here.overlay.is_some(), here.addresses.first().copied())
+        };
+        self.config.mtu.unwrap_or_else(fitting)
     }
 
     fn place(&self, uid: &str) -> Place {

@@ -6,6 +6,7 @@
     reason = "clients and servers of the test"
 )]
 
+#[path = "kernel/lab.rs"]
 mod lab;
 
 use std::collections::BTreeSet;

@@ -42,7 +42,7 @@ pub fn compile(
             let all = endpoints.get(&port.name).unwrap_or(&none);
             let mine: Vec<&Endpoint> = all.iter().filter(|endpoint| of(family, &endpoint.ip)).collect();
             let usable = categorize(spec, &mine, node);
-            let mut out = Compiler { family, spec, port, usable, elements: &mut elements };
+            let mut out = Compiler { family, spec, port, node, usable, elements: &mut elements };
             out.port(name, pools, adopt);
         }
     }
@@ -120,6 +120,7 @@ struct Compiler<'a> {
     family: Family,
     spec: &'a ServiceSpec,
     port: &'a ServicePort,
+    node: &'a NodeFacts,
     usable: Usable,
     elements: &'a mut Vec<Element>,
 }
@@ -243,26 +244,29 @@ impl Compiler<'_> {
         }
     }
 
+    /// Who may use load balancer addresses. Ranges of the other family do not count, and none means everyone.
     fn source_ranges(&mut self) {
-        let ranges: Vec<Cidr> = self.spec.source_ranges.iter().map(Cidr::network).collect();
-        if ranges.is_empty() {
+        let (spec, family) = (self.spec, self.family);
+        let ranges: BTreeSet<Cidr> =
+            spec.source_ranges.iter().map(Cidr::network).filter(|cidr| of(family, &cidr.address())).collect();
+        if ranges.is_empty() || ranges.iter().any(|cidr| cidr.prefix() == 0) {
             return;
         }
         // The kernel refuses ranges that overlap, and one inside another adds nothing.
-        let outer = |cidr: &&Cidr| {
-            !ranges.iter().any(|other| {
-                other != *cidr && other.prefix() < cidr.prefix() && other.contains(cidr.address())
-            })
+        let is_inside = |cidr: &Cidr| {
+            ranges.iter().any(|other| other.prefix() < cidr.prefix() && other.contains(cidr.address()))
         };
-        let kept: BTreeSet<&Cidr> =
-            ranges.iter().filter(outer).filter(|cidr| of(self.family, &cidr.address())).collect();
-        let spec = self.spec;
-        let family = self.family;
+        let allows = |ip: IpAddr| ranges.iter().any(|cidr| cidr.contains(ip));
+        let allows_node = self.node.ips.iter().any(|ip| allows(*ip));
         for address in spec.load_balancer_ips.iter().filter(|ip| of(family, ip)) {
             let key = vip_key(*address, self.port.protocol, self.port.port);
             self.put(Set::Guarded, key.clone(), "");
-            for cidr in &kept {
+            for cidr in ranges.iter().filter(|cidr| !is_inside(cidr)) {
                 self.put(Set::Allowed, format!("{key} . {}", range(cidr)), "");
+            }
+            // Where the balancer's address is also a local one, the node's own requests have it as their source.
+            if allows_node && !allows(*address) {
+                self.put(Set::Allowed, format!("{key} . {address}"), "");
             }
         }
     }

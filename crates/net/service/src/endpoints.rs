@@ -134,7 +134,7 @@ mod tests {
 
     fn check(spec: &ServiceSpec, text: &str, cluster: &str, local: &str, any: bool) {
         let endpoints = endpoints(text);
-        let node = NodeFacts { name: "a".into(), zone: "z".into() };
+        let node = NodeFacts { name: "a".into(), zone: "z".into(), ips: vec![] };
         let usable = categorize(spec, &endpoints.iter().collect::<Vec<_>>(), &node);
         let last = |targets: &BTreeSet<Target>| -> Vec<String> {
             targets.iter().map(|(ip, _)| ip.to_string().rsplit('.').next().unwrap().to_owned()).collect()

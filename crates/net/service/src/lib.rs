@@ -27,8 +27,9 @@
 //! aborts on the update of a map from an IPv6 address to an endpoint.
 //!
 //! Upstream behaviour answered to: kube-proxy 1.37, nftables mode (traffic policies, fallback to terminating endpoints,
-//! topology hints, rejection, source ranges). Beyond it: node ports answer on 127.0.0.1 too. Not here: health check node
-//! ports.
+//! topology hints, rejection, source ranges). Unlike it, addresses of the service ranges that no service has are refused rather than
+//! dropped, node ports answer on every address of the node, 127.0.0.1 included, and a client's affinity is kept apart for
+//! policy Cluster and policy Local. Not here: health check node ports.
 //!
 //! Testing: tables and properties beside the code; `tests/kernel.rs` sends packets through real namespaces, as root.
 

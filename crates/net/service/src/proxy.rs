@@ -23,8 +23,6 @@ pub struct Config {
     pub cluster: String,
     /// This node.
     pub node: NodeFacts,
-    /// This node's addresses, by which its UDP node ports' flows are known.
-    pub node_ips: Vec<IpAddr>,
     /// The cluster's pod ranges: other sources are masqueraded on their way to cluster addresses. Not empty.
     pub pod_cidrs: Vec<Cidr>,
     /// The ranges of cluster addresses; those of them that no service has are refused.
@@ -382,7 +380,7 @@ impl Proxy {
 
     /// Whether a tracked UDP flow was translated, or left untranslated, by a decision that no longer holds.
     pub fn is_stale(&self, flow: &Flow, touched: &BTreeSet<UdpFrontend>) -> bool {
-        crate::conntrack::is_stale(self, &self.config.node_ips, flow, touched)
+        crate::conntrack::is_stale(self, &self.config.node.ips, flow, touched)
     }
 
     /// The tables of this data plane.

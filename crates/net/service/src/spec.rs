@@ -141,4 +141,6 @@ pub struct NodeFacts {
     pub name: String,
     /// Its zone (`topology.kubernetes.io/zone`), empty if it has none.
     pub zone: String,
+    /// Its addresses.
+    pub ips: Vec<IpAddr>,
 }

@@ -6,7 +6,7 @@
     reason = "clients and servers of the test"
 )]
 
-#[path = "../../pod/tests/lab.rs"]
+#[path = "../../pod/tests/kernel/lab.rs"]
 mod lab;
 
 use std::collections::BTreeSet;
@@ -42,8 +42,7 @@ fn services(node: &Node, name: &str) -> Dataplane {
     let service_cidrs = vec![cidr("10.96.0.0/16"), cidr("fd96::/112")];
     let config = Config {
         cluster: "lab".into(),
-        node: NodeFacts { name: name.into(), zone: String::new() },
-        node_ips: node_ips.clone(),
+        node: NodeFacts { name: name.into(), zone: String::new(), ips: node_ips.clone() },
         pod_cidrs: vec![cidr("10.70.0.0/16"), cidr("fd70::/48")],
         service_cidrs: service_cidrs.clone(),
     };
@@ -292,8 +291,7 @@ fn a_restart_takes_over_and_removal_leaves_no_table() {
     let mut services = Dataplane::restore(
         Config {
             cluster: "lab".into(),
-            node: NodeFacts { name: "a".into(), zone: String::new() },
-            node_ips: vec![],
+            node: NodeFacts { name: "a".into(), ..NodeFacts::default() },
             pod_cidrs: vec![cidr("10.70.0.0/16"), cidr("fd70::/48")],
             service_cidrs: vec![cidr("10.96.0.0/16"), cidr("fd96::/112")],
         },

@@ -17,7 +17,7 @@ fn spec() -> ServiceSpec {
 fn check(spec: &ServiceSpec, endpoints: &[(&str, &str)], want: &[&str]) {
     let ready = |(ip, node): &(&str, &str)| Endpoint::ready(ip.parse().unwrap(), 8080, node);
     let endpoints = Endpoints::from([(String::new(), endpoints.iter().map(ready).collect())]);
-    let node = NodeFacts { name: "a".into(), zone: String::new() };
+    let node = NodeFacts { name: "a".into(), zone: String::new(), ips: vec!["10.9.9.9".parse().unwrap()] };
     let mut pools = Pools::default();
     let elements = compile(&ServiceName::new("n", "s"), spec, &endpoints, &node, &mut pools, &|_| None);
     let base = crate::ruleset::MARK_TAG;
@@ -102,6 +102,7 @@ fn load_balancers_with_source_ranges_and_affinity() {
         "affinity-pools #1 jump remember-10800",
         "guarded 192.0.2.7 . tcp . 80",
         "allowed 192.0.2.7 . tcp . 80 . 10.0.0.0/8",
+        "allowed 192.0.2.7 . tcp . 80 . 192.0.2.7",
         "allowed 192.0.2.7 . tcp . 80 . 192.0.2.9",
     ];
     check(&spec, &[("10.0.0.2", "b")], &want);

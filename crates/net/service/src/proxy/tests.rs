@@ -8,8 +8,7 @@ use proptest::prelude::*;
 fn config() -> Config {
     Config {
         cluster: "t".into(),
-        node: NodeFacts { name: "a".into(), zone: String::new() },
-        node_ips: vec!["192.0.2.1".parse().unwrap()],
+        node: NodeFacts { name: "a".into(), zone: String::new(), ips: vec!["192.0.2.1".parse().unwrap()] },
         pod_cidrs: vec!["10.1.0.0/16".parse().unwrap()],
         service_cidrs: vec!["10.96.0.0/16".parse().unwrap()],
     }
@@ -40,8 +39,9 @@ fn service(number: usize, protocol: Protocol, endpoints: &[u8]) -> (ServiceSpec,
         ports: vec![port],
         ..ServiceSpec::default()
     };
-    let one =
-        |last: &u8| Endpoint::ready([10, 1, 0, *last].into(), 8080, if last % 2 == 0 { "a" } else { "b" });
+    let one = |last: &u8| {
+        Endpoint::ready([10, 1, 0, *last].into(), 8080, if last.is_multiple_of(2) { "a" } else { "b" })
+    };
     (spec, Endpoints::from([(String::new(), endpoints.iter().map(one).collect())]))
 }
 
@@ -68,7 +68,8 @@ fn a_restart_finds_nothing_to_do_and_keeps_numbers() {
     let (nft, mut proxy) = (SimNft::default(), Proxy::new(config(), BTreeMap::new()));
     for number in 1..20 {
         let (mut spec, endpoints) = service(number, Protocol::Tcp, &[2, 3, 4]);
-        spec.external_policy = if number % 2 == 0 { TrafficPolicy::Local } else { TrafficPolicy::Cluster };
+        spec.external_policy =
+            if number.is_multiple_of(2) { TrafficPolicy::Local } else { TrafficPolicy::Cluster };
         proxy.set(&name(number), Some((spec, endpoints)));
     }
     sync(&mut proxy, &nft);
