@@ -41,8 +41,8 @@ pub const RESIZE_MAX_BYTES: usize = 1024;
 /// Longest text of a result or error that is kept.
 pub const RESULT_MAX_BYTES: usize = 64 * 1024;
 
-/// Most ports in the query of a port-forward.
-pub const PORTS_MAX: usize = 128;
+/// Most ports in the query of a port-forward, each of which takes two channels of one byte's numbers.
+pub const PORTS_MAX: usize = 64;
 
 /// How long a client may take to open the streams that it announced (upstream's `DefaultStreamCreationTimeout`).
 pub const STREAM_CREATION_TIMEOUT: Duration = Duration::from_secs(30);

@@ -22,6 +22,8 @@ use crate::limits::{
 };
 
 const WINDOW_MAX_BYTES: usize = 0x7fff_ffff;
+/// Stream numbers have 31 bits and are never used again.
+const LAST_STREAM: u32 = 0x7fff_ffff;
 
 /// Which side of the connection this is; it decides which numbers its streams have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -285,7 +287,8 @@ impl Connection {
         let (sender, answer) = oneshot::channel();
         let stream = {
             let mut table = self.shared.table();
-            if table.going_away || *self.shared.closed.borrow() {
+            let numbers_left = table.next <= LAST_STREAM;
+            if table.going_away || !numbers_left || *self.shared.closed.borrow() {
                 return Err(StreamError::Closed);
             }
             let id = table.next;

@@ -197,7 +197,7 @@ enum Arrived {
 
 fn encode(number: u8, data: &[u8], codec: Channels) -> Message {
     if codec.base64 {
-        return Message::text(format!("{}{}", char::from(b'0' + number), STANDARD.encode(data)));
+        return Message::text(format!("{}{}", char::from(b'0'.wrapping_add(number)), STANDARD.encode(data)));
     }
     let mut bytes = Vec::with_capacity(data.len() + 1);
     bytes.push(number);
@@ -228,6 +228,13 @@ mod tests {
 
     const V5: Channels = Channels { version: 5, base64: false };
     const BASE64: Channels = Channels { version: 4, base64: true };
+
+    #[test]
+    fn every_number_can_be_written() {
+        for number in 0..=255 {
+            let _ = (encode(number, b"x", V5), encode(number, b"x", BASE64));
+        }
+    }
 
     #[test]
     fn messages_have_their_bytes() {
