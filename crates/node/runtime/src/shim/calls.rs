@@ -38,8 +38,10 @@ impl Shim {
             Call::Attach { container } => self.attach(&container, descriptors),
             Call::CloseStdin { container } => self.with(&container, |container| container.stdin_pipe = None),
             Call::Signal { container, signal } => self.signal(&container, signal),
-            Call::SignalExec { exec, signal } => match self.execs.get(&exec) {
-                Some(exec) => exec.process.signal(signal).map_err(|error| internal(&error)).and(DONE),
+            Call::SignalExec { exec, signal } => match self.execs.get(&exec).map(|exec| &exec.process) {
+                Some(Some(process)) => process.signal(signal).map_err(|error| internal(&error)).and(DONE),
+                // Gone by now, and not yet reaped.
+                Some(None) => DONE,
                 None => Err(Failure::new(FailureKind::NotFound, format!("exec {exec} not found"))),
             },
             Call::Kill { container } => self.kill(&container),

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use host::process::{Identity, LinuxProcesses, PidFd, Processes};
+use host::process::{Identity, PidFd};
 use nix::errno::Errno;
 use nix::sys::epoll::EpollFlags;
 
@@ -36,8 +36,8 @@ enum Purpose {
 /// A process that exists and whose program does not run yet.
 #[derive(Debug)]
 struct Made {
-    identity: Identity,
-    process: PidFd,
+    pid: i32,
+    process: Option<(Identity, PidFd)>,
     terminal: Option<OwnedFd>,
 }
 
@@ -45,7 +45,8 @@ struct Made {
 #[derive(Debug)]
 pub(super) struct Exec {
     pub(super) pid: i32,
-    pub(super) process: PidFd,
+    /// `None` when it was gone before it could be opened; its end is told all the same.
+    pub(super) process: Option<PidFd>,
 }
 
 fn not_found(container: &str) -> Failure {
@@ -163,11 +164,12 @@ impl Shim {
                 }
             };
             match report {
-                (Report::Made(pid), descriptors) => {
-                    worker.made = LinuxProcesses.identify(pid).and_then(|identity| {
-                        let process = PidFd::open(identity).ok()??;
-                        Some(Made { identity, process, terminal: descriptors.into_iter().next() })
-                    });
+                (Report::Made { pid, identity, terminal }, descriptors) => {
+                    let mut descriptors = descriptors.into_iter();
+                    let process =
+                        identity.and_then(|identity| Some((identity, PidFd::from_fd(descriptors.next()?))));
+                    worker.made =
+                        Some(Made { pid, process, terminal: descriptors.next().filter(|_| terminal) });
                 }
                 (Report::Running, _) => return self.worker_done(token, Ok(())),
                 (Report::Failed(failure), _) => return self.worker_done(token, Err(failure)),
@@ -186,12 +188,16 @@ impl Shim {
         });
         let (answer, pid) = match (&worker.purpose, made) {
             (Purpose::Start { container }, Ok(made)) => {
-                let pid = made.identity.pid;
-                (self.started(container, made), Some(pid))
+                let pid = made.pid;
+                let started = self.started(container, made);
+                if let Err(failure) = &started {
+                    self.start_failed(container, failure);
+                }
+                (started, Some(pid))
             }
             (Purpose::Exec { exec }, Ok(made)) => {
-                let pid = made.identity.pid;
-                let running = Exec { pid, process: made.process };
+                let pid = made.pid;
+                let running = Exec { pid, process: made.process.map(|(_, process)| process) };
                 self.execs.insert(exec.clone(), running);
                 (Ok((Answer::Executing { pid }, made.terminal.into_iter().collect())), Some(pid))
             }
@@ -215,13 +221,15 @@ impl Shim {
     fn started(&mut self, id: &str, made: Made) -> Result<(Answer, Vec<OwnedFd>), Failure> {
         let container = self.containers.get_mut(id).ok_or_else(|| not_found(id))?;
         let internal = |error: Errno| Failure::internal(&error);
-        let mut descriptors = vec![OwnedFd::from(made.process.try_clone().map_err(internal)?)];
+        let gone = || Failure::new(FailureKind::Internal, "the process was gone before it ran");
+        let (identity, process) = made.process.ok_or_else(gone)?;
+        let mut descriptors = vec![OwnedFd::from(process.try_clone().map_err(internal)?)];
         if let Some(master) = made.terminal {
             descriptors.push(master.try_clone().map_err(|_| internal(Errno::EMFILE))?);
             container.take_terminal(master).map_err(internal)?;
         }
-        let record = StartRecord { process: made.identity, started_at_nanos: now().unix_nanos() };
-        container.started(record, made.process).map_err(|error| Failure::internal(&error))?;
+        let record = StartRecord { process: identity, started_at_nanos: now().unix_nanos() };
+        container.started(record, process).map_err(|error| Failure::internal(&error))?;
         let (status, terminal) = (container.status(id), container.terminal);
         if terminal {
             self.watch_outputs(id).map_err(|error| Failure::internal(&error))?;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use host::cgroup::{CgroupPath, Cgroups, DeviceRule};
 use host::mount::{LinuxMounts, Mounts, Overlay};
-use host::process::NodeCapabilities;
+use host::process::{Identity as ProcessIdentity, LinuxProcesses, NodeCapabilities, PidFd, Processes};
 use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::syscall::syscall::SyscallType;
 use nix::fcntl::{OFlag, open};
@@ -37,8 +37,15 @@ use crate::spec::{ContainerSpec, ExecSpec, PodSandbox, Process, Rootfs, Seccomp}
 /// What a worker says.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Report {
-    /// The process exists. Its terminal comes along if it has one.
-    Made(i32),
+    /// The process exists.
+    Made {
+        /// Its process id.
+        pid: i32,
+        /// Which process that is, and its descriptor comes along. An exec's may be gone already: nothing holds it back.
+        identity: Option<ProcessIdentity>,
+        /// Whether its terminal comes along.
+        terminal: bool,
+    },
     /// Its program runs. The last word.
     Running,
     /// It does not. The last word.
@@ -49,8 +56,19 @@ pub(super) enum Report {
 pub(super) struct Reporter(OwnedFd);
 
 impl Reporter {
-    fn say(&self, report: &Report, descriptor: Option<&OwnedFd>) {
-        let descriptors: Vec<_> = descriptor.iter().map(|descriptor| descriptor.as_fd()).collect();
+    fn made(&self, pid: i32, terminal: Option<OwnedFd>) {
+        let identity = LinuxProcesses.identify(pid);
+        let process = identity.and_then(|identity| PidFd::open(identity).ok()?);
+        let report = Report::Made {
+            pid,
+            identity: identity.filter(|_| process.is_some()),
+            terminal: terminal.is_some(),
+        };
+        self.say(&report, &process.map(OwnedFd::from).into_iter().chain(terminal).collect::<Vec<_>>());
+    }
+
+    fn say(&self, report: &Report, descriptors: &[OwnedFd]) {
+        let descriptors: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
         let Ok(bytes) = frame::encode(report, descriptors.len()) else { return };
         let (mut rest, mut beside) = (bytes.as_slice(), descriptors.as_slice());
         while !rest.is_empty() {
@@ -75,8 +93,8 @@ pub(super) fn spawn(
             drop(ours);
             let reporter = Reporter(theirs);
             match job(&reporter) {
-                Ok(()) => reporter.say(&Report::Running, None),
-                Err(failure) => reporter.say(&Report::Failed(failure), None),
+                Ok(()) => reporter.say(&Report::Running, &[]),
+                Err(failure) => reporter.say(&Report::Failed(failure), &[]),
             }
             // SAFETY: ends the forked copy without running what the shim registered for its own end.
             unsafe { libc::_exit(0) }
@@ -200,7 +218,7 @@ pub(super) fn start(context: &Context, reporter: &Reporter) -> Result<(), Failur
     drop(report);
     let pid = container.pid().ok_or_else(|| invalid("the container's process has no id"))?;
     let terminal = console.map(|console| console.accept()).transpose()?;
-    reporter.say(&Report::Made(pid.as_raw()), terminal.as_ref());
+    reporter.made(pid.as_raw(), terminal);
     container.start().map_err(|error| broken("cannot start the container", &error))?;
     running(outcome)
 }
@@ -260,7 +278,7 @@ pub(super) fn exec(
         Err(error) => return running(outcome).and_then(|()| Err(library_failure(&error))),
     };
     let terminal = console.map(|console| console.accept()).transpose()?;
-    reporter.say(&Report::Made(pid.as_raw()), terminal.as_ref());
+    reporter.made(pid.as_raw(), terminal);
     running(outcome)
 }
 

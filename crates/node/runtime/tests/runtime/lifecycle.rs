@@ -154,7 +154,7 @@ async fn logs_rotate_and_long_lines_come_in_parts() {
     let node = Node::new().await;
     let pod = node.pod("logs").await;
     let mut spec = node
-        .shell("long", "head -c 20000 /dev/zero | tr '\\0' x; echo; yes line | head -n 50000; printf end");
+        .shell("long", "head -c 20000 /dev/zero | tr '\\0' x; echo; yes line | head -n 100000; printf end");
     spec.log = Some(Log { path: node.path("logs/long.log"), file_bytes_max: 1 << 20, files_max: 3 });
     let (code, _) = node.run(&pod, spec).await;
     assert_eq!(code, 0);

@@ -7,3 +7,4 @@ mod execs;
 mod harness;
 mod lifecycle;
 mod survival;
+mod unified;
