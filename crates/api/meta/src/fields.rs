@@ -61,7 +61,9 @@ impl Selector {
             let (field, equal, value) = split_term(part).ok_or_else(error)?;
             Ok(Term { field: field.to_owned(), equal, value: unescape(value)? })
         });
-        terms.collect::<Result<_, _>>().map(Selector)
+        let mut terms = terms.collect::<Result<Vec<_>, _>>()?;
+        terms.retain(|term| !term.field.is_empty() || !term.value.is_empty());
+        Ok(Selector(terms))
     }
 
     /// Whether it selects the object whose fields are behind this lookup; what is not there is empty.
@@ -192,6 +194,8 @@ mod tests {
         for (text, canonical) in [
             ("", ""),
             (",", ""),
+            ("=", ""),
+            ("=a", "=a"),
             ("b=2,a=1", "a=1,b=2"),
             ("a==1", "a=1"),
             ("a!=1", "a!=1"),

@@ -52,15 +52,10 @@ pub fn name_is_path_segment(name: &str, prefix: bool) -> Vec<String> {
     if prefix { is_path_segment_prefix(name) } else { is_path_segment_name(name) }
 }
 
-/// A prefix may end in a dash, which upstream hides by dropping the last two characters for an `a`.
+/// A prefix may end in a dash, which upstream hides by putting an `a` in the place of the last two bytes.
 fn masked(name: &str, prefix: bool) -> String {
-    match name.strip_suffix('-') {
-        Some(rest) if prefix && !rest.is_empty() => {
-            let kept = rest.char_indices().next_back().map_or("", |(end, _)| &rest[..end]);
-            format!("{kept}a")
-        }
-        _ => name.to_owned(),
-    }
+    let kept = name.strip_suffix('-').filter(|rest| prefix && rest.ends_with(|last: char| last.is_ascii()));
+    kept.map_or_else(|| name.to_owned(), |rest| format!("{}a", &rest[..rest.len() - 1]))
 }
 
 /// `must be no more than … characters`.
@@ -79,5 +74,5 @@ pub fn regex_error(message: &str, regex: &str, examples: &[&str]) -> String {
         return format!("{message} (regex used for validation is '{regex}')");
     }
     let examples: Vec<String> = examples.iter().map(|example| format!("'{example}', ")).collect();
-    format!("{message} (e.g. {}regex used for validation is '{regex}')", examples.join("or "))
+    format!("{message} (e.g. {}regex used for validation is '{regex}')", examples.join(" or "))
 }

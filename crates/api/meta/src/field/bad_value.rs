@@ -61,7 +61,7 @@ plain!(bool, i32, i64, u16, u32, u64, usize);
 impl From<f64> for BadValue {
     fn from(value: f64) -> BadValue {
         let exponent = if value == 0.0 { 0 } else { value.abs().log10().floor() as i32 };
-        let text = if value.is_finite() && !(-4..21).contains(&exponent) {
+        let text = if value.is_finite() && !(-4..6).contains(&exponent) {
             let text = format!("{value:e}");
             let (mantissa, power) = text.split_once('e').unwrap_or((&text, "0"));
             let (sign, digits) = power.strip_prefix('-').map_or(('+', power), |digits| ('-', digits));
@@ -144,7 +144,9 @@ mod tests {
         assert_eq!(shown("a\"<".into()).as_deref(), Some(r#""a\"<""#));
         assert_eq!(shown((-3i64).into()).as_deref(), Some("-3"));
         assert_eq!(shown(1.5f64.into()).as_deref(), Some("1.5"));
-        assert_eq!(shown(1e21f64.into()).as_deref(), Some("1e+21"));
+        assert_eq!(shown(1e20f64.into()).as_deref(), Some("1e+20"));
+        assert_eq!(shown(1234567.5f64.into()).as_deref(), Some("1.2345675e+06"));
+        assert_eq!(shown(100_000.0f64.into()).as_deref(), Some("100000"));
         assert_eq!(shown(0.00001f64.into()).as_deref(), Some("1e-05"));
         assert_eq!(
             shown((&vec!["a".to_owned(), "<".to_owned()]).into()).as_deref(),

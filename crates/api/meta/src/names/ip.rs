@@ -188,7 +188,13 @@ pub fn is_interface_address(path: &Path, text: &str) -> ErrorList {
             let detail = "must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)";
             FieldError::invalid(path, text, detail).into()
         }
-        Some(cidr) => canonical(path, text, &cidr.to_string()),
+        Some(cidr) => {
+            // A mapped address whose prefix ends before the IPv4 part has no sensible form; this one is upstream's.
+            let address = cidr.address.to_canonical();
+            let skewed = address.is_ipv4() && cidr.bits > 32;
+            let bits = if skewed { i16::from(cidr.bits) - 96 } else { i16::from(cidr.bits) };
+            canonical(path, text, &format!("{address}/{bits}"))
+        }
     }
 }
 
@@ -199,7 +205,8 @@ pub fn cidr_warnings(path: &Path, text: &str) -> Vec<String> {
     let (quoted, wanted) = (quote::go(text), quote::go(&network.to_string()));
     let mut warnings = Vec::new();
     if cidr != network {
-        let single = Cidr { bits: if cidr.address.is_ipv4() { 32 } else { 128 }, ..cidr };
+        let bits = if text.contains(':') { 128 } else { 32 };
+        let single = Cidr { address: cidr.address.to_canonical(), bits };
         let single = quote::go(&single.to_string());
         warnings.push(format!(
             "{path}: CIDR value {quoted} is ambiguous in this context (should be {wanted} or {single}?)"

@@ -28,7 +28,7 @@ fn dns_names() {
     assert_eq!(
         is_dns1123_label("A"),
         [
-            "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name', or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+            "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
         ]
     );
     assert_eq!(is_dns1123_label(&l64), ["must be no more than 63 characters"]);
@@ -47,7 +47,7 @@ fn prefixes_may_end_in_a_dash() {
     assert!(!name_is_dns_subdomain("web-", false).is_empty());
     assert!(!name_is_dns_label("-", true).is_empty());
     assert!(name_is_dns1035_label("b-", true).is_empty());
-    assert!(!name_is_dns_label("ü-", true).is_empty() || masked("ü-", true) == "a");
+    assert!(!name_is_dns_label("ü-", true).is_empty());
     assert!(name_is_path_segment("..", true).is_empty());
     assert_eq!(name_is_path_segment("..", false), ["may not be '..'"]);
     assert_eq!(name_is_path_segment("a/b%", false), ["may not contain '/'", "may not contain '%'"]);
@@ -66,7 +66,7 @@ fn label_keys_and_values() {
     assert_eq!(
         is_label_key("a/b/c"),
         [
-            "a valid label key must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName', or 'my.name', or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+            "a valid label key must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
         ]
     );
     assert_eq!(is_label_key("/")[..2], ["prefix part must be non-empty", "name part must be non-empty"]);

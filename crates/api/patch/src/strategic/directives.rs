@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::lists::{check_element_kinds, merge_lists, ordered};
+use super::lists::{check_element_kinds, merge_lists, order_seen, ordered};
 use super::{Fields, Scope};
 use crate::PatchError;
 
@@ -70,16 +70,21 @@ pub(super) fn order_lists(
         let changes = list(patch.get(field).cloned())?;
         let (element, merge) = scope.list(field)?;
         check_order(changes.as_deref().unwrap_or_default(), &order, merge.key)?;
-        let server_order = before.clone().unwrap_or_default();
+        let empty = before.iter().chain(&changes).all(Vec::is_empty);
+        let mut server_order = before.clone().unwrap_or_default();
         let merged = match (before, changes) {
             (None, None) => continue,
             (Some(before), None) => before,
             (None, Some(changes)) => changes.into_iter().filter_map(without_directives).collect(),
             (Some(before), Some(changes)) if merge.merge => {
+                server_order = order_seen(server_order, &changes, merge.key);
                 merge_lists(before, changes, element, merge.key, false)?
             }
             (Some(_), Some(changes)) => changes,
         };
+        if empty {
+            return Err(PatchError::Mismatch("no elements in any of the given slices".to_owned()));
+        }
         check_element_kinds(&[&merged, &order])?;
         let merged = ordered(merged, &order, &server_order, merge.key)?;
         original.insert(field.to_owned(), Value::Array(merged));
@@ -101,31 +106,33 @@ fn check_order(changes: &[Value], order: &[Value], merge_key: &str) -> Result<()
     if order.is_empty() || changes.is_empty() {
         return Ok(());
     }
-    let mut wanted = order.iter();
+    let mut kept = Vec::new();
     for change in changes {
-        if !merge_key.is_empty() {
-            let map = change
-                .as_object()
-                .ok_or_else(|| PatchError::wrong_type("map[string]interface {}", Some(change)))?;
-            if map.contains_key(DIRECTIVE) {
-                continue;
-            }
+        if !merge_key.is_empty() && !change.is_object() {
+            return Err(PatchError::wrong_type("map[string]interface {}", Some(change)));
         }
-        let key = key_of(change, merge_key)?;
-        loop {
-            match wanted.next() {
-                Some(next) if key_of(next, merge_key)? == key => break,
-                Some(_) => {}
-                None => {
-                    let text = |list: &[Value]| crate::error::go_text(&Value::Array(list.to_vec()));
-                    return Err(PatchError::Mismatch(format!(
-                        "The order in patch list:\n{}\n doesn't match {ELEMENT_ORDER} list:\n{}\n",
-                        text(changes),
-                        text(order)
-                    )));
-                }
-            }
+        if merge_key.is_empty() || change.get(DIRECTIVE).is_none_or(|directive| directive != "delete") {
+            kept.push(change);
         }
+    }
+    let (mut at, mut wanted) = (0, order.iter().peekable());
+    while let (Some(change), Some(next)) = (kept.get(at), wanted.peek()) {
+        if change.get(DIRECTIVE).is_some() {
+            at += 1;
+            continue;
+        }
+        if key_of(change, merge_key)? == key_of(next, merge_key)? {
+            at += 1;
+        }
+        wanted.next();
+    }
+    if at < kept.len() {
+        let text = |list: &[Value]| crate::error::go_text(&Value::Array(list.to_vec()));
+        return Err(PatchError::Mismatch(format!(
+            "The order in patch list:\n{}\n doesn't match {ELEMENT_ORDER} list:\n{}\n",
+            text(changes),
+            text(order)
+        )));
     }
     Ok(())
 }

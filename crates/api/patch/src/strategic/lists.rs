@@ -107,6 +107,34 @@ fn merge_elements(
     Ok(original)
 }
 
+/// The order that upstream takes for the server's once it has carried out deletions: what the patch adds has moved into
+/// the places of what it deleted, because both lists share their memory there. Clients see it when `kubectl apply`
+/// renames an element.
+pub(super) fn order_seen(original: Vec<Value>, patch: &[Value], merge_key: &str) -> Vec<Value> {
+    let directive =
+        |element: &Value, wanted: &str| element.get(DIRECTIVE).is_some_and(|found| found == wanted);
+    if merge_key.is_empty() || patch.iter().any(|element| directive(element, "replace")) {
+        return original;
+    }
+    let length = original.len();
+    let deleted: HashSet<&Value> = patch
+        .iter()
+        .filter(|element| directive(element, "delete"))
+        .filter_map(|element| element.get(merge_key))
+        .collect();
+    let mut seen: Vec<Value> = original
+        .into_iter()
+        .filter(|element| element.get(merge_key).is_none_or(|key| !deleted.contains(key)))
+        .collect();
+    let known: HashSet<Value> = seen.iter().filter_map(|element| element.get(merge_key)).cloned().collect();
+    let added = patch.iter().filter(|element| element.get(DIRECTIVE).is_none());
+    seen.extend(
+        added.filter(|element| element.get(merge_key).is_some_and(|key| !known.contains(key))).cloned(),
+    );
+    seen.truncate(length);
+    seen
+}
+
 /// Puts what `patch_order` names into its order and the rest into that of `server_order`, and interleaves the two: an
 /// element that only the server has stays in front of what it was in front of.
 pub(super) fn ordered(

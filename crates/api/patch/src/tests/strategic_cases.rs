@@ -175,7 +175,7 @@ fn element_order_can_be_set() {
     assert_eq!(names(&patched["containers"], "name"), ["server", "c", "b", "a"]);
     let patch = json!({"$setElementOrder/containers": order(&["new", "b", "a"]), "containers": [{"name": "new"}, {"name": "c", "$patch": "delete"}]});
     let patched = pod(current.clone(), patch).expect("order with changes");
-    assert_eq!(names(&patched["containers"], "name"), ["new", "b", "a", "server"]);
+    assert_eq!(names(&patched["containers"], "name"), ["server", "new", "b", "a"]);
     let patch = json!({"$setElementOrder/containers": order(&["a"])});
     assert_eq!(pod(json!({}), patch), Ok(json!({})));
     let patch = json!({"$setElementOrder/containers": order(&["b", "a"]), "containers": named(&["a", "b"])});
@@ -191,6 +191,17 @@ fn element_order_can_be_set() {
         pod(current, patch).map_err(|error| error.to_string()),
         Err("expected a []interface {}, but received a string".into())
     );
+}
+
+#[test]
+fn a_renamed_element_comes_after_what_stood_before_the_old_one() {
+    let current = json!({"containers": named(&["sidecar", "old"])});
+    let patch = json!({
+        "$setElementOrder/containers": named(&["new"]),
+        "containers": [{"name": "new"}, {"name": "old", "$patch": "delete"}],
+    });
+    let patched = pod(current, patch).expect("renamed");
+    assert_eq!(names(&patched["containers"], "name"), ["sidecar", "new"]);
 }
 
 #[test]
