@@ -117,8 +117,8 @@ pub trait Nft: Send + Sync {
     /// What a table holds; `None` if there is no such table.
     fn list(&self, table: &Table) -> Result<Option<Contents>, NftError>;
 
-    /// The elements of one set or map; empty if there is no such one.
-    fn elements(&self, table: &Table, set: &str) -> Result<Elements, NftError>;
+    /// The elements of one map; empty if there is no such one.
+    fn elements(&self, table: &Table, map: &str) -> Result<Elements, NftError>;
 }
 
 /// How many elements stand in one statement. Bounds the length of a line, not of a transaction.

@@ -176,9 +176,13 @@ impl PodNetwork {
     pub fn retain(&self, uids: &BTreeSet<String>) -> Result<(), PodNetworkError> {
         let mut known: BTreeSet<String> = self.books().pods.keys().cloned().collect();
         for path in self.netlink.pinned(&self.config.namespaces)? {
-            known.extend(path.file_name().and_then(|name| name.to_str()).map(str::to_owned));
+            // What has no uid's name in that folder is none of ours.
+            let name = path.file_name().and_then(|name| name.to_str()).filter(|name| checked(name).is_ok());
+            known.extend(name.map(str::to_owned));
         }
-        known.difference(uids).try_for_each(|uid| self.remove(uid))
+        // One pod that cannot be removed must not keep the others; the first error is as good as any.
+        let removed: Vec<_> = known.difference(uids).map(|uid| self.remove(uid)).collect();
+        removed.into_iter().collect()
     }
 
     /// Brings the node's share up to date: gateway, forwarding, rules, and routes to exactly these peers.

@@ -12,7 +12,7 @@ mod lab;
 use std::collections::BTreeSet;
 
 use host::netlink::{Namespace, Netlink};
-use lab::{Lab, by, pod, serve, tcp, tcp_in_vain, udp};
+use lab::{Lab, by, fetch, pod, serve, serve_bulk, tcp, tcp_in_vain, udp};
 use net_pod::network::PodRequest;
 use net_pod::peers::Overlay;
 use net_pod::rules::{HostPort, Protocol};
@@ -151,6 +151,11 @@ fn nodes_with_a_router_between_them_use_the_tunnel() {
     by(tcp(&one.pin, "fd70:0:0:2::1", 80), "two", "fd70:0:0:1::1");
     by(udp(&one.pin, "10.70.2.1", 80), "two", "10.70.1.1");
     by(tcp(&a.pin, "10.70.2.1", 80), "two", "10.70.1.0");
+    serve_bulk(&two.pin, 81, 1 << 20);
+    for from in [&one.pin, &a.pin] {
+        assert_eq!(fetch(from, "10.70.2.1", 81), 1 << 20, "full packets fit through the tunnel");
+    }
+    assert_eq!(fetch(&one.pin, "fd70:0:0:2::1", 81), 1 << 20);
     on_a.sync_node(&[]).unwrap();
     assert!(a.netlink().link(&Namespace::Host, &lab::cluster().overlay_link()).unwrap().is_none());
 }

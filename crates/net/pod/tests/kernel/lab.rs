@@ -181,6 +181,28 @@ pub fn serve(path: &Path, port: u16, name: &str) {
     });
 }
 
+/// A TCP server that sends this many bytes.
+pub fn serve_bulk(path: &Path, port: u16, size_bytes: usize) {
+    let tcp = within(path, || TcpListener::bind(format!("[::]:{port}")).unwrap()).unwrap();
+    std::thread::spawn(move || {
+        for mut stream in tcp.incoming().flatten() {
+            let _ = stream.write_all(&vec![b'x'; size_bytes]);
+        }
+    });
+}
+
+/// How many bytes a server sends.
+pub fn fetch(path: &Path, to: &str, port: u16) -> usize {
+    let talk = || {
+        let mut stream = TcpStream::connect_timeout(&SocketAddr::new(ip(to), port), PATIENCE).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).unwrap();
+        bytes.len()
+    };
+    within(path, talk).unwrap()
+}
+
 fn seen(from: std::io::Result<SocketAddr>) -> String {
     from.map_or_else(|_| "?".into(), |from| from.ip().to_canonical().to_string())
 }
