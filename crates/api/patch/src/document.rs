@@ -32,7 +32,7 @@ impl Document {
         let mut duplicates = Vec::new();
         let mut path = String::new();
         let mut decoder = serde_json::Deserializer::from_slice(bytes);
-        let seed = Node { path: &mut path, duplicates: &mut duplicates };
+        let seed = Node { root: true, path: &mut path, duplicates: &mut duplicates };
         let tree = seed.deserialize(&mut decoder).map_err(|_| PatchError::Syntax)?;
         decoder.end().map_err(|_| PatchError::Syntax)?;
         Ok(Document { tree, duplicates })
@@ -40,6 +40,7 @@ impl Document {
 }
 
 struct Node<'a> {
+    root: bool,
     path: &'a mut String,
     duplicates: &'a mut Vec<String>,
 }
@@ -91,7 +92,11 @@ impl<'de> Visitor<'de> for Node<'_> {
         let length = self.path.len();
         loop {
             self.path.push_str(&format!("[{}]", list.len()));
-            let item = items.next_element_seed(Node { path: self.path, duplicates: self.duplicates })?;
+            let item = items.next_element_seed(Node {
+                root: false,
+                path: self.path,
+                duplicates: self.duplicates,
+            })?;
             self.path.truncate(length);
             match item {
                 Some(item) => list.push(item),
@@ -104,14 +109,21 @@ impl<'de> Visitor<'de> for Node<'_> {
         let mut map = Map::new();
         let length = self.path.len();
         while let Some(key) = entries.next_key::<String>()? {
-            if !self.path.is_empty() {
+            if !self.root {
                 self.path.push('.');
             }
             self.path.push_str(&key);
             if map.contains_key(&key) && self.duplicates.len() < STRICT {
-                self.duplicates.push(format!("duplicate field {}", api_meta::quote::go(self.path)));
+                let complaint = format!("duplicate field {}", api_meta::quote::go(self.path));
+                if !self.duplicates.contains(&complaint) {
+                    self.duplicates.push(complaint);
+                }
             }
-            let value = entries.next_value_seed(Node { path: self.path, duplicates: self.duplicates })?;
+            let value = entries.next_value_seed(Node {
+                root: false,
+                path: self.path,
+                duplicates: self.duplicates,
+            })?;
             self.path.truncate(length);
             map.insert(key, value);
         }

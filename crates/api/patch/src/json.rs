@@ -55,8 +55,9 @@ fn operation(index: usize, item: Value, strict: &mut Vec<String>) -> Result<Oper
         other => return Err(shape(json_kind(&other), "value of type handlers.jsonPatchOp")),
     };
     for name in fields.keys().filter(|name| !["op", "path", "from", "value"].contains(&name.as_str())) {
+        let at = api_meta::quote::go(&format!("[{index}].{name}"));
+        drop_duplicates_below(strict, at.trim_end_matches('"'));
         if strict.len() < STRICT {
-            let at = api_meta::quote::go(&format!("[{index}].{name}"));
             strict.push(format!("json patch unknown field {at}"));
         }
     }
@@ -75,6 +76,15 @@ fn operation(index: usize, item: Value, strict: &mut Vec<String>) -> Result<Oper
         from,
         value: fields.shift_remove("value"),
     })
+}
+
+/// What is not known is not looked into, so nothing in it is a duplicate.
+fn drop_duplicates_below(strict: &mut Vec<String>, at: &str) {
+    strict.retain(|complaint| {
+        let rest =
+            complaint.strip_prefix("json patch duplicate field ").and_then(|path| path.strip_prefix(at));
+        !rest.is_some_and(|rest| rest.starts_with(['"', '.', '[']))
+    });
 }
 
 struct Run {

@@ -53,7 +53,8 @@ fn malformed_patches_are_bad_requests() {
 
 #[test]
 fn duplicates_are_told_with_their_paths() {
-    let patched = merge_patch(json!({}), br#"{"a":[{"b":1,"b":2}],"c":{"d":1,"d":1}}"#).expect("it applies");
+    let patched =
+        merge_patch(json!({}), br#"{"a":[{"b":1,"b":2}],"c":{"d":1,"d":1,"d":1}}"#).expect("it applies");
     assert_eq!(patched.tree, json!({"a": [{"b": 2}], "c": {"d": 1}}));
     assert_eq!(patched.strict, [r#"duplicate field "a[0].b""#, r#"duplicate field "c.d""#]);
 }
