@@ -34,7 +34,8 @@ pub const CALL: Duration = Duration::from_secs(120);
 pub const EVENTS_MAX: usize = 1024;
 /// The longest message of a failed start that is kept: kubelet's bound of a termination message.
 pub const MESSAGE_BYTES_MAX: usize = 4096;
-/// How long an exit code may be waited for after a process that is not a shim's child is gone.
-pub const EXIT_INFO_WAIT: Duration = Duration::from_secs(2);
+/// How long to wait for a gone process's exit code when another process has to reap it. An init system does so at once; some only now and
+/// then.
+pub const EXIT_INFO_WAIT: Duration = Duration::from_secs(10);
 /// The most bytes of /etc/passwd and /etc/group that are read from an image.
 pub const IDENTITY_FILE_BYTES_MAX: u64 = 1 << 20;

@@ -93,9 +93,9 @@ impl Connection {
         let answers = waiting.clone();
         tokio::spawn(async move {
             let _ = read(&socket, decoder, &answers, &events).await;
-            // Everybody who waits hears that nothing comes any more.
-            answers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            // First the end, then those who wait: whoever registers after these are cleared sees the end.
             end.send_replace(true);
+            answers.lock().unwrap_or_else(PoisonError::into_inner).clear();
         });
         Ok(Connection { uid: uid.to_owned(), outgoing, waiting, next: AtomicU64::new(1), ended })
     }

@@ -16,7 +16,7 @@ use tokio::io::AsyncReadExt;
 static NODES: AtomicU32 = AtomicU32::new(0);
 
 /// Longer than anything here takes; only so that a failing test ends.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Node {
     pub runtime: Runtime,
