@@ -1,0 +1,128 @@
+//! What is to be read of the counts for one pod in one state of the cluster: gathered once, then read node by node.
+
+use crate::cluster::Cluster;
+use crate::cluster::cohort::CohortId;
+use crate::cluster::node::NodeIx;
+use crate::cluster::peers::{HOSTNAME, PeersId, PeersKey, Seek};
+use crate::cluster::tally::{Role, Source};
+use crate::cluster::topology::{ColumnId, Domains};
+use crate::filters::inter_pod_affinity::{self, Terms};
+use crate::filters::pod_topology_spread::{self, Constraint, Lens};
+use crate::reason::Reason;
+
+/// A `ScheduleAnyway` constraint.
+pub(crate) struct Soft<'a> {
+    pub(crate) lens: Lens<'a>,
+    /// Hosts are counted node by node.
+    pub(crate) by_node: bool,
+    pub(crate) max_skew: i32,
+}
+
+impl Soft<'_> {
+    #[inline]
+    pub(crate) fn count(&self, node: NodeIx, domain: u32) -> u32 {
+        self.lens.count(if self.by_node { node.index() as u32 + 1 } else { domain })
+    }
+}
+
+/// Everything about other pods that filters and scores read.
+#[derive(Default)]
+pub(crate) struct Checks<'a> {
+    pub(crate) spread: Vec<Constraint<'a>>,
+    pub(crate) terms: Terms<'a>,
+    pub(crate) soft: Vec<Soft<'a>>,
+    pub(crate) soft_needs_all_keys: bool,
+    pub(crate) weighed: Vec<(Lens<'a>, i64)>,
+}
+
+impl<'a> Checks<'a> {
+    /// What applies to a pod of this cohort with these demands, whose seeking has been ensured.
+    pub(crate) fn of(cluster: &'a Cluster, cohort: CohortId, peers: Option<PeersId>) -> Checks<'a> {
+        let mut checks = Checks::default();
+        checks.meet_existing(cluster, cohort);
+        if let Some(id) = peers
+            && let Some(seek) = &cluster.peers[id].item.seek
+        {
+            checks.seek(cluster, cohort, &cluster.peers[id].key, seek);
+        }
+        checks
+    }
+
+    /// What pods that are there hold against, or for, this one.
+    fn meet_existing(&mut self, cluster: &'a Cluster, cohort: CohortId) {
+        for matcher in &cluster.cohorts[cohort].item.matched_by {
+            for tally in &cluster.matchers[*matcher].item.carrying {
+                let tally = &cluster.tallies[*tally];
+                let (Source::Carrying(_, role), Domains::Label(column)) =
+                    (tally.key.source, tally.key.domains)
+                else {
+                    continue;
+                };
+                if tally.item.total() == 0 {
+                    continue;
+                }
+                let lens = lens(cluster, column, tally.item.counts());
+                match role {
+                    Role::Reject => self.terms.existing.push(lens),
+                    Role::Weigh(weight) => self.weighed.push((lens, i64::from(weight))),
+                }
+            }
+        }
+    }
+
+    fn seek(&mut self, cluster: &'a Cluster, cohort: CohortId, key: &PeersKey, seek: &Seek) {
+        let own = &cluster.cohorts[cohort].key;
+        for (spread, (column, tally)) in key.hard.iter().zip(&seek.hard) {
+            let tally = &cluster.tallies[*tally].item;
+            let counted = spread.selector.matches(&own.labels);
+            let lens = lens(cluster, *column, tally.counts());
+            self.spread.push(Constraint::new(
+                lens,
+                spread.max_skew,
+                tally.least(spread.min_domains),
+                counted,
+            ));
+        }
+        let mut matching = 0;
+        for (column, tally) in &seek.affinity {
+            let tally = &cluster.tallies[*tally].item;
+            matching += tally.total();
+            self.terms.affinity.push(lens(cluster, *column, tally.counts()));
+        }
+        if !key.affinity.is_empty() && matching == 0 {
+            self.terms.may_be_first = cluster.is_match(&key.affinity_matcher(), own);
+        }
+        for (column, tally) in &seek.anti_affinity {
+            let tally = &cluster.tallies[*tally].item;
+            if tally.total() > 0 {
+                self.terms.anti_affinity.push(lens(cluster, *column, tally.counts()));
+            }
+        }
+        for (spread, (column, tally)) in key.soft.iter().zip(&seek.soft) {
+            let counts = tally.map_or(&[][..], |tally| cluster.tallies[tally].item.counts());
+            self.soft.push(Soft {
+                lens: lens(cluster, *column, counts),
+                by_node: spread.key == HOSTNAME,
+                max_skew: spread.max_skew,
+            });
+        }
+        self.soft_needs_all_keys = key.soft_needs_all_keys;
+        for (column, tally, weight) in &seek.preferred {
+            let tally = &cluster.tallies[*tally].item;
+            if tally.total() > 0 {
+                self.weighed.push((lens(cluster, *column, tally.counts()), *weight));
+            }
+        }
+    }
+
+    /// Why a node is no place because of other pods, if so.
+    #[inline]
+    pub(crate) fn reject(&self, node: NodeIx) -> Option<Reason> {
+        pod_topology_spread::check(&self.spread, node)
+            .or_else(|| inter_pod_affinity::check(&self.terms, node))
+    }
+}
+
+fn lens<'a>(cluster: &'a Cluster, column: ColumnId, counts: &'a [u32]) -> Lens<'a> {
+    Lens { domains: cluster.columns[column].item.domains(), counts }
+}

@@ -1,0 +1,260 @@
+//! One attempt to find a node for a pod: feasible nodes, then the best of them.
+//!
+//! As upstream does, only as many feasible nodes are looked for as the size of the cluster asks for, starting where the
+//! last attempt stopped; among equally good ones chance decides.
+
+pub(crate) mod ranking;
+
+use std::sync::Arc;
+
+use crate::checks::Checks;
+use crate::cluster::Cluster;
+use crate::cluster::cohort::CohortId;
+use crate::cluster::node::NodeIx;
+use crate::cluster::peers::PeersId;
+use crate::cluster::pod::PodId;
+use crate::diagnosis::Diagnosis;
+use crate::limits::{MIN_FEASIBLE_NODES, MIN_FEASIBLE_PERCENTAGE};
+use crate::nominated;
+use crate::random::Dice;
+use crate::reason::{Plugins, Reason};
+use crate::shape::Shape;
+use crate::verdicts::{self, Judge, ShapeId, Verdict, Verdicts};
+
+/// What came of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Node(NodeIx),
+    NoNodes,
+    Unfit(Arc<Diagnosis>),
+}
+
+/// What attempts remember from one to the next.
+pub(crate) struct Cycle {
+    /// The share of nodes to look for feasible ones among, in percent; 0 adapts to the size of the cluster.
+    pub(crate) percentage: usize,
+    start: usize,
+    pub(crate) dice: Dice,
+    scratch: ranking::Scratch,
+    /// The last failure, as good as new while the cluster is the same.
+    failure: Option<(Demands, u64, Arc<Diagnosis>)>,
+}
+
+/// All that an attempt depends on, apart from the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Demands {
+    shape: ShapeId,
+    cohort: CohortId,
+    peers: Option<PeersId>,
+    priority: i32,
+}
+
+impl Cycle {
+    pub(crate) fn new(percentage: usize, seed: u64) -> Cycle {
+        Cycle {
+            percentage,
+            start: 0,
+            dice: Dice::new(seed),
+            scratch: ranking::Scratch::default(),
+            failure: None,
+        }
+    }
+
+    /// Looks for a node for a pending pod.
+    pub(crate) fn attempt(
+        &mut self,
+        cluster: &mut Cluster,
+        verdicts: &mut Verdicts,
+        pod: PodId,
+        shape: ShapeId,
+    ) -> Outcome {
+        cluster.order.lay_out();
+        let nodes = cluster.order.len();
+        if nodes == 0 {
+            return Outcome::NoNodes;
+        }
+        let record = &cluster.pods[pod];
+        let demands =
+            Demands { shape, cohort: record.cohort, peers: record.peers, priority: record.priority };
+        let nominated = record.nominated;
+        if let Some((before, epoch, diagnosis)) = &self.failure
+            && *before == demands
+            && *epoch == cluster.epoch
+        {
+            return Outcome::Unfit(diagnosis.clone());
+        }
+        if let Some(refusal) = verdicts.shape(shape).refusal {
+            let mut rejectors = Plugins::default();
+            rejectors.insert(refusal.plugin());
+            return Outcome::Unfit(Arc::new(Diagnosis {
+                nodes,
+                refusal: Some(refusal),
+                rejectors,
+                ..Diagnosis::default()
+            }));
+        }
+        if let Some(peers) = demands.peers {
+            cluster.ensure_seek(peers);
+        }
+        let named = named(cluster, verdicts, shape);
+        let cluster: &Cluster = cluster;
+        let checks = Checks::of(cluster, demands.cohort, demands.peers);
+        let mut search = Search { cluster, pod, judge: verdicts.judge(shape, cluster), checks };
+        if let Some(node) = nominated.filter(|node| search.is_feasible(*node)) {
+            return Outcome::Node(node);
+        }
+        let candidates: &[NodeIx] = named.as_deref().unwrap_or(cluster.order.nodes());
+        let want = to_find(self.percentage, candidates.len());
+        let looked_at = search.collect(candidates, self.start, want, &mut self.scratch.feasible);
+        self.start = (self.start + looked_at) % nodes;
+        match self.scratch.feasible.as_slice() {
+            [] => {
+                let diagnosis = Arc::new(search.diagnose(candidates, nodes));
+                self.failure = Some((demands, cluster.epoch, diagnosis.clone()));
+                Outcome::Unfit(diagnosis)
+            }
+            [only] => Outcome::Node(*only),
+            _ => Outcome::Node(self.scratch.best(&search.judge, &search.checks, &mut self.dice)),
+        }
+    }
+}
+
+/// The nodes that the pod names, if it does.
+fn named(cluster: &Cluster, verdicts: &Verdicts, shape: ShapeId) -> Option<Vec<NodeIx>> {
+    let names = verdicts.shape(shape).required.node_names()?;
+    let known = |node: &NodeIx| cluster.nodes.known[node.index()];
+    Some(names.iter().filter_map(|name| cluster.nodes.find(name)).filter(known).collect())
+}
+
+/// How many feasible nodes are enough.
+fn to_find(percentage: usize, nodes: usize) -> usize {
+    if nodes < MIN_FEASIBLE_NODES {
+        return nodes;
+    }
+    let share = match percentage {
+        0 => 50usize.saturating_sub(nodes / 125).max(MIN_FEASIBLE_PERCENTAGE),
+        share => share,
+    };
+    (nodes * share / 100).clamp(MIN_FEASIBLE_NODES.min(nodes), nodes)
+}
+
+struct Search<'a> {
+    cluster: &'a Cluster,
+    pod: PodId,
+    judge: Judge<'a>,
+    checks: Checks<'a>,
+}
+
+impl Search<'_> {
+    #[inline]
+    fn is_feasible(&mut self, node: NodeIx) -> bool {
+        self.judge.cell(self.cluster, node).verdict == Verdict::Fits
+            && self.checks.reject(node).is_none()
+            && (self.cluster.nominated.is_empty()
+                || nominated::reject(self.cluster, self.pod, self.judge.shape(), &self.checks, node)
+                    .is_none())
+    }
+
+    /// Collects feasible nodes from `start` on; tells how many nodes it looked at.
+    fn collect(
+        &mut self,
+        candidates: &[NodeIx],
+        start: usize,
+        want: usize,
+        feasible: &mut Vec<NodeIx>,
+    ) -> usize {
+        feasible.clear();
+        if candidates.is_empty() {
+            return 0;
+        }
+        let (before, after) = candidates.split_at(start % candidates.len());
+        for (looked_at, node) in after.iter().chain(before).enumerate() {
+            if self.is_feasible(*node) {
+                feasible.push(*node);
+                if feasible.len() == want {
+                    return looked_at + 1;
+                }
+            }
+        }
+        candidates.len()
+    }
+
+    /// Why none of the candidates is feasible.
+    fn diagnose(self, candidates: &[NodeIx], nodes: usize) -> Diagnosis {
+        let Search { cluster, pod, checks, judge } = self;
+        let shape = judge.shape();
+        let mut diagnosis = Diagnosis { nodes, ..Diagnosis::default() };
+        let (mut reasons, mut last): (Vec<Reason>, Vec<Reason>) = (Vec::new(), Vec::new());
+        let mut alike = 0;
+        for node in candidates {
+            reasons.clear();
+            explain(cluster, pod, shape, &checks, *node, judge.known(*node).verdict, &mut reasons);
+            if !reasons.iter().any(Reason::is_final) {
+                diagnosis.resolvable.push(*node);
+            }
+            if reasons != last {
+                diagnosis.reject(&last, alike);
+                std::mem::swap(&mut last, &mut reasons);
+                alike = 0;
+            }
+            alike += 1;
+        }
+        if alike > 0 {
+            diagnosis.reject(&last, alike);
+        }
+        if candidates.len() < nodes {
+            diagnosis.reject(&[Reason::NodeAffinityNames], nodes - candidates.len());
+        }
+        diagnosis
+    }
+}
+
+fn explain(
+    cluster: &Cluster,
+    pod: PodId,
+    shape: &Shape,
+    checks: &Checks<'_>,
+    node: NodeIx,
+    verdict: Verdict,
+    reasons: &mut Vec<Reason>,
+) {
+    verdicts::reasons(verdict, shape, cluster, node, reasons);
+    if reasons.is_empty() {
+        let rejected = checks.reject(node).or_else(|| nominated::reject(cluster, pod, shape, checks, node));
+        reasons.extend(rejected);
+    }
+}
+
+/// All reasons why a node does not take a pod, freshly judged.
+pub(crate) fn rejections(
+    cluster: &Cluster,
+    pod: PodId,
+    shape: &Shape,
+    checks: &Checks<'_>,
+    node: NodeIx,
+    reasons: &mut Vec<Reason>,
+) {
+    let verdict = verdicts::judge(shape, cluster, node).verdict;
+    explain(cluster, pod, shape, checks, node, verdict, reasons);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn larger_clusters_are_sampled_as_upstreams_are() {
+        for (percentage, nodes, expected) in [
+            (0, 10, 10),
+            (0, 99, 99),
+            (0, 100, 100),
+            (0, 1000, 420),
+            (0, 5000, 500),
+            (0, 6000, 300),
+            (30, 1000, 300),
+            (5, 1000, 100),
+        ] {
+            assert_eq!(to_find(percentage, nodes), expected, "{percentage}% of {nodes}");
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Decides on which node each pod runs: Kubernetes' scheduler as a synchronous core.
+//!
+//! Layer: beside `control`, above `api`; it never sees `store`, `server`, a clock or a socket. Whoever runs it feeds it what
+//! the API says, carries out the [`Action`]s, and tells it what came of bindings.
+//!
+//! Entry points: [`Scheduler::step`] with an [`Event`], giving [`Outputs`]; [`Config`].
+//!
+//! How it works: `intake` turns objects into records; `cluster` keeps nodes as columns and, for every term and constraint
+//! in use, counts of pods by topology domain; `verdicts` remembers what each shape of pod gets of each node until the node
+//! changes; `cycle` looks for feasible nodes and ranks them; `queue` says whose turn it is; `preemption` makes room.
+//! A pod costs as much as the nodes that are sampled for it, a binding as much as the counts that it moves.
+//!
+//! Invariants: the same events with the same seed give the same actions. A node never gets more than it has. A binding
+//! is asked for once until it is answered or the pod goes. What is counted incrementally equals what counting anew gives.
+//!
+//! State: all in memory, none of it survives a restart; feeding the objects again rebuilds it. Back-off and the order of
+//! pods that wait for the same time begin anew.
+//!
+//! Failure: a failed binding frees the node and the pod backs off. Malformed selectors select nothing. Broken invariants
+//! of the scheduler itself panic.
+//!
+//! Limits: [`limits`]. Not here yet: pods whose volumes decide where they can run, and resource claims, are reported
+//! unschedulable with a reason of their own ([`Refusal`]), never placed blindly; disruption budgets do not sway
+//! preemption; pod groups are scheduled pod by pod; nodes' declared features are not asked for.
+//!
+//! Upstream behaviour answered to: `pkg/scheduler` of k8s.io/kubernetes v1.37.1 with its default profile: order, reasons,
+//! weights and formulas of plugins, sampling, queueing hints, back-off, texts of events and conditions.
+//!
+//! How to test: `cargo test -p scheduler`: tables beside each filter and score, and `tests/` for whole clusters, with
+//! properties that compare the incremental state with one rebuilt. `examples/throughput.rs` measures.
+
+mod arena;
+mod checks;
+mod cluster;
+mod cycle;
+mod demand;
+mod diagnosis;
+mod event;
+mod filters;
+mod intake;
+pub mod limits;
+mod nominated;
+mod preemption;
+mod queue;
+mod random;
+mod reason;
+mod scheduler;
+mod scores;
+mod selectors;
+mod shape;
+mod verdicts;
+
+pub use cluster::pod::PodRef;
+pub use event::{Action, Event, Failure, FailureReason, Nomination, Outputs, scheduled_note};
+pub use reason::{Plugin, Refusal};
+pub use scheduler::{Config, Scheduler};
+pub use selectors::OwnerKind;

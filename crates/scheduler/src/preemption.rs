@@ -1,0 +1,164 @@
+//! Preemption: whether evicting pods of lower priority would make room, and which.
+//!
+//! Upstream's `DefaultPreemption` without disruption budgets: of the nodes that eviction could help on, some are tried
+//! from a random one on. On each, all pods of lower priority are taken off; if the pod fits then, they are put back one by
+//! one, the most important first, as long as it still fits. The best node has the least important victims.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use base::time::Time;
+
+use crate::checks::Checks;
+use crate::cluster::Cluster;
+use crate::cluster::node::NodeIx;
+use crate::cluster::pod::{Place, PodId};
+use crate::cycle::rejections;
+use crate::diagnosis::{Diagnosis, histogram};
+use crate::limits::{MIN_PREEMPTION_CANDIDATES, PREEMPTION_CANDIDATE_PERCENTAGE};
+use crate::random::Dice;
+use crate::shape::Shape;
+use crate::verdicts::{ShapeId, Verdicts};
+
+const NOT_HELPFUL: &str = "Preemption is not helpful for scheduling";
+const NO_VICTIMS: &str = "No preemption victims found for incoming pod";
+
+/// What came of preemption.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Preemption {
+    /// The pod may not preempt; its nomination stays.
+    Ineligible(String),
+    /// No node would do; its nomination ends.
+    Nothing(String),
+    /// These pods go.
+    Victims { node: NodeIx, victims: Vec<PodId> },
+}
+
+/// Looks for pods to evict for a pod that no node suits.
+pub(crate) fn preempt(
+    cluster: &mut Cluster,
+    verdicts: &Verdicts,
+    id: PodId,
+    diagnosis: &Diagnosis,
+    dice: &mut Dice,
+) -> Preemption {
+    let nodes = diagnosis.nodes;
+    let unhelpful = |others: &BTreeMap<String, usize>| {
+        let mut reasons = others.clone();
+        let rest = nodes - others.values().sum::<usize>().min(nodes);
+        if rest > 0 {
+            reasons.insert(NOT_HELPFUL.to_owned(), rest);
+        }
+        Preemption::Nothing(format!("0/{nodes} nodes are available:{}", histogram(&reasons)))
+    };
+    let pod = &cluster.pods[id];
+    let Some(shape) = pod.pending.as_ref().map(|pending| pending.shape) else {
+        return unhelpful(&BTreeMap::new());
+    };
+    if !pod.may_preempt {
+        return Preemption::Ineligible("not eligible due to preemptionPolicy=Never.".to_owned());
+    }
+    if waits_for_victims(cluster, id) {
+        return Preemption::Ineligible(
+            "not eligible due to a terminating pod on the nominated node.".to_owned(),
+        );
+    }
+    if diagnosis.refusal.is_some() || diagnosis.resolvable.is_empty() {
+        return unhelpful(&BTreeMap::new());
+    }
+    let potential = &diagnosis.resolvable;
+    let wanted = (potential.len() * PREEMPTION_CANDIDATE_PERCENTAGE / 100).max(MIN_PREEMPTION_CANDIDATES);
+    let start = dice.below(potential.len());
+    let (before, after) = potential.split_at(start);
+    let mut candidates = Vec::new();
+    let mut failed: BTreeMap<String, usize> = BTreeMap::new();
+    for node in after.iter().chain(before) {
+        match victims_on(cluster, verdicts, id, shape, *node) {
+            Ok(victims) => candidates.push((*node, victims)),
+            Err(reason) => *failed.entry(reason).or_insert(0) += 1,
+        }
+        if candidates.len() >= wanted {
+            break;
+        }
+    }
+    match best(cluster, candidates) {
+        Some((node, victims)) => Preemption::Victims { node, victims },
+        None => unhelpful(&failed),
+    }
+}
+
+/// Whether pods that were preempted for it are still on their way out.
+fn waits_for_victims(cluster: &Cluster, id: PodId) -> bool {
+    let pod = &cluster.pods[id];
+    let Some(node) = pod.nominated else { return false };
+    let leaving = |other: &&PodId| {
+        let other = &cluster.pods[**other];
+        other.preempted && other.priority < pod.priority
+    };
+    cluster.nodes.pods[node.index()].iter().any(|other| leaving(&other))
+}
+
+/// The pods that would have to go from a node, the most important first; or what is in the way even so.
+fn victims_on(
+    cluster: &mut Cluster,
+    verdicts: &Verdicts,
+    id: PodId,
+    shape: ShapeId,
+    node: NodeIx,
+) -> Result<Vec<PodId>, String> {
+    let priority = cluster.pods[id].priority;
+    let lower = |other: &PodId| cluster.pods[*other].priority < priority;
+    let mut lower: Vec<PodId> = cluster.nodes.pods[node.index()].iter().copied().filter(lower).collect();
+    if lower.is_empty() {
+        return Err(NO_VICTIMS.to_owned());
+    }
+    lower.sort_by_key(|other| (Reverse(cluster.pods[*other].priority), cluster.pods[*other].since, *other));
+    let shape = verdicts.shape(shape);
+    let (stamp, epoch) = (cluster.nodes.stamp[node.index()], cluster.epoch);
+    let places: Vec<Place> = lower.iter().map(|other| cluster.pods[*other].place).collect();
+    for other in &lower {
+        cluster.displace(*other);
+    }
+    let mut found = fits(cluster, id, shape, node).map(|()| Vec::new());
+    for (other, place) in lower.iter().zip(places) {
+        cluster.place(*other, place);
+        if let Ok(victims) = &mut found
+            && fits(cluster, id, shape, node).is_err()
+        {
+            cluster.displace(*other);
+            victims.push((*other, place));
+        }
+    }
+    for (other, place) in found.iter().flatten() {
+        cluster.place(*other, *place);
+    }
+    // Everything is as it was, so what was judged before still holds.
+    cluster.nodes.stamp[node.index()] = stamp;
+    cluster.epoch = epoch;
+    found.map(|victims| victims.into_iter().map(|(other, _)| other).collect())
+}
+
+fn fits(cluster: &Cluster, id: PodId, shape: &Shape, node: NodeIx) -> Result<(), String> {
+    let checks = Checks::of(cluster, cluster.pods[id].cohort, cluster.pods[id].peers);
+    let mut reasons = Vec::new();
+    rejections(cluster, id, shape, &checks, node, &mut reasons);
+    match reasons.first() {
+        None => Ok(()),
+        Some(reason) => Err(reason.to_string()),
+    }
+}
+
+/// The node whose victims are the least loss: the lowest highest priority, the lowest sum of priorities, the fewest, the
+/// latest start of the most important ones; then the first.
+fn best(cluster: &Cluster, candidates: Vec<(NodeIx, Vec<PodId>)>) -> Option<(NodeIx, Vec<PodId>)> {
+    let loss = |victims: &[PodId]| -> (i32, i64, usize, Reverse<Time>) {
+        let priorities = || victims.iter().map(|victim| cluster.pods[*victim].priority);
+        let highest = priorities().max().unwrap_or(i32::MIN);
+        // Upstream shifts priorities so that many negative ones do not weigh less than few.
+        let sum = priorities().map(|priority| i64::from(priority) + i64::from(i32::MAX) + 1).sum();
+        let important = victims.iter().filter(|victim| cluster.pods[**victim].priority == highest);
+        let earliest = important.map(|victim| cluster.pods[*victim].since).min().unwrap_or_default();
+        (highest, sum, victims.len(), Reverse(earliest))
+    };
+    candidates.into_iter().min_by_key(|(_, victims)| loss(victims))
+}

@@ -1,0 +1,176 @@
+//! Why a node, or the whole cluster, is no place for a pod: closed, with upstream's wording.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// The plugin that rejects; what wakes a pod again depends on it. The names are upstream's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Plugin {
+    /// Cordoned nodes.
+    NodeUnschedulable,
+    /// Taints.
+    TaintToleration,
+    /// Node selectors and node affinity.
+    NodeAffinity,
+    /// Host ports.
+    NodePorts,
+    /// Resources.
+    NodeResourcesFit,
+    /// Topology spread constraints.
+    PodTopologySpread,
+    /// Affinity and anti-affinity between pods.
+    InterPodAffinity,
+    /// Volumes.
+    VolumeBinding,
+    /// Resource claims.
+    DynamicResources,
+}
+
+impl Plugin {
+    /// All of them, in the order in which they are asked.
+    pub const ALL: &[Plugin] = &[
+        Plugin::NodeUnschedulable,
+        Plugin::TaintToleration,
+        Plugin::NodeAffinity,
+        Plugin::NodePorts,
+        Plugin::NodeResourcesFit,
+        Plugin::VolumeBinding,
+        Plugin::PodTopologySpread,
+        Plugin::InterPodAffinity,
+        Plugin::DynamicResources,
+    ];
+}
+
+/// A set of plugins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Plugins(u16);
+
+impl Plugins {
+    pub(crate) fn insert(&mut self, plugin: Plugin) {
+        self.0 |= 1 << plugin as u8;
+    }
+
+    pub(crate) fn has(self, plugin: Plugin) -> bool {
+        self.0 & (1 << plugin as u8) != 0
+    }
+}
+
+/// Why one node is rejected.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Reason {
+    Unschedulable,
+    Taint,
+    NodeAffinity,
+    NodeAffinityNames,
+    Ports,
+    TooManyPods,
+    Cpu { never: bool },
+    Memory { never: bool },
+    EphemeralStorage { never: bool },
+    Extended { name: Arc<str>, never: bool },
+    Spread,
+    SpreadLabel,
+    Affinity,
+    AntiAffinity,
+    ExistingAntiAffinity,
+}
+
+impl Reason {
+    pub(crate) fn plugin(&self) -> Plugin {
+        match self {
+            Reason::Unschedulable => Plugin::NodeUnschedulable,
+            Reason::Taint => Plugin::TaintToleration,
+            Reason::NodeAffinity | Reason::NodeAffinityNames => Plugin::NodeAffinity,
+            Reason::Ports => Plugin::NodePorts,
+            Reason::TooManyPods
+            | Reason::Cpu { .. }
+            | Reason::Memory { .. }
+            | Reason::EphemeralStorage { .. }
+            | Reason::Extended { .. } => Plugin::NodeResourcesFit,
+            Reason::Spread | Reason::SpreadLabel => Plugin::PodTopologySpread,
+            Reason::Affinity | Reason::AntiAffinity | Reason::ExistingAntiAffinity => {
+                Plugin::InterPodAffinity
+            }
+        }
+    }
+
+    /// Whether evicting pods could not change it (upstream's `UnschedulableAndUnresolvable`).
+    pub(crate) fn is_final(&self) -> bool {
+        match self {
+            Reason::Unschedulable
+            | Reason::Taint
+            | Reason::NodeAffinity
+            | Reason::NodeAffinityNames
+            | Reason::SpreadLabel
+            | Reason::Affinity => true,
+            Reason::Cpu { never }
+            | Reason::Memory { never }
+            | Reason::EphemeralStorage { never }
+            | Reason::Extended { never, .. } => *never,
+            Reason::Ports
+            | Reason::TooManyPods
+            | Reason::Spread
+            | Reason::AntiAffinity
+            | Reason::ExistingAntiAffinity => false,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reason::Unschedulable => "node(s) were unschedulable",
+            Reason::Taint => "node(s) had untolerated taint(s)",
+            Reason::NodeAffinity => "node(s) didn't match Pod's node affinity/selector",
+            Reason::NodeAffinityNames => "node(s) didn't satisfy plugin(s) [NodeAffinity]",
+            Reason::Ports => "node(s) didn't have free ports for the requested pod ports",
+            Reason::TooManyPods => "Too many pods",
+            Reason::Cpu { .. } => "Insufficient cpu",
+            Reason::Memory { .. } => "Insufficient memory",
+            Reason::EphemeralStorage { .. } => "Insufficient ephemeral-storage",
+            Reason::Extended { name, .. } => return write!(f, "Insufficient {name}"),
+            Reason::Spread => "node(s) didn't match pod topology spread constraints",
+            Reason::SpreadLabel => {
+                "node(s) didn't match pod topology spread constraints (missing required label)"
+            }
+            Reason::Affinity => "node(s) didn't match pod affinity rules",
+            Reason::AntiAffinity => "node(s) didn't match pod anti-affinity rules",
+            Reason::ExistingAntiAffinity => "node(s) didn't satisfy existing pods anti-affinity rules",
+        })
+    }
+}
+
+/// Why a pod is rejected before any node is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// Its required node affinity names nodes, but no node can have all the names of any term.
+    AffinityConflict,
+    /// Its volumes take part in placement: a claim, an ephemeral volume, or an in-tree disk.
+    Volumes,
+    /// It has resource claims.
+    ResourceClaims,
+}
+
+impl Refusal {
+    /// The plugin that speaks for it.
+    pub fn plugin(self) -> Plugin {
+        match self {
+            Refusal::AffinityConflict => Plugin::NodeAffinity,
+            Refusal::Volumes => Plugin::VolumeBinding,
+            Refusal::ResourceClaims => Plugin::DynamicResources,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Refusal::AffinityConflict => "pod affinity terms conflict",
+            Refusal::Volumes => {
+                "pod has volumes that decide where it can run, which this scheduler cannot place yet"
+            }
+            Refusal::ResourceClaims => "pod has resource claims, which this scheduler cannot allocate yet",
+        })
+    }
+}

@@ -1,0 +1,242 @@
+//! The scheduler itself: takes events in, keeps the state, and runs attempts.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use api_meta::labels::Selector;
+use base::time::Time;
+
+use crate::cluster::Cluster;
+use crate::cluster::node::NodeIx;
+use crate::cluster::pod::{Place, PodId};
+use crate::cycle::{Cycle, Outcome};
+use crate::diagnosis::Diagnosis;
+use crate::event::{Action, Event, Failure, FailureReason, Nomination, Outputs};
+use crate::preemption::{self, Preemption};
+use crate::queue::hints::Change;
+use crate::queue::{Lane, Queue};
+use crate::reason::{Plugin, Plugins};
+use crate::selectors::{Owner, Selectors};
+use crate::verdicts::Verdicts;
+
+/// How a scheduler is set up.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The values of `spec.schedulerName` that are its own.
+    pub scheduler_names: BTreeSet<String>,
+    /// Look for feasible nodes until this share of all nodes has been found; 0 adapts to the size of the cluster.
+    pub percentage_of_nodes_to_score: usize,
+    /// Where chance starts from.
+    pub seed: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            scheduler_names: BTreeSet::from(["default-scheduler".to_owned()]),
+            percentage_of_nodes_to_score: 0,
+            seed: 0,
+        }
+    }
+}
+
+/// The scheduler's state.
+pub struct Scheduler {
+    pub(crate) names: BTreeSet<String>,
+    pub(crate) cluster: Cluster,
+    pub(crate) verdicts: Verdicts,
+    pub(crate) selectors: Selectors,
+    pub(crate) queue: Queue,
+    pub(crate) by_uid: HashMap<Arc<str>, PodId>,
+    cycle: Cycle,
+    pub(crate) actions: Vec<Action>,
+}
+
+impl Scheduler {
+    /// A scheduler that knows of nothing yet.
+    pub fn new(config: Config) -> Scheduler {
+        Scheduler {
+            names: config.scheduler_names,
+            cluster: Cluster::default(),
+            verdicts: Verdicts::default(),
+            selectors: Selectors::default(),
+            queue: Queue::default(),
+            by_uid: HashMap::new(),
+            cycle: Cycle::new(config.percentage_of_nodes_to_score, config.seed),
+            actions: Vec::new(),
+        }
+    }
+
+    /// Takes in what happened, or goes on with what is ready.
+    pub fn step(&mut self, event: Event<'_>, now: Time) -> Outputs {
+        match event {
+            Event::Node(node) => self.on_node(node, now),
+            Event::NodeGone(name) => self.on_node_gone(name, now),
+            Event::Pod(pod) => self.on_pod(pod, now),
+            Event::PodGone(uid) => self.on_pod_gone(uid, now),
+            Event::Namespace(namespace) => {
+                self.cluster.set_namespace(&namespace.metadata.name, Some(&namespace.metadata.labels));
+            }
+            Event::NamespaceGone(name) => self.cluster.set_namespace(name, None),
+            Event::BindDone { uid, result } => self.on_bind_done(uid, result, now),
+            Event::Run { attempts } => self.run(attempts, now),
+            selectors => self.on_selector(selectors),
+        }
+        Outputs {
+            actions: std::mem::take(&mut self.actions),
+            ready: self.queue.ready(),
+            wake_at: self.queue.wake_at(),
+        }
+    }
+
+    fn on_selector(&mut self, event: Event<'_>) {
+        let selectors = &mut self.selectors;
+        match event {
+            Event::Service(service) => {
+                let selector = Some(&service.spec.selector).filter(|selector| !selector.is_empty());
+                selectors.set_service(&service.metadata.namespace, &service.metadata.name, selector);
+            }
+            Event::ServiceGone { namespace, name } => selectors.set_service(namespace, name, None),
+            Event::ReplicationController(controller) => {
+                let (meta, selector) =
+                    (&controller.metadata, Selector::from_labels(&controller.spec.selector));
+                let owner = Owner::new(crate::OwnerKind::ReplicationController, &meta.name);
+                selectors.set_owner(&meta.namespace, owner, Some(&selector));
+            }
+            Event::ReplicaSet(set) => {
+                let (meta, selector) = (&set.metadata, Selector::from_api(set.spec.selector.as_deref()).ok());
+                let owner = Owner::new(crate::OwnerKind::ReplicaSet, &meta.name);
+                selectors.set_owner(&meta.namespace, owner, selector.as_ref());
+            }
+            Event::StatefulSet(set) => {
+                let (meta, selector) = (&set.metadata, Selector::from_api(set.spec.selector.as_deref()).ok());
+                let owner = Owner::new(crate::OwnerKind::StatefulSet, &meta.name);
+                selectors.set_owner(&meta.namespace, owner, selector.as_ref());
+            }
+            Event::OwnerGone { kind, namespace, name } => {
+                selectors.set_owner(namespace, Owner::new(kind, name), None);
+            }
+            _ => {}
+        }
+    }
+
+    fn run(&mut self, attempts: usize, now: Time) {
+        for id in self.queue.due(now) {
+            let pod = &mut self.cluster.pods[id];
+            self.queue.leave(id, pod);
+            self.queue.resume(id, pod, now);
+        }
+        for _ in 0..attempts {
+            let Some(id) = self.queue.pop() else { break };
+            if let Some(pending) = &mut self.cluster.pods[id].pending {
+                pending.ticket.lane = Lane::None;
+                self.attempt(id, now);
+            }
+        }
+    }
+
+    fn attempt(&mut self, id: PodId, now: Time) {
+        self.renew_default_spread(id);
+        let Some(shape) = self.cluster.pods[id].pending.as_ref().map(|pending| pending.shape) else { return };
+        match self.cycle.attempt(&mut self.cluster, &mut self.verdicts, id, shape) {
+            Outcome::Node(node) => self.assume(id, node),
+            Outcome::NoNodes => {
+                let message = "no nodes available to schedule pods".to_owned();
+                self.fail(id, FailureReason::Unschedulable, message, Plugins::default(), Nomination::Clear);
+                self.queue.retry(id, &mut self.cluster.pods[id], now);
+            }
+            Outcome::Unfit(diagnosis) => self.reject(id, &diagnosis, now),
+        }
+    }
+
+    fn assume(&mut self, id: PodId, node: NodeIx) {
+        self.cluster.nominate(id, None);
+        self.cluster.place(id, Place::Assumed(node));
+        let pod = self.cluster.pods[id].of.clone();
+        self.actions.push(Action::Bind { pod, node: self.cluster.nodes.name[node.index()].clone() });
+    }
+
+    fn reject(&mut self, id: PodId, diagnosis: &Diagnosis, now: Time) {
+        let preemption =
+            preemption::preempt(&mut self.cluster, &self.verdicts, id, diagnosis, &mut self.cycle.dice);
+        let (says, nomination) = match preemption {
+            Preemption::Ineligible(says) => (says, Nomination::Keep),
+            Preemption::Nothing(says) => {
+                self.cluster.nominate(id, None);
+                (says, Nomination::Clear)
+            }
+            Preemption::Victims { node, victims } => {
+                self.cluster.nominate(id, Some(node));
+                let name = self.cluster.nodes.name[node.index()].clone();
+                let victims =
+                    victims.into_iter().map(|victim| self.cluster.pods[victim].of.clone()).collect();
+                let preemptor = self.cluster.pods[id].of.clone();
+                self.actions.push(Action::Preempt { preemptor, node: name.clone(), victims });
+                (String::new(), Nomination::Node(name))
+            }
+        };
+        let message = diagnosis.message(&says);
+        self.fail(id, FailureReason::Unschedulable, message, diagnosis.rejectors, nomination);
+        self.queue.park(id, &mut self.cluster.pods[id], diagnosis.rejectors, now);
+    }
+
+    fn fail(
+        &mut self,
+        id: PodId,
+        reason: FailureReason,
+        message: String,
+        plugins: Plugins,
+        nomination: Nomination,
+    ) {
+        let pod = self.cluster.pods[id].of.clone();
+        let plugins = Plugin::ALL.iter().copied().filter(|plugin| plugins.has(*plugin)).collect();
+        self.actions.push(Action::Failed(Failure { pod, reason, message, plugins, nomination }));
+    }
+
+    fn on_bind_done(&mut self, uid: &str, result: Result<(), &str>, now: Time) {
+        let Some(&id) = self.by_uid.get(uid) else { return };
+        let pod = &mut self.cluster.pods[id];
+        match (result, pod.place) {
+            (Ok(()), place) => {
+                if let Some(node) = place.node() {
+                    let (pod, node) = (pod.of.clone(), self.cluster.nodes.name[node.index()].clone());
+                    self.actions.push(Action::Scheduled { pod, node });
+                }
+            }
+            (Err(error), Place::Assumed(_)) => {
+                self.cluster.displace(id);
+                let message = format!("running Bind plugin \"DefaultBinder\": {error}");
+                self.fail(id, FailureReason::SchedulerError, message, Plugins::default(), Nomination::Clear);
+                self.queue.retry(id, &mut self.cluster.pods[id], now);
+                self.wake_for_gone(id, now);
+            }
+            // It was seen bound after all: the answer got lost, not the binding.
+            (Err(_), _) => {}
+        }
+    }
+
+    /// Lets parked pods be tried again that a change may help.
+    pub(crate) fn wake(&mut self, change: &Change<'_>, now: Time) {
+        let (cluster, verdicts) = (&self.cluster, &self.verdicts);
+        let namespace = |name: &str| cluster.namespace(name);
+        let helped: Vec<PodId> = self
+            .queue
+            .groups()
+            .filter(|group| {
+                let wants = crate::queue::hints::Wants {
+                    shape: verdicts.shape(group.shape),
+                    cohort: &cluster.cohorts[group.cohort].key,
+                    peers: group.peers.map(|peers| &*cluster.peers[peers].key),
+                    namespace: &namespace,
+                };
+                crate::queue::hints::may_help(change, group.rejectors, &wants)
+            })
+            .flat_map(|group| self.queue.of_group(group))
+            .collect();
+        for id in helped {
+            let pod = &mut self.cluster.pods[id];
+            self.queue.leave(id, pod);
+            self.queue.resume(id, pod, now);
+        }
+    }
+}

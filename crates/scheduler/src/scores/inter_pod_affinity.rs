@@ -1,0 +1,25 @@
+//! Nodes in domains with pods that the pod prefers, or that prefer it, are better; the raw value is the sum of weights.
+
+use super::MAX;
+
+/// How much an existing pod's required affinity to the pod weighs (upstream's `hardPodAffinityWeight`).
+pub(crate) const HARD_AFFINITY_WEIGHT: i32 = 1;
+
+/// The score of a raw value between the smallest and the largest of the feasible nodes.
+pub(crate) fn normalized(raw: i64, least: i64, most: i64) -> i64 {
+    if most <= least {
+        return 0;
+    }
+    (MAX as f64 * ((raw - least) as f64 / (most - least) as f64)) as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_span_the_whole_range() {
+        assert_eq!([-5, 0, 5].map(|raw| normalized(raw, -5, 5)), [0, 50, 100]);
+        assert_eq!(normalized(3, 3, 3), 0);
+    }
+}

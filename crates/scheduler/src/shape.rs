@@ -1,0 +1,68 @@
+//! A shape: all that a pod demands of a node itself, whatever other pods there are. Pods of one shape share verdicts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use api_types::core::v1::{Pod, Volume};
+
+use crate::demand::Demand;
+use crate::filters::node_affinity::{Preferred, Required};
+use crate::filters::node_ports::HostPort;
+use crate::filters::taint_toleration::Toleration;
+use crate::reason::Refusal;
+use crate::scores::image_locality;
+
+/// What a pod demands of a node; equal for all pods of a shape.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Shape {
+    pub(crate) demand: Arc<Demand>,
+    pub(crate) required: Required,
+    pub(crate) preferred: Preferred,
+    pub(crate) tolerations: Vec<Toleration>,
+    pub(crate) ports: Vec<HostPort>,
+    /// Normalised names of the images, one entry for each use.
+    pub(crate) images: Vec<String>,
+    /// Why no node at all can be found, if that is known beforehand.
+    pub(crate) refusal: Option<Refusal>,
+}
+
+impl Shape {
+    /// What `pod` demands.
+    pub(crate) fn of(pod: &Pod) -> Shape {
+        let required = Required::of(&pod.spec);
+        let refusal = refusal(pod, &required);
+        Shape {
+            demand: Arc::new(Demand::wished(pod)),
+            preferred: Preferred::of(&pod.spec),
+            tolerations: pod.spec.tolerations.iter().map(Toleration::of).collect(),
+            ports: HostPort::of_pod(pod),
+            images: image_locality::images(pod),
+            required,
+            refusal,
+        }
+    }
+}
+
+fn refusal(pod: &Pod, required: &Required) -> Option<Refusal> {
+    if required.node_names().is_some_and(|names| names.is_empty()) {
+        return Some(Refusal::AffinityConflict);
+    }
+    if pod.spec.volumes.iter().any(takes_part_in_placement) {
+        return Some(Refusal::Volumes);
+    }
+    (!pod.spec.resource_claims.is_empty()).then_some(Refusal::ResourceClaims)
+}
+
+/// Claims bring the volume's own placement and limits; in-tree disks may not be attached twice.
+fn takes_part_in_placement(volume: &Volume) -> bool {
+    let source = &volume.volume_source;
+    source.persistent_volume_claim.is_some()
+        || source.ephemeral.is_some()
+        || source.gce_persistent_disk.is_some()
+        || source.aws_elastic_block_store.is_some()
+        || source.iscsi.is_some()
+        || source.rbd.is_some()
+}
+
+/// Labels by key, as objects have them.
+pub(crate) type Labels = BTreeMap<String, String>;

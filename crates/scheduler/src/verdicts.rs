@@ -1,0 +1,220 @@
+//! What each shape of pod gets of each node, remembered until the node changes.
+//!
+//! A verdict holds which of the node's own filters rejects the shape, and the scores that no other node takes part in. A
+//! binding changes one node's stamp, so the next pod of the shape has one node judged again and reads the others.
+//! The shapes used last are remembered, as many as [`crate::limits`] allow.
+
+use crate::arena::{Interned, SharedId};
+use crate::cluster::Cluster;
+use crate::cluster::node::NodeIx;
+use crate::filters::{node_ports, node_unschedulable, taint_toleration};
+use crate::limits::{MAX_REMEMBERED_SHAPES, MIN_REMEMBERED_SHAPES, REMEMBERED_BYTES};
+use crate::reason::Reason;
+use crate::scores::{balanced_allocation, least_allocated, weight};
+use crate::shape::Shape;
+
+/// The place of a shape.
+pub(crate) type ShapeId = SharedId<Shape, Memory>;
+
+/// Where a shape's verdicts are, if they are remembered.
+#[derive(Default)]
+pub(crate) struct Memory(Option<usize>);
+
+/// The first of the node's own filters that rejects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Verdict {
+    #[default]
+    Fits,
+    Unschedulable,
+    Taint,
+    NodeAffinity,
+    Ports,
+    Resources,
+}
+
+/// What a shape gets of one node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Cell {
+    stamp: u32,
+    /// Raw, as is the next.
+    pub(crate) affinity: i32,
+    pub(crate) taints: u16,
+    /// Least allocated and balanced allocation, weighted.
+    pub(crate) resources: u8,
+    pub(crate) verdict: Verdict,
+}
+
+/// What a shape gets of all nodes.
+struct Sheet {
+    shape: ShapeId,
+    used: u64,
+    cells: Vec<Cell>,
+    images: Vec<u8>,
+    images_of: (u64, usize),
+}
+
+/// All shapes in use, and the sheets of those used last.
+#[derive(Default)]
+pub(crate) struct Verdicts {
+    shapes: Interned<Shape, Memory>,
+    sheets: Vec<Sheet>,
+    clock: u64,
+}
+
+/// A sheet that is up to date as far as it is asked.
+pub(crate) struct Judge<'a> {
+    shape: &'a Shape,
+    cells: &'a mut Vec<Cell>,
+    pub(crate) images: &'a [u8],
+}
+
+impl Verdicts {
+    pub(crate) fn acquire(&mut self, shape: Shape) -> ShapeId {
+        match self.shapes.acquire(&shape) {
+            Some(id) => id,
+            None => self.shapes.insert(shape, Memory::default()),
+        }
+    }
+
+    pub(crate) fn release(&mut self, id: ShapeId) {
+        self.shapes.release(id);
+    }
+
+    pub(crate) fn shape(&self, id: ShapeId) -> &Shape {
+        &self.shapes[id].key
+    }
+
+    /// The judge of a shape.
+    pub(crate) fn judge(&mut self, id: ShapeId, cluster: &Cluster) -> Judge<'_> {
+        self.clock += 1;
+        let at = match self.shapes[id].item.0 {
+            Some(at) => at,
+            None => self.open_sheet(id, cluster.nodes.slots()),
+        };
+        let shape = &self.shapes[id].key;
+        let sheet = &mut self.sheets[at];
+        sheet.used = self.clock;
+        if sheet.cells.len() < cluster.nodes.slots() {
+            sheet.cells.resize(cluster.nodes.slots(), Cell::default());
+        }
+        let images_of = (cluster.images.state_of(&shape.images), cluster.order.len());
+        if images_of.0 == 0 {
+            sheet.images.clear();
+        } else if images_of != sheet.images_of || sheet.images.len() < cluster.nodes.slots() {
+            cluster.image_scores(&shape.images, &mut sheet.images);
+        }
+        sheet.images_of = images_of;
+        Judge { shape, cells: &mut sheet.cells, images: &sheet.images }
+    }
+
+    fn open_sheet(&mut self, id: ShapeId, slots: usize) -> usize {
+        let affordable = REMEMBERED_BYTES / (slots.max(1) * size_of::<Cell>());
+        let most = affordable.clamp(MIN_REMEMBERED_SHAPES, MAX_REMEMBERED_SHAPES);
+        self.shapes.retain(id);
+        if self.sheets.len() < most {
+            let at = self.sheets.len();
+            self.sheets.push(Sheet {
+                shape: id,
+                used: 0,
+                cells: Vec::new(),
+                images: Vec::new(),
+                images_of: (0, 0),
+            });
+            self.shapes[id].item.0 = Some(at);
+            return at;
+        }
+        let oldest = (0..self.sheets.len()).min_by_key(|at| self.sheets[*at].used).unwrap_or(0);
+        let sheet = &mut self.sheets[oldest];
+        let before = std::mem::replace(&mut sheet.shape, id);
+        sheet.cells.fill(Cell::default());
+        sheet.images_of = (0, 0);
+        self.shapes[before].item.0 = None;
+        self.shapes.release(before);
+        self.shapes[id].item.0 = Some(oldest);
+        oldest
+    }
+}
+
+impl<'a> Judge<'a> {
+    pub(crate) fn shape(&self) -> &'a Shape {
+        self.shape
+    }
+
+    /// What the shape gets of a node.
+    #[inline]
+    pub(crate) fn cell(&mut self, cluster: &Cluster, node: NodeIx) -> Cell {
+        let cell = self.cells[node.index()];
+        if cell.stamp == cluster.nodes.stamp[node.index()] {
+            return cell;
+        }
+        let cell = judge(self.shape, cluster, node);
+        self.cells[node.index()] = cell;
+        cell
+    }
+
+    /// What the shape got of a node that has just been asked about.
+    #[inline]
+    pub(crate) fn known(&self, node: NodeIx) -> Cell {
+        self.cells[node.index()]
+    }
+}
+
+/// What a shape gets of a node, freshly judged.
+pub(crate) fn judge(shape: &Shape, cluster: &Cluster, node: NodeIx) -> Cell {
+    let (nodes, at) = (&cluster.nodes, node.index());
+    let facts = &nodes.facts[at];
+    let verdict = if !node_unschedulable::admits(facts, &shape.tolerations) {
+        Verdict::Unschedulable
+    } else if !taint_toleration::admits(&facts.taints, &shape.tolerations) {
+        Verdict::Taint
+    } else if !shape.required.matches(&nodes.name[at], &facts.labels) {
+        Verdict::NodeAffinity
+    } else if !shape.ports.is_empty() && !node_ports::fits(&shape.ports, nodes.ports[at].keys()) {
+        Verdict::Ports
+    } else if !nodes.room(node).fits(&shape.demand) {
+        Verdict::Resources
+    } else {
+        Verdict::Fits
+    };
+    let mut cell = Cell { stamp: nodes.stamp[at], verdict, ..Cell::default() };
+    if verdict == Verdict::Fits {
+        let affinity = shape.preferred.weight(&nodes.name[at], &facts.labels);
+        cell.affinity = affinity.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32;
+        cell.taints = crate::scores::taint_toleration::raw(&facts.taints, &shape.tolerations) as u16;
+        cell.resources = resources(shape, cluster, at) as u8;
+    }
+    cell
+}
+
+fn resources(shape: &Shape, cluster: &Cluster, at: usize) -> i64 {
+    let (nodes, demand) = (&cluster.nodes, &shape.demand);
+    let allocatable = [nodes.allocatable[at].cpu_milli, nodes.allocatable[at].memory_bytes];
+    let scored =
+        [nodes.scored[at][0] + demand.scored_cpu_milli, nodes.scored[at][1] + demand.scored_memory_bytes];
+    let mut score = weight::LEAST_ALLOCATED * least_allocated::score(scored, allocatable);
+    if !demand.is_best_effort() {
+        let without = [nodes.requested[at].cpu_milli, nodes.requested[at].memory_bytes];
+        let with = [without[0] + demand.amounts.cpu_milli, without[1] + demand.amounts.memory_bytes];
+        score += weight::BALANCED_ALLOCATION * balanced_allocation::score(with, without, allocatable);
+    }
+    score
+}
+
+/// The reasons behind a verdict.
+pub(crate) fn reasons(
+    verdict: Verdict,
+    shape: &Shape,
+    cluster: &Cluster,
+    node: NodeIx,
+    reasons: &mut Vec<Reason>,
+) {
+    match verdict {
+        Verdict::Fits => {}
+        Verdict::Unschedulable => reasons.push(Reason::Unschedulable),
+        Verdict::Taint => reasons.push(Reason::Taint),
+        Verdict::NodeAffinity => reasons.push(Reason::NodeAffinity),
+        Verdict::Ports => reasons.push(Reason::Ports),
+        Verdict::Resources => cluster.nodes.room(node).lacks(&shape.demand, reasons),
+    }
+}
