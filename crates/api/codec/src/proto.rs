@@ -5,6 +5,8 @@ mod encode;
 mod read;
 mod write;
 
+use std::sync::Arc;
+
 use api_record::Record;
 use api_types::GroupVersionKind;
 
@@ -64,11 +66,25 @@ pub fn decode(message: &[u8], record: &mut dyn Record) -> Result<(), DecodeError
 
 /// A record as a document of its own.
 pub fn encode(record: &dyn Record, kind: &GroupVersionKind<'_>) -> Vec<u8> {
+    document(kind, |writer| encode::record(record, writer))
+}
+
+/// A list as a document of its own: the metadata of the list, then its items.
+pub fn encode_list(meta: &dyn Record, items: &[Arc<dyn Record>], kind: &GroupVersionKind<'_>) -> Vec<u8> {
+    document(kind, |writer| {
+        for item in items.iter().rev() {
+            writer.message(2, |writer| encode::record(&**item, writer));
+        }
+        writer.message(1, |writer| encode::record(meta, writer));
+    })
+}
+
+fn document(kind: &GroupVersionKind<'_>, body: impl FnOnce(&mut Writer)) -> Vec<u8> {
     let mut writer = Writer::default();
     // What upstream calls contentType and contentEncoding, both always empty.
     writer.bytes(4, &[]);
     writer.bytes(3, &[]);
-    writer.message(2, |writer| encode::record(record, writer));
+    writer.message(2, body);
     writer.message(1, |writer| {
         writer.bytes(2, kind.kind.as_bytes());
         writer.bytes(1, kind.api_version().as_bytes());

@@ -21,7 +21,12 @@ pub fn to_json(yaml: &[u8], limits: Limits) -> Result<Vec<u8>, DecodeError> {
 pub fn encode(record: &dyn Record, kind: Option<&GroupVersionKind<'_>>) -> String {
     let mut text = Vec::new();
     json::encode(record, kind, &mut text);
-    let tree: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+    from_json(&text)
+}
+
+/// Well-formed JSON as a YAML document.
+pub fn from_json(json: &[u8]) -> String {
+    let tree: serde_json::Value = serde_json::from_slice(json).unwrap_or_default();
     serde_saphyr::to_string(&sorted(tree)).unwrap_or_default()
 }
 

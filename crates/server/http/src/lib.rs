@@ -1,1 +1,30 @@
-//! Placeholder.
+//! The API over HTTP: connections, who is on them, what is asked in which form, and the answer in the form that was asked for.
+//!
+//! Layer: above the pipeline, a shell. Entry points: [`Server`], [`Identify`].
+//!
+//! Invariants: no request reaches the pipeline without a caller; a path that is not served is 404 only for those who may know; bodies,
+//! headers and connections are bounded by [`limits`]; the same object has the same bytes as upstream's answer.
+//! State: connections. Failure: a connection that breaks ends its own requests; everything else is a Status.
+//! Upstream: `k8s.io/apiserver/pkg/{server,endpoints}` (request info, negotiation, handlers, discovery, tables, watch frames).
+//! How to test: `cargo test -p server-http`.
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "a shell: it owns the sockets")]
+
+mod body;
+mod connection;
+mod discovery;
+mod encode;
+mod handler;
+mod health;
+mod identity;
+pub mod limits;
+mod negotiate;
+mod options;
+mod path;
+mod resource;
+mod table;
+mod watch;
+
+pub use connection::Server;
+pub use handler::{Documents, Handler};
+pub use identity::{Identify, Peer};
+pub use path::{Info, Place};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use api_meta::{fields, labels};
 use client::{
     Answer, Api, BoxFuture, Caller, Feed, RawView, Request, Resource, Revision, Scope, Status, Target,
 };
@@ -69,6 +70,18 @@ impl Local {
     pub fn shared_view(&self, scope: Scope) -> RawView {
         let direct: Arc<dyn Api> = Arc::new(self.direct.clone());
         self.views.open(direct, scope, self.direct.clock())
+    }
+
+    /// Whether a caller may watch.
+    pub fn check_watch(
+        &self,
+        who: &Caller,
+        target: &Target,
+        labels: &labels::Selector,
+        fields: &fields::Selector,
+    ) -> Result<(), Status> {
+        let selectors = Selectors::parse(&labels.to_string(), &fields.to_string());
+        self.policy.check(who, "watch", target, &selectors)
     }
 
     fn check_scope(&self, who: &Caller, verb: &str, scope: &Scope) -> Result<(), Status> {

@@ -1,0 +1,116 @@
+//! Reading what comes with a request.
+
+use api_codec::limits::Limits;
+use api_codec::{Strictness, json, proto, yaml};
+use api_meta::Status;
+use api_record::Record;
+use api_types::GroupVersionKind;
+use bytes::Bytes;
+use client::FieldValidation;
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Incoming;
+
+use crate::limits::BODY_BYTES;
+use crate::negotiate::{Codec, MEDIA_TYPES};
+
+/// The whole body.
+pub(crate) async fn read(body: Incoming) -> Result<Bytes, Status> {
+    match Limited::new(body, BODY_BYTES).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            Err(Status::request_entity_too_large(format!("limit is {BODY_BYTES}")))
+        }
+        Err(error) => Err(Status::bad_request(format!("the body could not be read: {error}"))),
+    }
+}
+
+/// An object that was sent, and what strict decoding has to say of it.
+pub(crate) struct Sent {
+    pub(crate) object: Box<dyn Record>,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Decodes an object of `wanted`'s kind, or of a kind that `also` knows (a subresource's).
+pub(crate) fn decode(
+    headers: &HeaderMap,
+    bytes: &Bytes,
+    wanted: GroupVersionKind<'_>,
+    validation: FieldValidation,
+) -> Result<Sent, Status> {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let codec = if content_type.is_empty() { Some(Codec::Json) } else { Codec::of(content_type) };
+    let codec = codec.ok_or_else(|| Status::unsupported_media_type(&MEDIA_TYPES))?;
+    let mut strict = Strictness::default();
+    let kind = api_types::object_type(wanted.group, wanted.version, wanted.kind)
+        .ok_or_else(|| Status::internal_error(format!("no type for {}", wanted.kind)))?;
+    let mut object = (kind.new)();
+    let unreadable = |error: &dyn std::fmt::Display| {
+        let GroupVersionKind { kind, version, .. } = wanted;
+        Status::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {error}"))
+    };
+    match codec {
+        Codec::Proto => {
+            let envelope = proto::open(bytes, Limits::REQUEST).map_err(|error| unreadable(&error))?;
+            check_kind(wanted, &envelope.type_meta)?;
+            proto::decode(envelope.raw, &mut *object).map_err(|error| unreadable(&error))?;
+        }
+        Codec::Json | Codec::Yaml => {
+            let converted;
+            let text: &[u8] = if codec == Codec::Yaml {
+                converted = yaml::to_json(bytes, Limits::REQUEST).map_err(|error| unreadable(&error))?;
+                &converted
+            } else {
+                bytes
+            };
+            let meta = json::type_meta(text, Limits::REQUEST).map_err(|error| {
+                Status::bad_request(format!("couldn't get version/kind; json parse error: {error}"))
+            })?;
+            check_kind(wanted, &meta)?;
+            json::decode(text, &mut *object, Some(&mut strict), Limits::REQUEST)
+                .map_err(|error| unreadable(&error))?;
+        }
+    }
+    let found = strict.errors().to_vec();
+    match validation {
+        FieldValidation::Strict if !found.is_empty() => {
+            Err(unreadable(&format!("strict decoding error: {}", found.join(", "))))
+        }
+        FieldValidation::Ignore => Ok(Sent { object, warnings: Vec::new() }),
+        _ => Ok(Sent { object, warnings: found }),
+    }
+}
+
+/// A document may leave out what the path says already, but not contradict it.
+fn check_kind(wanted: GroupVersionKind<'_>, found: &json::TypeMeta) -> Result<(), Status> {
+    let api_version = wanted.api_version();
+    let same = (found.kind.is_empty() || found.kind == wanted.kind)
+        && (found.api_version.is_empty() || found.api_version == api_version);
+    if same {
+        return Ok(());
+    }
+    Err(Status::bad_request(format!(
+        "the API version in the data ({}) does not match the expected API version ({api_version}), or its kind ({}) is not {}",
+        found.api_version, found.kind, wanted.kind
+    )))
+}
+
+/// Decodes options, which clients send in the version of the resource that they are for.
+pub(crate) fn decode_options(
+    headers: &HeaderMap,
+    bytes: &Bytes,
+    kind: GroupVersionKind<'_>,
+) -> Result<Box<dyn Record>, Status> {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let object_type = api_types::object_type(kind.group, kind.version, kind.kind);
+    let mut object = (object_type.ok_or_else(|| Status::internal_error("no such options"))?.new)();
+    let unreadable = |error: &dyn std::fmt::Display| Status::bad_request(format!("{}: {error}", kind.kind));
+    if Codec::of(content_type) == Some(Codec::Proto) {
+        let envelope = proto::open(bytes, Limits::REQUEST).map_err(|error| unreadable(&error))?;
+        proto::decode(envelope.raw, &mut *object).map_err(|error| unreadable(&error))?;
+    } else {
+        json::decode(bytes, &mut *object, None, Limits::REQUEST).map_err(|error| unreadable(&error))?;
+    }
+    Ok(object)
+}

@@ -1,0 +1,217 @@
+//! One request: who sends it, what it asks for, and who answers.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use api_meta::Status;
+use api_record::Record;
+use api_types::GroupVersionKind;
+use base::time::Clock;
+use bytes::Bytes;
+use client::Caller;
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use server_authz::Attributes;
+use server_local::{Local, forbidden};
+
+use crate::health::Health;
+use crate::identity::{Identify, Peer};
+use crate::negotiate::{self, Codec, Form};
+use crate::options::Query;
+use crate::path::{self, Info, Place};
+use crate::{discovery, encode, resource};
+
+/// An answer's body.
+pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+/// Documents that are served as they are, by path: the version, OpenAPI, keys.
+#[derive(Clone, Debug, Default)]
+pub struct Documents {
+    /// Content type and bytes of each path.
+    pub by_path: BTreeMap<String, (String, Bytes)>,
+}
+
+/// Answers requests.
+pub struct Handler {
+    pub(crate) local: Local,
+    pub(crate) clock: Arc<dyn Clock>,
+    identify: Arc<dyn Identify>,
+    documents: Documents,
+    health: Health,
+    address: String,
+}
+
+impl Handler {
+    /// A handler in front of a pipeline; `address` is what discovery tells clients to connect to.
+    pub fn new(
+        local: Local,
+        clock: Arc<dyn Clock>,
+        identify: Arc<dyn Identify>,
+        documents: Documents,
+        address: String,
+    ) -> Handler {
+        Handler { local, clock, identify, documents, health: Health::default(), address }
+    }
+
+    /// Says whether the server may be used.
+    pub fn set_ready(&self, ready: bool) {
+        self.health.set_ready(ready);
+    }
+
+    /// Answers a request.
+    pub(crate) async fn handle(
+        self: Arc<Self>,
+        peer: Arc<Peer>,
+        request: Request<Incoming>,
+    ) -> Response<Body> {
+        let query = Query::parse(request.uri().query().unwrap_or_default());
+        let watch = query.flag("watch");
+        let info = path::parse(request.method(), request.uri().path(), watch);
+        let form = negotiate::form(request.headers(), info.verb == "watch");
+        let codec = form.as_ref().map_or(Codec::Json, |form| form.codec);
+        match self.answer(&peer, request, &info, &query, form).await {
+            Ok(response) => response,
+            Err(status) => failure(codec, status),
+        }
+    }
+
+    async fn answer(
+        &self,
+        peer: &Peer,
+        request: Request<Incoming>,
+        info: &Info,
+        query: &Query,
+        form: Result<Form, Status>,
+    ) -> Result<Response<Body>, Status> {
+        let path = request.uri().path();
+        let caller = self.identify.identify(peer, request.headers(), path);
+        let caller = caller.ok_or_else(|| Status::unauthorized("Unauthorized"))?;
+        match &info.place {
+            Place::Path(path) => {
+                self.check_path(&caller, info.verb, path)?;
+                self.path(&request, path, query)
+            }
+            Place::Resource { target, rest } => {
+                let mut form = form?;
+                form.pretty = query.flag("pretty");
+                let asked = resource::Asked { caller: &caller, verb: info.verb, target, rest, query, form };
+                resource::answer(self, asked, request).await
+            }
+        }
+    }
+
+    fn check_path(&self, caller: &Caller, verb: &str, path: &str) -> Result<(), Status> {
+        let attributes = Attributes { extra: &caller.extra, ..Attributes::of(&caller.name, &caller.groups) };
+        let attributes = attributes.at(verb, path);
+        let decision = self.local.policy().decide(&attributes);
+        if decision.is_allowed() { Ok(()) } else { Err(forbidden(&attributes, decision.reason())) }
+    }
+
+    fn path(&self, request: &Request<Incoming>, path: &str, query: &Query) -> Result<Response<Body>, Status> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return Err(Status::failure(
+                405,
+                "MethodNotAllowed",
+                "the server does not allow this method on the requested resource",
+                None,
+            ));
+        }
+        if let Some(report) = self.health.report(path, query.flag("verbose")) {
+            return Ok(text(report.code, report.text));
+        }
+        if let Some((content_type, bytes)) = self.documents.by_path.get(path) {
+            return Ok(bytes_answer(200, content_type, bytes.clone()));
+        }
+        if path == "/metrics" {
+            return Ok(text(200, String::new()));
+        }
+        self.discovery(request, path)
+    }
+
+    fn discovery(&self, request: &Request<Incoming>, path: &str) -> Result<Response<Body>, Status> {
+        let accept = request.headers().get(http::header::ACCEPT).and_then(|value| value.to_str().ok());
+        let aggregated = accept.is_some_and(|accept| {
+            accept.contains("as=APIGroupDiscoveryList") && accept.contains("v=v2;") | accept.contains("v=v2,")
+                || accept.ends_with("as=APIGroupDiscoveryList")
+        });
+        let codec = negotiate::form(request.headers(), false).map_or(Codec::Json, |form| form.codec);
+        let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+        let show = |record: &dyn Record, kind: &str| {
+            let gvk = GroupVersionKind { group: "", version: "v1", kind };
+            Ok(bytes_answer(200, codec.media_type(), encode::object(codec, false, record, &gvk).into()))
+        };
+        let missing =
+            || Status::failure(404, "NotFound", "the server could not find the requested resource", None);
+        match parts[..] {
+            ["api" | "apis"] if aggregated => {
+                let content_type = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+                let document = discovery::aggregated(parts[0] == "api");
+                Ok(bytes_answer(200, content_type, document.to_string().into()))
+            }
+            ["api"] => show(&discovery::core_versions(&self.address), "APIVersions"),
+            ["apis"] => show(&discovery::group_list(), "APIGroupList"),
+            ["api", version] => {
+                show(&discovery::resource_list("", version).ok_or_else(missing)?, "APIResourceList")
+            }
+            ["apis", group] => show(&discovery::one_group(group).ok_or_else(missing)?, "APIGroup"),
+            ["apis", group, version] => {
+                show(&discovery::resource_list(group, version).ok_or_else(missing)?, "APIResourceList")
+            }
+            [] => Ok(bytes_answer(200, "application/json", self.paths().into())),
+            _ => Err(missing()),
+        }
+    }
+
+    /// `/`: what can be asked for.
+    fn paths(&self) -> String {
+        let mut paths = vec!["/api".to_owned(), "/api/v1".to_owned(), "/apis".to_owned()];
+        for group in &discovery::group_list().groups {
+            paths.push(format!("/apis/{}", group.name));
+            paths.extend(group.versions.iter().map(|version| format!("/apis/{}", version.group_version)));
+        }
+        paths.extend(["/healthz", "/livez", "/metrics", "/readyz"].map(str::to_owned));
+        paths.extend(self.documents.by_path.keys().cloned());
+        paths.sort();
+        paths.dedup();
+        serde_json::json!({ "paths": paths }).to_string()
+    }
+}
+
+/// An error's answer.
+pub(crate) fn failure(codec: Codec, status: Status) -> Response<Body> {
+    let code = status.http_code();
+    let retry = status.retry_after_seconds().filter(|seconds| *seconds > 0);
+    let mut response = bytes_answer(code, codec.media_type(), encode::status(codec, status).into());
+    if let Some(value) = retry.and_then(|seconds| HeaderValue::from_str(&seconds.to_string()).ok()) {
+        response.headers_mut().insert(http::header::RETRY_AFTER, value);
+    }
+    response
+}
+
+pub(crate) fn bytes_answer(code: u16, content_type: &str, bytes: Bytes) -> Response<Body> {
+    let mut response = Response::new(Full::new(bytes).boxed_unsync());
+    *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if let Ok(value) = HeaderValue::from_str(content_type) {
+        response.headers_mut().insert(CONTENT_TYPE, value);
+    }
+    response.headers_mut().insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    response
+}
+
+fn text(code: u16, text: String) -> Response<Body> {
+    bytes_answer(code, "text/plain; charset=utf-8", text.into())
+}
+
+/// Adds a warning of RFC 7234 for each thing that the client should know.
+pub(crate) fn warn(response: &mut Response<Body>, warnings: &[String]) {
+    for warning in warnings {
+        let escaped = warning.replace('\\', "\\\\").replace('"', "\\\"").replace(['\n', '\r'], " ");
+        if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{escaped}\"")) {
+            response.headers_mut().append(HeaderName::from_static("warning"), value);
+        }
+    }
+}

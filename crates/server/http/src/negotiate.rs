@@ -1,0 +1,122 @@
+//! In which form an answer is wanted.
+
+use api_meta::Status;
+use http::HeaderMap;
+use http::header::ACCEPT;
+
+/// The media types that objects are answered in.
+pub(crate) const MEDIA_TYPES: [&str; 3] =
+    ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
+
+/// How bytes are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Codec {
+    Json,
+    Yaml,
+    Proto,
+}
+
+impl Codec {
+    pub(crate) fn media_type(self) -> &'static str {
+        match self {
+            Codec::Json => MEDIA_TYPES[0],
+            Codec::Yaml => MEDIA_TYPES[1],
+            Codec::Proto => MEDIA_TYPES[2],
+        }
+    }
+
+    pub(crate) fn of(media_type: &str) -> Option<Codec> {
+        match media_type.split(';').next().unwrap_or_default().trim() {
+            "application/json" => Some(Codec::Json),
+            "application/yaml" | "application/x-yaml" | "text/yaml" => Some(Codec::Yaml),
+            "application/vnd.kubernetes.protobuf" => Some(Codec::Proto),
+            _ => None,
+        }
+    }
+}
+
+/// What is shown of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// All of it.
+    Object,
+    /// A row of a table.
+    Table,
+    /// Its metadata.
+    Metadata,
+}
+
+/// In which form an answer is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Form {
+    pub(crate) codec: Codec,
+    pub(crate) shown: Shown,
+    /// The answer's bytes are indented for people.
+    pub(crate) pretty: bool,
+}
+
+impl Form {
+    pub(crate) const JSON: Form = Form { codec: Codec::Json, shown: Shown::Object, pretty: false };
+}
+
+/// The best of the wanted forms that can be had; `*/*` and no wish at all are JSON.
+pub(crate) fn form(headers: &HeaderMap, stream: bool) -> Result<Form, Status> {
+    let wishes: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    let wishes = wishes.join(",");
+    if wishes.trim().is_empty() {
+        return Ok(Form::JSON);
+    }
+    wishes.split(',').find_map(|wish| one(wish, stream)).ok_or_else(|| Status::not_acceptable(&MEDIA_TYPES))
+}
+
+fn one(wish: &str, stream: bool) -> Option<Form> {
+    let mut parts = wish.split(';').map(str::trim);
+    let media_type = parts.next().unwrap_or_default();
+    let codec = match media_type {
+        "*/*" | "application/*" => Codec::Json,
+        other => Codec::of(other)?,
+    };
+    let mut shown = Shown::Object;
+    for parameter in parts {
+        let (key, value) = parameter.split_once('=')?;
+        match (key, value) {
+            ("as", "Table") => shown = Shown::Table,
+            ("as", "PartialObjectMetadata" | "PartialObjectMetadataList") => shown = Shown::Metadata,
+            ("as", _) => return None,
+            ("v", "v1") | ("g", "meta.k8s.io") => {}
+            ("v" | "g", _) if shown != Shown::Object => return None,
+            _ => {}
+        }
+    }
+    let possible = match (codec, shown) {
+        (Codec::Proto, Shown::Table) => false,
+        (Codec::Yaml, _) if stream => false,
+        _ => true,
+    };
+    possible.then_some(Form { codec, shown, pretty: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn negotiated(accept: &'static str) -> Option<(Codec, Shown)> {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static(accept));
+        form(&headers, false).ok().map(|form| (form.codec, form.shown))
+    }
+
+    #[test]
+    fn the_first_possible_wish_is_granted() {
+        let table = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
+        assert_eq!(negotiated(table), Some((Codec::Json, Shown::Table)));
+        assert_eq!(
+            negotiated("application/cbor,application/vnd.kubernetes.protobuf"),
+            Some((Codec::Proto, Shown::Object))
+        );
+        assert_eq!(negotiated("*/*"), Some((Codec::Json, Shown::Object)));
+        assert_eq!(negotiated("text/html"), None);
+    }
+}

@@ -1,0 +1,199 @@
+//! Requests about resources: from HTTP to the pipeline and back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use api_meta::field::Path;
+use api_meta::{Status, fields, labels};
+use api_types::meta::v1;
+use api_types::{GroupVersionKind, Resource, resources};
+use client::{Answer, Api as _, Body as Sent, Caller, Outcome, Request, Target, Verb, VersionMatch};
+use futures_util::StreamExt as _;
+use http::Response;
+use http::header::CONTENT_TYPE;
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::{Frame as BodyFrame, Incoming};
+use server_registry::{From, Served};
+
+use crate::encode::{self, Frame};
+use crate::handler::{Body, Handler, bytes_answer, warn};
+use crate::limits;
+use crate::negotiate::Form;
+use crate::options::Query;
+use crate::table::Included;
+use crate::watch::{Framing, frames};
+use crate::{body, discovery};
+
+/// A request about a resource.
+pub(crate) struct Asked<'a> {
+    pub(crate) caller: &'a Caller,
+    pub(crate) verb: &'static str,
+    pub(crate) target: &'a Target,
+    #[allow(dead_code, reason = "proxied paths are answered by the node's connection")]
+    pub(crate) rest: &'a str,
+    pub(crate) query: &'a Query,
+    pub(crate) form: Form,
+}
+
+fn missing() -> Status {
+    Status::failure(404, "NotFound", "the server could not find the requested resource", None)
+}
+
+fn known(target: &Target) -> Option<&'static Resource> {
+    let wanted = &target.resource;
+    resources().iter().find(|row| {
+        row.served_by_default
+            && (row.kind.group, row.kind.version, row.plural)
+                == (&*wanted.group, &*wanted.version, &*wanted.plural)
+    })
+}
+
+/// Carries out a request.
+pub(crate) async fn answer(
+    handler: &Handler,
+    asked: Asked<'_>,
+    request: http::Request<Incoming>,
+) -> Result<Response<Body>, Status> {
+    let resource = known(asked.target).ok_or_else(missing)?;
+    if asked.verb == "watch" {
+        return watch(handler, &asked).await;
+    }
+    let verb = match asked.verb {
+        "get" => Verb::Get,
+        "list" => Verb::List,
+        "create" => Verb::Create,
+        "update" => Verb::Update,
+        "patch" => Verb::Patch,
+        "delete" => Verb::Delete,
+        _ => Verb::DeleteCollection,
+    };
+    let kind = body_kind(resource, &asked.target.subresource);
+    let mut call = Request::new(verb, asked.target.clone());
+    call.list = asked.query.list()?;
+    call.write = asked.query.write()?;
+    let (parts, incoming) = request.into_parts();
+    let bytes = body::read(incoming).await?;
+    let mut warnings = Vec::new();
+    match verb {
+        Verb::Create | Verb::Update => {
+            let sent = body::decode(&parts.headers, &bytes, kind, call.write.field_validation)?;
+            warnings = sent.warnings;
+            call.body = Sent::Object(sent.object);
+        }
+        Verb::Patch => {
+            let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+            let patch = client::PatchKind::of(content_type.unwrap_or_default(), false)?;
+            call.body = Sent::Patch(patch, bytes);
+        }
+        Verb::Delete | Verb::DeleteCollection => {
+            let options = if bytes.is_empty() { None } else { Some(delete_options(&parts.headers, &bytes)?) };
+            if options.as_ref().is_some_and(|options| options.dry_run.iter().any(|value| value == "All")) {
+                call.write.dry_run = true;
+            }
+            call.delete = asked.query.delete(options.as_ref())?;
+        }
+        Verb::Get | Verb::List => {}
+    }
+    let clock = &*handler.clock;
+    let called = base::time::timeout(clock, limits::REQUEST, handler.local.call(asked.caller, call)).await;
+    let mut answer =
+        called.map_err(|_| Status::timeout("request did not complete within the allotted timeout", 0))??;
+    warnings.append(&mut answer.warnings);
+    let mut response = show(handler, &asked, kind, &answer)?;
+    warn(&mut response, &warnings);
+    Ok(response)
+}
+
+/// The kind of what is sent to, and comes back from, a resource or a part of it.
+fn body_kind(resource: &'static Resource, subresource: &str) -> GroupVersionKind<'static> {
+    let (group, version, kind) = discovery::subresource_kind(resource, subresource);
+    if version.is_empty() {
+        GroupVersionKind { group: resource.kind.group, version: resource.kind.version, kind }
+    } else {
+        GroupVersionKind { group, version, kind }
+    }
+}
+
+fn delete_options(headers: &http::HeaderMap, bytes: &bytes::Bytes) -> Result<v1::DeleteOptions, Status> {
+    let kind = GroupVersionKind { group: "meta.k8s.io", version: "v1", kind: "DeleteOptions" };
+    let sent = body::decode_options(headers, bytes, kind)?;
+    sent.downcast_ref::<v1::DeleteOptions>().cloned().ok_or_else(|| Status::bad_request("not DeleteOptions"))
+}
+
+fn show(
+    handler: &Handler,
+    asked: &Asked<'_>,
+    kind: GroupVersionKind<'_>,
+    answer: &Answer,
+) -> Result<Response<Body>, Status> {
+    let Target { resource, subresource, .. } = asked.target;
+    let catalog = handler.local.direct().registry().catalog();
+    let served = catalog.find(&resource.group, &resource.version, &resource.plural);
+    let codec = asked.form.codec;
+    let whole = matches!(
+        subresource.as_str(),
+        "" | "status" | "ephemeralcontainers" | "resize" | "approval" | "finalize"
+    );
+    let bytes = match (&answer.outcome, served) {
+        (Outcome::Status(status), _) => encode::status(codec, status.clone()),
+        (Outcome::Object(object), Some(served)) if whole => frame(handler, asked, served).object(object),
+        (Outcome::Object(object), _) => encode::object(codec, asked.form.pretty, &**object, &kind),
+        (Outcome::List(list), Some(served)) => frame(handler, asked, served).list(list),
+        (Outcome::List(_), None) => return Err(missing()),
+    };
+    let code = if answer.created { 201 } else { 200 };
+    Ok(bytes_answer(code, codec.media_type(), bytes.into()))
+}
+
+fn frame<'a>(handler: &Handler, asked: &Asked<'_>, served: &'a Served) -> Frame<'a> {
+    let included = Included::of(asked.query.get("includeObject"));
+    Frame { served, form: asked.form, included, now: handler.clock.now() }
+}
+
+async fn watch(handler: &Handler, asked: &Asked<'_>) -> Result<Response<Body>, Status> {
+    let Asked { caller, target, query, form, .. } = asked;
+    let options = query.list()?;
+    let registry = handler.local.direct().registry();
+    let served =
+        registry.catalog().find(&target.resource.group, &target.resource.version, &target.resource.plural);
+    let served = Arc::clone(served.ok_or_else(missing)?);
+    let labels = labels::Selector::parse(&options.labels, &Path::NONE)
+        .map_err(|error| Status::bad_request(error.to_string()))?;
+    let mut fields =
+        fields::Selector::parse(&options.fields).map_err(|error| Status::bad_request(error.to_string()))?;
+    if !target.name.is_empty() {
+        fields = fields.and(fields::Selector::equal("metadata.name", target.name.as_str()));
+    }
+    handler.local.check_watch(caller, target, &labels, &fields)?;
+    let initial = query.flag("sendInitialEvents");
+    if initial && options.version_match != Some(VersionMatch::NotOlderThan) {
+        return Err(Status::bad_request(
+            "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+        ));
+    }
+    let from = match options.version.as_str() {
+        _ if initial => From::NowMarked,
+        "" | "0" => From::Now,
+        version => From::After(version.parse().map_err(|_| {
+            Status::bad_request(format!(
+                "Invalid value: {version:?}: strconv.ParseUint: parsing {version:?}: invalid syntax"
+            ))
+        })?),
+    };
+    let bookmarks = query.flag("allowWatchBookmarks");
+    let feed = registry.watch(&served, &target.namespace, labels, fields, from, bookmarks).await?;
+    let framing = Framing {
+        served,
+        form: *form,
+        included: Included::of(query.get("includeObject")),
+        clock: Arc::clone(&handler.clock),
+        bookmarks,
+    };
+    let limit = query.number("timeoutSeconds")?.filter(|seconds| *seconds > 0);
+    let limit = limit.map_or(limits::WATCH, |seconds| Duration::from_secs(seconds.unsigned_abs()));
+    let content_type = framing.content_type();
+    let stream = frames(framing, feed, limit).map(|bytes| Ok(BodyFrame::data(bytes)));
+    let mut response = bytes_answer(200, content_type, bytes::Bytes::new());
+    *response.body_mut() = StreamBody::new(stream).boxed_unsync();
+    Ok(response)
+}

@@ -1,0 +1,101 @@
+//! A watch as a stream of frames.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use api_codec::{json, proto};
+use api_meta::Status;
+use api_record::Record;
+use api_types::meta::v1::WatchEvent;
+use api_types::{object_meta, object_meta_mut};
+use base::time::Clock;
+use bytes::Bytes;
+use client::{Event, Feed};
+use futures_util::{Stream, StreamExt as _};
+use server_registry::Served;
+
+use crate::encode::{self, Frame};
+use crate::negotiate::{Codec, Form};
+use crate::table::Included;
+
+/// The annotation of the bookmark that ends the initial events.
+const INITIAL_END: &str = "k8s.io/initial-events-end";
+
+/// What a watch's frames are made with.
+pub(crate) struct Framing {
+    pub(crate) served: Arc<Served>,
+    pub(crate) form: Form,
+    pub(crate) included: Included,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// The client asked for bookmarks.
+    pub(crate) bookmarks: bool,
+}
+
+impl Framing {
+    /// The content type of the stream.
+    pub(crate) fn content_type(&self) -> &'static str {
+        match self.form.codec {
+            Codec::Proto => "application/vnd.kubernetes.protobuf;stream=watch",
+            _ => "application/json",
+        }
+    }
+
+    fn frame(&self, event: Result<Event, Status>, headings: bool) -> Option<Bytes> {
+        let frame =
+            Frame { served: &self.served, form: self.form, included: self.included, now: self.clock.now() };
+        let (kind, object) = match event {
+            Ok(Event::Added(object)) => ("ADDED", frame.event_object(&object, headings)),
+            Ok(Event::Modified(object)) => ("MODIFIED", frame.event_object(&object, headings)),
+            Ok(Event::Deleted(object)) => ("DELETED", frame.event_object(&object, headings)),
+            Ok(Event::Bookmark { .. }) if !self.bookmarks => return None,
+            Ok(Event::Bookmark { revision, initial_end }) => {
+                let object = self.bookmark(&revision.to_string(), initial_end);
+                ("BOOKMARK", frame.event_object(&object, headings))
+            }
+            Err(status) => ("ERROR", encode::status(self.form.codec, status)),
+        };
+        Some(wrap(self.form.codec, kind, &object))
+    }
+
+    fn bookmark(&self, revision: &str, initial_end: bool) -> Arc<dyn Record> {
+        let mut object = (self.served.object.new)();
+        if let Some(meta) = object_meta_mut(&mut *object) {
+            revision.clone_into(&mut meta.resource_version);
+            if initial_end {
+                meta.annotations.insert(INITIAL_END.to_owned(), "true".to_owned());
+            }
+        }
+        debug_assert!(object_meta(&*object).is_some(), "what is watched has metadata");
+        Arc::from(object)
+    }
+}
+
+/// JSON events follow each other in lines; protobuf ones carry their length before them.
+fn wrap(codec: Codec, kind: &str, object: &[u8]) -> Bytes {
+    if codec == Codec::Proto {
+        let event = WatchEvent {
+            type_: kind.to_owned(),
+            object: api_record::scalar::RawJson(Some(Bytes::copy_from_slice(object))),
+        };
+        let message = proto::encode_message(&event);
+        let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
+        return [&length.to_be_bytes()[..], &message].concat().into();
+    }
+    let mut out = Vec::with_capacity(object.len() + 32);
+    out.extend_from_slice(b"{\"type\":");
+    json::write_string(&mut out, kind);
+    out.extend_from_slice(b",\"object\":");
+    out.extend_from_slice(object.trim_ascii_end());
+    out.extend_from_slice(b"}\n");
+    out.into()
+}
+
+/// The frames of a feed, until it ends or the time is up.
+pub(crate) fn frames(framing: Framing, feed: Feed, limit: Duration) -> impl Stream<Item = Bytes> + Send {
+    let over = framing.clock.sleep(limit);
+    let mut first = true;
+    feed.take_until(over).filter_map(move |event| {
+        let frame = framing.frame(event, std::mem::take(&mut first));
+        std::future::ready(frame)
+    })
+}
