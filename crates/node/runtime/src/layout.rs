@@ -1,7 +1,7 @@
 //! Where a pod's files are: one directory of short-lived state for each pod, and one of data for each container's changes.
 //!
 //! ```text
-//! <state>/pods/<uid>/  pod.json  shim.sock  shim.log  ns/{net,ipc,uts,pid}  shm/  oci/
+//! <state>/pods/<uid>/  pod.json  shim.sock  shim.json  shim.log  ns/{net,ipc,uts,pid}  shm/  oci/
 //!                      c/<id>/  container.json  created  start.json  exit.json  config.json  rootfs/  stdout stderr stdin
 //! <data>/containers/<id>/  upper/ work/      <data>/bin/<sha256>      <data>/seccomp/<hash>
 //! ```
@@ -40,6 +40,10 @@ impl PodLayout {
 
     pub(crate) fn pod(&self) -> PathBuf {
         self.directory.join("pod.json")
+    }
+
+    pub(crate) fn shim(&self) -> PathBuf {
+        self.directory.join("shim.json")
     }
 
     pub(crate) fn log(&self) -> PathBuf {

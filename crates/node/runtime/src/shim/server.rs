@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use host::cgroup::Cgroups;
-use host::process::{Exit, NodeCapabilities};
+use host::process::{Exit, LinuxProcesses, NodeCapabilities, Processes};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -86,6 +86,8 @@ pub(super) fn run(
     let places = PodLayout::at(directory, data);
     let pod: PodSandbox =
         disk::read_json(&places.pod())?.ok_or_else(|| ShimError::NoPod { path: places.pod() })?;
+    // So that whoever takes the pod away finds this process also when they do not speak the same version.
+    disk::write_json(&places.shim(), &LinuxProcesses.identify(std::process::id().cast_signed()))?;
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGCHLD);
     signals.thread_block().map_err(ShimError::system("block signals"))?;

@@ -126,3 +126,45 @@ async fn what_would_change_the_node_is_refused() {
     pod.delete().await.unwrap();
     node.assert_nothing_left();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_of_the_hosts_namespaces_is_in_them() {
+    let node = Node::new().await;
+    let mut sandbox = node.sandbox("host");
+    (sandbox.host_network, sandbox.host_pid, sandbox.host_ipc) = (true, true, true);
+    let pod = node.runtime.create_pod(sandbox).await.unwrap();
+    assert_eq!(pod.netns(), None);
+    let namespaces = ["net", "uts", "ipc", "pid"];
+    let script = namespaces.map(|kind| format!("readlink /proc/self/ns/{kind}")).join("; ");
+    let (_, log) = node.run(&pod, node.shell("main", &script)).await;
+    for (line, kind) in log.iter().zip(namespaces) {
+        let host = std::fs::read_link(format!("/proc/self/ns/{kind}")).unwrap();
+        assert_eq!(line, &format!("stdout F {}", host.display()));
+    }
+    assert_eq!(log.len(), 4);
+    // Without a namespace of its own, what it leaves behind is ended with it.
+    let (code, _) = node.run(&pod, node.shell("parent", "sleep 1000 & exit 1")).await;
+    assert_eq!(code, 1);
+    let group = node.sandbox("host").cgroup.join("parent").unwrap();
+    assert!(node.cgroups.processes(&group).unwrap().is_empty());
+    pod.delete().await.unwrap();
+    node.assert_nothing_left();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_joins_the_network_namespace_that_it_is_given() {
+    let node = Node::new().await;
+    let donor = node.pod("donor").await;
+    let mut sandbox = node.sandbox("guest");
+    sandbox.netns = donor.netns();
+    sandbox.sysctls = BTreeMap::from([(text("net.ipv4.ip_unprivileged_port_start"), text("7"))]);
+    let guest = node.runtime.create_pod(sandbox).await.unwrap();
+    let script = "readlink /proc/self/ns/net; cat /proc/sys/net/ipv4/ip_unprivileged_port_start";
+    let (_, first) = node.run(&donor, node.shell("first", script)).await;
+    let (_, second) = node.run(&guest, node.shell("second", script)).await;
+    assert_eq!(first, second);
+    assert_eq!(second[1], "stdout F 7");
+    guest.delete().await.unwrap();
+    donor.delete().await.unwrap();
+    node.assert_nothing_left();
+}

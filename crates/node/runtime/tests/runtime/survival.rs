@@ -144,3 +144,54 @@ async fn a_pod_is_taken_away_without_its_shim() {
     node.runtime.remove_remains("remains").await.unwrap();
     node.assert_nothing_left();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shim_of_another_version_is_named_and_can_be_taken_away() {
+    let node = Node::new().await;
+    let pod = node.pod("other").await;
+    started(&node, &pod, "main", "sleep 1000").await;
+    drop(pod);
+    let socket = node.path("state/pods/other/shim.sock");
+    std::fs::remove_file(&socket).unwrap();
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let theirs = br#"{"m":{"knarr_shim_protocol":99,"release":"9.9.9"}}"#;
+    let stranger = std::thread::spawn(move || {
+        use std::io::{Read, Write};
+        // One connection to see whether it is there, one to talk.
+        let mut kept = Vec::new();
+        for _ in 0..2 {
+            let (mut stream, _) = listener.accept().unwrap();
+            let length = u32::try_from(theirs.len()).unwrap().to_le_bytes();
+            // Whoever only looked is gone by now.
+            let _ = stream.write_all(&[&length[..], theirs].concat());
+            kept.push(stream);
+        }
+        let _ = kept[1].read_to_end(&mut Vec::new());
+    });
+    let error = node.runtime.adopt().await.unwrap().remove(0).pod.err().expect("refused");
+    assert_eq!(
+        error.to_string(),
+        "the shim of pod other speaks protocol 99 (release 9.9.9), this agent speaks 1"
+    );
+    stranger.join().unwrap();
+    node.runtime.remove_remains("other").await.unwrap();
+    node.assert_nothing_left();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_outlives_its_shim() {
+    let node = Node::new().await;
+    let pod = node.pod("terminal").await;
+    let mut spec = node.container("main", &["sh"]);
+    (spec.stdin, spec.process.terminal) = (true, true);
+    pod.create_container(spec).await.unwrap();
+    pod.start("main").await.unwrap();
+    kill(Pid::from_raw(node.shim_pid("terminal")), Signal::SIGKILL).unwrap();
+    within(async { while pod.resize("main", 91, 19).await.is_err() {} }).await;
+    let mut attached = pod.attach("main", true).await.unwrap();
+    let mut stdin = attached.stdin.take().unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut stdin, b"stty size\n").await.unwrap();
+    read_until(&mut attached.stdout, "19 91").await;
+    pod.delete().await.unwrap();
+    node.assert_nothing_left();
+}
