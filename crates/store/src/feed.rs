@@ -69,7 +69,7 @@ impl Feed {
     /// The revision up to which the batches returned so far are complete: what a bookmark may say.
     ///
     /// It grows also while nothing happens to the watched keys. Once a write is answered and the feed has nothing
-    /// ready, it is at least that write's revision.
+    /// ready, it is at least that write's revision. It is to be asked for: nobody is woken for progress alone.
     pub fn complete(&self) -> Revision {
         self.source.complete()
     }

@@ -15,6 +15,7 @@ mod crash;
 mod driver;
 mod files;
 mod full_disk;
+mod load;
 mod power_loss;
 mod suite;
 mod vfs;
