@@ -33,6 +33,7 @@ async fn start(pod: &PodHandle, image: &Path, id: &str) -> Result<(Duration, Dur
 }
 
 async fn measure(runtime: &Runtime, image: &Path, parent: &CgroupPath) -> Result<(), Box<dyn Error>> {
+    let mut running = Vec::new();
     let (mut pods, mut creates, mut starts, mut totals, mut execs, mut deletes) =
         (vec![], vec![], vec![], vec![], vec![], vec![]);
     for n in 0..CONTAINERS {
@@ -54,16 +55,16 @@ async fn measure(runtime: &Runtime, image: &Path, parent: &CgroupPath) -> Result
             pod.exec(ExecSpec { container: "main".to_owned(), args, ..ExecSpec::default() }).await?;
         exec.wait().await?;
         execs.push(begin.elapsed());
-        if n + 1 == CONTAINERS {
-            memory();
-            let begin = Instant::now();
-            let ids: Vec<String> = (0..10).map(|n| format!("more-{n}")).collect();
-            let all = ids.iter().map(|id| start(&pod, image, id));
-            for started in futures(all).await {
-                started?;
-            }
-            row("ten containers of one pod at once", vec![begin.elapsed()]);
-        }
+        running.push(pod);
+    }
+    memory();
+    let begin = Instant::now();
+    let ids: Vec<String> = (0..10).map(|n| format!("more-{n}")).collect();
+    for started in futures(ids.iter().map(|id| start(&running[0], image, id))).await {
+        started?;
+    }
+    row("ten containers of one pod at once", vec![begin.elapsed()]);
+    for pod in running {
         let begin = Instant::now();
         pod.delete().await?;
         deletes.push(begin.elapsed());
@@ -100,18 +101,25 @@ async fn futures<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
     .await
 }
 
-/// The proportional share of memory of every process that runs this example's shim program.
+/// The proportional share of memory of the shims, and what each has for itself, on average.
 fn memory() {
     let Ok(processes) = std::fs::read_dir("/proc") else { return };
+    let (mut shims, mut sums) = (0, [0; 2]);
     for process in processes.flatten() {
         let line = std::fs::read_to_string(process.path().join("cmdline")).unwrap_or_default();
         if line.starts_with("knarr\0run\0") {
             let rollup = std::fs::read_to_string(process.path().join("smaps_rollup")).unwrap_or_default();
-            let fields =
-                rollup.lines().filter(|line| line.starts_with("Pss:") || line.starts_with("Private_Dirty:"));
-            println!("shim memory: {}", fields.collect::<Vec<_>>().join("  "));
+            shims += 1;
+            for (sum, name) in sums.iter_mut().zip(["Pss:", "Private_Dirty:"]) {
+                let line = rollup.lines().find_map(|line| line.strip_prefix(name));
+                *sum += line
+                    .and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok())
+                    .unwrap_or(0);
+            }
         }
     }
+    let [pss, dirty] = sums.map(|sum| sum.checked_div(shims).unwrap_or(0));
+    println!("{shims} shims: PSS {pss} KiB, private dirty {dirty} KiB each");
 }
 
 #[tokio::main]

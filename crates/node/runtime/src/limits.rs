@@ -4,8 +4,9 @@ use std::time::Duration;
 
 /// The longest frame of the protocol: a container's description with all its environment.
 pub const FRAME_BYTES_MAX: usize = 16 << 20;
-/// The most descriptors that one frame may carry (the kernel takes 253 in one message).
-pub const FRAME_DESCRIPTORS_MAX: usize = 64;
+/// The most descriptors that one frame may carry: as many as the kernel takes in one message. Of the processes and terminals of a pod that
+/// has more, the rest are not held by the agent.
+pub const FRAME_DESCRIPTORS_MAX: usize = 253;
 /// The most connections that a shim serves at once: its agent's, and one that is replacing it.
 pub const CLIENTS_MAX: usize = 16;
 /// How much a shim keeps for a client that does not read before it hangs up on it.

@@ -161,7 +161,7 @@ impl Runtime {
         let places = self.places(uid);
         let sandbox: PodSandbox = disk::read_json(&places.pod())?
             .ok_or_else(|| RuntimeError::NoPod { path: places.directory().to_owned() })?;
-        if connection::connect_to(places.directory()).is_err() {
+        if connection::is_dead(places.directory())? {
             launch::launch(&self.shared, &places, uid, RECOVER).await?;
         }
         PodHandle::connect(self.shared.clone(), places, sandbox).await

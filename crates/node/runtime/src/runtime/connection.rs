@@ -51,6 +51,15 @@ pub(super) fn connect_to(directory: &Path) -> Result<OwnedFd, Errno> {
     Ok(socket)
 }
 
+/// Whether nobody listens in the pod's directory any more. Any other trouble is no reason for a successor: there may be only one shim.
+pub(super) fn is_dead(directory: &Path) -> Result<bool, RuntimeError> {
+    match connect_to(directory) {
+        Ok(_) => Ok(false),
+        Err(Errno::ECONNREFUSED | Errno::ENOENT) => Ok(true),
+        Err(errno) => Err(RuntimeError::errno("connect to a shim")(errno)),
+    }
+}
+
 impl Connection {
     /// Greets the shim on `socket`; what happens there goes to `events`.
     pub(super) async fn open(

@@ -9,11 +9,11 @@ use std::time::Duration;
 use host::cgroup::Limits;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-use super::connection::{Connection, connect_to};
+use super::connection::{Connection, connect_to, is_dead};
 use super::{Shared, blocking, launch};
 use crate::error::RuntimeError;
 use crate::layout::PodLayout;
-use crate::limits::{CALL, EVENTS_MAX};
+use crate::limits::{CALL, EVENTS_MAX, FRAME_DESCRIPTORS_MAX};
 use crate::protocol::{Answer, Call};
 use crate::shim::RECOVER;
 use crate::spec::{ContainerSpec, PodSandbox, Seccomp};
@@ -163,9 +163,16 @@ impl Pod {
 impl Known {
     #[allow(clippy::type_complexity, reason = "names of two kinds and the descriptors of both")]
     fn held(&self) -> std::io::Result<(Vec<String>, Vec<String>, Vec<OwnedFd>)> {
-        let descriptors = self.processes.values().chain(self.terminals.values()).map(OwnedFd::try_clone);
-        let names = |held: &BTreeMap<String, OwnedFd>| held.keys().cloned().collect();
-        Ok((names(&self.processes), names(&self.terminals), descriptors.collect::<Result<_, _>>()?))
+        let (mut processes, mut terminals, mut descriptors) = (Vec::new(), Vec::new(), Vec::new());
+        for (names, held) in [(&mut processes, &self.processes), (&mut terminals, &self.terminals)] {
+            for (name, descriptor) in held {
+                if descriptors.len() < FRAME_DESCRIPTORS_MAX {
+                    names.push(name.clone());
+                    descriptors.push(descriptor.try_clone()?);
+                }
+            }
+        }
+        Ok((processes, terminals, descriptors))
     }
 }
 
@@ -224,7 +231,7 @@ async fn supervise(pod: std::sync::Weak<Pod>, mut ended: watch::Receiver<bool>) 
 
 async fn succeed(pod: &Arc<Pod>) -> Result<Arc<Connection>, RuntimeError> {
     // Only the connection may have broken.
-    if connect_to(pod.places.directory()).is_err() {
+    if is_dead(pod.places.directory())? {
         launch::launch(&pod.shared, &pod.places, &pod.sandbox.uid, RECOVER).await?;
     }
     connect(pod).await

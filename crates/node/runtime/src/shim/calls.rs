@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 
 use super::container::{Container, resize};
 use super::server::Shim;
-use crate::limits::KILL_WAIT;
+use crate::limits::{FRAME_DESCRIPTORS_MAX, KILL_WAIT};
 use crate::protocol::{Answer, Call, Failure, FailureKind};
 use crate::spec::ContainerSpec;
 use crate::state::ContainerState;
@@ -144,13 +144,17 @@ impl Shim {
         let running =
             || self.containers.iter().filter(|(_, container)| container.state == ContainerState::Running);
         for (id, container) in running() {
-            if let Some(process) = &container.process {
+            if let Some(process) =
+                container.process.as_ref().filter(|_| descriptors.len() < FRAME_DESCRIPTORS_MAX)
+            {
                 descriptors.push(process.try_clone().map_err(|error| internal(&error))?.into());
                 processes.push(id.clone());
             }
         }
         for (id, container) in running() {
-            if let Some(master) = &container.master {
+            if let Some(master) =
+                container.master.as_ref().filter(|_| descriptors.len() < FRAME_DESCRIPTORS_MAX)
+            {
                 descriptors.push(master.try_clone().map_err(|error| internal(&error))?);
                 terminals.push(id.clone());
             }

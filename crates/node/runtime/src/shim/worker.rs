@@ -92,7 +92,9 @@ pub(super) fn spawn(
         ForkResult::Child => {
             drop(ours);
             let reporter = Reporter(theirs);
-            match job(&reporter) {
+            // Nothing may unwind out of here: above lies a copy of the shim's own loop.
+            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(&reporter)));
+            match outcome.unwrap_or_else(|_| Err(invalid("the start worker panicked"))) {
                 Ok(()) => reporter.say(&Report::Running, &[]),
                 Err(failure) => reporter.say(&Report::Failed(failure), &[]),
             }
