@@ -142,6 +142,12 @@ async fn a_pod_of_the_hosts_namespaces_is_in_them() {
         assert_eq!(line, &format!("stdout F {}", host.display()));
     }
     assert_eq!(log.len(), 4);
+    // CVE-2019-5736: not even a privileged container that sees the shim can change its program.
+    let shim = node.shim_pid("host");
+    let mut spec = node.shell("writer", &format!("echo changed > /proc/{shim}/exe"));
+    spec.privileged = true;
+    let (code, log) = node.run(&pod, spec).await;
+    assert!(code != 0 && log[0].contains("Read-only file system"), "{code} {log:?}");
     // Without a namespace of its own, what it leaves behind is ended with it.
     let (code, _) = node.run(&pod, node.shell("parent", "sleep 1000 & exit 1")).await;
     assert_eq!(code, 1);
