@@ -26,7 +26,7 @@ pub mod sim;
 pub struct Identity {
     /// The process id.
     pub pid: i32,
-    /// When it started, in clock ticks since boot (field 22 of /proc/<pid>/stat).
+    /// When it started, in clock ticks since boot (field 22 of `/proc/<pid>/stat`).
     pub started_ticks: u64,
 }
 

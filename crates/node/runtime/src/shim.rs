@@ -1,11 +1,11 @@
 //! The shim: one small process per pod that is the parent of its containers' processes and owns their streams, logs and endings.
 //!
 //! The same binary as the agent's, executed again from a sealed descriptor with [`main`]. One thread, epoll, no async runtime; containers
-//! and execs are started by forked workers ([`worker`]) and become its children. It lives outside the pod's control group, decides nothing
+//! and execs are started by forked workers (`worker`) and become its children. It lives outside the pod's control group, decides nothing
 //! (restarts, grace, probes are the agent's), and answers one or more agents over a socket.
 //!
 //! Its death costs nothing but itself: containers go on (their output FIFOs are open for reading on their own side, and fill), and a
-//! successor started by the agent goes on from disk ([`recover`]). What is lost is running execs' exit codes, the standard input of
+//! successor started by the agent goes on from disk (`recover`). What is lost is running execs' exit codes, the standard input of
 //! containers nobody else is attached to, and on kernels before 6.15 the exit codes of containers that ended without a shim.
 
 use std::ffi::OsString;
