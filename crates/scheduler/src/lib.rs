@@ -26,8 +26,8 @@
 //! Upstream behaviour answered to: `pkg/scheduler` of k8s.io/kubernetes v1.37.1 with its default profile: order, reasons,
 //! weights and formulas of plugins, sampling, queueing hints, back-off, texts of events and conditions.
 //!
-//! How to test: `cargo test -p scheduler`: tables beside each filter and score, and `tests/` for whole clusters, with
-//! properties that compare the incremental state with one rebuilt. `examples/throughput.rs` measures.
+//! How to test: `cargo test -p scheduler`: tables beside each filter and score, and `tests` for whole clusters, with
+//! properties that compare the incremental state with one counted anew, and decisions with naive ones. `examples/throughput.rs` measures.
 
 mod arena;
 mod checks;
@@ -48,6 +48,8 @@ mod scheduler;
 mod scores;
 mod selectors;
 mod shape;
+#[cfg(test)]
+mod tests;
 mod verdicts;
 
 pub use cluster::pod::PodRef;

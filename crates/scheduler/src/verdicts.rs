@@ -136,6 +136,21 @@ impl Verdicts {
     }
 }
 
+#[cfg(test)]
+impl Verdicts {
+    /// # Panics
+    /// If what is remembered of a node that has not changed is not what it gets now.
+    pub(crate) fn audit(&self, cluster: &Cluster) {
+        for sheet in &self.sheets {
+            for (at, cell) in sheet.cells.iter().enumerate() {
+                if cell.stamp != 0 && cell.stamp == cluster.nodes.stamp[at] {
+                    assert_eq!(*cell, judge(&self.shapes[sheet.shape].key, cluster, NodeIx::at(at)));
+                }
+            }
+        }
+    }
+}
+
 impl<'a> Judge<'a> {
     pub(crate) fn shape(&self) -> &'a Shape {
         self.shape

@@ -1,0 +1,9 @@
+//! Whole clusters, through the front door: what is bound where, what is said, and what wakes whom.
+
+mod audit;
+mod fixture;
+mod messages;
+mod placing;
+mod preempting;
+mod properties;
+mod queueing;

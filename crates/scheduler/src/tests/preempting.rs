@@ -1,0 +1,82 @@
+//! Who has to go.
+
+use super::fixture::*;
+use crate::{Action, Event, Nomination};
+
+fn victims(actions: &[Action]) -> Option<(String, Vec<String>)> {
+    actions.iter().find_map(|action| match action {
+        Action::Preempt { node, victims, .. } => {
+            Some((node.to_string(), victims.iter().map(|victim| victim.name.to_string()).collect()))
+        }
+        _ => None,
+    })
+}
+
+#[test]
+fn the_least_important_pods_go_and_no_more_than_needed() {
+    let mut rig = Rig::new(&[node("n1", "a", "3", "10"), node("n2", "a", "3", "10")]);
+    for (name, node, priority) in [
+        ("a1", "n1", 1),
+        ("a2", "n1", 2),
+        ("a3", "n1", 3),
+        ("b1", "n2", 5),
+        ("b2", "n2", 6),
+        ("b3", "n2", 100),
+    ] {
+        rig.step(Event::Pod(&on(with_priority(pod(name, "1"), priority), node)));
+    }
+    let actions = rig.try_pod(&with_priority(pod("p", "2"), 50));
+    assert_eq!(victims(&actions), Some(("n1".into(), vec!["a2".into(), "a1".into()])));
+    let Some(Action::Failed(failure)) = actions.last() else { panic!("{actions:?}") };
+    assert_eq!(failure.message, "0/2 nodes are available: 2 Insufficient cpu.");
+    assert_eq!(failure.nomination, Nomination::Node("n1".into()));
+}
+
+#[test]
+fn room_that_was_made_is_kept_for_whom_it_was_made() {
+    let mut rig = Rig::new(&[node("n", "a", "2", "10")]);
+    rig.step(Event::Pod(&on(pod("low", "2"), "n")));
+    assert!(victims(&rig.try_pod(&with_priority(pod("high", "2"), 10))).is_some());
+    rig.step(Event::PodGone("uid-low"));
+    rig.step(Event::Pod(&with_priority(pod("sneaky", "1"), 5)));
+    let actions = rig.run();
+    assert_eq!(bound(&actions).as_deref(), Some("n"));
+    let Some(Action::Bind { pod, .. }) = actions.iter().find(|action| matches!(action, Action::Bind { .. }))
+    else {
+        panic!("{actions:?}")
+    };
+    assert_eq!(&*pod.name, "high");
+}
+
+#[test]
+fn no_one_is_evicted_twice_over_while_victims_leave() {
+    let mut rig = Rig::new(&[node("n", "a", "2", "10")]);
+    rig.step(Event::Pod(&on(pod("low", "2"), "n")));
+    let mut high = with_priority(pod("high", "2"), 10);
+    assert!(victims(&rig.try_pod(&high)).is_some());
+    let mut leaving = on(pod("low", "2"), "n");
+    leaving.metadata.deletion_timestamp = Some(api_record::scalar::Time { seconds: 100 });
+    leaving.status.conditions = vec![api_types::core::v1::PodCondition {
+        type_: "DisruptionTarget".into(),
+        status: "True".into(),
+        reason: "PreemptionByScheduler".into(),
+        ..Default::default()
+    }];
+    rig.step(Event::Pod(&leaving));
+    high.status.nominated_node_name = "n".into();
+    high.metadata.labels = labels(&[("changed", "yes")]);
+    let actions = rig.try_pod(&high);
+    let [Action::Failed(failure)] = actions.as_slice() else { panic!("{actions:?}") };
+    assert!(
+        failure.message.ends_with("preemption: not eligible due to a terminating pod on the nominated node.")
+    );
+}
+
+#[test]
+fn anti_affinity_to_a_lesser_pod_is_a_reason_to_evict_it() {
+    let mut rig = Rig::new(&[node("n", "a", "4", "10")]);
+    rig.step(Event::Pod(&on(labelled(pod("noisy", "1"), "app", "noisy"), "n")));
+    rig.step(Event::Pod(&on(pod("bystander", "1"), "n")));
+    let high = apart(with_priority(pod("p", "1"), 10), term(HOST, &[("app", "noisy")]));
+    assert_eq!(victims(&rig.try_pod(&high)), Some(("n".into(), vec!["noisy".into()])));
+}
