@@ -6,6 +6,8 @@
 )]
 
 mod codegen;
+mod steps;
+mod tidy;
 
 use clap::{Parser, Subcommand};
 
@@ -20,10 +22,22 @@ struct Args {
 enum Habit {
     /// Generate the API types from the Go modules of the Kubernetes release that is aimed at (needs go)
     Codegen,
+    /// Check what no compiler checks: layers, lengths, names, unfinished work
+    Tidy,
+    /// Format check, tidy, and clippy with warnings denied
+    Check,
+    /// Every test (needs root for those of the node)
+    Test,
+    /// Check and test: what CI runs
+    Ci,
 }
 
 fn main() -> anyhow::Result<()> {
     match Args::parse().habit {
         Habit::Codegen => codegen::run(),
+        Habit::Tidy => tidy::run(),
+        Habit::Check => steps::check(),
+        Habit::Test => steps::test(),
+        Habit::Ci => steps::check().and_then(|()| steps::test()),
     }
 }

@@ -8,9 +8,9 @@ pub mod content;
 mod dns;
 mod generate;
 mod ip;
-mod misc;
 #[cfg(test)]
 mod tests;
+mod values;
 
 pub use content::{is_label_key, is_label_value, is_path_segment_name, is_path_segment_prefix};
 pub use dns::{
@@ -23,7 +23,7 @@ pub use ip::{
     Cidr, cidr_warnings, ip_warnings, is_interface_address, is_valid_cidr, is_valid_cidr_for_legacy_field,
     is_valid_ip, is_valid_ip_for_legacy_field, parse_cidr_sloppy, parse_ip_sloppy,
 };
-pub use misc::{
+pub use values::{
     is_c_identifier, is_config_map_key, is_env_var_name, is_http_header_name, is_in_range,
     is_relaxed_env_var_name, is_valid_group_id, is_valid_percent, is_valid_port_name, is_valid_port_num,
     is_valid_user_id,

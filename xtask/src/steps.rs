@@ -1,0 +1,33 @@
+//! The habits that run cargo.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::codegen::crate_root;
+use crate::tidy;
+
+/// Formatting, tidiness, and clippy.
+pub fn check() -> Result<()> {
+    cargo(&["fmt", "--all", "--check"])?;
+    tidy::run()?;
+    cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
+}
+
+/// Every test. The facts about Kubernetes must lie beside the project, or the fixtures' tests fail and say so.
+pub fn test() -> Result<()> {
+    cargo(&["test", "--workspace", "--no-fail-fast"])
+}
+
+fn cargo(arguments: &[&str]) -> Result<()> {
+    println!("==> cargo {}", arguments.join(" "));
+    let status = Command::new(env!("CARGO"))
+        .args(arguments)
+        .current_dir(crate_root())
+        .status()
+        .context("running cargo")?;
+    if !status.success() {
+        bail!("cargo {} failed", arguments.join(" "));
+    }
+    Ok(())
+}

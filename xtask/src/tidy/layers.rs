@@ -1,0 +1,82 @@
+//! Which crate may depend on which: dependencies point up the list in ARCHITECTURE.md only.
+
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::codegen::crate_root;
+
+/// The layers from the lowest; a crate belongs to the first whose name or prefix fits, and may depend on its own layer
+/// and those before it.
+const LAYERS: [&[&str]; 17] = [
+    &["base"],
+    &["api-record"],
+    &["api-types"],
+    &["api-codec", "api-meta"],
+    &["api-patch", "api-cel"],
+    &["api-kind"],
+    &["api-kinds-core"],
+    &["api-kinds-apps", "api-kinds-rbac", "api-kinds-more"],
+    &["api-kinds-all"],
+    &["host", "store"],
+    &["client"],
+    &["server-"],
+    &["control", "scheduler", "net-"],
+    &["node-"],
+    &["cli"],
+    &["knarr", "sim"],
+    &["xtask"],
+];
+
+/// Crates that never meet: the first must not depend on the second.
+const APART: [(&str, &str); 8] = [
+    ("control", "store"),
+    ("control", "server-"),
+    ("scheduler", "store"),
+    ("scheduler", "server-"),
+    ("node-", "store"),
+    ("node-", "server-"),
+    ("net-", "store"),
+    ("net-", "server-"),
+];
+
+fn fits(name: &str, pattern: &str) -> bool {
+    name == pattern || (pattern.ends_with('-') && name.starts_with(pattern))
+}
+
+fn layer(name: &str) -> Option<usize> {
+    LAYERS.iter().position(|layer| layer.iter().any(|pattern| fits(name, pattern)))
+}
+
+/// Every dependency that points the wrong way.
+pub(super) fn problems() -> Result<Vec<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(crate_root())
+        .output()
+        .context("running cargo metadata")?;
+    let metadata: Value = serde_json::from_slice(&output.stdout).context("reading cargo's answer")?;
+    let packages = metadata["packages"].as_array().context("cargo names no packages")?;
+    let mut problems = Vec::new();
+    for package in packages {
+        let name = package["name"].as_str().unwrap_or_default();
+        let Some(own) = layer(name) else {
+            problems.push(format!("crate {name} has no layer: give it one in xtask/src/tidy/layers.rs"));
+            continue;
+        };
+        for dependency in package["dependencies"].as_array().into_iter().flatten() {
+            let on = dependency["name"].as_str().unwrap_or_default();
+            if dependency["path"].is_null() || dependency["kind"] == "dev" {
+                continue;
+            }
+            if layer(on).is_none_or(|other| other > own) {
+                problems.push(format!("crate {name} depends on {on}, which stands above it"));
+            }
+            if APART.iter().any(|(from, to)| fits(name, from) && fits(on, to)) {
+                problems.push(format!("crate {name} depends on {on}: they meet only in knarr and sim"));
+            }
+        }
+    }
+    Ok(problems)
+}
