@@ -5,14 +5,16 @@
 //!
 //! Invariants: nothing here knows where the server is; whoever asks is always named, and is answered as that name may be.
 //! A view moves monotonically through the history of its own scope, may lag, and promises no order across scopes.
-//! State: views, which a restart loses and reads again.
-//! Failure: every error is a [`Status`] in upstream's words. Only [`reflect`] retries.
-//! Upstream: `k8s.io/client-go` (reflector, informer, shared index), `k8s.io/apiserver`'s request attributes.
+//! State: views, which a restart loses and reads again, and the queues of [`reconcile`], which it fills anew.
+//! Failure: every error is a [`Status`] in upstream's words. Only [`reflect`] and [`reconcile`] retry.
+//! Limits: [`reconcile::limits`].
+//! Upstream: `k8s.io/client-go` (reflector, informer, shared index, workqueue, event recorder), `k8s.io/apiserver`'s request attributes.
 //! How to test: `cargo test -p client`.
 
 mod api;
 mod caller;
 mod feed;
+pub mod reconcile;
 pub mod reflect;
 mod request;
 mod scope;

@@ -60,7 +60,15 @@ async fn follow(
         }
     };
     let mut feed = api.watch(who, scope.clone(), start).await?;
-    while let Some(event) = feed.next().await {
+    loop {
+        let event = tokio::select! {
+            event = feed.next() => event,
+            () = publisher.relist_asked() => {
+                *from = None;
+                return Ok(());
+            }
+        };
+        let Some(event) = event else { break };
         let reached = match event? {
             Event::Added(object) | Event::Modified(object) => {
                 let revision = revision_of(&*object);

@@ -2,16 +2,24 @@
 //!
 //! One [`Publisher`] writes, any number of [`RawView`]s read. A [`Snapshot`] is an immutable map that costs nothing to take.
 
+mod follow;
+
+use std::collections::VecDeque;
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use api_record::{Record, Typed};
 use api_types::object_meta;
 use arc_swap::ArcSwap;
 use rpds::RedBlackTreeMapSync;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::Revision;
+
+pub use follow::{Change, Follower};
+
+/// How many changes a view remembers for its followers; one that is further behind compares whole snapshots.
+const LOGGED_CHANGES: usize = 1024;
 
 /// An object's place in a scope: its namespace, empty for none, and its name.
 pub type Key = (Arc<str>, Arc<str>);
@@ -74,6 +82,15 @@ impl Snapshot {
         self.objects.range(start..).take_while(move |(key, _)| key.0 == namespace).map(|(_, object)| object)
     }
 
+    /// A snapshot of these objects, as a view that has synced would show them at `revision`.
+    pub fn of(objects: impl IntoIterator<Item = Arc<dyn Record>>, revision: Revision) -> Snapshot {
+        let mut snapshot = Snapshot { revision, synced: true, ..Snapshot::default() };
+        for object in objects {
+            snapshot.insert(object);
+        }
+        snapshot
+    }
+
     /// The objects whose controller has this uid, in the order of their keys.
     pub fn owned_by(&self, uid: &str) -> impl Iterator<Item = &Arc<dyn Record>> {
         let uid: Arc<str> = Arc::from(uid);
@@ -91,6 +108,11 @@ impl Snapshot {
             self.owned.insert_mut((uid, key.clone()), ());
         }
         self.objects.insert_mut(key, object);
+    }
+
+    /// The object of the same key.
+    fn same(&self, object: &dyn Record) -> Option<Arc<dyn Record>> {
+        self.objects.get(&key_of(object)?).cloned()
     }
 
     fn remove(&mut self, object: &dyn Record) {
@@ -125,12 +147,42 @@ fn controllers(object: &dyn Record) -> Vec<Arc<str>> {
 struct Shared {
     current: ArcSwap<Snapshot>,
     changes: watch::Sender<u64>,
+    log: Mutex<Log>,
+    relist: Notify,
+}
+
+/// The latest changes, numbered from the view's beginning.
+#[derive(Default)]
+struct Log {
+    first: u64,
+    changes: VecDeque<Change>,
+}
+
+impl Log {
+    fn end(&self) -> u64 {
+        self.first + self.changes.len() as u64
+    }
+
+    /// Everybody has to compare snapshots: changes up to here are not told one by one.
+    fn skip(&mut self) {
+        self.first = self.end() + 1;
+        self.changes.clear();
+    }
+
+    fn extend(&mut self, changes: &mut Vec<Change>) {
+        self.changes.extend(changes.drain(..));
+        while self.changes.len() > LOGGED_CHANGES {
+            self.changes.pop_front();
+            self.first += 1;
+        }
+    }
 }
 
 /// The writing end of a view.
 pub struct Publisher {
     shared: Arc<Shared>,
     next: Snapshot,
+    pending: Vec<Change>,
 }
 
 /// The reading end of a view.
@@ -142,39 +194,59 @@ pub struct RawView {
 /// A connected pair, empty and not synced.
 pub fn channel() -> (Publisher, RawView) {
     let current = ArcSwap::from_pointee(Snapshot::default());
-    let shared = Arc::new(Shared { current, changes: watch::Sender::new(0) });
-    (Publisher { shared: Arc::clone(&shared), next: Snapshot::default() }, RawView { shared })
+    let shared = Arc::new(Shared {
+        current,
+        changes: watch::Sender::new(0),
+        log: Mutex::default(),
+        relist: Notify::new(),
+    });
+    let publisher = Publisher { shared: Arc::clone(&shared), next: Snapshot::default(), pending: Vec::new() };
+    (publisher, RawView { shared })
 }
 
 impl Publisher {
     /// Shows these objects and no others; the view is synced from now on.
     pub fn replace(&mut self, objects: impl IntoIterator<Item = Arc<dyn Record>>, revision: Revision) {
-        self.next = Snapshot { revision, synced: true, ..Snapshot::default() };
-        for object in objects {
-            self.next.insert(object);
-        }
-        self.publish();
+        self.next = Snapshot::of(objects, revision);
+        self.pending.clear();
+        self.publish(true);
     }
 
     /// Adds or replaces an object; shown with the next [`Publisher::advance`].
     pub fn put(&mut self, object: Arc<dyn Record>) {
+        self.pending.push(Change { old: self.next.same(&*object), new: Some(Arc::clone(&object)) });
         self.next.insert(object);
     }
 
     /// Takes an object away; shown with the next [`Publisher::advance`].
     pub fn delete(&mut self, object: &dyn Record) {
+        if let Some(old) = self.next.same(object) {
+            self.pending.push(Change { old: Some(old), new: None });
+        }
         self.next.remove(object);
     }
 
     /// Shows what has been put and deleted.
     pub fn advance(&mut self, revision: Revision) {
         self.next.revision = self.next.revision.max(revision);
-        self.publish();
+        self.publish(false);
     }
 
-    fn publish(&self) {
-        self.shared.current.store(Arc::new(self.next.clone()));
+    fn publish(&mut self, anew: bool) {
+        {
+            let mut log = self.shared.log.lock().unwrap_or_else(PoisonError::into_inner);
+            if anew {
+                log.skip();
+            }
+            log.extend(&mut self.pending);
+            self.shared.current.store(Arc::new(self.next.clone()));
+        }
         self.shared.changes.send_modify(|count| *count += 1);
+    }
+
+    /// Completes when a reader has asked for a new list.
+    pub async fn relist_asked(&self) {
+        self.shared.relist.notified().await;
     }
 
     /// Whether nobody reads any more.
@@ -187,6 +259,11 @@ impl RawView {
     /// What it shows now.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.shared.current.load_full()
+    }
+
+    /// Asks whoever fills the view to list anew: it has not shown what it should have long ago.
+    pub fn relist(&self) {
+        self.shared.relist.notify_one();
     }
 
     /// A receiver that wakes whenever the view changes; what it carries counts the changes.

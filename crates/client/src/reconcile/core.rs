@@ -1,0 +1,301 @@
+//! When each key is planned: a deduplicating queue with delays, back-off and witnesses, as one synchronous machine.
+//!
+//! Driven by [`run`](super::run) and by the simulator. It never looks at objects itself, except through witnesses.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::time::Time;
+
+use super::inspect::{Explained, LastRun};
+use super::limits::{BACK_OFF_FIRST, BACK_OFF_LONGEST, REMEMBERED_RUNS, WITNESS_OVERDUE, WORKERS};
+use super::{Witness, World};
+use crate::{Resource, Status};
+
+/// Something that a core is told.
+pub enum Input<K> {
+    /// Something that a key is about has changed.
+    Changed {
+        /// The key.
+        key: K,
+        /// What has changed, for people.
+        why: Arc<str>,
+    },
+    /// A plan has been carried out, or has failed.
+    Finished {
+        /// The key.
+        key: K,
+        /// How it went.
+        how: Finished,
+    },
+    /// The views show more than before.
+    Shown,
+    /// Time has passed.
+    Ticked,
+}
+
+/// How carrying out a plan went.
+#[derive(Default)]
+pub struct Finished {
+    /// What the views must show before the key is planned again.
+    pub witnesses: Vec<Witness>,
+    /// What went wrong.
+    pub failure: Option<Status>,
+    /// When to plan again in any case.
+    pub again: Option<Duration>,
+    /// What was decided, in words.
+    pub decided: Vec<String>,
+}
+
+/// Something that a core wants done.
+#[derive(Debug, PartialEq)]
+pub enum Output<K> {
+    /// Plan this key and carry the plan out; the last attempt failed with this.
+    Plan(K, Option<Status>),
+    /// List this resource anew: its view has not shown a write for too long.
+    Relist(Resource),
+}
+
+struct State {
+    wanted: Option<Arc<str>>,
+    running: bool,
+    queued: bool,
+    failures: u32,
+    failure: Option<Status>,
+    due: Option<Time>,
+    held: Vec<Witness>,
+    overdue_at: Time,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        State {
+            wanted: None,
+            running: false,
+            queued: false,
+            failures: 0,
+            failure: None,
+            due: None,
+            held: Vec::new(),
+            overdue_at: Time::EPOCH,
+        }
+    }
+}
+
+impl State {
+    fn is_idle(&self) -> bool {
+        self.wanted.is_none()
+            && !self.running
+            && self.failures == 0
+            && self.due.is_none()
+            && self.held.is_empty()
+    }
+}
+
+/// The queue of one controller.
+pub struct Core<K> {
+    states: BTreeMap<K, State>,
+    ready: VecDeque<K>,
+    timers: BTreeSet<(Time, K)>,
+    held: BTreeSet<K>,
+    running: usize,
+    workers: usize,
+    overdue: u64,
+    last: BTreeMap<K, LastRun>,
+    remembered: VecDeque<K>,
+}
+
+impl<K: Ord + Clone + Debug> Default for Core<K> {
+    fn default() -> Self {
+        Core::new(WORKERS)
+    }
+}
+
+impl<K: Ord + Clone + Debug> Core<K> {
+    /// An empty queue that hands out this many keys at once.
+    pub fn new(workers: usize) -> Core<K> {
+        Core {
+            states: BTreeMap::new(),
+            ready: VecDeque::new(),
+            timers: BTreeSet::new(),
+            held: BTreeSet::new(),
+            running: 0,
+            workers,
+            overdue: 0,
+            last: BTreeMap::new(),
+            remembered: VecDeque::new(),
+        }
+    }
+
+    /// Takes one input and answers what is to be done now.
+    pub fn step(&mut self, input: Input<K>, world: &World, now: Time) -> Vec<Output<K>> {
+        let mut outputs = Vec::new();
+        match input {
+            Input::Changed { key, why } => self.want(key, why),
+            Input::Finished { key, how } => self.finish(key, how, world, now),
+            Input::Shown => self.release(world),
+            Input::Ticked => {}
+        }
+        self.tick(&mut outputs, now);
+        while self.running < self.workers {
+            let Some(key) = self.ready.pop_front() else { break };
+            let state = self.states.entry(key.clone()).or_default();
+            state.queued = false;
+            let why = state.wanted.take().unwrap_or_default();
+            state.running = true;
+            self.running += 1;
+            let failure = state.failure.clone();
+            self.remember(&key, why, now);
+            outputs.push(Output::Plan(key, failure));
+        }
+        outputs
+    }
+
+    /// When to come back with [`Input::Ticked`] if nothing happens before.
+    pub fn wake_at(&self) -> Option<Time> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// Whether nothing is planned, waiting or delayed.
+    pub fn is_idle(&self) -> bool {
+        self.running == 0 && self.ready.is_empty() && self.timers.is_empty() && self.held.is_empty()
+    }
+
+    /// The state of the queue and what it did last, for people.
+    pub fn explain(&self) -> Explained {
+        Explained {
+            depth: self.ready.len(),
+            running: self.running,
+            delayed: self.timers.len(),
+            withheld: self.held.len(),
+            overdue: self.overdue,
+            runs: self.last.iter().map(|(key, run)| (format!("{key:?}"), run.clone())).collect(),
+        }
+    }
+
+    fn want(&mut self, key: K, why: Arc<str>) {
+        let state = self.states.entry(key.clone()).or_default();
+        state.wanted.get_or_insert(why);
+        if !state.running && !state.queued && state.held.is_empty() {
+            state.queued = true;
+            self.ready.push_back(key);
+        }
+    }
+
+    fn finish(&mut self, key: K, how: Finished, world: &World, now: Time) {
+        let Some(state) = self.states.get_mut(&key) else { return };
+        state.running = false;
+        self.running -= 1;
+        if let Some(run) = self.last.get_mut(&key) {
+            run.decided = how.decided;
+            run.failure = how.failure.as_ref().map(|status| status.message.clone());
+        }
+        state.held = how.witnesses;
+        state.held.retain(|witness| !witness.is_shown(world));
+        let wait = match &how.failure {
+            Some(_) => {
+                state.failures = state.failures.saturating_add(1);
+                Some(back_off(state.failures))
+            }
+            None => {
+                state.failures = 0;
+                how.again
+            }
+        };
+        state.failure = how.failure;
+        if !state.held.is_empty() {
+            state.overdue_at = now + WITNESS_OVERDUE;
+            self.timers.insert((state.overdue_at, key.clone()));
+            self.held.insert(key.clone());
+        }
+        if let Some(due) = state.due.take() {
+            self.timers.remove(&(due, key.clone()));
+        }
+        if let Some(wait) = wait {
+            state.due = Some(now + wait);
+            self.timers.insert((now + wait, key.clone()));
+        }
+        self.resume(key);
+    }
+
+    /// Queues a key that is wanted and has nothing to wait for; forgets one that nothing is known of.
+    fn resume(&mut self, key: K) {
+        let Some(state) = self.states.get_mut(&key) else { return };
+        if state.wanted.is_some() && !state.running && !state.queued && state.held.is_empty() {
+            state.queued = true;
+            self.ready.push_back(key);
+        } else if state.is_idle() {
+            self.states.remove(&key);
+        }
+    }
+
+    fn release(&mut self, world: &World) {
+        let mut free = Vec::new();
+        for key in &self.held {
+            let Some(state) = self.states.get_mut(key) else { continue };
+            state.held.retain(|witness| !witness.is_shown(world));
+            if state.held.is_empty() {
+                free.push(key.clone());
+            }
+        }
+        for key in free {
+            self.let_go(key);
+        }
+    }
+
+    fn let_go(&mut self, key: K) {
+        self.held.remove(&key);
+        if let Some(state) = self.states.get_mut(&key) {
+            state.held.clear();
+            if state.due != Some(state.overdue_at) {
+                self.timers.remove(&(state.overdue_at, key.clone()));
+            }
+        }
+        self.resume(key);
+    }
+
+    fn tick(&mut self, outputs: &mut Vec<Output<K>>, now: Time) {
+        while let Some((at, key)) = self.timers.first().cloned().filter(|(at, _)| *at <= now) {
+            self.timers.remove(&(at, key.clone()));
+            let Some(state) = self.states.get_mut(&key) else { continue };
+            let due = state.due == Some(at);
+            if due {
+                state.due = None;
+            }
+            if !state.held.is_empty() && state.overdue_at == at {
+                for witness in &state.held {
+                    self.overdue += 1;
+                    let relist = Output::Relist(witness.resource().clone());
+                    if !outputs.iter().any(|output| matches!((output, &relist), (Output::Relist(a), Output::Relist(b)) if a == b)) {
+                        outputs.push(relist);
+                    }
+                }
+                state.wanted.get_or_insert_with(|| Arc::from("a write did not show in time"));
+                self.let_go(key.clone());
+            }
+            if due {
+                self.want(key, Arc::from("its time had come"));
+            }
+        }
+    }
+
+    fn remember(&mut self, key: &K, why: Arc<str>, now: Time) {
+        let run = LastRun { at: now, why, decided: Vec::new(), failure: None };
+        if self.last.insert(key.clone(), run).is_none() {
+            self.remembered.push_back(key.clone());
+            if self.remembered.len() > REMEMBERED_RUNS
+                && let Some(oldest) = self.remembered.pop_front()
+            {
+                self.last.remove(&oldest);
+            }
+        }
+    }
+}
+
+/// client-go's `ItemExponentialFailureRateLimiter`.
+fn back_off(failures: u32) -> Duration {
+    let factor = 1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
+    BACK_OFF_FIRST.checked_mul(factor).unwrap_or(BACK_OFF_LONGEST).min(BACK_OFF_LONGEST)
+}

@@ -1,0 +1,195 @@
+//! Running a controller: opens its views, feeds its core, and has its plans carried out, until it is asked to finish.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base::drain;
+use base::error::Chain;
+use base::time::Clock;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use super::core::{Core, Finished, Input, Output};
+use super::events::Recorder;
+use super::execute::execute;
+use super::inspect::Inspector;
+use super::limits::{OPEN_FIRST, OPEN_LONGEST};
+use super::wires::{Source, Wires};
+use super::{Controller, World};
+use crate::view::Follower;
+use crate::{Api, Caller, RawView, Scope};
+
+/// What a controller needs to run.
+#[derive(Clone)]
+pub struct Deps {
+    /// The cluster.
+    pub api: Arc<dyn Api>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where it can be asked what it does.
+    pub inspector: Arc<Inspector>,
+}
+
+struct Running<C: Controller> {
+    controller: Arc<C>,
+    deps: Deps,
+    who: Arc<Caller>,
+    recorder: Arc<Mutex<Recorder>>,
+    core: Arc<Mutex<Core<C::Key>>>,
+    sources: Vec<(Source<C::Key>, Follower)>,
+    world: World,
+    at_work: JoinSet<(C::Key, Finished)>,
+}
+
+/// Runs a controller until it is asked to finish, and returns once no plan of it is being carried out.
+pub async fn run<C: Controller>(controller: C, deps: Deps, mut drain: drain::Watch) {
+    let who = Arc::new(controller.caller());
+    let mut wires = Wires::default();
+    controller.wire(&mut wires);
+    let changed = Arc::new(Notify::new());
+    let mut listeners = JoinSet::new();
+    let mut sources = Vec::new();
+    for source in wires.into_sources() {
+        let opened = tokio::select! {
+            view = open(&deps, &who, &source.scope) => view,
+            () = drain.signaled() => return,
+        };
+        listeners.spawn(listen(opened.clone(), Arc::clone(&changed)));
+        sources.push((source, Follower::new(opened)));
+    }
+    let core = Arc::new(Mutex::new(Core::default()));
+    let asked = Arc::clone(&core);
+    let explain = move || asked.lock().unwrap_or_else(PoisonError::into_inner).explain();
+    deps.inspector.register(C::NAME, Arc::new(explain));
+    let recorder = Arc::new(Mutex::new(Recorder::new(C::NAME)));
+    let controller = Arc::new(controller);
+    let world = World::new(BTreeMap::new());
+    let at_work = JoinSet::new();
+    let mut running = Running { controller, deps, who, recorder, core, sources, world, at_work };
+    running.serve(&changed, &mut drain).await;
+    while running.at_work.join_next().await.is_some() {}
+}
+
+async fn open(deps: &Deps, who: &Caller, scope: &Scope) -> RawView {
+    let mut wait = OPEN_FIRST;
+    loop {
+        match deps.api.view(who, scope.clone()).await {
+            Ok(view) => return view,
+            Err(status) => {
+                tracing::debug!(resource = %scope.resource, caller = who.name, error = %Chain(&status), "view.refused");
+                deps.clock.sleep(wait).await;
+                wait = (wait * 2).min(OPEN_LONGEST);
+            }
+        }
+    }
+}
+
+async fn listen(view: RawView, changed: Arc<Notify>) {
+    let mut changes = view.changed();
+    while changes.changed().await.is_ok() {
+        changed.notify_one();
+    }
+}
+
+impl<C: Controller> Running<C> {
+    async fn serve(&mut self, changed: &Notify, drain: &mut drain::Watch) {
+        loop {
+            if self.is_synced() {
+                self.catch_up();
+            }
+            let wake = self.locked(|core| core.wake_at());
+            let now = self.deps.clock.now();
+            let clock = Arc::clone(&self.deps.clock);
+            let sleep = async move {
+                match wake {
+                    Some(at) => clock.sleep(at.since(now)).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = drain.signaled() => return,
+                () = changed.notified() => {}
+                Some(done) = self.at_work.join_next(), if !self.at_work.is_empty() => self.finished(done),
+                () = sleep => self.step(Input::Ticked),
+            }
+        }
+    }
+
+    fn is_synced(&self) -> bool {
+        self.sources.iter().all(|(_, follower)| follower.view().snapshot().is_synced())
+    }
+
+    fn locked<T>(&self, act: impl FnOnce(&mut Core<C::Key>) -> T) -> T {
+        act(&mut self.core.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Looks at all views first, so that keys are found in a world that is no older than the changes.
+    fn catch_up(&mut self) {
+        let mut all = Vec::new();
+        for (source, follower) in &mut self.sources {
+            let (snapshot, changes) = follower.catch_up();
+            self.world.show(source.resource().clone(), snapshot);
+            all.push(changes);
+        }
+        let mut wanted = BTreeMap::new();
+        for ((source, _), changes) in self.sources.iter().zip(all) {
+            for change in changes {
+                let objects = [change.old, change.new];
+                for object in objects.iter().flatten() {
+                    for key in source.keys(&**object, &self.world) {
+                        wanted.entry(key).or_insert_with(|| why(source, &**object));
+                    }
+                }
+            }
+        }
+        self.step(Input::Shown);
+        for (key, why) in wanted {
+            self.step(Input::Changed { key, why });
+        }
+    }
+
+    fn finished(&mut self, done: Result<(C::Key, Finished), tokio::task::JoinError>) {
+        match done {
+            Ok((key, how)) => {
+                if let Some(status) = &how.failure {
+                    tracing::debug!(controller = C::NAME, key = ?key, error = %Chain(status), "plan.failed");
+                }
+                self.step(Input::Finished { key, how });
+            }
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    fn step(&mut self, input: Input<C::Key>) {
+        let now = self.deps.clock.now();
+        let outputs = self.locked(|core| core.step(input, &self.world, now));
+        for output in outputs {
+            match output {
+                Output::Plan(key, failure) => {
+                    let world = self.world.clone().after(failure);
+                    let plan = self.controller.plan(&key, &world, now);
+                    let (deps, who) = (self.deps.clone(), Arc::clone(&self.who));
+                    let recorder = Arc::clone(&self.recorder);
+                    self.at_work.spawn(async move {
+                        let how = execute(&*deps.api, &who, &recorder, &*deps.clock, plan).await;
+                        (key, how)
+                    });
+                }
+                Output::Relist(resource) => {
+                    tracing::warn!(controller = C::NAME, %resource, "a write did not show in its view");
+                    for (source, follower) in &self.sources {
+                        if *source.resource() == resource {
+                            follower.view().relist();
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn why<K>(source: &Source<K>, object: &dyn api_record::Record) -> Arc<str> {
+    let meta = api_types::object_meta(object);
+    let (namespace, name) = meta.map_or(("", ""), |meta| (meta.namespace.as_str(), meta.name.as_str()));
+    Arc::from(format!("{} {namespace}/{name}", source.resource()))
+}
