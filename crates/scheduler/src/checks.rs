@@ -115,6 +115,15 @@ impl<'a> Checks<'a> {
         }
     }
 
+    /// Whether other pods do not matter.
+    pub(crate) fn is_free(&self) -> bool {
+        let terms = &self.terms;
+        self.spread.is_empty()
+            && terms.affinity.is_empty()
+            && terms.anti_affinity.is_empty()
+            && terms.existing.is_empty()
+    }
+
     /// Why a node is no place because of other pods, if so.
     #[inline]
     pub(crate) fn reject(&self, node: NodeIx) -> Option<Reason> {

@@ -10,7 +10,7 @@ use crate::cluster::node::NodeIx;
 use crate::cluster::peers::PeersKey;
 use crate::cluster::pod::{Pod, PodId};
 use crate::filters::node_ports;
-use crate::filters::node_resources_fit::{Extended, Room};
+use crate::filters::node_resources_fit::{Room, shift};
 use crate::reason::Reason;
 use crate::shape::Shape;
 
@@ -39,16 +39,7 @@ fn room(cluster: &Cluster, shape: &Shape, others: &[&Pod], node: NodeIx) -> Opti
     let room = cluster.nodes.room(node);
     let (mut requested, mut extended) = (*room.requested, room.extended.to_vec());
     for demand in others.iter().map(|other| &other.demand) {
-        requested.cpu_milli += demand.amounts.cpu_milli;
-        requested.memory_bytes += demand.amounts.memory_bytes;
-        requested.ephemeral_bytes += demand.amounts.ephemeral_bytes;
-        requested.pods += 1;
-        for (name, amount) in &demand.extended {
-            let there = extended.iter_mut().find(|resource: &&mut Extended| resource.name == *name);
-            if let Some(resource) = there {
-                resource.requested += amount;
-            }
-        }
+        shift(&mut requested, &mut extended, demand, 1);
     }
     let mut reasons = Vec::new();
     Room { requested: &requested, extended: &extended, ..room }.lacks(&shape.demand, &mut reasons);

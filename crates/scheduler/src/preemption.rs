@@ -4,6 +4,8 @@
 //! from a random one on. On each, all pods of lower priority are taken off; if the pod fits then, they are put back one by
 //! one, the most important first, as long as it still fits. The best node has the least important victims.
 
+mod room;
+
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -18,7 +20,7 @@ use crate::diagnosis::{Diagnosis, histogram};
 use crate::limits::{MIN_PREEMPTION_CANDIDATES, PREEMPTION_CANDIDATE_PERCENTAGE};
 use crate::random::Dice;
 use crate::shape::Shape;
-use crate::verdicts::{ShapeId, Verdicts};
+use crate::verdicts::Verdicts;
 
 const NOT_HELPFUL: &str = "Preemption is not helpful for scheduling";
 const NO_VICTIMS: &str = "No preemption victims found for incoming pod";
@@ -70,10 +72,19 @@ pub(crate) fn preempt(
     let wanted = (potential.len() * PREEMPTION_CANDIDATE_PERCENTAGE / 100).max(MIN_PREEMPTION_CANDIDATES);
     let start = dice.below(potential.len());
     let (before, after) = potential.split_at(start);
+    let plain = is_plain(cluster, verdicts.shape(shape), id);
     let mut candidates = Vec::new();
     let mut failed: BTreeMap<String, usize> = BTreeMap::new();
     for node in after.iter().chain(before) {
-        match victims_on(cluster, verdicts, id, shape, *node) {
+        let lower = lower_on(cluster, id, *node);
+        let found = if lower.is_empty() {
+            Err(NO_VICTIMS.to_owned())
+        } else if plain && !cluster.nominated.contains_key(node) {
+            room::victims(cluster, &verdicts.shape(shape).demand, *node, &lower)
+        } else {
+            victims(cluster, verdicts.shape(shape), id, *node, &lower)
+        };
+        match found {
             Ok(victims) => candidates.push((*node, victims)),
             Err(reason) => *failed.entry(reason).or_insert(0) += 1,
         }
@@ -98,25 +109,32 @@ fn waits_for_victims(cluster: &Cluster, id: PodId) -> bool {
     cluster.nodes.pods[node.index()].iter().any(|other| leaving(&other))
 }
 
-/// The pods that would have to go from a node, the most important first; or what is in the way even so.
-fn victims_on(
-    cluster: &mut Cluster,
-    verdicts: &Verdicts,
-    id: PodId,
-    shape: ShapeId,
-    node: NodeIx,
-) -> Result<Vec<PodId>, String> {
+/// Whether nothing but resources is at stake, so that nothing has to be moved to find out.
+fn is_plain(cluster: &Cluster, shape: &Shape, id: PodId) -> bool {
+    let pod = &cluster.pods[id];
+    shape.ports.is_empty() && Checks::of(cluster, pod.cohort, pod.peers).is_free()
+}
+
+/// The pods of lower priority on a node, the most important first.
+fn lower_on(cluster: &Cluster, id: PodId, node: NodeIx) -> Vec<PodId> {
     let priority = cluster.pods[id].priority;
     let lower = |other: &PodId| cluster.pods[*other].priority < priority;
     let mut lower: Vec<PodId> = cluster.nodes.pods[node.index()].iter().copied().filter(lower).collect();
-    if lower.is_empty() {
-        return Err(NO_VICTIMS.to_owned());
-    }
     lower.sort_by_key(|other| (Reverse(cluster.pods[*other].priority), cluster.pods[*other].since, *other));
-    let shape = verdicts.shape(shape);
+    lower
+}
+
+/// The pods of `lower` that would have to go from a node; or what is in the way even without all of them.
+fn victims(
+    cluster: &mut Cluster,
+    shape: &Shape,
+    id: PodId,
+    node: NodeIx,
+    lower: &[PodId],
+) -> Result<Vec<PodId>, String> {
     let (stamp, epoch) = (cluster.nodes.stamp[node.index()], cluster.epoch);
     let places: Vec<Place> = lower.iter().map(|other| cluster.pods[*other].place).collect();
-    for other in &lower {
+    for other in lower {
         cluster.displace(*other);
     }
     let mut found = fits(cluster, id, shape, node).map(|()| Vec::new());

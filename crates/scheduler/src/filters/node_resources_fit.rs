@@ -67,6 +67,19 @@ impl Room<'_> {
     }
 }
 
+/// Reckons with a pod more (1) or less (-1).
+pub(crate) fn shift(requested: &mut Amounts, extended: &mut [Extended], demand: &Demand, sign: i64) {
+    requested.cpu_milli += sign * demand.amounts.cpu_milli;
+    requested.memory_bytes += sign * demand.amounts.memory_bytes;
+    requested.ephemeral_bytes += sign * demand.amounts.ephemeral_bytes;
+    requested.pods += sign * demand.amounts.pods;
+    for (name, amount) in &demand.extended {
+        if let Some(resource) = extended.iter_mut().find(|resource| resource.name == *name) {
+            resource.requested += sign * amount;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,9 @@
 //! What is said of pods that do not fit, letter by letter.
 
-use api_types::core::v1::{PersistentVolumeClaimVolumeSource, Volume};
+use api_types::core::v1::{
+    Affinity, NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm,
+    PersistentVolumeClaimVolumeSource, Volume,
+};
 
 use super::fixture::*;
 use crate::{Action, Event, FailureReason, Nomination, Plugin};
@@ -80,20 +83,22 @@ fn claims_are_refused_in_so_many_words() {
 fn a_named_node_that_is_full_leaves_the_others_out() {
     let mut rig = Rig::new(&[node("n1", "a", "1", "10"), node("n2", "a", "4", "10")]);
     let mut pod = pod("p", "2");
-    let mut selector = api_types::core::v1::NodeSelector::default();
-    let mut term = api_types::core::v1::NodeSelectorTerm::default();
-    term.match_fields = vec![api_types::core::v1::NodeSelectorRequirement {
-        key: "metadata.name".into(),
-        operator: "In".into(),
-        values: vec!["n1".into()],
-    }];
-    selector.node_selector_terms = vec![term].into();
-    let mut affinity = api_types::core::v1::NodeAffinity::default();
-    affinity.required_during_scheduling_ignored_during_execution = Some(Box::new(selector));
-    pod.spec.affinity = Some(Box::new(api_types::core::v1::Affinity {
-        node_affinity: Some(Box::new(affinity)),
-        ..Default::default()
-    }));
+    let term = NodeSelectorTerm {
+        match_fields: vec![NodeSelectorRequirement {
+            key: "metadata.name".into(),
+            operator: "In".into(),
+            values: vec!["n1".into()],
+        }],
+        ..NodeSelectorTerm::default()
+    };
+    let node_affinity = NodeAffinity {
+        required_during_scheduling_ignored_during_execution: Some(Box::new(NodeSelector {
+            node_selector_terms: vec![term].into(),
+        })),
+        ..NodeAffinity::default()
+    };
+    pod.spec.affinity =
+        Some(Box::new(Affinity { node_affinity: Some(Box::new(node_affinity)), ..Affinity::default() }));
     assert_eq!(
         rig.refused(&pod).message,
         "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) didn't satisfy plugin(s) [NodeAffinity]. \

@@ -67,7 +67,8 @@ fn gates_hold_a_pod_until_they_are_gone() {
 
 #[test]
 fn only_what_may_help_wakes_a_pod() {
-    let cases: Vec<(&str, fn(&mut Rig), bool)> = vec![
+    type Happening = fn(&mut Rig);
+    let cases: [(&str, Happening, bool); 6] = [
         ("a node with room", |rig| drop(rig.step(Event::Node(&node("n2", "a", "4", "10")))), true),
         ("a node too small", |rig| drop(rig.step(Event::Node(&node("n2", "a", "1", "10")))), false),
         ("a pod that goes", |rig| drop(rig.step(Event::PodGone("uid-there"))), true),

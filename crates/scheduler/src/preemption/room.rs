@@ -1,0 +1,37 @@
+//! Preemption where only resources are at stake: reckoned, without moving any pod.
+
+use crate::cluster::Cluster;
+use crate::cluster::node::NodeIx;
+use crate::cluster::pod::PodId;
+use crate::demand::Demand;
+use crate::filters::node_resources_fit::{Room, shift};
+
+/// The pods of `lower`, the most important first, that would have to go to make room for `demand`; or what is lacking even
+/// without all of them.
+pub(crate) fn victims(
+    cluster: &Cluster,
+    demand: &Demand,
+    node: NodeIx,
+    lower: &[PodId],
+) -> Result<Vec<PodId>, String> {
+    let room = cluster.nodes.room(node);
+    let (mut requested, mut extended) = (*room.requested, room.extended.to_vec());
+    for other in lower {
+        shift(&mut requested, &mut extended, &cluster.pods[*other].demand, -1);
+    }
+    let mut reasons = Vec::new();
+    Room { requested: &requested, extended: &extended, ..room }.lacks(demand, &mut reasons);
+    if let Some(reason) = reasons.first() {
+        return Err(reason.to_string());
+    }
+    let mut victims = Vec::new();
+    for other in lower {
+        let there = &cluster.pods[*other].demand;
+        shift(&mut requested, &mut extended, there, 1);
+        if !(Room { requested: &requested, extended: &extended, ..room }).fits(demand) {
+            shift(&mut requested, &mut extended, there, -1);
+            victims.push(*other);
+        }
+    }
+    Ok(victims)
+}
