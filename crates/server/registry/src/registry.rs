@@ -9,7 +9,7 @@ use base::random::Random;
 use base::time::Clock;
 use store::{Entry, Range, Store};
 
-use crate::admit::Admission;
+use crate::admit::{Admission, Attributes};
 use crate::stored::Decoded;
 use crate::{Catalog, Served, faults};
 
@@ -39,6 +39,24 @@ impl Registry {
     /// A registry that lets `admission` change and refuse what is written.
     pub fn new(shared: Arc<Shared>, admission: Arc<dyn Admission>) -> Registry {
         Registry { shared, decoded: Arc::default(), admission }
+    }
+
+    /// The same store behind another admission. Admission that reads through a registry is given one that admits
+    /// everything, and put in front of it here: so neither holds on to the other.
+    #[must_use]
+    pub fn with_admission(&self, admission: Arc<dyn Admission>) -> Registry {
+        Registry { admission, ..self.clone() }
+    }
+
+    /// Admits what is no stored object: what subresources take, such as token requests and evictions.
+    pub async fn admit(
+        &self,
+        attributes: &Attributes<'_>,
+        object: &mut dyn Record,
+        old: Option<&dyn Record>,
+    ) -> Result<(), Status> {
+        self.admission.mutate(attributes, object, old).await?;
+        self.admission.validate(attributes, Some(object), old).await
     }
 
     /// Which resources there are.
