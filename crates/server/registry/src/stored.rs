@@ -33,25 +33,15 @@ pub(crate) struct Decoded {
 }
 
 impl Decoded {
-    /// The object of an entry, in the hub's type, showing `revision` as its resource version.
-    pub(crate) fn at(
-        &self,
-        served: &Served,
-        entry: &Entry,
-        revision: Revision,
-    ) -> Result<Arc<dyn Record>, Status> {
-        let key = (revision, entry.key.clone());
+    /// The object of an entry as it was kept, in the hub's type.
+    pub(crate) fn of(&self, served: &Served, entry: &Entry) -> Result<Arc<dyn Record>, Status> {
+        let key = (entry.modified, entry.key.clone());
         if let Some(object) = self.objects.lock().unwrap_or_else(PoisonError::into_inner).0.get(&key) {
             return Ok(Arc::clone(object));
         }
-        let object: Arc<dyn Record> = Arc::from(decode(served, entry, revision)?);
+        let object: Arc<dyn Record> = Arc::from(decode(served, entry)?);
         self.remember(key, &object);
         Ok(object)
-    }
-
-    /// The object of an entry as it was kept.
-    pub(crate) fn of(&self, served: &Served, entry: &Entry) -> Result<Arc<dyn Record>, Status> {
-        self.at(served, entry, entry.modified)
     }
 
     fn remember(&self, key: (Revision, Bytes), object: &Arc<dyn Record>) {
@@ -68,7 +58,16 @@ impl Decoded {
     }
 }
 
-fn decode(served: &Served, entry: &Entry, revision: Revision) -> Result<Box<dyn Record>, Status> {
+/// The same object as seen at another revision: that of its deletion, or of its leaving a watcher's scope.
+pub(crate) fn seen_at(object: &dyn Record, revision: Revision) -> Arc<dyn Record> {
+    let mut object = object.boxed_clone();
+    if let Some(meta) = object_meta_mut(&mut *object) {
+        meta.resource_version = revision.to_string();
+    }
+    Arc::from(object)
+}
+
+fn decode(served: &Served, entry: &Entry) -> Result<Box<dyn Record>, Status> {
     let damaged = |error: &dyn std::fmt::Display| {
         let key = String::from_utf8_lossy(&entry.key);
         Status::internal_error(format!("the stored value of {key} cannot be read: {error}"))
@@ -77,7 +76,7 @@ fn decode(served: &Served, entry: &Entry, revision: Revision) -> Result<Box<dyn 
     let mut object = (served.hub.new)();
     proto::decode(envelope.raw, &mut *object).map_err(|error| damaged(&error))?;
     if let Some(meta) = object_meta_mut(&mut *object) {
-        meta.resource_version = revision.to_string();
+        meta.resource_version = entry.modified.to_string();
     }
     Ok(object)
 }

@@ -13,6 +13,7 @@ use store::{Entry, Range, Revision};
 use crate::catalog::Served;
 use crate::read::keys;
 use crate::select::Selection;
+use crate::stored::seen_at;
 use crate::{Registry, faults};
 
 /// How often a watcher that asked for bookmarks gets one while nothing happens.
@@ -124,20 +125,19 @@ impl Watch {
     fn shown(&self, event: &store::Event) -> Result<Option<Event>, Status> {
         let registry = &self.registry;
         let served = &*self.served;
-        let seen =
-            |entry: Option<&Entry>, revision: Option<Revision>| -> Result<Option<Arc<dyn Record>>, Status> {
-                let Some(entry) = entry else { return Ok(None) };
-                let hub = registry.decoded.at(served, entry, revision.unwrap_or(entry.modified))?;
-                Ok(self.selection.matches(served, &*hub).then_some(hub))
-            };
-        let now = seen(event.entry(), None)?;
-        let before = seen(event.previous(), now.is_none().then(|| event.revision()))?;
+        let seen = |entry: Option<&Entry>| -> Result<Option<Arc<dyn Record>>, Status> {
+            let Some(entry) = entry else { return Ok(None) };
+            let hub = registry.decoded.of(served, entry)?;
+            Ok(self.selection.matches(served, &*hub).then_some(hub))
+        };
+        let now = seen(event.entry())?;
+        let before = seen(event.previous())?;
         let show = |hub: &Arc<dyn Record>| registry.show(served, hub);
         Ok(match (&before, &now) {
             (None, None) => None,
             (None, Some(now)) => Some(Event::Added(show(now))),
             (Some(_), Some(now)) => Some(Event::Modified(show(now))),
-            (Some(before), None) => Some(Event::Deleted(show(before))),
+            (Some(before), None) => Some(Event::Deleted(show(&seen_at(&**before, event.revision())))),
         })
     }
 }

@@ -10,7 +10,8 @@ use api_types::object_meta;
 use base::random::SystemRandom;
 use base::time::SystemClock;
 use client::{
-    BoxFuture, Caller, DeleteOptions, Event, ListOptions, Precondition, Propagation, VersionMatch, WriteOptions,
+    BoxFuture, Caller, DeleteOptions, Event, ListOptions, Precondition, Propagation, VersionMatch,
+    WriteOptions,
 };
 use futures_util::StreamExt as _;
 use server_registry::admit::{Admission, Attributes};
@@ -57,7 +58,8 @@ impl World {
             random: Arc::new(SystemRandom),
         };
         let registry = Registry::new(Arc::new(shared), Arc::new(Open));
-        let maps = Arc::clone(registry.catalog().find("", "v1", "configmaps").expect("config maps are served"));
+        let maps =
+            Arc::clone(registry.catalog().find("", "v1", "configmaps").expect("config maps are served"));
         World { registry, store, maps, who: Caller::default() }
     }
 
@@ -80,8 +82,9 @@ impl World {
         };
         let (precondition, write) = (Precondition::default(), WriteOptions::default());
         let registry = &self.registry;
-        let written =
-            registry.update(&self.maps, &self.who, "default", name, "", &change, &precondition, &write).await?;
+        let written = registry
+            .update(&self.maps, &self.who, "default", name, "", &change, &precondition, &write)
+            .await?;
         Ok(written.object)
     }
 
@@ -133,7 +136,8 @@ async fn a_generated_name_has_a_random_end() {
 async fn a_write_based_on_an_old_version_is_refused_and_an_unchanged_one_is_not_kept() {
     let world = World::new();
     let first = version(&*world.create(map("a")).await.expect("created"));
-    let changed = world.change("a", |map| drop(map.data.insert("k".into(), "v".into()))).await.expect("changed");
+    let changed =
+        world.change("a", |map| drop(map.data.insert("k".into(), "v".into()))).await.expect("changed");
     assert!(version(&*changed) > first);
     let same = world.change("a", |_| {}).await.expect("unchanged");
     assert_eq!(version(&*same), version(&*changed));
@@ -165,8 +169,7 @@ async fn lists_are_selected_by_label_and_field() {
     world.create(labelled).await.expect("created");
     world.create(map("b")).await.expect("created");
     let list = |labels: &str, fields: &str| {
-        let options =
-            ListOptions { labels: labels.into(), fields: fields.into(), ..ListOptions::default() };
+        let options = ListOptions { labels: labels.into(), fields: fields.into(), ..ListOptions::default() };
         let world = &world;
         async move { world.registry.list(&world.maps, "", &options).await }
     };
