@@ -1,0 +1,236 @@
+//! What is kept of a pod on disk: what neither the API nor the kernel could tell a restarted agent.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::backoff::Backoff;
+
+/// Where a pod is in its life. It only goes forward.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Stage {
+    /// Its containers are started and restarted.
+    #[default]
+    Syncing,
+    /// Its containers are being stopped; none starts any more.
+    Terminating,
+    /// Nothing of it runs.
+    Terminated,
+}
+
+/// How a container ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Exit {
+    /// The exit code.
+    pub code: i32,
+    /// The signal that killed it, 0 for none.
+    #[serde(default)]
+    pub signal: i32,
+    /// Why, in one word.
+    pub reason: String,
+    /// What it left behind to say.
+    #[serde(default)]
+    pub message: String,
+    /// When it started, in nanoseconds since the Unix epoch; 0 when it did not.
+    pub started_nanos: i64,
+    /// When it ended, in nanoseconds since the Unix epoch.
+    pub finished_nanos: i64,
+    /// The container's id.
+    pub id: String,
+}
+
+/// Where a container's current attempt is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum State {
+    /// There is none yet.
+    #[default]
+    Absent,
+    /// It is being made.
+    Starting,
+    /// It runs since this time, in nanoseconds since the Unix epoch.
+    Running(i64),
+    /// It has ended.
+    Exited(Exit),
+}
+
+/// Why a container is not running yet, in the words of its status.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// One word.
+    pub reason: String,
+    /// A sentence.
+    pub message: String,
+}
+
+/// What is known of one of a pod's containers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ContainerRecord {
+    /// The number of the current attempt, from 0: the restart count.
+    pub attempt: u32,
+    /// Where it is.
+    pub state: State,
+    /// Its id, empty before there was one.
+    pub id: String,
+    /// The image as the status shows it.
+    pub image: String,
+    /// The image's id as the status shows it.
+    pub image_id: String,
+    /// The signal that stops it.
+    pub stop_signal: String,
+    /// How the attempt before ended.
+    pub last: Option<Exit>,
+    /// How long restarts wait.
+    pub backoff: Backoff,
+    /// Why it is not running.
+    pub waiting: Option<Waiting>,
+    /// Not to be tried again before this time after a start that came to nothing, in nanoseconds since the Unix epoch.
+    pub retry_nanos: i64,
+    /// Its startup probe has succeeded, or it has none and runs.
+    pub started: bool,
+    /// Its readiness probe succeeds, or it has none and has started.
+    pub ready: bool,
+    /// Its postStart hook has run.
+    pub post_started: bool,
+    /// Why it is to be stopped and started again: a failed probe or hook.
+    pub unhealthy: Option<String>,
+}
+
+/// Why a pod has failed as a whole, whatever its containers did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// One word.
+    pub reason: String,
+    /// A sentence.
+    pub message: String,
+}
+
+/// A pod's record.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodRecord {
+    /// The pod's uid.
+    pub uid: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Where it is in its life.
+    pub stage: Stage,
+    /// When the node first saw it, in nanoseconds since the Unix epoch.
+    pub seen_nanos: i64,
+    /// Whether its sandbox exists: network, namespaces, control group.
+    pub sandbox: bool,
+    /// Its addresses, the first being its primary one.
+    pub addresses: Vec<String>,
+    /// Why it failed as a whole.
+    pub verdict: Option<Verdict>,
+    /// When everything left is killed, in nanoseconds since the Unix epoch; set when it begins to terminate.
+    pub deadline_nanos: Option<i64>,
+    /// Its containers, init and sidecar ones included, by name.
+    pub containers: BTreeMap<String, ContainerRecord>,
+}
+
+impl PodRecord {
+    /// The record of a pod that was never seen before.
+    pub fn new(uid: &str, namespace: &str, name: &str, seen_nanos: i64) -> PodRecord {
+        PodRecord {
+            uid: uid.to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            seen_nanos,
+            ..PodRecord::default()
+        }
+    }
+
+    /// A container's record; an empty one where nothing is known.
+    pub fn container(&mut self, name: &str) -> &mut ContainerRecord {
+        self.containers.entry(name.to_owned()).or_default()
+    }
+
+    /// Whether any container runs or is being started.
+    pub fn is_active(&self) -> bool {
+        self.containers.values().any(ContainerRecord::is_active)
+    }
+}
+
+impl ContainerRecord {
+    /// Whether it runs or is being started.
+    pub fn is_active(&self) -> bool {
+        matches!(self.state, State::Starting | State::Running(_))
+    }
+
+    /// Whether it runs.
+    pub fn is_running(&self) -> bool {
+        matches!(self.state, State::Running(_))
+    }
+
+    /// How the current attempt ended, if it has.
+    pub fn exit(&self) -> Option<&Exit> {
+        match &self.state {
+            State::Exited(exit) => Some(exit),
+            _ => None,
+        }
+    }
+
+    /// Begins an attempt: the next one if one has ended.
+    pub fn begin(&mut self, id: impl FnOnce(u32) -> String) {
+        if let State::Exited(exit) = &self.state {
+            self.last = Some(exit.clone());
+            self.attempt += 1;
+        }
+        self.id = id(self.attempt);
+        self.state = State::Starting;
+        self.started = false;
+        self.ready = false;
+        self.post_started = false;
+        self.unhealthy = None;
+    }
+
+    /// An attempt came to nothing before there was a container.
+    pub fn abandon(&mut self, waiting: Waiting) {
+        self.waiting = Some(waiting);
+        self.state = match self.last.take() {
+            // The attempt is made again under the same number.
+            Some(exit) if self.attempt > 0 => {
+                self.attempt -= 1;
+                State::Exited(exit)
+            }
+            last => {
+                self.last = last;
+                State::Absent
+            }
+        };
+    }
+
+    /// It has ended.
+    pub fn exited(&mut self, exit: Exit) {
+        self.state = State::Exited(exit);
+        self.waiting = None;
+        self.started = false;
+        self.ready = false;
+        self.unhealthy = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_count_up_only_after_an_end() {
+        let mut record = ContainerRecord::default();
+        record.begin(|attempt| format!("id{attempt}"));
+        assert_eq!((record.attempt, record.id.as_str()), (0, "id0"));
+        record.abandon(Waiting { reason: "ErrImagePull".into(), message: String::new() });
+        assert_eq!((record.attempt, &record.state), (0, &State::Absent));
+        record.begin(|attempt| format!("id{attempt}"));
+        let exit = Exit { code: 1, ..Exit::default() };
+        record.exited(exit.clone());
+        record.begin(|attempt| format!("id{attempt}"));
+        assert_eq!((record.attempt, record.last.as_ref()), (1, Some(&exit)));
+        record.abandon(Waiting::default());
+        assert_eq!((record.attempt, record.exit()), (0, Some(&exit)));
+    }
+}
