@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use api_types::apps::v1::{ReplicaSet, StatefulSet};
 use api_types::core::v1::{Namespace, Node, Pod, ReplicationController, Service};
+use api_types::policy::v1::PodDisruptionBudget;
 use base::time::Time;
 
 use crate::cluster::pod::PodRef;
@@ -45,6 +46,15 @@ pub enum Event<'a> {
     OwnerGone {
         /// Its kind.
         kind: OwnerKind,
+        /// Its namespace.
+        namespace: &'a str,
+        /// Its name.
+        name: &'a str,
+    },
+    /// A disruption budget is new, or as it is now.
+    Budget(&'a PodDisruptionBudget),
+    /// A disruption budget has gone.
+    BudgetGone {
         /// Its namespace.
         namespace: &'a str,
         /// Its name.
@@ -93,6 +103,18 @@ pub enum Action {
         /// The pods that have to go.
         victims: Vec<PodRef>,
     },
+    /// Clear the pod's `status.nominatedNodeName`: a pod of higher priority gets that node.
+    Unnominate {
+        /// The pod.
+        pod: PodRef,
+    },
+}
+
+impl Action {
+    /// The note of the event `Preempted` of each victim.
+    pub fn preempted_note(preemptor: &PodRef, node: &str) -> String {
+        format!("Preempted by pod {} on node {node}", preemptor.uid)
+    }
 }
 
 /// Why a pod could not be scheduled.

@@ -1,14 +1,17 @@
 //! Preemption: whether evicting pods of lower priority would make room, and which.
 //!
-//! Upstream's `DefaultPreemption` without disruption budgets: of the nodes that eviction could help on, some are tried
+//! Upstream's `DefaultPreemption`: of the nodes that eviction could help on, some are tried
 //! from a random one on. On each, all pods of lower priority are taken off; if the pod fits then, they are put back one by
-//! one, the most important first, as long as it still fits. The best node has the least important victims.
+//! one, first those that disruption budgets protect, the most important first, as long as it still fits. The best node has
+//! the least important victims.
 
+pub(crate) mod budgets;
 mod room;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use self::budgets::Budgets;
 use base::time::Time;
 
 use crate::checks::Checks;
@@ -40,6 +43,7 @@ pub(crate) enum Preemption {
 pub(crate) fn preempt(
     cluster: &mut Cluster,
     verdicts: &Verdicts,
+    budgets: &Budgets,
     id: PodId,
     diagnosis: &Diagnosis,
     dice: &mut Dice,
@@ -72,30 +76,75 @@ pub(crate) fn preempt(
     let wanted = (potential.len() * PREEMPTION_CANDIDATE_PERCENTAGE / 100).max(MIN_PREEMPTION_CANDIDATES);
     let start = dice.below(potential.len());
     let (before, after) = potential.split_at(start);
-    let plain = is_plain(cluster, verdicts.shape(shape), id);
-    let mut candidates = Vec::new();
     let mut failed: BTreeMap<String, usize> = BTreeMap::new();
+    let mut candidates: Vec<Candidate> = Vec::new();
+    let plain = is_plain(cluster, verdicts.shape(shape), id);
     for node in after.iter().chain(before) {
-        let lower = lower_on(cluster, id, *node);
-        let found = if lower.is_empty() {
-            Err(NO_VICTIMS.to_owned())
-        } else if plain && !cluster.nominated.contains_key(node) {
-            room::victims(cluster, &verdicts.shape(shape).demand, *node, &lower)
-        } else {
-            victims(cluster, verdicts.shape(shape), id, *node, &lower)
-        };
-        match found {
-            Ok(victims) => candidates.push((*node, victims)),
+        match candidate(cluster, verdicts.shape(shape), budgets, id, *node, plain) {
+            Ok(candidate) => candidates.push(candidate),
             Err(reason) => *failed.entry(reason).or_insert(0) += 1,
         }
-        if candidates.len() >= wanted {
+        if candidates.len() >= wanted && candidates.iter().any(|candidate| candidate.violations == 0) {
             break;
         }
     }
-    match best(cluster, candidates) {
-        Some((node, victims)) => Preemption::Victims { node, victims },
+    match candidates.into_iter().min_by_key(|candidate| candidate.loss(cluster)) {
+        Some(Candidate { node, victims, .. }) => Preemption::Victims { node, victims },
         None => unhelpful(&failed),
     }
+}
+
+/// A node that would do, and at what cost.
+struct Candidate {
+    node: NodeIx,
+    /// The most important first.
+    victims: Vec<PodId>,
+    /// Evictions that go against disruption budgets.
+    violations: usize,
+}
+
+impl Candidate {
+    /// In this order: the fewest violations, the lowest highest priority, the lowest sum of priorities, the fewest victims,
+    /// the latest start of the most important ones; among equals the first is taken.
+    fn loss(&self, cluster: &Cluster) -> (usize, i32, i64, usize, Reverse<Time>) {
+        let priorities = || self.victims.iter().map(|victim| cluster.pods[*victim].priority);
+        let highest = priorities().max().unwrap_or(i32::MIN);
+        // Upstream shifts priorities so that many negative ones do not weigh less than few.
+        let sum = priorities().map(|priority| i64::from(priority) + i64::from(i32::MAX) + 1).sum();
+        let important = self.victims.iter().filter(|victim| cluster.pods[**victim].priority == highest);
+        let earliest = important.map(|victim| cluster.pods[*victim].since).min().unwrap_or_default();
+        (self.violations, highest, sum, self.victims.len(), Reverse(earliest))
+    }
+}
+
+fn candidate(
+    cluster: &mut Cluster,
+    shape: &Shape,
+    budgets: &Budgets,
+    id: PodId,
+    node: NodeIx,
+    plain: bool,
+) -> Result<Candidate, String> {
+    let mut lower = lower_on(cluster, id, node);
+    if lower.is_empty() {
+        return Err(NO_VICTIMS.to_owned());
+    }
+    // Those that a budget protects get the first chance to stay.
+    let violating = budgets.violated_by(cluster, &lower);
+    lower.sort_by_key(|other| !violating.contains(other));
+    let mut victims = if plain && !cluster.nominated.contains_key(&node) {
+        room::victims(cluster, &shape.demand, node, &lower)?
+    } else {
+        victims(cluster, shape, id, node, &lower)?
+    };
+    victims.sort_by_key(|victim| importance(cluster, *victim));
+    let violations = victims.iter().filter(|victim| violating.contains(victim)).count();
+    Ok(Candidate { node, victims, violations })
+}
+
+/// Orders pods, the most important first.
+fn importance(cluster: &Cluster, id: PodId) -> (Reverse<i32>, Time, PodId) {
+    (Reverse(cluster.pods[id].priority), cluster.pods[id].since, id)
 }
 
 /// Whether pods that were preempted for it are still on their way out.
@@ -120,7 +169,7 @@ fn lower_on(cluster: &Cluster, id: PodId, node: NodeIx) -> Vec<PodId> {
     let priority = cluster.pods[id].priority;
     let lower = |other: &PodId| cluster.pods[*other].priority < priority;
     let mut lower: Vec<PodId> = cluster.nodes.pods[node.index()].iter().copied().filter(lower).collect();
-    lower.sort_by_key(|other| (Reverse(cluster.pods[*other].priority), cluster.pods[*other].since, *other));
+    lower.sort_by_key(|other| importance(cluster, *other));
     lower
 }
 
@@ -164,19 +213,4 @@ fn fits(cluster: &Cluster, id: PodId, shape: &Shape, node: NodeIx) -> Result<(),
         None => Ok(()),
         Some(reason) => Err(reason.to_string()),
     }
-}
-
-/// The node whose victims are the least loss: the lowest highest priority, the lowest sum of priorities, the fewest, the
-/// latest start of the most important ones; then the first.
-fn best(cluster: &Cluster, candidates: Vec<(NodeIx, Vec<PodId>)>) -> Option<(NodeIx, Vec<PodId>)> {
-    let loss = |victims: &[PodId]| -> (i32, i64, usize, Reverse<Time>) {
-        let priorities = || victims.iter().map(|victim| cluster.pods[*victim].priority);
-        let highest = priorities().max().unwrap_or(i32::MIN);
-        // Upstream shifts priorities so that many negative ones do not weigh less than few.
-        let sum = priorities().map(|priority| i64::from(priority) + i64::from(i32::MAX) + 1).sum();
-        let important = victims.iter().filter(|victim| cluster.pods[**victim].priority == highest);
-        let earliest = important.map(|victim| cluster.pods[*victim].since).min().unwrap_or_default();
-        (highest, sum, victims.len(), Reverse(earliest))
-    };
-    candidates.into_iter().min_by_key(|(_, victims)| loss(victims))
 }

@@ -12,6 +12,7 @@ use crate::cluster::pod::{Place, PodId};
 use crate::cycle::{Cycle, Outcome};
 use crate::diagnosis::Diagnosis;
 use crate::event::{Action, Event, Failure, FailureReason, Nomination, Outputs};
+use crate::preemption::budgets::Budgets;
 use crate::preemption::{self, Preemption};
 use crate::queue::hints::Change;
 use crate::queue::{Lane, Queue};
@@ -46,6 +47,7 @@ pub struct Scheduler {
     pub(crate) cluster: Cluster,
     pub(crate) verdicts: Verdicts,
     pub(crate) selectors: Selectors,
+    budgets: Budgets,
     pub(crate) queue: Queue,
     pub(crate) by_uid: HashMap<Arc<str>, PodId>,
     cycle: Cycle,
@@ -60,6 +62,7 @@ impl Scheduler {
             cluster: Cluster::default(),
             verdicts: Verdicts::default(),
             selectors: Selectors::default(),
+            budgets: Budgets::default(),
             queue: Queue::default(),
             by_uid: HashMap::new(),
             cycle: Cycle::new(config.percentage_of_nodes_to_score, config.seed),
@@ -78,6 +81,8 @@ impl Scheduler {
                 self.cluster.set_namespace(&namespace.metadata.name, Some(&namespace.metadata.labels));
             }
             Event::NamespaceGone(name) => self.cluster.set_namespace(name, None),
+            Event::Budget(budget) => self.budgets.set(budget),
+            Event::BudgetGone { namespace, name } => self.budgets.remove(namespace, name),
             Event::BindDone { uid, result } => self.on_bind_done(uid, result, now),
             Event::Run { attempts } => self.run(attempts, now),
             selectors => self.on_selector(selectors),
@@ -157,8 +162,14 @@ impl Scheduler {
     }
 
     fn reject(&mut self, id: PodId, diagnosis: &Diagnosis, now: Time) {
-        let preemption =
-            preemption::preempt(&mut self.cluster, &self.verdicts, id, diagnosis, &mut self.cycle.dice);
+        let preemption = preemption::preempt(
+            &mut self.cluster,
+            &self.verdicts,
+            &self.budgets,
+            id,
+            diagnosis,
+            &mut self.cycle.dice,
+        );
         let (says, nomination) = match preemption {
             Preemption::Ineligible(says) => (says, Nomination::Keep),
             Preemption::Nothing(says) => {
@@ -168,16 +179,40 @@ impl Scheduler {
             Preemption::Victims { node, victims } => {
                 self.cluster.nominate(id, Some(node));
                 let name = self.cluster.nodes.name[node.index()].clone();
-                let victims =
-                    victims.into_iter().map(|victim| self.cluster.pods[victim].of.clone()).collect();
+                let victims = victims
+                    .into_iter()
+                    .map(|victim| self.cluster.pods[victim].of.clone())
+                    .collect::<Vec<_>>();
                 let preemptor = self.cluster.pods[id].of.clone();
+                let says = format!(
+                    "found a potential placement for pod on node {name}, preempting {} victims",
+                    victims.len()
+                );
                 self.actions.push(Action::Preempt { preemptor, node: name.clone(), victims });
-                (String::new(), Nomination::Node(name))
+                self.unnominate_lower(id, node, now);
+                (says, Nomination::Node(name))
             }
         };
         let message = diagnosis.message(&says);
         self.fail(id, FailureReason::Unschedulable, message, diagnosis.rejectors, nomination);
         self.queue.park(id, &mut self.cluster.pods[id], diagnosis.rejectors, now);
+    }
+
+    /// Pods of lower priority lose their nomination to a node that another gets, and look for one again.
+    fn unnominate_lower(&mut self, id: PodId, node: NodeIx, now: Time) {
+        let priority = self.cluster.pods[id].priority;
+        let nominated = self.cluster.nominated.get(&node).into_iter().flatten().copied();
+        let lower: Vec<PodId> =
+            nominated.filter(|other| self.cluster.pods[*other].priority < priority).collect();
+        for other in lower {
+            self.cluster.nominate(other, None);
+            let record = &mut self.cluster.pods[other];
+            self.actions.push(Action::Unnominate { pod: record.of.clone() });
+            if record.pending.as_ref().is_some_and(|pending| pending.ticket.lane == Lane::Parked) {
+                self.queue.leave(other, record);
+                self.queue.resume(other, record, now);
+            }
+        }
     }
 
     fn fail(

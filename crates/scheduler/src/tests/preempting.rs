@@ -28,7 +28,11 @@ fn the_least_important_pods_go_and_no_more_than_needed() {
     let actions = rig.try_pod(&with_priority(pod("p", "2"), 50));
     assert_eq!(victims(&actions), Some(("n1".into(), vec!["a2".into(), "a1".into()])));
     let Some(Action::Failed(failure)) = actions.last() else { panic!("{actions:?}") };
-    assert_eq!(failure.message, "0/2 nodes are available: 2 Insufficient cpu.");
+    assert_eq!(
+        failure.message,
+        "0/2 nodes are available: 2 Insufficient cpu. preemption: found a potential placement for pod on node n1, \
+         preempting 2 victims"
+    );
     assert_eq!(failure.nomination, Nomination::Node("n1".into()));
 }
 
@@ -79,4 +83,35 @@ fn anti_affinity_to_a_lesser_pod_is_a_reason_to_evict_it() {
     rig.step(Event::Pod(&on(pod("bystander", "1"), "n")));
     let high = apart(with_priority(pod("p", "1"), 10), term(HOST, &[("app", "noisy")]));
     assert_eq!(victims(&rig.try_pod(&high)), Some(("n".into(), vec!["noisy".into()])));
+}
+
+#[test]
+fn a_budget_protects_while_there_is_another_way() {
+    let mut rig = Rig::new(&[node("n1", "a", "1", "10"), node("n2", "a", "1", "10")]);
+    let mut budget = api_types::policy::v1::PodDisruptionBudget::default();
+    (budget.metadata.namespace, budget.metadata.name) = ("default".into(), "guard".into());
+    budget.spec.selector = selector(&[("app", "db")]);
+    rig.step(Event::Budget(&budget));
+    rig.step(Event::Pod(&on(labelled(pod("db", "1"), "app", "db"), "n1")));
+    rig.step(Event::Pod(&on(with_priority(pod("other", "1"), 5), "n2")));
+    let high = with_priority(pod("p", "1"), 10);
+    assert_eq!(victims(&rig.try_pod(&high)), Some(("n2".into(), vec!["other".into()])));
+    rig.step(Event::NodeGone("n2"));
+    let higher = with_priority(pod("q", "1"), 20);
+    assert_eq!(
+        victims(&rig.try_pod(&higher)),
+        Some(("n1".into(), vec!["db".into()])),
+        "unless there is none"
+    );
+}
+
+#[test]
+fn a_more_important_pod_takes_over_a_nomination() {
+    let mut rig = Rig::new(&[node("n", "a", "1", "10")]);
+    rig.step(Event::Pod(&on(pod("low", "1"), "n")));
+    assert!(victims(&rig.try_pod(&with_priority(pod("high", "1"), 10))).is_some());
+    let actions = rig.try_pod(&with_priority(pod("higher", "1"), 20));
+    assert!(
+        actions.iter().any(|action| matches!(action, Action::Unnominate { pod } if &*pod.name == "high"))
+    );
 }

@@ -207,7 +207,9 @@ impl World {
                         );
                     }
                 }
-                Action::Scheduled { .. } | Action::Preempt { .. } => panic!("{action:?}"),
+                Action::Scheduled { .. } | Action::Preempt { .. } | Action::Unnominate { .. } => {
+                    panic!("{action:?}")
+                }
             }
         }
     }
