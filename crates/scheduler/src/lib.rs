@@ -20,8 +20,8 @@
 //! of the scheduler itself panic.
 //!
 //! Limits: [`limits`]. Not here yet: pods whose volumes decide where they can run, and resource claims, are reported
-//! unschedulable with a reason of their own ([`Refusal`]), never placed blindly; disruption budgets do not sway
-//! preemption; pod groups are scheduled pod by pod; nodes' declared features are not asked for.
+//! unschedulable with a reason of their own ([`Refusal`]), never placed blindly; pod groups are scheduled pod by pod;
+//! nodes' declared features are not asked for.
 //!
 //! Upstream behaviour answered to: `pkg/scheduler` of k8s.io/kubernetes v1.37.1 with its default profile: order, reasons,
 //! weights and formulas of plugins, sampling, queueing hints, back-off, texts of events and conditions.
@@ -48,6 +48,7 @@ mod scheduler;
 mod scores;
 mod selectors;
 mod shape;
+pub mod shell;
 #[cfg(test)]
 mod tests;
 mod verdicts;

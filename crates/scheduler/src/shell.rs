@@ -1,0 +1,329 @@
+//! Running the scheduler against an API: views become events, actions become plans.
+//!
+//! The core decides; here is only what carries words to it and deeds from it. It forgets nothing that matters when it
+//! stops: a new one reads the same views.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use api_record::{Record, Typed as _};
+use api_types::apps::v1::{ReplicaSet, StatefulSet};
+use api_types::core::v1::{Binding, Namespace, Node, ObjectReference, Pod, ReplicationController, Service};
+use api_types::object_meta;
+use base::drain;
+use base::error::Chain;
+use base::time::{Clock, Time};
+use client::reconcile::{Note, Op, Plan, Recorder, Severity, Write, execute, resource_of};
+use client::view::{Change, Follower};
+use client::{Api, Caller, RawView, Resource, Scope};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+
+use crate::{Action, Config, Event, Failure, Nomination, OwnerKind, PodRef, Scheduler, scheduled_note};
+
+/// How many attempts are made before changes are looked at again.
+const ATTEMPTS: usize = 256;
+
+/// The wait before a view that was refused is asked for again.
+const OPEN_AGAIN: Duration = Duration::from_millis(100);
+
+/// As whom the scheduler acts.
+pub fn caller() -> Caller {
+    Caller::new("system:kube-scheduler", &["system:authenticated"])
+}
+
+/// Runs the scheduler until it is asked to finish.
+pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, mut drain: drain::Watch) {
+    let name: &'static str = "default-scheduler";
+    let changed = Arc::new(Notify::new());
+    let mut listeners = JoinSet::new();
+    let mut followers = Vec::new();
+    // Nodes come before the pods on them, and what pods refer to before the pods.
+    let resources = [
+        resource_of::<Namespace>(),
+        resource_of::<Node>(),
+        resource_of::<Service>(),
+        resource_of::<ReplicationController>(),
+        resource_of::<ReplicaSet>(),
+        resource_of::<StatefulSet>(),
+        resource_of::<Pod>(),
+    ];
+    for resource in resources {
+        let view = tokio::select! {
+            view = open(&*api, &*clock, resource) => view,
+            () = drain.signaled() => return,
+        };
+        view.reached(client::Revision(0)).await;
+        let (view_changes, changed) = (view.clone(), Arc::clone(&changed));
+        listeners.spawn(async move {
+            let mut changes = view_changes.changed();
+            while changes.changed().await.is_ok() {
+                changed.notify_one();
+            }
+        });
+        followers.push(Follower::new(view));
+    }
+    let pods = followers.last().map(|follower| follower.view().clone());
+    let (bound, outcomes) = mpsc::unbounded_channel();
+    let hands = Hands {
+        api,
+        clock: Arc::clone(&clock),
+        who: Arc::new(caller()),
+        recorder: Arc::new(Mutex::new(Recorder::new(name))),
+        pods,
+        bound,
+    };
+    let mut loop_ = Loop { core: Scheduler::new(config), followers, hands, outcomes, work: JoinSet::new() };
+    loop_.serve(&changed, &mut drain).await;
+}
+
+async fn open(api: &dyn Api, clock: &dyn Clock, resource: &Resource) -> RawView {
+    loop {
+        match api.view(&caller(), Scope::all(resource.clone())).await {
+            Ok(view) => return view,
+            Err(status) => {
+                tracing::debug!(%resource, error = %Chain(&status), "view.refused");
+                clock.sleep(OPEN_AGAIN).await;
+            }
+        }
+    }
+}
+
+struct Loop {
+    core: Scheduler,
+    followers: Vec<Follower>,
+    hands: Hands,
+    outcomes: mpsc::UnboundedReceiver<(Arc<str>, Result<(), String>)>,
+    work: JoinSet<()>,
+}
+
+impl Loop {
+    async fn serve(&mut self, changed: &Notify, drain: &mut drain::Watch) {
+        loop {
+            let now = self.hands.clock.now();
+            self.take_in(now);
+            let outputs = self.core.step(Event::Run { attempts: ATTEMPTS }, now);
+            self.hands.carry_out(outputs.actions, &mut self.work);
+            while self.work.try_join_next().is_some() {}
+            if outputs.ready > 0 {
+                tokio::task::yield_now().await;
+                continue;
+            }
+            let wait = outputs.wake_at.map(|at| at.since(now));
+            let clock = Arc::clone(&self.hands.clock);
+            let wake = async move {
+                match wait {
+                    Some(wait) => clock.sleep(wait).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = drain.signaled() => break,
+                Some((uid, result)) = self.outcomes.recv() => self.bound(&uid, &result),
+                () = changed.notified() => {}
+                () = wake => {}
+            }
+        }
+        while self.work.join_next().await.is_some() {}
+    }
+
+    fn bound(&mut self, uid: &str, result: &Result<(), String>) {
+        let now = self.hands.clock.now();
+        let result = result.as_ref().map(|()| ()).map_err(String::as_str);
+        let outputs = self.core.step(Event::BindDone { uid, result }, now);
+        self.hands.carry_out(outputs.actions, &mut self.work);
+    }
+
+    fn take_in(&mut self, now: Time) {
+        for follower in &mut self.followers {
+            for change in follower.catch_up().1 {
+                let outputs = event(&change).map(|event| self.core.step(event, now));
+                self.hands.carry_out(outputs.unwrap_or_default().actions, &mut self.work);
+            }
+        }
+        while let Ok((uid, result)) = self.outcomes.try_recv() {
+            self.bound(&uid, &result);
+        }
+    }
+}
+
+/// What a change of a view is to the core.
+fn event(change: &Change) -> Option<Event<'_>> {
+    match (&change.new, &change.old) {
+        (Some(object), _) => present(&**object),
+        (None, Some(object)) => gone(&**object),
+        (None, None) => None,
+    }
+}
+
+fn present(object: &dyn Record) -> Option<Event<'_>> {
+    if let Some(pod) = object.downcast_ref::<Pod>() {
+        return Some(Event::Pod(pod));
+    }
+    if let Some(node) = object.downcast_ref::<Node>() {
+        return Some(Event::Node(node));
+    }
+    if let Some(namespace) = object.downcast_ref::<Namespace>() {
+        return Some(Event::Namespace(namespace));
+    }
+    if let Some(service) = object.downcast_ref::<Service>() {
+        return Some(Event::Service(service));
+    }
+    if let Some(set) = object.downcast_ref::<ReplicaSet>() {
+        return Some(Event::ReplicaSet(set));
+    }
+    if let Some(set) = object.downcast_ref::<StatefulSet>() {
+        return Some(Event::StatefulSet(set));
+    }
+    object.downcast_ref::<ReplicationController>().map(Event::ReplicationController)
+}
+
+fn gone(object: &dyn Record) -> Option<Event<'_>> {
+    let meta = object_meta(object)?;
+    let (namespace, name) = (meta.namespace.as_str(), meta.name.as_str());
+    let owner = |kind| Some(Event::OwnerGone { kind, namespace, name });
+    let schema: *const api_record::Schema = object.schema();
+    match schema {
+        schema if std::ptr::eq(schema, Pod::SCHEMA) => Some(Event::PodGone(&meta.uid)),
+        schema if std::ptr::eq(schema, Node::SCHEMA) => Some(Event::NodeGone(name)),
+        schema if std::ptr::eq(schema, Namespace::SCHEMA) => Some(Event::NamespaceGone(name)),
+        schema if std::ptr::eq(schema, Service::SCHEMA) => Some(Event::ServiceGone { namespace, name }),
+        schema if std::ptr::eq(schema, ReplicaSet::SCHEMA) => owner(OwnerKind::ReplicaSet),
+        schema if std::ptr::eq(schema, StatefulSet::SCHEMA) => owner(OwnerKind::StatefulSet),
+        schema if std::ptr::eq(schema, ReplicationController::SCHEMA) => {
+            owner(OwnerKind::ReplicationController)
+        }
+        _ => None,
+    }
+}
+
+/// What carries actions out.
+#[derive(Clone)]
+struct Hands {
+    api: Arc<dyn Api>,
+    clock: Arc<dyn Clock>,
+    who: Arc<Caller>,
+    recorder: Arc<Mutex<Recorder>>,
+    pods: Option<RawView>,
+    bound: mpsc::UnboundedSender<(Arc<str>, Result<(), String>)>,
+}
+
+impl Hands {
+    fn carry_out(&self, actions: Vec<Action>, work: &mut JoinSet<()>) {
+        for action in actions {
+            let hands = self.clone();
+            work.spawn(async move { hands.act(action).await });
+        }
+    }
+
+    async fn act(&self, action: Action) {
+        match action {
+            Action::Bind { pod, node } => {
+                let failure = self.execute(bind(&pod, &node)).await;
+                // The loop outlives its work.
+                let _ = self.bound.send((pod.uid, failure.map_or(Ok(()), Err)));
+            }
+            Action::Scheduled { pod, node } => {
+                let message = scheduled_note(&pod, &node);
+                self.tell(&pod, Severity::Normal, "Scheduled", message).await;
+            }
+            Action::Failed(failure) => self.failed(&failure).await,
+            Action::Unnominate { pod } => self.unnominate(&pod).await,
+            Action::Preempt { preemptor, node, victims } => self.preempt(&preemptor, &node, &victims).await,
+        }
+    }
+
+    /// The pod as the view shows it, if it is still the same.
+    fn pod(&self, of: &PodRef) -> Option<Pod> {
+        let snapshot = self.pods.as_ref()?.snapshot();
+        let pod: &Pod = snapshot.get(&of.namespace, &of.name)?.downcast_ref()?;
+        (*pod.metadata.uid == *of.uid).then(|| pod.clone())
+    }
+
+    async fn failed(&self, failure: &Failure) {
+        self.tell(&failure.pod, Severity::Warning, "FailedScheduling", failure.note()).await;
+        let Some(pod) = self.pod(&failure.pod) else { return };
+        let now: api_record::scalar::Time = self.clock.now().into();
+        let old = pod.status.conditions.iter().find(|condition| condition.type_ == "PodScheduled");
+        let since =
+            old.filter(|old| old.status == "False").and_then(|old| old.last_transition_time).unwrap_or(now);
+        let mut status = serde_json::json!({
+            "conditions": [{
+                "type": "PodScheduled",
+                "status": "False",
+                "reason": failure.reason.as_str(),
+                "message": failure.message,
+                "lastTransitionTime": since.to_string(),
+            }],
+        });
+        match &failure.nomination {
+            Nomination::Keep => {}
+            Nomination::Clear => status["nominatedNodeName"] = serde_json::Value::Null,
+            Nomination::Node(node) => status["nominatedNodeName"] = (**node).into(),
+        }
+        let mut plan = Plan::default();
+        plan.stage([Write::patch(&pod, "status", serde_json::json!({ "status": status }))]);
+        self.execute(plan).await;
+    }
+
+    async fn unnominate(&self, of: &PodRef) {
+        let Some(pod) = self.pod(of) else { return };
+        let status = serde_json::json!({ "status": { "nominatedNodeName": null } });
+        let mut plan = Plan::default();
+        plan.stage([Write::patch(&pod, "status", status)]);
+        self.execute(plan).await;
+    }
+
+    async fn preempt(&self, preemptor: &PodRef, node: &str, victims: &[PodRef]) {
+        let now: api_record::scalar::Time = self.clock.now().into();
+        for victim in victims {
+            let Some(pod) = self.pod(victim) else { continue };
+            let condition = serde_json::json!({ "status": { "conditions": [{
+                "type": "DisruptionTarget",
+                "status": "True",
+                "reason": "PreemptionByScheduler",
+                "message": "default-scheduler: preempting to accommodate a higher priority pod",
+                "lastTransitionTime": now.to_string(),
+            }] } });
+            let mut plan = Plan::default();
+            plan.stage([Write::patch(&pod, "status", condition)]);
+            plan.stage([Write::delete(&pod)]);
+            if self.execute(plan).await.is_none() {
+                let message = format!("Preempted by pod {} on node {node}", preemptor.uid);
+                self.tell(victim, Severity::Normal, "Preempted", message).await;
+            }
+        }
+    }
+
+    async fn tell(&self, of: &PodRef, severity: Severity, reason: &'static str, message: String) {
+        let about = self.pod(of).unwrap_or_else(|| bare(of));
+        let plan = Plan { events: vec![Note::new(&about, severity, reason, message)], ..Plan::default() };
+        self.execute(plan).await;
+    }
+
+    /// Carries a plan out; answers what went wrong.
+    async fn execute(&self, plan: Plan) -> Option<String> {
+        let finished = execute(&*self.api, &self.who, &self.recorder, &*self.clock, plan).await;
+        finished.failure.map(|failure| failure.status.message.clone())
+    }
+}
+
+/// A pod of which only the name is known.
+fn bare(of: &PodRef) -> Pod {
+    let mut pod = Pod::default();
+    pod.metadata.namespace = of.namespace.to_string();
+    pod.metadata.name = of.name.to_string();
+    pod.metadata.uid = of.uid.to_string();
+    pod
+}
+
+fn bind(of: &PodRef, node: &str) -> Plan {
+    let pod = bare(of);
+    let mut binding = Binding::default();
+    binding.metadata.clone_from(&pod.metadata);
+    binding.target = ObjectReference { kind: "Node".into(), name: node.into(), ..ObjectReference::default() };
+    let mut plan = Plan::default();
+    plan.stage([Write::of(resource_of::<Pod>(), &pod.metadata, "binding", Op::Create(Box::new(binding)))]);
+    plan
+}
