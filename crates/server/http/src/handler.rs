@@ -1,6 +1,5 @@
 //! One request: who sends it, what it asks for, and who answers.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -18,43 +17,44 @@ use hyper::body::Incoming;
 use server_authz::Attributes;
 use server_local::{Local, forbidden};
 
+use crate::documents::{Document, Documents};
 use crate::health::Health;
 use crate::identity::{Identify, Peer};
+use crate::metrics::{Kind, Metrics};
 use crate::negotiate::{self, Codec, Form};
+use crate::nodes::Nodes;
 use crate::options::Query;
 use crate::path::{self, Info, Place};
 use crate::{discovery, encode, resource};
 
 /// An answer's body.
-pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
-
-/// Documents that are served as they are, by path: the version, OpenAPI, keys.
-#[derive(Clone, Debug, Default)]
-pub struct Documents {
-    /// Content type and bytes of each path.
-    pub by_path: BTreeMap<String, (String, Bytes)>,
-}
+pub type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// Answers requests.
 pub struct Handler {
     pub(crate) local: Local,
     pub(crate) clock: Arc<dyn Clock>,
     identify: Arc<dyn Identify>,
-    documents: Documents,
+    documents: Arc<dyn Documents>,
+    pub(crate) nodes: Arc<dyn Nodes>,
     health: Health,
+    metrics: Metrics,
     address: String,
 }
 
 impl Handler {
-    /// A handler in front of a pipeline; `address` is what discovery tells clients to connect to.
+    /// A handler in front of a pipeline, which reaches nodes through `nodes`; `address` is what discovery tells clients
+    /// to connect to.
     pub fn new(
         local: Local,
         clock: Arc<dyn Clock>,
         identify: Arc<dyn Identify>,
-        documents: Documents,
+        documents: Arc<dyn Documents>,
+        nodes: Arc<dyn Nodes>,
         address: String,
     ) -> Handler {
-        Handler { local, clock, identify, documents, health: Health::default(), address }
+        let (health, metrics) = (Health::default(), Metrics::default());
+        Handler { local, clock, identify, documents, nodes, health, metrics, address }
     }
 
     /// Says whether the server may be used.
@@ -73,10 +73,11 @@ impl Handler {
         let info = path::parse(request.method(), request.uri().path(), watch);
         let form = negotiate::form(request.headers(), info.verb == "watch");
         let codec = form.as_ref().map_or(Codec::Json, |form| form.codec);
-        match self.answer(&peer, request, &info, &query, form).await {
-            Ok(response) => response,
-            Err(status) => failure(codec, status),
-        }
+        let begun = self.clock.now();
+        let answered = self.answer(&peer, request, &info, &query, form).await;
+        let response = answered.unwrap_or_else(|status| failure(codec, status));
+        self.metrics.count(kind(&info, response.status().as_u16()), self.clock.now().since(begun));
+        response
     }
 
     async fn answer(
@@ -95,10 +96,10 @@ impl Handler {
                 self.check_path(&caller, info.verb, path)?;
                 self.path(&request, path, query)
             }
-            Place::Resource { target, rest } => {
+            Place::Resource { target, .. } => {
                 let mut form = form?;
                 form.pretty = query.flag("pretty");
-                let asked = resource::Asked { caller: &caller, verb: info.verb, target, rest, query, form };
+                let asked = resource::Asked { caller: &caller, verb: info.verb, target, query, form };
                 resource::answer(self, asked, request).await
             }
         }
@@ -123,11 +124,18 @@ impl Handler {
         if let Some(report) = self.health.report(path, query.flag("verbose")) {
             return Ok(text(report.code, report.text));
         }
-        if let Some((content_type, bytes)) = self.documents.by_path.get(path) {
-            return Ok(bytes_answer(200, content_type, bytes.clone()));
+        let header =
+            |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if let Some(document) = self.documents.find(path, header(http::header::ACCEPT)) {
+            let unchanged = !document.etag.is_empty() && header(http::header::IF_NONE_MATCH) == document.etag;
+            return Ok(document_answer(document, unchanged));
         }
         if path == "/metrics" {
-            return Ok(text(200, String::new()));
+            return Ok(bytes_answer(
+                200,
+                "text/plain; version=0.0.4; charset=utf-8",
+                self.metrics.text().into(),
+            ));
         }
         self.discovery(request, path)
     }
@@ -174,11 +182,49 @@ impl Handler {
             paths.extend(group.versions.iter().map(|version| format!("/apis/{}", version.group_version)));
         }
         paths.extend(["/healthz", "/livez", "/metrics", "/readyz"].map(str::to_owned));
-        paths.extend(self.documents.by_path.keys().cloned());
+        paths.extend(self.documents.paths());
         paths.sort();
         paths.dedup();
         serde_json::json!({ "paths": paths }).to_string()
     }
+}
+
+/// What a request counts as.
+fn kind(info: &Info, code: u16) -> Kind {
+    match &info.place {
+        Place::Path(_) => Kind {
+            verb: info.verb,
+            group: String::new(),
+            version: String::new(),
+            resource: String::new(),
+            subresource: String::new(),
+            code,
+        },
+        Place::Resource { target, .. } => Kind {
+            verb: info.verb,
+            group: if code == 404 { String::new() } else { target.resource.group.to_string() },
+            version: if code == 404 { String::new() } else { target.resource.version.to_string() },
+            // What is not served could be called anything, and would fill the memory with names.
+            resource: if code == 404 { String::new() } else { target.resource.plural.to_string() },
+            subresource: if code == 404 { String::new() } else { target.subresource.clone() },
+            code,
+        },
+    }
+}
+
+fn document_answer(document: Document, unchanged: bool) -> Response<Body> {
+    let Document { content_type, bytes, etag } = document;
+    let mut response = if unchanged {
+        bytes_answer(304, &content_type, Bytes::new())
+    } else {
+        bytes_answer(200, &content_type, bytes)
+    };
+    if let Some(value) =
+        Some(etag).filter(|etag| !etag.is_empty()).and_then(|etag| HeaderValue::from_str(&etag).ok())
+    {
+        response.headers_mut().insert(http::header::ETAG, value);
+    }
+    response
 }
 
 /// An error's answer.

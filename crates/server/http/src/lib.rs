@@ -12,12 +12,15 @@
 mod body;
 mod connection;
 mod discovery;
+mod documents;
 mod encode;
 mod handler;
 mod health;
 mod identity;
 pub mod limits;
+mod metrics;
 mod negotiate;
+mod nodes;
 mod options;
 mod path;
 mod resource;
@@ -25,6 +28,8 @@ mod table;
 mod watch;
 
 pub use connection::Server;
-pub use handler::{Documents, Handler};
+pub use documents::{Document, Documents};
+pub use handler::{Body, Handler};
 pub use identity::{Identify, Peer};
+pub use nodes::Nodes;
 pub use path::{Info, Place};

@@ -9,28 +9,39 @@ use client::{
 };
 use percent_encoding::percent_decode_str;
 
-/// A query's parameters; of one that is given twice, the first.
-pub(crate) struct Query(BTreeMap<String, String>);
+/// A query's parameters.
+pub(crate) struct Query(BTreeMap<String, Vec<String>>);
 
 impl Query {
     pub(crate) fn parse(query: &str) -> Query {
         let decode =
             |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
-        let mut parameters = BTreeMap::new();
+        let mut parameters: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            parameters.entry(decode(key)).or_insert_with(|| decode(value));
+            parameters.entry(decode(key)).or_default().push(decode(value));
         }
         Query(parameters)
     }
 
+    /// The first value of a parameter, empty if it is not given.
     pub(crate) fn get(&self, key: &str) -> &str {
-        self.0.get(key).map_or("", String::as_str)
+        self.all(key).next().unwrap_or_default()
+    }
+
+    /// All values of a parameter.
+    pub(crate) fn all(&self, key: &str) -> impl Iterator<Item = &str> {
+        self.0.get(key).into_iter().flatten().map(String::as_str)
+    }
+
+    /// Whether a parameter is given.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.0.contains_key(key)
     }
 
     /// Go's `strconv.ParseBool`, where a parameter without a value is true.
     pub(crate) fn flag(&self, key: &str) -> bool {
-        match self.0.get(key).map(String::as_str) {
+        match self.all(key).next() {
             None => false,
             Some(value) => !matches!(value, "0" | "f" | "F" | "false" | "FALSE" | "False"),
         }

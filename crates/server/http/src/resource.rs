@@ -22,15 +22,13 @@ use crate::negotiate::Form;
 use crate::options::Query;
 use crate::table::Included;
 use crate::watch::{Framing, frames};
-use crate::{body, discovery};
+use crate::{body, discovery, nodes};
 
 /// A request about a resource.
 pub(crate) struct Asked<'a> {
     pub(crate) caller: &'a Caller,
     pub(crate) verb: &'static str,
     pub(crate) target: &'a Target,
-    #[allow(dead_code, reason = "proxied paths are answered by the node's connection")]
-    pub(crate) rest: &'a str,
     pub(crate) query: &'a Query,
     pub(crate) form: Form,
 }
@@ -57,6 +55,9 @@ pub(crate) async fn answer(
     let resource = known(asked.target).ok_or_else(missing)?;
     if asked.verb == "watch" {
         return watch(handler, &asked).await;
+    }
+    if nodes::is_theirs(asked.target) {
+        return nodes::answer(handler, &asked, request).await;
     }
     let verb = match asked.verb {
         "get" => Verb::Get,

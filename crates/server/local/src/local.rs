@@ -72,6 +72,11 @@ impl Local {
         self.views.open(direct, scope, self.direct.clock())
     }
 
+    /// Whether a caller may do something with an object or a part of it, which is then done elsewhere.
+    pub fn check(&self, who: &Caller, verb: &str, target: &Target) -> Result<(), Status> {
+        self.policy.check(who, verb, target, &Selectors::default())
+    }
+
     /// Whether a caller may watch.
     pub fn check_watch(
         &self,
