@@ -13,6 +13,9 @@ use crate::{Cell, Column, Ctx, Version};
 /// How many seconds an object may take to end, if the deletion asks for so many.
 pub type Grace<T> = fn(&T, asked: Option<i64>) -> i64;
 
+/// Reads the value of a field that field selectors can name.
+pub type Selected<T> = fn(&T) -> Cow<'_, str>;
+
 /// A row: the hub type, and what is special about its kind.
 pub struct Kind<T: Typed> {
     group: &'static str,
@@ -23,13 +26,16 @@ pub struct Kind<T: Typed> {
     create_on_update: bool,
     grace: Option<Grace<T>>,
     held: fn(&T) -> bool,
+    deleting: fn(&mut T),
+    frozen_metadata: bool,
+    bare: &'static [&'static str],
     name: NameCheck,
     defaults: fn(&Ctx<'_>, &mut T),
     prepare: fn(&Ctx<'_>, &mut T, Option<&T>),
     validate: fn(&Ctx<'_>, &T, Option<&T>, &mut ErrorList),
     warnings: fn(&Ctx<'_>, &T, Option<&T>) -> Vec<String>,
     columns: &'static [Column<T>],
-    selectable: &'static [(&'static str, fn(&T) -> Cow<'_, str>)],
+    selectable: &'static [(&'static str, Selected<T>)],
     versions: &'static [Version],
 }
 
@@ -45,6 +51,9 @@ impl<T: Typed> Kind<T> {
             create_on_update: false,
             grace: None,
             held: |_| false,
+            deleting: |_| {},
+            frozen_metadata: false,
+            bare: &[],
             name: names::name_is_dns_subdomain,
             defaults: |_, _| {},
             prepare: |_, _, _| {},
@@ -88,6 +97,29 @@ impl<T: Typed> Kind<T> {
     #[must_use]
     pub const fn held(mut self, held: fn(&T) -> bool) -> Self {
         self.held = held;
+        self
+    }
+
+    /// What changes in an object when its deletion is marked and it waits.
+    #[must_use]
+    pub const fn deleting(mut self, deleting: fn(&mut T)) -> Self {
+        self.deleting = deleting;
+        self
+    }
+
+    /// A write of its status cannot change labels, annotations, finalizers and owners (upstream's
+    /// `ResetObjectMetaForStatus`, which only some kinds call).
+    #[must_use]
+    pub const fn frozen_metadata(mut self) -> Self {
+        self.frozen_metadata = true;
+        self
+    }
+
+    /// Subresources whose writes are taken as they are, status and generation included: a pod's binding, the approval of a
+    /// signing request.
+    #[must_use]
+    pub const fn bare(mut self, subresources: &'static [&'static str]) -> Self {
+        self.bare = subresources;
         self
     }
 
@@ -135,7 +167,7 @@ impl<T: Typed> Kind<T> {
 
     /// The fields that field selectors can name, besides `metadata.name` and `metadata.namespace`.
     #[must_use]
-    pub const fn selectable(mut self, fields: &'static [(&'static str, fn(&T) -> Cow<'_, str>)]) -> Self {
+    pub const fn selectable(mut self, fields: &'static [(&'static str, Selected<T>)]) -> Self {
         self.selectable = fields;
         self
     }
@@ -167,6 +199,12 @@ pub trait AnyKind: Send + Sync {
     fn grace(&self, object: &dyn Record, asked: Option<i64>) -> Option<i64>;
     /// Whether something besides the metadata's finalizers keeps a deleted object in being.
     fn is_held(&self, object: &dyn Record) -> bool;
+    /// Changes an object whose deletion is being marked.
+    fn mark_deleting(&self, object: &mut dyn Record);
+    /// Whether a write of its status leaves labels, annotations, finalizers and owners as they are.
+    fn freezes_metadata(&self) -> bool;
+    /// Whether a write through this subresource is taken as it is, status and generation included.
+    fn is_bare(&self, subresource: &str) -> bool;
     /// How names are checked.
     fn name_check(&self) -> NameCheck;
     /// The row's own defaults.
@@ -232,6 +270,15 @@ impl<T: Typed> AnyKind for Kind<T> {
     }
     fn is_held(&self, object: &dyn Record) -> bool {
         (self.held)(typed(object))
+    }
+    fn mark_deleting(&self, object: &mut dyn Record) {
+        (self.deleting)(object.downcast_mut().expect("a row is given objects of its own hub type"));
+    }
+    fn freezes_metadata(&self) -> bool {
+        self.frozen_metadata
+    }
+    fn is_bare(&self, subresource: &str) -> bool {
+        self.bare.contains(&subresource)
     }
     fn name_check(&self) -> NameCheck {
         self.name
@@ -313,6 +360,13 @@ impl AnyKind for Plain {
         None
     }
     fn is_held(&self, _: &dyn Record) -> bool {
+        false
+    }
+    fn mark_deleting(&self, _: &mut dyn Record) {}
+    fn freezes_metadata(&self) -> bool {
+        true
+    }
+    fn is_bare(&self, _: &str) -> bool {
         false
     }
     fn name_check(&self) -> NameCheck {
