@@ -80,6 +80,8 @@ impl Cycle {
         if let Some((before, epoch, diagnosis)) = &self.failure
             && *before == demands
             && *epoch == cluster.epoch
+            // Room that is kept from others may be this one's.
+            && nominated.is_none()
         {
             return Outcome::Unfit(diagnosis.clone());
         }

@@ -67,6 +67,11 @@ pub enum Event<'a> {
         /// The error's text, if it failed.
         result: Result<(), &'a str>,
     },
+    /// A victim of [`Action::Preempt`] could not be evicted.
+    EvictionFailed {
+        /// The victim's uid.
+        uid: &'a str,
+    },
     /// Find nodes for pods that are ready.
     Run {
         /// Try no more than this many.
@@ -94,7 +99,8 @@ pub enum Action {
     /// Record the event `FailedScheduling` (Warning, action `Scheduling`) and the condition `PodScheduled=False`.
     Failed(Failure),
     /// Evict these pods to make room: set the condition `DisruptionTarget` of each (reason `PreemptionByScheduler`), delete
-    /// it by its uid, and record the event `Preempted` (Normal, action `Preempting`) of it.
+    /// it by its uid, and record the event `Preempted` (Normal, action `Preempting`) of it. Until a victim has gone, or
+    /// [`Event::EvictionFailed`] says that it will not, no more are evicted for the same pod.
     Preempt {
         /// The pod that room is made for; it is nominated to the node.
         preemptor: PodRef,

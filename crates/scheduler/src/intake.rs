@@ -152,7 +152,7 @@ impl Scheduler {
         let cohort = self.cluster.acquire_cohort(cohort_key(pod));
         let demand = Demand::in_force(pod);
         let record = &mut self.cluster.pods[id];
-        record.preempted = is_preempted(pod);
+        record.preempted |= is_preempted(pod);
         record.terminating = pod.metadata.deletion_timestamp.is_some();
         if let Some(start) = pod.status.start_time {
             record.since = Time::from_unix_seconds(start.seconds);

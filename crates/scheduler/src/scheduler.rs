@@ -84,6 +84,7 @@ impl Scheduler {
             Event::Budget(budget) => self.budgets.set(budget),
             Event::BudgetGone { namespace, name } => self.budgets.remove(namespace, name),
             Event::BindDone { uid, result } => self.on_bind_done(uid, result, now),
+            Event::EvictionFailed { uid } => self.on_eviction_failed(uid),
             Event::Run { attempts } => self.run(attempts, now),
             selectors => self.on_selector(selectors),
         }
@@ -179,6 +180,9 @@ impl Scheduler {
             Preemption::Victims { node, victims } => {
                 self.cluster.nominate(id, Some(node));
                 let name = self.cluster.nodes.name[node.index()].clone();
+                for victim in &victims {
+                    self.cluster.pods[*victim].preempted = true;
+                }
                 let victims = victims
                     .into_iter()
                     .map(|victim| self.cluster.pods[victim].of.clone())
@@ -247,6 +251,12 @@ impl Scheduler {
             }
             // It was seen bound after all: the answer got lost, not the binding.
             (Err(_), _) => {}
+        }
+    }
+
+    fn on_eviction_failed(&mut self, uid: &str) {
+        if let Some(&id) = self.by_uid.get(uid) {
+            self.cluster.pods[id].preempted = false;
         }
     }
 

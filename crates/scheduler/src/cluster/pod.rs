@@ -55,7 +55,7 @@ pub(crate) struct Pod {
     /// When it started, or came to be; older pods are spared by preemption.
     pub(crate) since: Time,
     pub(crate) terminating: bool,
-    /// Whether it is terminating because it was preempted.
+    /// Whether it is on its way out because it was preempted.
     pub(crate) preempted: bool,
     pub(crate) may_preempt: bool,
     pub(crate) demand: Arc<Demand>,

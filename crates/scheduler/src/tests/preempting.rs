@@ -77,6 +77,32 @@ fn no_one_is_evicted_twice_over_while_victims_leave() {
 }
 
 #[test]
+fn an_eviction_that_fails_lets_the_pod_preempt_again() {
+    let mut rig = Rig::new(&[node("n1", "a", "1", "10"), node("n2", "a", "1", "10")]);
+    for (name, node) in [("low-1", "n1"), ("low-2", "n2")] {
+        rig.step(Event::Pod(&on(pod(name, "1"), node)));
+    }
+    let high = |round: &str| labelled(with_priority(pod("high", "1"), 10), "round", round);
+    let Some((_, first)) = victims(&rig.try_pod(&high("1"))) else { panic!("there is a victim") };
+    assert_eq!(victims(&rig.try_pod(&high("2"))), None, "the victim is on its way");
+    rig.step(Event::EvictionFailed { uid: &format!("uid-{}", first[0]) });
+    assert!(victims(&rig.try_pod(&high("3"))).is_some());
+}
+
+#[test]
+fn kept_room_is_found_by_its_owner_though_its_like_was_refused() {
+    let mut rig = Rig::new(&[node("n", "a", "1", "10")]);
+    rig.step(Event::Pod(&on(pod("low", "1"), "n")));
+    assert!(victims(&rig.try_pod(&with_priority(pod("high", "1"), 10))).is_some());
+    rig.step(Event::Pod(&with_priority(pod("like", "1"), 10)));
+    rig.step(Event::PodGone("uid-low"));
+    let actions = rig.run();
+    let bound: Vec<_> = actions.iter().filter(|action| matches!(action, Action::Bind { .. })).collect();
+    let [Action::Bind { pod, .. }] = bound.as_slice() else { panic!("{actions:?}") };
+    assert_eq!(&*pod.name, "high");
+}
+
+#[test]
 fn anti_affinity_to_a_lesser_pod_is_a_reason_to_evict_it() {
     let mut rig = Rig::new(&[node("n", "a", "4", "10")]);
     rig.step(Event::Pod(&on(labelled(pod("noisy", "1"), "app", "noisy"), "n")));
