@@ -1,0 +1,143 @@
+//! All documents, each made when it is first asked for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
+
+use api_types::Resource;
+use serde_json::{Map, Value, json};
+
+use crate::definitions::{Definitions, Dialect};
+use crate::descriptions::Descriptions;
+use crate::document::Document;
+use crate::operations::PathItem;
+use crate::paths::{self, GroupVersion};
+use crate::{media::Form, proto, v2, v3};
+
+/// The documents of a set of resources.
+pub struct Documents {
+    resources: BTreeMap<GroupVersion, Vec<&'static Resource>>,
+    v2: Forms,
+    index: OnceLock<Document>,
+    v3: BTreeMap<String, (Part, Forms)>,
+}
+
+/// What a document of version 3 is about.
+#[derive(Clone, Copy)]
+enum Part {
+    Core,
+    Groups,
+    Group(&'static str),
+    Version(GroupVersion),
+    Server,
+}
+
+/// A document in its forms.
+#[derive(Default)]
+struct Forms {
+    json: OnceLock<Document>,
+    proto: OnceLock<Document>,
+}
+
+impl Forms {
+    fn get(&self, form: Form, make: impl FnOnce() -> Value, encode: fn(&Value) -> Vec<u8>) -> &Document {
+        let json = self.json.get_or_init(|| Document::new(make().to_string().as_bytes()));
+        match form {
+            Form::Json => json,
+            Form::Proto => self.proto.get_or_init(|| {
+                let value = serde_json::from_slice(&json.bytes()).unwrap_or_default();
+                Document::with_hash(&encode(&value), json.hash().to_owned())
+            }),
+        }
+    }
+}
+
+impl Documents {
+    /// The documents of the resources that are served. This costs nothing; the documents are made when they are asked for.
+    pub fn new(served: impl IntoIterator<Item = &'static Resource>) -> Documents {
+        let mut resources: BTreeMap<GroupVersion, Vec<_>> = BTreeMap::new();
+        for resource in served {
+            let key = GroupVersion { group: resource.kind.group, version: resource.kind.version };
+            resources.entry(key).or_default().push(resource);
+        }
+        let mut parts = vec![
+            ("api".to_owned(), Part::Core),
+            ("apis".to_owned(), Part::Groups),
+            ("version".to_owned(), Part::Server),
+        ];
+        for key in resources.keys() {
+            parts.push((key.prefix(), Part::Version(*key)));
+            if !key.group.is_empty() {
+                parts.push((format!("apis/{}", key.group), Part::Group(key.group)));
+            }
+        }
+        let v3 = parts.into_iter().map(|(name, part)| (name, (part, Forms::default()))).collect();
+        Documents { resources, v2: Forms::default(), index: OnceLock::new(), v3 }
+    }
+
+    /// `/openapi/v2`.
+    pub fn v2(&self, form: Form) -> &Document {
+        self.v2.get(form, || self.make_v2(), proto::v2)
+    }
+
+    /// `/openapi/v3`: where each document is, and its hash. Makes all of them the first time.
+    pub fn v3_index(&self) -> &Document {
+        self.index.get_or_init(|| {
+            let descriptions = Descriptions::unpack();
+            let paths: Map<String, Value> = self
+                .v3
+                .iter()
+                .map(|(name, (part, forms))| {
+                    let json = forms.get(Form::Json, || self.make_v3(*part, &descriptions), proto::v3);
+                    (name.clone(), json!({ "serverRelativeURL": location(name, json.hash()) }))
+                })
+                .collect();
+            Document::new(json!({ "paths": paths }).to_string().as_bytes())
+        })
+    }
+
+    /// `/openapi/v3/<name>`, such as `apis/apps/v1`.
+    pub fn v3(&self, name: &str, form: Form) -> Option<&Document> {
+        let (part, forms) = self.v3.get(name)?;
+        Some(forms.get(form, || self.make_v3(*part, &Descriptions::unpack()), proto::v3))
+    }
+
+    /// What `/openapi/v3/<name>` can be asked for.
+    pub fn v3_names(&self) -> impl Iterator<Item = &str> {
+        self.v3.keys().map(String::as_str)
+    }
+
+    fn make_v2(&self) -> Value {
+        let descriptions = Descriptions::unpack();
+        let items: Vec<PathItem> =
+            self.v3.values().flat_map(|(part, _)| self.paths(*part, &descriptions)).collect();
+        let everywhere = self.resources.keys().map(|key| (key.group, key.version)).collect();
+        v2::document(&items, Definitions::new(Dialect::V2, &descriptions, everywhere))
+    }
+
+    fn make_v3(&self, part: Part, descriptions: &Descriptions) -> Value {
+        let mut everywhere = BTreeSet::from([("", "v1")]);
+        if let Part::Version(key) = part {
+            everywhere.insert((key.group, key.version));
+        }
+        let definitions = Definitions::new(Dialect::V3, descriptions, everywhere.into_iter().collect());
+        v3::document(&self.paths(part, descriptions), definitions)
+    }
+
+    fn paths(&self, part: Part, descriptions: &Descriptions) -> Vec<PathItem> {
+        match part {
+            Part::Core => vec![paths::core()],
+            Part::Groups => vec![paths::groups()],
+            Part::Group(group) => vec![paths::group(group)],
+            Part::Server => vec![paths::version()],
+            Part::Version(key) => {
+                let resources = self.resources.get(&key).map_or(&[] as &[_], Vec::as_slice);
+                paths::group_version(key, resources, descriptions)
+            }
+        }
+    }
+}
+
+/// Where a document of version 3 is, for as long as it says the same.
+pub fn location(name: &str, hash: &str) -> String {
+    format!("/openapi/v3/{name}?hash={hash}")
+}

@@ -1,0 +1,44 @@
+//! OpenAPI: the documents that tell clients what is served, made from the same tables that the server works by.
+//!
+//! Layer: above `api-types`, beside the request pipeline; the HTTP shell answers `/openapi/v2` and `/openapi/v3` from here.
+//! Entry points: [`Documents`], [`Version::negotiate`].
+//!
+//! Invariants: definitions, operations and extensions are called as upstream's; every reference resolves within its
+//! document; a document depends on the tables alone, so its hash stays as long as the binary does.
+//! State: documents are made when first asked for and kept compressed (well under a megabyte together); a restart makes them
+//! again. Failure: none.
+//! Limits: the built-in types only; what custom resources add is not here. Enumerations are told only where the tables name
+//! their values, and unions not at all.
+//! Upstream: `k8s.io/kube-openapi` (`builder`, `builder3`, `handler`, `handler3`) and the paths of
+//! `k8s.io/apiserver/pkg/endpoints/installer.go`. Descriptions come from the `k8s-openapi` crate when this one is built.
+//! How to test: `cargo test -p server-openapi`.
+
+mod definitions;
+mod descriptions;
+mod document;
+mod documents;
+mod media;
+mod names;
+mod operations;
+mod parameters;
+mod paths;
+mod proto;
+mod v2;
+mod v3;
+
+pub use document::Document;
+pub use documents::{Documents, location};
+pub use media::{Form, Version};
+
+/// What the documents say of the server's version; clients ask `/version` for it.
+const VERSION: &str = "unversioned";
+
+/// How clients prove who they are.
+fn bearer_token() -> serde_json::Value {
+    serde_json::json!({
+        "type": "apiKey",
+        "in": "header",
+        "name": "authorization",
+        "description": "Bearer Token authentication",
+    })
+}
