@@ -1,1 +1,42 @@
-//! Placeholder.
+//! Admission: the built-in plugins that change and refuse what clients write, in upstream's order.
+//!
+//! Layer: `server`, above the registry (whose [`server_registry::admit::Admission`] it implements), beside the pipeline.
+//! Entry points: [`Chain::standard`], [`Plugin`], [`Lookup`].
+//!
+//! Invariants: plugins see each other's changes in the order of the chain, first all that change, then all that refuse;
+//! what a plugin decides rests on the request and on what [`Lookup`] answers, which is never older than the request.
+//! State: none; nothing to survive a restart.
+//! Failure: [`client::Status`] in upstream's words. Nothing is retried, but for the service account `default` of a new
+//! namespace, which a controller is about to make.
+//! Limits: [`limits`].
+//! Upstream: release 1.37's `pkg/kubeapiserver/options/plugins.go`, `plugin/pkg/admission`,
+//! `k8s.io/apiserver/pkg/admission/plugin/namespace/lifecycle`. Lookups read the store, where upstream reads caches
+//! that may lag and looks again when it finds nothing. Node restriction is always on.
+//! How to test: `cargo test -p server-admission`: a table for each plugin.
+
+pub mod certificates;
+mod chain;
+mod default_toleration_seconds;
+pub mod limits;
+mod lookup;
+mod namespace_lifecycle;
+mod node_restriction;
+mod plugin;
+mod pod_references;
+mod priority;
+mod service_account;
+mod taint_nodes_by_condition;
+
+#[cfg(test)]
+mod tests;
+
+pub use certificates::Authorizer;
+pub use chain::{Chain, Parts};
+pub use default_toleration_seconds::DefaultTolerationSeconds;
+pub use lookup::{Lookup, Stored};
+pub use namespace_lifecycle::NamespaceLifecycle;
+pub use node_restriction::NodeRestriction;
+pub use plugin::{Plugin, forbidden};
+pub use priority::Priority;
+pub use service_account::ServiceAccounts;
+pub use taint_nodes_by_condition::TaintNodesByCondition;

@@ -1,0 +1,62 @@
+//! How plugins look other objects up.
+
+use std::sync::Arc;
+
+use api_meta::Status;
+use api_record::Record;
+use client::{BoxFuture, ListOptions, Resource};
+use server_registry::{Registry, Served};
+
+/// The objects that plugins decide by. Answers are of the hub's type and not older than the question.
+pub trait Lookup: Send + Sync {
+    /// One object; not found is upstream's 404.
+    fn get<'a>(
+        &'a self,
+        resource: &'a Resource,
+        namespace: &'a str,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Arc<dyn Record>, Status>>;
+
+    /// All objects of a resource, across namespaces.
+    fn list<'a>(&'a self, resource: &'a Resource) -> BoxFuture<'a, Result<Vec<Arc<dyn Record>>, Status>>;
+}
+
+/// Looks objects up in the store.
+pub struct Stored {
+    registry: Registry,
+}
+
+impl Stored {
+    /// Reads through `registry`, which must not be the one behind this admission: they would hold on to each other.
+    pub fn new(registry: Registry) -> Stored {
+        Stored { registry }
+    }
+
+    fn served(&self, resource: &Resource) -> Result<&Arc<Served>, Status> {
+        let found = self.registry.catalog().find(&resource.group, &resource.version, &resource.plural);
+        found.ok_or_else(|| Status::internal_error(format!("{resource} is not served")))
+    }
+}
+
+impl Lookup for Stored {
+    fn get<'a>(
+        &'a self,
+        resource: &'a Resource,
+        namespace: &'a str,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Arc<dyn Record>, Status>> {
+        Box::pin(async move { self.registry.get_hub(self.served(resource)?, namespace, name).await })
+    }
+
+    fn list<'a>(&'a self, resource: &'a Resource) -> BoxFuture<'a, Result<Vec<Arc<dyn Record>>, Status>> {
+        Box::pin(async move {
+            let list = self.registry.list(self.served(resource)?, "", &ListOptions::default()).await?;
+            Ok(list.items)
+        })
+    }
+}
+
+/// The object as what it must be.
+pub(crate) fn typed<T: Record>(object: &dyn Record) -> Result<&T, Status> {
+    object.downcast_ref().ok_or_else(|| Status::internal_error("an object is not of its kind's type"))
+}
