@@ -130,7 +130,7 @@ impl Loop {
 
     fn bound(&mut self, uid: &str, result: &Result<(), String>) {
         let now = self.hands.clock.now();
-        let result = result.as_ref().map(|()| ()).map_err(String::as_str);
+        let result = result.as_ref().copied().map_err(String::as_str);
         let outputs = self.core.step(Event::BindDone { uid, result }, now);
         self.hands.carry_out(outputs.actions, &mut self.work);
     }
