@@ -32,9 +32,9 @@ pub use events::{Note, Recorder, Severity};
 pub use execute::execute;
 pub use inspect::{Explained, Inspector, LastRun};
 pub use kinds::resource_of;
-pub use plan::{Ask, Guard, Op, Plan, Telling, Write};
+pub use plan::{Ask, Failure, Guard, Op, Plan, Telling, Write};
 pub use shell::{Deps, run};
-pub use wires::{Source, Wires};
+pub use wires::{Source, Wires, name};
 pub use witness::Witness;
 pub use world::World;
 

@@ -101,6 +101,16 @@ impl Snapshot {
             .filter_map(|((_, key), ())| self.objects.get(key))
     }
 
+    /// The objects of a namespace that no owner controls, in the order of their names.
+    pub fn orphans(&self, namespace: &str) -> impl Iterator<Item = &Arc<dyn Record>> {
+        let start = (Arc::from(NOBODY), (Arc::from(namespace), Arc::from("")));
+        let place: (Arc<str>, Arc<str>) = (Arc::clone(&start.0), Arc::clone(&start.1.0));
+        self.owned
+            .range(start..)
+            .take_while(move |((owner, key), ())| *owner == place.0 && key.0 == place.1)
+            .filter_map(|((_, key), ())| self.objects.get(key))
+    }
+
     fn insert(&mut self, object: Arc<dyn Record>) {
         let Some(key) = key_of(&*object) else { return };
         self.disown(&key);
@@ -134,14 +144,18 @@ fn key_of(object: &dyn Record) -> Option<Key> {
     Some((Arc::from(meta.namespace.as_str()), Arc::from(meta.name.as_str())))
 }
 
+/// Stands for the owner of what nobody controls.
+const NOBODY: &str = "";
+
 fn controllers(object: &dyn Record) -> Vec<Arc<str>> {
     let Some(meta) = object_meta(object) else { return Vec::new() };
     let controlling = |reference: &&api_types::meta::v1::OwnerReference| reference.controller == Some(true);
-    meta.owner_references
-        .iter()
-        .filter(controlling)
-        .map(|reference| Arc::from(reference.uid.as_str()))
-        .collect()
+    let owners = meta.owner_references.iter().filter(controlling);
+    let mut uids: Vec<Arc<str>> = owners.map(|reference| Arc::from(reference.uid.as_str())).collect();
+    if uids.is_empty() {
+        uids.push(Arc::from(NOBODY));
+    }
+    uids
 }
 
 struct Shared {
@@ -362,5 +376,7 @@ mod tests {
         assert_eq!(names(snapshot.owned_by("1")), Vec::<&str>::new());
         assert_eq!(names(snapshot.owned_by("2")), ["x"]);
         assert!(snapshot.get("b", "y").is_none());
+        assert_eq!(names(snapshot.orphans("b")), ["z"]);
+        assert_eq!(names(snapshot.orphans("a")), Vec::<&str>::new());
     }
 }

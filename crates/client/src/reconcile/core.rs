@@ -11,8 +11,8 @@ use base::time::Time;
 
 use super::inspect::{Explained, LastRun};
 use super::limits::{BACK_OFF_FIRST, BACK_OFF_LONGEST, REMEMBERED_RUNS, WITNESS_OVERDUE, WORKERS};
-use super::{Witness, World};
-use crate::{Resource, Status};
+use super::{Failure, Witness, World};
+use crate::Resource;
 
 /// Something that a core is told.
 pub enum Input<K> {
@@ -42,7 +42,7 @@ pub struct Finished {
     /// What the views must show before the key is planned again.
     pub witnesses: Vec<Witness>,
     /// What went wrong.
-    pub failure: Option<Status>,
+    pub failure: Option<Failure>,
     /// When to plan again in any case.
     pub again: Option<Duration>,
     /// What was decided, in words.
@@ -53,7 +53,7 @@ pub struct Finished {
 #[derive(Debug, PartialEq)]
 pub enum Output<K> {
     /// Plan this key and carry the plan out; the last attempt failed with this.
-    Plan(K, Option<Status>),
+    Plan(K, Option<Failure>),
     /// List this resource anew: its view has not shown a write for too long.
     Relist(Resource),
 }
@@ -63,7 +63,7 @@ struct State {
     running: bool,
     queued: bool,
     failures: u32,
-    failure: Option<Status>,
+    failure: Option<Failure>,
     due: Option<Time>,
     held: Vec<Witness>,
     overdue_at: Time,
@@ -190,7 +190,7 @@ impl<K: Ord + Clone + Debug> Core<K> {
         self.running -= 1;
         if let Some(run) = self.last.get_mut(&key) {
             run.decided = how.decided;
-            run.failure = how.failure.as_ref().map(|status| status.message.clone());
+            run.failure = how.failure.as_ref().map(|failure| failure.status.message.clone());
         }
         state.held = how.witnesses;
         state.held.retain(|witness| !witness.is_shown(world));

@@ -14,7 +14,7 @@ use super::core::Finished;
 use super::events::{Emission, Note, Recorder};
 use super::kinds::resource_of;
 use super::limits::BATCH;
-use super::plan::{Guard, Op, Plan, Write};
+use super::plan::{Failure, Guard, Op, Plan, Write};
 use super::witness::{Object, Witness};
 use crate::{Answer, Api, Body, Caller, Outcome, Precondition, Request, Revision, Status, Target, Verb};
 
@@ -27,7 +27,8 @@ pub async fn execute(
     plan: Plan,
 ) -> Finished {
     let decided = plan.describe();
-    let mut finished = Finished { decided, again: plan.again, failure: plan.failure, ..Finished::default() };
+    let mut finished = Finished { decided, again: plan.again, ..Finished::default() };
+    finished.failure = plan.failure.map(|status| Failure { status, write: None });
     let mut notes = plan.events;
     'stages: for stage in plan.stages {
         let mut left = stage.into_iter();
@@ -41,8 +42,8 @@ pub async fn execute(
             for one in done {
                 finished.witnesses.extend(one.witness);
                 notes.extend(one.note);
-                if let Err(status) = one.result {
-                    finished.failure.get_or_insert(status);
+                if let Err(failure) = one.result {
+                    finished.failure.get_or_insert(failure);
                 }
             }
             if finished.failure.is_some() {
@@ -53,7 +54,8 @@ pub async fn execute(
     }
     if finished.failure.is_none() {
         for done in join_all(plan.asks.iter().map(|ask| (ask.work)())).await {
-            finished.failure = finished.failure.or(done.err());
+            let failed = done.err().map(|status| Failure { status, write: None });
+            finished.failure = finished.failure.or(failed);
         }
     }
     tell(api, who, recorder, clock, &notes).await;
@@ -61,19 +63,20 @@ pub async fn execute(
 }
 
 struct Done {
-    result: Result<(), Status>,
+    result: Result<(), Failure>,
     witness: Option<Witness>,
     note: Option<Note>,
 }
 
 async fn carry_out(api: &dyn Api, who: &Caller, write: Write) -> Done {
     let Write { target, uid, op, guards, telling, may_exist } = write;
+    let verb = verb(&op);
+    let failure = |status, target: &Target| Failure { status, write: Some((verb, target.resource.clone())) };
     for guard in &guards {
         if let Err(status) = check(api, who, guard).await {
-            return Done { result: Err(status), witness: None, note: None };
+            return Done { result: Err(failure(status, &target)), witness: None, note: None };
         }
     }
-    let verb = verb(&op);
     let unconditional = matches!(op, Op::Delete { version: None, .. });
     let answer = api.call(who, request(&target, &uid, op)).await;
     let telling = telling.unwrap_or_default();
@@ -89,7 +92,7 @@ async fn carry_out(api: &dyn Api, who: &Caller, write: Write) -> Done {
         Err(status) => {
             let witness = if is_ambiguous(&status) { present(api, who, &target).await } else { None };
             let note = telling.failed.map(|note| filled(note, &target.name, &status.message));
-            Done { result: Err(status), witness, note }
+            Done { result: Err(failure(status, &target)), witness, note }
         }
     }
 }

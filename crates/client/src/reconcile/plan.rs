@@ -10,7 +10,7 @@ use api_types::object_meta;
 
 use super::events::Note;
 use super::kinds::resource_of;
-use crate::{BoxFuture, Propagation, Resource, Status, Target};
+use crate::{BoxFuture, Propagation, Resource, Status, Target, Verb};
 
 /// Stages of writes, then asks, then events. A failure stops what has not begun.
 #[derive(Default)]
@@ -23,7 +23,7 @@ pub struct Plan {
     pub events: Vec<Note>,
     /// When to plan the key again even if nothing changes.
     pub again: Option<Duration>,
-    /// The key cannot be dealt with for this reason; it is planned again after its back-off.
+    /// The key cannot be dealt with for now, for this reason; it is planned again after its back-off.
     pub failure: Option<Status>,
 }
 
@@ -52,6 +52,22 @@ impl Plan {
     pub fn describe(&self) -> Vec<String> {
         let writes = self.writes().map(Write::describe);
         writes.chain(self.asks.iter().map(|ask| format!("ask {}", ask.what))).collect()
+    }
+}
+
+/// What stopped a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// What went wrong.
+    pub status: Status,
+    /// What was being done, to objects of which resource; `None` if it was no write.
+    pub write: Option<(Verb, Resource)>,
+}
+
+impl Failure {
+    /// Whether a write of this kind failed.
+    pub fn is_of(&self, verb: Verb, resource: &Resource) -> bool {
+        self.write.as_ref().is_some_and(|(own, target)| *own == verb && target == resource)
     }
 }
 

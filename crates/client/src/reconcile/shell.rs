@@ -15,7 +15,7 @@ use super::execute::execute;
 use super::inspect::Inspector;
 use super::limits::{OPEN_FIRST, OPEN_LONGEST};
 use super::wires::{Source, Wires};
-use super::{Controller, World};
+use super::{Controller, Failure, World};
 use crate::view::Follower;
 use crate::{Api, Caller, RawView, Scope};
 
@@ -151,7 +151,7 @@ impl<C: Controller> Running<C> {
     fn finished(&mut self, done: Result<(C::Key, Finished), tokio::task::JoinError>) {
         match done {
             Ok((key, how)) => {
-                if let Some(status) = &how.failure {
+                if let Some(Failure { status, .. }) = &how.failure {
                     tracing::debug!(controller = C::NAME, key = ?key, error = %Chain(status), "plan.failed");
                 }
                 self.step(Input::Finished { key, how });

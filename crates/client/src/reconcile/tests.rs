@@ -9,7 +9,7 @@ use base::time::Time;
 
 use super::core::{Core, Finished, Input, Output};
 use super::witness::{Object, Witness};
-use super::{World, resource_of};
+use super::{Failure, World, resource_of};
 use crate::{Revision, Status};
 
 const KEY: &str = "a";
@@ -27,7 +27,8 @@ fn finished(how: Finished) -> Input<&'static str> {
 }
 
 fn failed() -> Finished {
-    Finished { failure: Some(Status::internal_error("boom")), ..Finished::default() }
+    let failure = Failure { status: Status::internal_error("boom"), write: None };
+    Finished { failure: Some(failure), ..Finished::default() }
 }
 
 fn planned(outputs: Vec<Output<&'static str>>) -> Vec<&'static str> {
@@ -73,7 +74,9 @@ fn failures_back_off_and_success_forgets_them() {
         assert!(core.step(Input::Ticked, &world, at(now + wait - 1)).is_empty());
         now += wait;
         let outputs = core.step(Input::Ticked, &world, at(now));
-        assert!(matches!(&outputs[..], [Output::Plan(KEY, Some(status))] if status.message.contains("boom")));
+        assert!(
+            matches!(&outputs[..], [Output::Plan(KEY, Some(failure))] if failure.status.message.contains("boom"))
+        );
     }
     core.step(finished(Finished::default()), &world, at(now));
     assert!(core.is_idle());

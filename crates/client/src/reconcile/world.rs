@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use api_record::{Record, Typed};
 
+use super::Failure;
 use super::kinds::resource_of;
 use crate::view::typed;
-use crate::{Resource, Revision, Snapshot, Status};
+use crate::{Resource, Revision, Snapshot};
 
 /// The snapshots of the views that a controller has wired, and how its last attempt at the key went.
 #[derive(Clone, Default)]
 pub struct World {
     snapshots: BTreeMap<Resource, Arc<Snapshot>>,
-    failure: Option<Status>,
+    failure: Option<Failure>,
 }
 
 impl World {
@@ -38,13 +39,13 @@ impl World {
 
     /// The same world after a failed attempt.
     #[must_use]
-    pub fn after(mut self, failure: Option<Status>) -> World {
+    pub fn after(mut self, failure: Option<Failure>) -> World {
         self.failure = failure;
         self
     }
 
     /// What stopped the last plan of the key from being carried out.
-    pub fn failure(&self) -> Option<&Status> {
+    pub fn failure(&self) -> Option<&Failure> {
         self.failure.as_ref()
     }
 
@@ -72,6 +73,12 @@ impl World {
     pub fn in_namespace<T: Typed>(&self, namespace: &str) -> impl Iterator<Item = &T> {
         let snapshot = self.snapshot(resource_of::<T>());
         typed(snapshot.into_iter().flat_map(move |snapshot| snapshot.in_namespace(namespace)))
+    }
+
+    /// The objects of a type in a namespace that no owner controls.
+    pub fn orphans<T: Typed>(&self, namespace: &str) -> impl Iterator<Item = &T> {
+        let snapshot = self.snapshot(resource_of::<T>());
+        typed(snapshot.into_iter().flat_map(move |snapshot| snapshot.orphans(namespace)))
     }
 
     /// The objects of a type whose controller has this uid.

@@ -1,0 +1,18 @@
+//! The controllers: what Kubernetes' controller manager does, one module for each.
+//!
+//! Layer: above `client`, beside the scheduler and the node; knows neither store nor server. Entry points: [`run`],
+//! and the controllers themselves for whoever drives them otherwise (the simulator).
+//!
+//! Invariants: a controller's `plan` is pure, synchronous and level-triggered; it acts under upstream's service
+//! account for it; its words (conditions, events, reasons) are upstream's.
+//! State: none. A restart plans everything anew. Failure: a key that fails is planned again after its back-off; nothing else
+//! stops. Limits: `client::reconcile::limits`, and those that stand with upstream's rule in the module concerned.
+//! Upstream: `pkg/controller` and `staging/src/k8s.io/endpointslice` of Kubernetes 1.37.
+//! How to test: `cargo test -p control`; tables of worlds and the plans that they lead to.
+
+mod claim;
+pub mod pod;
+mod run;
+pub mod workload;
+
+pub use run::{Config, run};

@@ -1,0 +1,74 @@
+//! What controllers ask about a pod, and how one comes from a template. Upstream: `pkg/api/v1/pod`,
+//! `pkg/controller/controller_utils.go`.
+
+use std::time::Duration;
+
+use api_meta::{conditions, names};
+use api_record::scalar;
+use api_types::core::v1::{Pod, PodCondition, PodTemplateSpec};
+use api_types::meta::v1::{ObjectMeta, OwnerReference};
+use base::time::Time;
+
+/// Whether all containers have stopped for good.
+pub fn is_terminal(pod: &Pod) -> bool {
+    matches!(pod.status.phase.as_str(), "Succeeded" | "Failed")
+}
+
+/// Whether it neither has ended nor is being deleted.
+pub fn is_active(pod: &Pod) -> bool {
+    !is_terminal(pod) && pod.metadata.deletion_timestamp.is_none()
+}
+
+/// Whether it is being deleted and has not ended yet.
+pub fn is_terminating(pod: &Pod) -> bool {
+    !is_terminal(pod) && pod.metadata.deletion_timestamp.is_some()
+}
+
+/// Its `Ready` condition.
+pub fn ready_condition(pod: &Pod) -> Option<&PodCondition> {
+    conditions::find(&pod.status.conditions, "Ready")
+}
+
+/// Whether it is ready.
+pub fn is_ready(pod: &Pod) -> bool {
+    conditions::is_true(&pod.status.conditions, "Ready")
+}
+
+/// Since when it has been ready; `None` if it is not, or nobody has written down since when.
+pub fn ready_since(pod: &Pod) -> Option<scalar::Time> {
+    ready_condition(pod).filter(|condition| condition.status == "True")?.last_transition_time
+}
+
+/// Whether it has been ready for this many seconds.
+pub fn is_available(pod: &Pod, min_ready_seconds: i32, now: Time) -> bool {
+    is_ready(pod) && available_in(pod, min_ready_seconds, now).is_some_and(|wait| wait.is_zero())
+}
+
+/// How long until it has been ready for this many seconds, if it stays ready; `None` if it is not, or never can be.
+pub fn available_in(pod: &Pod, min_ready_seconds: i32, now: Time) -> Option<Duration> {
+    if !is_ready(pod) {
+        return None;
+    }
+    if min_ready_seconds == 0 {
+        return Some(Duration::ZERO);
+    }
+    let since = Time::from(ready_since(pod)?);
+    let wanted = Duration::from_secs(u64::try_from(min_ready_seconds).unwrap_or(0));
+    Some((since + wanted).since(now))
+}
+
+/// A new pod of a template, with a name to be generated from its owner's.
+pub fn from_template(template: &PodTemplateSpec, owner: &ObjectMeta, reference: OwnerReference) -> Pod {
+    let dashed = format!("{}-", owner.name);
+    let fits = names::name_is_dns_subdomain(&dashed, true).is_empty();
+    let metadata = ObjectMeta {
+        generate_name: if fits { dashed } else { owner.name.clone() },
+        namespace: owner.namespace.clone(),
+        labels: template.metadata.labels.clone(),
+        annotations: template.metadata.annotations.clone(),
+        finalizers: template.metadata.finalizers.clone(),
+        owner_references: vec![reference],
+        ..ObjectMeta::default()
+    };
+    Pod { metadata, spec: template.spec.clone(), ..Pod::default() }
+}

@@ -1,0 +1,45 @@
+//! Starting all controllers.
+
+use std::sync::Arc;
+
+use base::drain;
+use base::time::Clock;
+use client::Api;
+use client::reconcile::{self, Controller, Deps, Inspector};
+use tokio::task::JoinSet;
+
+use crate::workload;
+
+/// What the controllers need to know of the cluster.
+#[derive(Clone, Default)]
+pub struct Config {
+    /// Where they can be asked what they do.
+    pub inspector: Arc<Inspector>,
+}
+
+/// Runs all controllers until they are asked to finish, and returns once nothing that they began is left.
+pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, drain: drain::Watch) {
+    let deps = Deps { api, clock, inspector: Arc::clone(&config.inspector) };
+    let mut all = All { deps, drain, running: JoinSet::new() };
+    all.start(workload::ReplicaSets);
+    all.start(workload::Deployments);
+    let All { drain, mut running, .. } = all;
+    drop(drain);
+    while let Some(ended) = running.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(%error, "a controller has died");
+        }
+    }
+}
+
+struct All {
+    deps: Deps,
+    drain: drain::Watch,
+    running: JoinSet<()>,
+}
+
+impl All {
+    fn start<C: Controller>(&mut self, controller: C) {
+        self.running.spawn(reconcile::run(controller, self.deps.clone(), self.drain.clone()));
+    }
+}

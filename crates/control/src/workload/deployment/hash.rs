@@ -1,0 +1,50 @@
+//! The hash of a template that names its ReplicaSet.
+//!
+//! Upstream hashes Go's printed form of the struct, which only Go can print; a set is recognised by its template, never by
+//! its name, so any stable hash serves. This one is FNV-1a over the template's JSON, in upstream's alphabet.
+
+use api_meta::names::SUFFIX_ALPHABET;
+use api_types::core::v1::PodTemplateSpec;
+
+/// The label that carries the hash.
+pub(super) const LABEL: &str = "pod-template-hash";
+
+/// The longest name of a ReplicaSet.
+const NAME_BYTES: usize = 253;
+
+/// The hash of a template; collisions are resolved by counting them.
+pub(super) fn hash(template: &PodTemplateSpec, collisions: Option<i32>) -> String {
+    let mut bytes = Vec::new();
+    api_codec::json::encode(template, None, &mut bytes);
+    if let Some(collisions) = collisions {
+        bytes.extend(collisions.to_le_bytes());
+    }
+    let hash =
+        bytes.iter().fold(0x811c_9dc5u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
+    let safe = |digit: u8| char::from(SUFFIX_ALPHABET[usize::from(digit) % SUFFIX_ALPHABET.len()]);
+    hash.to_string().bytes().map(safe).collect()
+}
+
+/// The name of a deployment's set.
+pub(super) fn set_name(deployment: &str, hash: &str) -> String {
+    let longest = NAME_BYTES - 1 - hash.len();
+    let mut end = deployment.len().min(longest);
+    while !deployment.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}-{hash}", &deployment[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_stable_and_counts_collisions() {
+        let template = PodTemplateSpec::default();
+        assert_eq!(hash(&template, None), hash(&template, None));
+        assert_ne!(hash(&template, None), hash(&template, Some(1)));
+        assert!(hash(&template, None).bytes().all(|byte| SUFFIX_ALPHABET.contains(&byte)));
+        assert_eq!(set_name(&"a".repeat(300), "xyz").len(), NAME_BYTES);
+    }
+}
