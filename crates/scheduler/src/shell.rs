@@ -10,6 +10,7 @@ use api_record::{Record, Typed as _};
 use api_types::apps::v1::{ReplicaSet, StatefulSet};
 use api_types::core::v1::{Binding, Namespace, Node, ObjectReference, Pod, ReplicationController, Service};
 use api_types::object_meta;
+use api_types::policy::v1::PodDisruptionBudget;
 use base::drain;
 use base::error::Chain;
 use base::time::{Clock, Time};
@@ -46,6 +47,7 @@ pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, mut d
         resource_of::<ReplicationController>(),
         resource_of::<ReplicaSet>(),
         resource_of::<StatefulSet>(),
+        resource_of::<PodDisruptionBudget>(),
         resource_of::<Pod>(),
     ];
     for resource in resources {
@@ -64,14 +66,14 @@ pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, mut d
         followers.push(Follower::new(view));
     }
     let pods = followers.last().map(|follower| follower.view().clone());
-    let (bound, outcomes) = mpsc::unbounded_channel();
+    let (done, outcomes) = mpsc::unbounded_channel();
     let hands = Hands {
         api,
         clock: Arc::clone(&clock),
         who: Arc::new(caller()),
         recorder: Arc::new(Mutex::new(Recorder::new(name))),
         pods,
-        bound,
+        done,
     };
     let mut loop_ = Loop { core: Scheduler::new(config), followers, hands, outcomes, work: JoinSet::new() };
     loop_.serve(&changed, &mut drain).await;
@@ -89,11 +91,19 @@ async fn open(api: &dyn Api, clock: &dyn Clock, resource: &Resource) -> RawView 
     }
 }
 
+/// What came of an action.
+enum Done {
+    /// A pod was bound, or was not, for this reason.
+    Bound(Arc<str>, Result<(), String>),
+    /// A pod could not be evicted.
+    NotEvicted(Arc<str>),
+}
+
 struct Loop {
     core: Scheduler,
     followers: Vec<Follower>,
     hands: Hands,
-    outcomes: mpsc::UnboundedReceiver<(Arc<str>, Result<(), String>)>,
+    outcomes: mpsc::UnboundedReceiver<Done>,
     work: JoinSet<()>,
 }
 
@@ -120,7 +130,7 @@ impl Loop {
             tokio::select! {
                 biased;
                 () = drain.signaled() => break,
-                Some((uid, result)) = self.outcomes.recv() => self.bound(&uid, &result),
+                Some(done) = self.outcomes.recv() => self.hear(&done),
                 () = changed.notified() => {}
                 () = wake => {}
             }
@@ -128,10 +138,16 @@ impl Loop {
         while self.work.join_next().await.is_some() {}
     }
 
-    fn bound(&mut self, uid: &str, result: &Result<(), String>) {
+    fn hear(&mut self, done: &Done) {
         let now = self.hands.clock.now();
-        let result = result.as_ref().copied().map_err(String::as_str);
-        let outputs = self.core.step(Event::BindDone { uid, result }, now);
+        let event = match done {
+            Done::Bound(uid, result) => {
+                let result = result.as_ref().map(|()| ()).map_err(String::as_str);
+                Event::BindDone { uid, result }
+            }
+            Done::NotEvicted(uid) => Event::EvictionFailed { uid },
+        };
+        let outputs = self.core.step(event, now);
         self.hands.carry_out(outputs.actions, &mut self.work);
     }
 
@@ -142,8 +158,8 @@ impl Loop {
                 self.hands.carry_out(outputs.unwrap_or_default().actions, &mut self.work);
             }
         }
-        while let Ok((uid, result)) = self.outcomes.try_recv() {
-            self.bound(&uid, &result);
+        while let Ok(done) = self.outcomes.try_recv() {
+            self.hear(&done);
         }
     }
 }
@@ -176,6 +192,9 @@ fn present(object: &dyn Record) -> Option<Event<'_>> {
     if let Some(set) = object.downcast_ref::<StatefulSet>() {
         return Some(Event::StatefulSet(set));
     }
+    if let Some(budget) = object.downcast_ref::<PodDisruptionBudget>() {
+        return Some(Event::Budget(budget));
+    }
     object.downcast_ref::<ReplicationController>().map(Event::ReplicationController)
 }
 
@@ -189,6 +208,9 @@ fn gone(object: &dyn Record) -> Option<Event<'_>> {
         schema if std::ptr::eq(schema, Node::SCHEMA) => Some(Event::NodeGone(name)),
         schema if std::ptr::eq(schema, Namespace::SCHEMA) => Some(Event::NamespaceGone(name)),
         schema if std::ptr::eq(schema, Service::SCHEMA) => Some(Event::ServiceGone { namespace, name }),
+        schema if std::ptr::eq(schema, PodDisruptionBudget::SCHEMA) => {
+            Some(Event::BudgetGone { namespace, name })
+        }
         schema if std::ptr::eq(schema, ReplicaSet::SCHEMA) => owner(OwnerKind::ReplicaSet),
         schema if std::ptr::eq(schema, StatefulSet::SCHEMA) => owner(OwnerKind::StatefulSet),
         schema if std::ptr::eq(schema, ReplicationController::SCHEMA) => {
@@ -206,7 +228,7 @@ struct Hands {
     who: Arc<Caller>,
     recorder: Arc<Mutex<Recorder>>,
     pods: Option<RawView>,
-    bound: mpsc::UnboundedSender<(Arc<str>, Result<(), String>)>,
+    done: mpsc::UnboundedSender<Done>,
 }
 
 impl Hands {
@@ -222,7 +244,7 @@ impl Hands {
             Action::Bind { pod, node } => {
                 let failure = self.execute(bind(&pod, &node)).await;
                 // The loop outlives its work.
-                let _ = self.bound.send((pod.uid, failure.map_or(Ok(()), Err)));
+                let _ = self.done.send(Done::Bound(pod.uid, failure.map_or(Ok(()), Err)));
             }
             Action::Scheduled { pod, node } => {
                 let message = scheduled_note(&pod, &node);
@@ -289,9 +311,12 @@ impl Hands {
             let mut plan = Plan::default();
             plan.stage([Write::patch(&pod, "status", condition)]);
             plan.stage([Write::delete(&pod)]);
-            if self.execute(plan).await.is_none() {
-                let message = format!("Preempted by pod {} on node {node}", preemptor.uid);
-                self.tell(victim, Severity::Normal, "Preempted", message).await;
+            match self.execute(plan).await {
+                None => {
+                    let message = Action::preempted_note(preemptor, node);
+                    self.tell(victim, Severity::Normal, "Preempted", message).await;
+                }
+                Some(_) => drop(self.done.send(Done::NotEvicted(Arc::clone(&victim.uid)))),
             }
         }
     }
