@@ -8,12 +8,13 @@ use api_record::Record;
 use api_record::scalar::Time;
 use api_types::meta::v1::ObjectMeta;
 use client::{Caller, DeleteOptions, List, ListOptions, Propagation};
-use store::{CommitError, Entry, Txn};
+use store::{Entry, Txn};
 
 use crate::admit::{Attributes, Operation};
+use crate::commit::Outcome;
 use crate::limits::WRITE_ATTEMPTS;
 use crate::write::{MODIFIED, at_revision, check_precondition, metadata, served_resource};
-use crate::{Registry, Served, faults, stored};
+use crate::{Registry, Served, stored};
 
 /// The finalizer that makes dependents orphans.
 const ORPHAN: &str = "orphan";
@@ -90,16 +91,16 @@ impl Registry {
                 Txn::update(entry.key.clone(), stored::encode(served, &*object), entry.modified)
             }
         };
-        match self.shared.store.commit(txn).await {
-            Ok(committed) => {
-                let shown = self.show(served, &at_revision(object, committed.revision));
+        let left = matches!(decision, Decision::Mark).then_some(&*object);
+        match self.commit(served, left, Some(&**old), txn).await? {
+            Outcome::Done(revision) => {
+                let shown = self.show(served, &at_revision(object, revision));
                 Ok(Some(match decision {
                     Decision::Remove => Deleted::Gone(shown),
                     _ => Deleted::Going(shown),
                 }))
             }
-            Err(CommitError::Conflict { .. }) => Ok(None),
-            Err(error) => Err(faults::commit(&error)),
+            Outcome::Lost | Outcome::Taken => Ok(None),
         }
     }
 

@@ -5,6 +5,7 @@
 //!
 //! Invariants: what is kept is the hub's type in protobuf, under stock Kubernetes' keys; every write is a compare-and-swap on
 //! what was read; an answer shows the revision that it was kept at; an unchanged object is not written again.
+//! What a write brings with it (addresses, node ports) is part of its transaction.
 //! State: the store's. A bounded cache of decoded objects, which a restart empties.
 //! Failure: [`Status`](api_meta::Status) in upstream's words. A write that lost a race is tried again unless its caller named the version that it
 //! was based on.
@@ -15,8 +16,10 @@
 
 pub mod admit;
 mod catalog;
+mod commit;
 mod continue_token;
 mod delete;
+mod effects;
 mod faults;
 pub mod limits;
 mod read;
@@ -28,6 +31,7 @@ mod write;
 
 pub use catalog::{Catalog, Served};
 pub use delete::Deleted;
+pub use effects::NODE_PORTS;
 pub use registry::{Registry, Shared};
 pub use watch::From;
 pub use write::{Change, Written};

@@ -1,5 +1,6 @@
 //! The registry: what its operations share.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use api_kind::{Ctx, Gates, Verb};
@@ -10,6 +11,7 @@ use base::time::Clock;
 use store::{Entry, Range, Store};
 
 use crate::admit::{Admission, Attributes};
+use crate::effects::{Effects, NODE_PORTS};
 use crate::stored::Decoded;
 use crate::{Catalog, Served, faults};
 
@@ -33,12 +35,19 @@ pub struct Registry {
     pub(crate) shared: Arc<Shared>,
     pub(crate) decoded: Arc<Decoded>,
     pub(crate) admission: Arc<dyn Admission>,
+    pub(crate) effects: Arc<Effects>,
 }
 
 impl Registry {
     /// A registry that lets `admission` change and refuse what is written.
     pub fn new(shared: Arc<Shared>, admission: Arc<dyn Admission>) -> Registry {
-        Registry { shared, decoded: Arc::default(), admission }
+        Registry { shared, decoded: Arc::default(), admission, effects: Arc::new(Effects::new(NODE_PORTS)) }
+    }
+
+    /// The same with another range of node ports than [`NODE_PORTS`].
+    #[must_use]
+    pub fn with_node_ports(&self, ports: RangeInclusive<u16>) -> Registry {
+        Registry { effects: Arc::new(Effects::new(ports)), ..self.clone() }
     }
 
     /// The same store behind another admission. Admission that reads through a registry is given one that admits

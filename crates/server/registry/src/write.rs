@@ -10,11 +10,12 @@ use api_types::meta::v1::ObjectMeta;
 use api_types::{object_meta, object_meta_mut};
 use base::random;
 use client::{Caller, Precondition, WriteOptions};
-use store::{CommitError, Entry, Txn};
+use store::{Entry, Txn};
 
 use crate::admit::{Attributes, Operation};
-use crate::limits::WRITE_ATTEMPTS;
-use crate::{Registry, Served, faults, stored};
+use crate::commit::Outcome;
+use crate::limits::{CHOICE_ATTEMPTS, WRITE_ATTEMPTS};
+use crate::{Registry, Served, stored};
 
 /// Upstream's words for a write that was based on what is no longer so.
 pub(crate) const MODIFIED: &str =
@@ -81,7 +82,6 @@ impl Registry {
         mut object: Box<dyn Record>,
         options: &WriteOptions,
     ) -> Result<Written, Status> {
-        let ctx = self.ctx(Verb::Create, "");
         let name = metadata(&mut *object)?.name.clone();
         let attributes = Attributes {
             caller,
@@ -93,29 +93,49 @@ impl Registry {
             dry_run: options.dry_run,
         };
         self.admission.mutate(&attributes, &mut *object, None).await?;
+        let attempts = if self.effects.concern(served) { CHOICE_ATTEMPTS } else { 1 };
+        for _ in 1..attempts {
+            if let Some(written) = self.write_new(served, &attributes, object.clone()).await? {
+                return Ok(written);
+            }
+        }
+        let written = self.write_new(served, &attributes, object).await?;
+        written.ok_or_else(|| Status::conflict(served.group_resource(), &name, MODIFIED))
+    }
+
+    /// `None` when what was chosen for the object was taken in between.
+    async fn write_new(
+        &self,
+        served: &Served,
+        attributes: &Attributes<'_>,
+        mut object: Box<dyn Record>,
+    ) -> Result<Option<Written>, Status> {
+        let ctx = self.ctx(Verb::Create, "");
+        let (namespace, name) = (attributes.namespace, attributes.name);
+        self.effects.choose(self, served, "", &mut *object, None).await?;
         api_kind::prepare(served.kind, &ctx, &mut *object, None);
         let warnings = served.kind.warnings(&ctx, &*object, None);
         let errors = api_kind::validate(served.kind, &ctx, served.resource.namespaced, &*object, None);
         if !errors.is_empty() {
-            return Err(Status::invalid(served.group_kind(), &name, &errors));
+            return Err(Status::invalid(served.group_kind(), name, &errors));
         }
-        self.admission.validate(&attributes, Some(&*object), None).await?;
-        let key = served.key(namespace, &name);
-        if options.dry_run {
-            if self.entry(served, namespace, &name).await?.is_some() {
-                return Err(Status::already_exists(served.group_resource(), &name));
+        self.admission.validate(attributes, Some(&*object), None).await?;
+        let key = served.key(namespace, name);
+        if attributes.dry_run {
+            if self.entry(served, namespace, name).await?.is_some() {
+                return Err(Status::already_exists(served.group_resource(), name));
             }
             let hub: Arc<dyn Record> = Arc::from(object);
-            return Ok(Written { object: self.show(served, &hub), created: true, warnings });
+            return Ok(Some(Written { object: self.show(served, &hub), created: true, warnings }));
         }
         let txn = self.expiring(served, Txn::create(key.into_bytes(), stored::encode(served, &*object)));
-        match self.shared.store.commit(txn).await {
-            Ok(committed) => {
-                let hub = at_revision(object, committed.revision);
-                Ok(Written { object: self.show(served, &hub), created: true, warnings })
+        match self.commit(served, Some(&*object), None, txn).await? {
+            Outcome::Done(revision) => {
+                let hub = at_revision(object, revision);
+                Ok(Some(Written { object: self.show(served, &hub), created: true, warnings }))
             }
-            Err(CommitError::Conflict { .. }) => Err(Status::already_exists(served.group_resource(), &name)),
-            Err(error) => Err(faults::commit(&error)),
+            Outcome::Lost => Err(Status::already_exists(served.group_resource(), name)),
+            Outcome::Taken => Ok(None),
         }
     }
 
@@ -172,6 +192,7 @@ impl Registry {
             dry_run: options.dry_run,
         };
         self.admission.mutate(&attributes, &mut *new, Some(&*old)).await?;
+        self.effects.choose(self, served, subresource, &mut *new, Some(&*old)).await?;
         api_kind::prepare(served.kind, &ctx, &mut *new, Some(&*old));
         let warnings = served.kind.warnings(&ctx, &*new, Some(&*old));
         let errors = api_kind::validate(served.kind, &ctx, served.resource.namespaced, &*new, Some(&*old));
@@ -190,16 +211,14 @@ impl Registry {
         } else {
             self.expiring(served, Txn::update(entry.key.clone(), value, entry.modified))
         };
-        match self.shared.store.commit(txn).await {
-            Ok(committed) => {
-                let hub = at_revision(new, committed.revision);
+        let left = (!finished).then_some(&*new);
+        match self.commit(served, left, Some(&*old), txn).await? {
+            Outcome::Done(revision) => {
+                let hub = at_revision(new, revision);
                 Ok(Some(Written { object: self.show(served, &hub), created: false, warnings }))
             }
-            Err(CommitError::Conflict { .. }) if conditional => {
-                Err(Status::conflict(served.group_resource(), name, MODIFIED))
-            }
-            Err(CommitError::Conflict { .. }) => Ok(None),
-            Err(error) => Err(faults::commit(&error)),
+            Outcome::Lost if conditional => Err(Status::conflict(served.group_resource(), name, MODIFIED)),
+            Outcome::Lost | Outcome::Taken => Ok(None),
         }
     }
 
