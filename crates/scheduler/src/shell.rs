@@ -142,7 +142,7 @@ impl Loop {
         let now = self.hands.clock.now();
         let event = match done {
             Done::Bound(uid, result) => {
-                let result = result.as_ref().map(|()| ()).map_err(String::as_str);
+                let result = result.as_ref().map_err(String::as_str).copied();
                 Event::BindDone { uid, result }
             }
             Done::NotEvicted(uid) => Event::EvictionFailed { uid },
