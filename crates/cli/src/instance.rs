@@ -1,0 +1,231 @@
+//! Which server or agent runs from a data directory, and which other clusters run on this machine.
+//!
+//! Used by the binary (a server claims its place before anything else) and by the commands that look for it. State: one record in
+//! the data directory and one in `/run/knarr/clusters`, each naming its process by id and start time, so that neither a reused
+//! process id nor a reboot brings a dead one back; and a lock that the process holds. All are discarded once the process is gone.
+//! Deliberately absent: signals (see [`crate::stop`]).
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "the shell that keeps the records of processes"
+)]
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use host::process::{Identity, LinuxProcesses, Processes};
+use serde::{Deserialize, Serialize};
+
+use crate::config::{AgentConfig, Place, ServerConfig};
+
+mod clash;
+
+pub use clash::{Clash, Ranges};
+
+/// Where the clusters of this machine are noted: gone after a reboot, as they are.
+pub const CLUSTERS: &str = "/run/knarr/clusters";
+
+/// Which long-running command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// `knarr server`.
+    Server,
+    /// `knarr agent`.
+    Agent,
+}
+
+impl Role {
+    /// The command's name, which is also its folder's.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Server => "server",
+            Role::Agent => "agent",
+        }
+    }
+}
+
+/// What a process says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// Which command it runs.
+    pub role: Role,
+    /// The process.
+    pub process: Identity,
+    /// The boot that it belongs to.
+    pub boot: String,
+    /// The cluster's data directory.
+    pub data_dir: PathBuf,
+    /// The cluster's short name.
+    pub cluster_id: String,
+    /// The kubeconfig that it writes.
+    pub kubeconfig: PathBuf,
+    /// Whether systemd started it, and would start it again.
+    pub supervised: bool,
+    /// What it takes for itself; an agent learns its ranges from its server only.
+    pub ranges: Option<Ranges>,
+}
+
+impl Record {
+    /// Whether the process that wrote this still runs.
+    pub fn is_alive(&self) -> bool {
+        self.boot == boot_id() && LinuxProcesses.identify(self.process.pid) == Some(self.process)
+    }
+}
+
+/// Why a process cannot have its place.
+#[derive(Debug, thiserror::Error)]
+pub enum InstanceError {
+    /// One runs already.
+    #[error("{data_dir} is in use by another knarr{}", pid.map(|pid| format!(", process {pid}")).unwrap_or_default())]
+    Running {
+        /// The data directory.
+        data_dir: PathBuf,
+        /// The process, if it could be found.
+        pid: Option<i32>,
+    },
+    /// Another cluster of this machine has what this one wants.
+    #[error(transparent)]
+    Clash(#[from] Clash),
+    /// A file cannot be used.
+    #[error("cannot {what} {path}{}", crate::privilege::advice(source))]
+    Io {
+        /// `read`, `write`…
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// A place that is taken. Dropping it frees it.
+#[derive(Debug)]
+pub struct Claim {
+    files: [PathBuf; 2],
+    _lock: File,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // What stays behind is told from a running process by its start time.
+        self.files.iter().for_each(|file| drop(fs::remove_file(file)));
+    }
+}
+
+/// Takes a server's place: its data directory, and its ranges among this machine's clusters.
+///
+/// # Errors
+/// When a server or agent runs from it already, another cluster clashes, or files cannot be written.
+pub fn claim_server(config: &ServerConfig) -> Result<Claim, InstanceError> {
+    claim(&config.place, Role::Server, Some(Ranges::of(config)), Path::new(CLUSTERS))
+}
+
+/// Takes an agent's place.
+///
+/// # Errors
+/// When a server or agent runs from it already, or files cannot be written.
+pub fn claim_agent(config: &AgentConfig) -> Result<Claim, InstanceError> {
+    claim(&config.place, Role::Agent, None, Path::new(CLUSTERS))
+}
+
+/// Takes a place, noting it in `clusters`.
+///
+/// # Errors
+/// As [`claim_server`].
+pub fn claim(
+    place: &Place,
+    role: Role,
+    ranges: Option<Ranges>,
+    clusters: &Path,
+) -> Result<Claim, InstanceError> {
+    make_directory(&place.data_dir.join(role.name()), 0o711)?;
+    make_directory(clusters, 0o755)?;
+    let own = lock(&place.data_dir.join("lock"))?.ok_or_else(|| InstanceError::Running {
+        data_dir: place.data_dir.clone(),
+        pid: find(place).map(|record| record.process.pid),
+    })?;
+    let pid = i32::try_from(std::process::id()).unwrap_or_default();
+    let process = LinuxProcesses.identify(pid).unwrap_or(Identity { pid, started_ticks: 0 });
+    let record = Record {
+        role,
+        process,
+        boot: boot_id(),
+        data_dir: place.data_dir.clone(),
+        cluster_id: place.cluster_id.to_string(),
+        kubeconfig: place.kubeconfig.clone(),
+        supervised: is_supervised(),
+        ranges,
+    };
+    for other in running(clusters).iter().filter(|other| other.data_dir != record.data_dir) {
+        clash::check(&record, other)?;
+    }
+    let files = [pid_file(place, role), clusters.join(format!("{}.json", record.cluster_id))];
+    files.iter().try_for_each(|file| write(file, &record))?;
+    Ok(Claim { files, _lock: own })
+}
+
+/// The server or agent that runs from this place.
+pub fn find(place: &Place) -> Option<Record> {
+    let alive = |role| read(&pid_file(place, role)).filter(Record::is_alive);
+    alive(Role::Server).or_else(|| alive(Role::Agent))
+}
+
+/// The clusters that run on this machine.
+pub fn running(clusters: &Path) -> Vec<Record> {
+    let entries = fs::read_dir(clusters).into_iter().flatten().flatten();
+    let mut records: Vec<_> =
+        entries.filter_map(|entry| read(&entry.path())).filter(Record::is_alive).collect();
+    records.sort_by(|a, b| a.data_dir.cmp(&b.data_dir));
+    records
+}
+
+/// Where a process of this role leaves its record.
+pub fn pid_file(place: &Place, role: Role) -> PathBuf {
+    place.data_dir.join(role.name()).join("knarr.pid")
+}
+
+fn is_supervised() -> bool {
+    std::env::var_os("NOTIFY_SOCKET").is_some()
+        || std::env::var("SYSTEMD_EXEC_PID").is_ok_and(|pid| pid == std::process::id().to_string())
+}
+
+fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+fn read(path: &Path) -> Option<Record> {
+    serde_json::from_str(&fs::read_to_string(path).ok()?).ok()
+}
+
+fn write(path: &Path, record: &Record) -> Result<(), InstanceError> {
+    let beside = path.with_extension("new");
+    let text = serde_json::to_string(record).unwrap_or_default();
+    fs::write(&beside, text).and_then(|()| fs::rename(&beside, path)).map_err(io_error("write", path))
+}
+
+fn lock(path: &Path) -> Result<Option<File>, InstanceError> {
+    let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+    let file = open.map_err(io_error("open", path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(source)) => Err(io_error("lock", path)(source)),
+    }
+}
+
+/// A user's kubeconfig may lie below a data directory, so others may pass through, and see nothing.
+pub(crate) fn make_directory(path: &Path, mode: u32) -> Result<(), InstanceError> {
+    fs::DirBuilder::new().recursive(true).mode(mode).create(path).map_err(io_error("create", path))
+}
+
+fn io_error(what: &'static str, path: &Path) -> impl Fn(io::Error) -> InstanceError {
+    move |source| InstanceError::Io { what, path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests;

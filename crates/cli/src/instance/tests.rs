@@ -1,0 +1,128 @@
+use std::process::{Child, Command, Stdio};
+
+use super::*;
+
+struct Reaped(Child);
+
+impl Drop for Reaped {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A process that runs until its standard input ends.
+fn child() -> Reaped {
+    let command = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
+    Reaped(command.expect("cat starts"))
+}
+
+fn identity(child: &Reaped) -> Identity {
+    LinuxProcesses.identify(i32::try_from(child.0.id()).unwrap()).expect("the child runs")
+}
+
+fn record(place: &Place, process: Identity) -> Record {
+    Record {
+        role: Role::Server,
+        process,
+        boot: boot_id(),
+        data_dir: place.data_dir.clone(),
+        cluster_id: place.cluster_id.to_string(),
+        kubeconfig: place.kubeconfig.clone(),
+        supervised: false,
+        ranges: None,
+    }
+}
+
+fn ranges(port: u16, cluster: &str, service: &str, first_node_port: u16) -> Ranges {
+    Ranges {
+        network: "net:[1]".to_owned(),
+        https_listen_port: port,
+        cluster_cidr: cluster.to_owned(),
+        service_cidr: service.to_owned(),
+        first_node_port,
+        last_node_port: first_node_port + 100,
+    }
+}
+
+#[test]
+fn a_record_counts_as_long_as_its_very_process_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place::new(dir.path().to_owned(), None);
+    make_directory(&dir.path().join("server"), 0o755).unwrap();
+    let child = child();
+    let process = identity(&child);
+    let file = pid_file(&place, Role::Server);
+    for (changed, alive) in [
+        (record(&place, process), true),
+        (record(&place, Identity { started_ticks: process.started_ticks + 1, ..process }), false),
+        (Record { boot: "an earlier one".to_owned(), ..record(&place, process) }, false),
+    ] {
+        write(&file, &changed).unwrap();
+        assert_eq!(find(&place).is_some(), alive, "{changed:?}");
+    }
+    write(&file, &record(&place, process)).unwrap();
+    drop(child);
+    assert_eq!(find(&place), None);
+    fs::write(&file, "{").unwrap();
+    assert_eq!(find(&place), None);
+}
+
+#[test]
+fn a_place_is_taken_once_and_free_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place::new(dir.path().join("data"), None);
+    let clusters = dir.path().join("clusters");
+    let claimed = claim(&place, Role::Server, None, &clusters).unwrap();
+    assert_eq!(find(&place).map(|record| record.process.pid), i32::try_from(std::process::id()).ok());
+    assert_eq!(running(&clusters).len(), 1);
+    for role in [Role::Server, Role::Agent] {
+        let error = claim(&place, role, None, &clusters).expect_err("taken").to_string();
+        assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
+    }
+    drop(claimed);
+    assert_eq!(find(&place), None);
+    assert!(running(&clusters).is_empty());
+    drop(claim(&place, Role::Agent, None, &clusters).unwrap());
+}
+
+#[test]
+fn clashing_clusters_are_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = |name: &str| Place::new(dir.path().join(name), None);
+    let clusters = dir.path().join("clusters");
+    let first = ranges(6443, "10.42.0.0/16", "10.43.0.0/16", 30000);
+    let _first = claim(&place("first"), Role::Server, Some(first), &clusters).unwrap();
+    let second = place("second");
+    let apart = || ranges(7443, "10.52.0.0/16", "10.53.0.0/16", 31000);
+    for (wanted, expected) in [
+        (
+            Ranges { https_listen_port: 6443, ..apart() },
+            "--https-listen-port 6443 clashes with --https-listen-port 6443",
+        ),
+        (
+            Ranges { cluster_cidr: "10.40.0.0/13".into(), ..apart() },
+            "--cluster-cidr 10.40.0.0/13 clashes with --cluster-cidr 10.42.0.0/16",
+        ),
+        (
+            Ranges { service_cidr: "10.42.0.0/24".into(), ..apart() },
+            "--service-cidr 10.42.0.0/24 clashes with --cluster-cidr 10.42.0.0/16",
+        ),
+        (
+            Ranges { first_node_port: 30050, ..apart() },
+            "--service-node-port-range 30050-31100 clashes with --service-node-port-range 30000-30100",
+        ),
+        (
+            Ranges { https_listen_port: 30007, ..apart() },
+            "--https-listen-port 30007 clashes with --service-node-port-range",
+        ),
+    ] {
+        let error = claim(&second, Role::Server, Some(wanted), &clusters).expect_err(expected).to_string();
+        assert!(error.contains(expected), "{error}");
+        assert!(error.contains(&dir.path().join("first").display().to_string()), "{error}");
+    }
+    drop(claim(&second, Role::Server, Some(apart()), &clusters).unwrap());
+    let elsewhere =
+        Ranges { network: "net:[2]".into(), ..ranges(6443, "10.42.0.0/16", "10.43.0.0/16", 30000) };
+    drop(claim(&second, Role::Server, Some(elsewhere), &clusters).unwrap());
+}

@@ -1,0 +1,17 @@
+//! `knarr`'s commands: what the words of a command line mean, and all of their doing that needs no part of the cluster.
+//!
+//! Layer: below `knarr`, which wires it to the parts; above `host` and `base`.
+//!
+//! Entry points: [`invocation::read`] (a command line made whole), [`up::up`] and [`down::down`] (the life cycle).
+mod nearest;
+
+pub mod arguments;
+pub mod config;
+pub mod instance;
+pub mod invocation;
+pub mod kubeconfig;
+pub mod limits;
+pub mod logs;
+pub mod privilege;
+pub mod surroundings;
+pub mod version;
