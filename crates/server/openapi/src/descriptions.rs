@@ -11,9 +11,11 @@ static PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptions.js
 /// The descriptions of all types, by the name of their definition.
 #[derive(Default)]
 pub(crate) struct Descriptions {
-    /// The description, those of the fields, and the fields that are required.
-    types: BTreeMap<String, (String, BTreeMap<String, String>, Vec<String>)>,
+    types: BTreeMap<String, Described>,
 }
+
+/// A type's description, those of its fields, and the fields that are required.
+type Described = (String, BTreeMap<String, String>, Vec<String>);
 
 impl Descriptions {
     /// Unpacks them. A document without descriptions is better than none, so what cannot be read is left out.

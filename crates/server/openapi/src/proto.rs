@@ -160,7 +160,7 @@ fn any(value: &Value) -> Vec<u8> {
     out
 }
 
-/// `DefaultType`, which has no room for lists and objects: those are left out, as gnostic does.
+/// `DefaultType`, which has no room for lists and objects: gnostic leaves it empty for those.
 fn scalar(number: u32, value: &Value, out: &mut Vec<u8>) {
     let mut inner = Vec::new();
     match value {
@@ -170,7 +170,7 @@ fn scalar(number: u32, value: &Value, out: &mut Vec<u8>) {
         }
         Value::Bool(value) => inner.extend([2 << 3, u8::from(*value)]),
         Value::String(value) => bytes(3, value.as_bytes(), &mut inner),
-        _ => return,
+        _ => {}
     }
     bytes(number, &inner, out);
 }
