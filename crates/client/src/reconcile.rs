@@ -55,6 +55,11 @@ pub trait Controller: Send + Sync + 'static {
     fn caller(&self) -> Caller {
         service_account(Self::NAME)
     }
+
+    /// As whom its views are opened: all controllers share them, as those of upstream's controller manager do.
+    fn reader(&self) -> Caller {
+        Caller::new("system:kube-controller-manager", &["system:authenticated"])
+    }
 }
 
 /// The service account of a controller in `kube-system`.

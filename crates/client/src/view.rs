@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use api_meta::owners;
 use api_record::{Record, Typed};
 use api_types::object_meta;
 use arc_swap::ArcSwap;
@@ -91,14 +92,23 @@ impl Snapshot {
         snapshot
     }
 
-    /// The objects whose controller has this uid, in the order of their keys.
-    pub fn owned_by(&self, uid: &str) -> impl Iterator<Item = &Arc<dyn Record>> {
+    /// The objects that name an owner of this uid, in the order of their keys.
+    pub fn dependents_of(&self, uid: &str) -> impl Iterator<Item = &Arc<dyn Record>> + use<'_> {
         let uid: Arc<str> = Arc::from(uid);
         let start = (Arc::clone(&uid), (Arc::from(""), Arc::from("")));
         self.owned
             .range(start..)
             .take_while(move |((owner, _), ())| *owner == uid)
             .filter_map(|((_, key), ())| self.objects.get(key))
+    }
+
+    /// The objects whose controller has this uid, in the order of their keys.
+    pub fn owned_by(&self, uid: &str) -> impl Iterator<Item = &Arc<dyn Record>> {
+        let uid: Arc<str> = Arc::from(uid);
+        self.dependents_of(&uid).filter(move |object| {
+            let controller = object_meta(&***object).and_then(owners::controller_of);
+            controller.is_some_and(|reference| reference.uid == *uid)
+        })
     }
 
     /// The objects of a namespace that no owner controls, in the order of their names.
@@ -114,7 +124,7 @@ impl Snapshot {
     fn insert(&mut self, object: Arc<dyn Record>) {
         let Some(key) = key_of(&*object) else { return };
         self.disown(&key);
-        for uid in controllers(&*object) {
+        for uid in owner_uids(&*object) {
             self.owned.insert_mut((uid, key.clone()), ());
         }
         self.objects.insert_mut(key, object);
@@ -132,7 +142,7 @@ impl Snapshot {
     }
 
     fn disown(&mut self, key: &Key) {
-        let owners: Vec<Arc<str>> = self.objects.get(key).map(|old| controllers(&**old)).unwrap_or_default();
+        let owners: Vec<Arc<str>> = self.objects.get(key).map(|old| owner_uids(&**old)).unwrap_or_default();
         for uid in owners {
             self.owned.remove_mut(&(uid, key.clone()));
         }
@@ -147,12 +157,11 @@ fn key_of(object: &dyn Record) -> Option<Key> {
 /// Stands for the owner of what nobody controls.
 const NOBODY: &str = "";
 
-fn controllers(object: &dyn Record) -> Vec<Arc<str>> {
+fn owner_uids(object: &dyn Record) -> Vec<Arc<str>> {
     let Some(meta) = object_meta(object) else { return Vec::new() };
-    let controlling = |reference: &&api_types::meta::v1::OwnerReference| reference.controller == Some(true);
-    let owners = meta.owner_references.iter().filter(controlling);
-    let mut uids: Vec<Arc<str>> = owners.map(|reference| Arc::from(reference.uid.as_str())).collect();
-    if uids.is_empty() {
+    let references = meta.owner_references.iter();
+    let mut uids: Vec<Arc<str>> = references.map(|reference| Arc::from(reference.uid.as_str())).collect();
+    if owners::controller_of(meta).is_none() {
         uids.push(Arc::from(NOBODY));
     }
     uids

@@ -11,7 +11,9 @@
 //! How to test: `cargo test -p control`; tables of worlds and the plans that they lead to.
 
 mod claim;
+pub mod cluster;
 pub mod pod;
+pub mod resources;
 mod run;
 pub mod workload;
 

@@ -8,11 +8,16 @@ use client::Api;
 use client::reconcile::{self, Controller, Deps, Inspector};
 use tokio::task::JoinSet;
 
-use crate::workload;
+use crate::resources::Served;
+use crate::{cluster, workload};
 
 /// What the controllers need to know of the cluster.
 #[derive(Clone, Default)]
 pub struct Config {
+    /// The resources that the server serves, each in one version.
+    pub served: Vec<Served>,
+    /// The certificates, in PEM, by which pods know the API server.
+    pub root_ca: String,
     /// Where they can be asked what they do.
     pub inspector: Arc<Inspector>,
 }
@@ -23,6 +28,10 @@ pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, drain
     let mut all = All { deps, drain, running: JoinSet::new() };
     all.start(workload::ReplicaSets);
     all.start(workload::Deployments);
+    all.start(cluster::ServiceAccounts);
+    all.start(cluster::RootCa::new(&config.root_ca));
+    all.start(cluster::Namespaces::new(&config.served));
+    all.start(cluster::Garbage::new(&config.served));
     let All { drain, mut running, .. } = all;
     drop(drain);
     while let Some(ended) = running.join_next().await {

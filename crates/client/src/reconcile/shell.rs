@@ -44,6 +44,7 @@ struct Running<C: Controller> {
 /// Runs a controller until it is asked to finish, and returns once no plan of it is being carried out.
 pub async fn run<C: Controller>(controller: C, deps: Deps, mut drain: drain::Watch) {
     let who = Arc::new(controller.caller());
+    let reader = controller.reader();
     let mut wires = Wires::default();
     controller.wire(&mut wires);
     let changed = Arc::new(Notify::new());
@@ -51,7 +52,7 @@ pub async fn run<C: Controller>(controller: C, deps: Deps, mut drain: drain::Wat
     let mut sources = Vec::new();
     for source in wires.into_sources() {
         let opened = tokio::select! {
-            view = open(&deps, &who, &source.scope) => view,
+            view = open(&deps, &reader, &source.scope) => view,
             () = drain.signaled() => return,
         };
         listeners.spawn(listen(opened.clone(), Arc::clone(&changed)));

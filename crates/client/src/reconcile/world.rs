@@ -81,6 +81,27 @@ impl World {
         typed(snapshot.into_iter().flat_map(move |snapshot| snapshot.orphans(namespace)))
     }
 
+    /// The objects of all wired resources that name an owner of this uid.
+    pub fn dependents_of<'a>(&'a self, uid: &str) -> Vec<(&'a Resource, &'a Arc<dyn Record>)> {
+        let mut found = Vec::new();
+        for (resource, snapshot) in &self.snapshots {
+            found.extend(snapshot.dependents_of(uid).map(|object| (resource, object)));
+        }
+        found
+    }
+
+    /// Shows these objects of whatever resource, at a revision.
+    #[must_use]
+    pub fn with_any(
+        mut self,
+        resource: Resource,
+        objects: impl IntoIterator<Item = Arc<dyn Record>>,
+        revision: Revision,
+    ) -> World {
+        self.snapshots.insert(resource, Arc::new(Snapshot::of(objects, revision)));
+        self
+    }
+
     /// The objects of a type whose controller has this uid.
     pub fn owned_by<T: Typed>(&self, uid: &str) -> impl Iterator<Item = &T> {
         let snapshot = self.snapshot(resource_of::<T>());

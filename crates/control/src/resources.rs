@@ -1,0 +1,86 @@
+//! Which resources the cluster serves, for the controllers that deal with objects of all kinds.
+
+use client::Resource;
+
+/// A resource that is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// What it is called.
+    pub resource: Resource,
+    /// What its objects are.
+    pub kind: String,
+    /// Whether they live in namespaces.
+    pub namespaced: bool,
+    /// Whether they can be listed and watched, deleted one by one, and deleted all at once.
+    pub verbs: Verbs,
+}
+
+/// What can be done with a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verbs {
+    /// They can be listed and watched.
+    pub watch: bool,
+    /// One can be deleted.
+    pub delete: bool,
+    /// All of a namespace can be deleted at once.
+    pub delete_collection: bool,
+}
+
+/// The built-in resources that are served by default, each in its most finished and newest version.
+pub fn built_in() -> Vec<Served> {
+    let mut all: Vec<&api_types::Resource> = api_types::resources()
+        .iter()
+        .filter(|row| row.served_by_default && row.verbs.contains(&"get"))
+        .collect();
+    let rank = |row: &api_types::Resource| match row.stage {
+        api_types::Stage::Stable => 0,
+        api_types::Stage::Beta => 1,
+        api_types::Stage::Alpha => 2,
+    };
+    all.sort_by(|a, b| {
+        let name = |row: &api_types::Resource| (row.kind.group, row.plural);
+        name(a).cmp(&name(b)).then(rank(a).cmp(&rank(b))).then(b.kind.version.cmp(a.kind.version))
+    });
+    all.dedup_by_key(|row| (row.kind.group, row.plural));
+    all.into_iter().map(served).collect()
+}
+
+fn served(row: &api_types::Resource) -> Served {
+    let can = |verb| row.verbs.contains(&verb);
+    Served {
+        resource: Resource::of(row.kind.group, row.kind.version, row.plural),
+        kind: row.kind.kind.to_owned(),
+        namespaced: row.namespaced,
+        verbs: Verbs {
+            watch: can("list") && can("watch"),
+            delete: can("delete"),
+            delete_collection: can("deletecollection"),
+        },
+    }
+}
+
+impl Served {
+    /// Events: too many and too short-lived to be followed.
+    pub(crate) fn is_events(&self) -> bool {
+        self.resource.plural == "events" && matches!(&*self.resource.group, "" | "events.k8s.io")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_resource_is_there_once() {
+        let all = built_in();
+        let versions = |plural: &str| {
+            all.iter()
+                .filter(|row| row.resource.plural == plural)
+                .map(|row| &*row.resource.version)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(versions("horizontalpodautoscalers"), ["v2"]);
+        assert_eq!(versions("pods"), ["v1"]);
+        assert!(versions("bindings").is_empty() && versions("tokenreviews").is_empty());
+    }
+}
