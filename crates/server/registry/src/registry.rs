@@ -73,6 +73,11 @@ impl Registry {
         &self.shared.catalog
     }
 
+    /// The time, as creations and deletions are stamped with it.
+    pub fn now(&self) -> base::time::Time {
+        self.shared.clock.now()
+    }
+
     pub(crate) fn ctx<'a>(&'a self, verb: Verb, subresource: &'a str) -> Ctx<'a> {
         Ctx { gates: &self.shared.gates, verb, subresource }
     }

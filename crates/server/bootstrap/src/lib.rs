@@ -1,0 +1,55 @@
+//! What exists in a cluster before anybody has asked for anything: made at each start of a server, where it is missing.
+//!
+//! Layer: `server`, above the registry and the authorizers, below the binary. Entry points: [`bootstrap`], [`Config`].
+//!
+//! Invariants: whatever is there already stays, except the API's own endpoints, which follow [`Config`], and roles and
+//! bindings, which are given what the policy says and they lack. Done twice, the second time writes nothing.
+//! State: none of its own; all of it is objects.
+//! Failure: the first [`Status`] ends it; started again, it goes on where it ended. A lost race with another server is tried
+//! again.
+//! Limits: [`limits`].
+//! Upstream: `pkg/controlplane/controller/{systemnamespaces,defaultservicecidr,kubernetesservice}`, the `priority-and-…` and
+//! `rbac/bootstrap-roles` hooks. Different: one server's address is the API's only endpoint, as one server is all there
+//! is on an embedded store.
+//! How to test: `cargo test -p server-bootstrap`, behind the standard admission, against the store in memory.
+
+mod api_service;
+pub mod limits;
+mod policy;
+mod service_range;
+mod system;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::net::IpAddr;
+
+use client::Status;
+use server_registry::Registry;
+
+use writer::Writer;
+
+/// What a server is told about its cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The CIDRs that services' addresses come from; the first one's family is the default.
+    pub service_ranges: Vec<String>,
+    /// The API's own address among them.
+    pub service_address: IpAddr,
+    /// The address that the server is reached by.
+    pub advertise: IpAddr,
+    /// The port that the server is reached by.
+    pub port: u16,
+    /// Whether nodes join and operators administer by bindings of ours; not over the store of a stock cluster.
+    pub join_bindings: bool,
+}
+
+/// Makes what is missing.
+pub async fn bootstrap(registry: &Registry, config: &Config) -> Result<(), Status> {
+    let writer = Writer::new(registry);
+    system::namespaces(&writer).await?;
+    system::priority_classes(&writer).await?;
+    policy::reconcile(&writer, config.join_bindings).await?;
+    service_range::reconcile(&writer, &config.service_ranges).await?;
+    api_service::reconcile(&writer, config).await
+}

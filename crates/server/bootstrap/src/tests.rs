@@ -1,0 +1,138 @@
+//! A cluster's first start, its later ones, and what they find.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use api_record::Record;
+use api_types::core::v1::{Endpoints, Service};
+use api_types::discovery::v1::EndpointSlice;
+use api_types::rbac::v1::ClusterRole;
+use base::random::SystemRandom;
+use base::time::SystemClock;
+use client::{Caller, DeleteOptions, ListOptions};
+use server_admission::{Chain, Parts, Stored};
+use server_registry::admit::Everything;
+use server_registry::{Catalog, Registry, Shared};
+use store::{MemoryStore, Revision, Store};
+
+use crate::{Config, bootstrap};
+
+struct World {
+    store: Arc<MemoryStore>,
+    registry: Registry,
+}
+
+impl World {
+    fn new() -> World {
+        let store = Arc::new(MemoryStore::new());
+        let shared = Shared {
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            catalog: Catalog::new(),
+            gates: api_kind::Gates::default(),
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+        };
+        let open = Registry::new(Arc::new(shared), Arc::new(Everything));
+        let parts = Parts {
+            lookup: Arc::new(Stored::new(open.clone())),
+            authorizer: Arc::new(|_| true),
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+        };
+        World { registry: open.with_admission(Arc::new(Chain::standard(parts))), store }
+    }
+
+    async fn start(&self, config: &Config) -> Revision {
+        bootstrap(&self.registry, config).await.expect("the cluster is there");
+        self.store.current_revision()
+    }
+
+    async fn get<T: Record + Clone>(&self, resource: (&str, &str), namespace: &str, name: &str) -> T {
+        let served = self.registry.catalog().find(resource.0, "v1", resource.1).expect("served");
+        let object = self.registry.get_hub(served, namespace, name).await.expect("there");
+        object.downcast_ref::<T>().cloned().expect("its type")
+    }
+
+    async fn names(&self, group: &str, plural: &str) -> Vec<String> {
+        let served = self.registry.catalog().find(group, "v1", plural).expect("served");
+        let list = self.registry.list(served, "", &ListOptions::default()).await.expect("a list");
+        let name = |object: &Arc<dyn Record>| api_types::object_meta(&**object).map(|meta| meta.name.clone());
+        list.items.iter().filter_map(name).collect()
+    }
+}
+
+fn config() -> Config {
+    Config {
+        service_ranges: vec!["10.96.0.0/16".to_owned()],
+        service_address: [10, 96, 0, 1].into(),
+        advertise: [192, 0, 2, 1].into(),
+        port: 6443,
+        join_bindings: true,
+    }
+}
+
+#[tokio::test]
+async fn a_new_cluster_has_what_kubernetes_needs() {
+    let world = World::new();
+    world.start(&config()).await;
+    let namespaces = ["default", "kube-node-lease", "kube-public", "kube-system"];
+    assert_eq!(world.names("", "namespaces").await, namespaces);
+    let classes = ["system-cluster-critical", "system-node-critical"];
+    assert_eq!(world.names("scheduling.k8s.io", "priorityclasses").await, classes);
+    assert_eq!(world.names("networking.k8s.io", "servicecidrs").await, ["kubernetes"]);
+    assert_eq!(world.names("networking.k8s.io", "ipaddresses").await, ["10.96.0.1"]);
+    let service: Service = world.get(("", "services"), "default", "kubernetes").await;
+    assert_eq!((service.spec.cluster_ips, service.spec.ports[0].port), (vec!["10.96.0.1".to_owned()], 443));
+    let slice: EndpointSlice =
+        world.get(("discovery.k8s.io", "endpointslices"), "default", "kubernetes").await;
+    assert_eq!(slice.endpoints[0].addresses[..], ["192.0.2.1".to_owned()]);
+    assert_eq!(slice.ports[0].port, Some(6443));
+    let roles = world.names("rbac.authorization.k8s.io", "clusterroles").await;
+    assert!(
+        ["admin", "cluster-admin", "system:node"].iter().all(|name| roles.iter().any(|role| role == name))
+    );
+}
+
+#[tokio::test]
+async fn a_later_start_writes_nothing() {
+    let world = World::new();
+    let first = world.start(&config()).await;
+    assert_eq!(world.start(&config()).await, first);
+}
+
+#[tokio::test]
+async fn a_later_start_mends_what_is_missing_and_follows_the_address() {
+    let world = World::new();
+    world.start(&config()).await;
+    let roles =
+        world.registry.catalog().find("rbac.authorization.k8s.io", "v1", "clusterroles").expect("served");
+    let (who, options) = (Caller::default(), DeleteOptions::default());
+    let gone = world.registry.delete(roles, &who, "", "view", &options, false).await;
+    gone.map(|_| ()).expect("deleted");
+    let moved = Config { advertise: [192, 0, 2, 7].into(), port: 7443, ..config() };
+    world.start(&moved).await;
+    let role: ClusterRole = world.get(("rbac.authorization.k8s.io", "clusterroles"), "", "view").await;
+    assert!(role.aggregation_rule.is_some());
+    let endpoints: Endpoints = world.get(("", "endpoints"), "default", "kubernetes").await;
+    assert_eq!(endpoints.subsets[0].addresses[0].ip, "192.0.2.7");
+    assert_eq!(endpoints.subsets[0].ports[0].port, 7443);
+    let sixth = Config { advertise: "2001:db8::7".parse().expect("an address"), ..moved };
+    world.start(&sixth).await;
+    let slice: EndpointSlice =
+        world.get(("discovery.k8s.io", "endpointslices"), "default", "kubernetes").await;
+    assert_eq!(slice.address_type, "IPv6");
+    assert_eq!(
+        slice.metadata.labels,
+        BTreeMap::from([("kubernetes.io/service-name".into(), "kubernetes".into())])
+    );
+}
+
+#[tokio::test]
+async fn servers_that_start_at_once_agree() {
+    let world = World::new();
+    let config = config();
+    let (one, other) =
+        futures_util::future::join(bootstrap(&world.registry, &config), bootstrap(&world.registry, &config))
+            .await;
+    assert!(one.is_ok() && other.is_ok());
+}
