@@ -1,0 +1,266 @@
+//! The agent put together: opened, adopted what runs, then following this node's pods.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use api_meta::fields;
+use api_types::core::v1::{Node, Pod};
+use base::drain;
+use base::error::Chain;
+use base::random::Random;
+use base::time::Clock;
+use client::view::typed;
+use client::{Api, Caller, Scope, View};
+use host::netlink::{Cidr, FileRecords};
+use net_pod::network::PodNetwork;
+use net_pod::peers::Here;
+use node_image::store::{Store, StoreOptions};
+use node_pod::record::PodRecord;
+use node_runtime::{PodHandle, Runtime, RuntimeConfig};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::calls::{Calls, NODES, PODS, target};
+use crate::config::Config;
+use crate::core::{Core, blocking};
+use crate::error::AgentError;
+use crate::events;
+use crate::limits;
+use crate::machine::Machine;
+use crate::records::Records;
+use crate::worker::Worker;
+
+/// A running agent.
+pub struct Agent {
+    core: Arc<Core>,
+    node: Node,
+    drain: drain::Watch,
+    workers: BTreeMap<String, watch::Sender<Option<Arc<Pod>>>>,
+    tasks: JoinSet<String>,
+}
+
+impl Agent {
+    /// Opens what the agent works with and registers the node. Nothing of any pod is touched. `None` if it is to end before that.
+    ///
+    /// # Errors
+    /// When the runtime, the images or the network cannot be used.
+    pub async fn start(
+        config: Config,
+        api: Arc<dyn Api>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        mut drain: drain::Watch,
+    ) -> Result<Option<Agent>, AgentError> {
+        let caller = Caller::new(
+            &format!("system:node:{}", config.node_name),
+            &["system:nodes", "system:authenticated"],
+        );
+        let calls = Calls { api: Arc::clone(&api), caller: caller.clone(), clock: Arc::clone(&clock) };
+        let runtime = Runtime::open(RuntimeConfig {
+            state_dir: config.state_dir.clone(),
+            data_dir: config.data_dir.clone(),
+            executable: config.executable.clone(),
+            shim_arguments: config.shim_arguments.clone(),
+            shim_cgroup: config.shim_cgroup.clone(),
+            clock: Arc::clone(&clock),
+        })
+        .await?;
+        let data = config.data_dir.clone();
+        let (store, machine) = blocking(move || {
+            Ok((Store::open(&data.join("images"), StoreOptions::default())?, Machine::detect(&data)))
+        })
+        .await?;
+        let Some(cidrs) = pod_cidrs(&config, &calls, &mut drain).await else { return Ok(None) };
+        let network = open_network(&config, cidrs).await?;
+        let scope = Scope {
+            fields: fields::Selector::equal("spec.nodeName", config.node_name.clone()),
+            ..Scope::all(PODS)
+        };
+        let Some(view) = opened(&calls, scope, &mut drain).await else { return Ok(None) };
+        let events = events::start(calls.clone(), Arc::clone(&random), &config.node_name);
+        let core = Arc::new(Core {
+            images: crate::core::images(store, &config),
+            records: Records::new(&config.data_dir),
+            pods: View::new(view),
+            config,
+            calls,
+            clock,
+            random,
+            runtime,
+            network: Arc::new(network),
+            events,
+            machine,
+        });
+        let Some(node) = core.register(&mut drain).await else { return Ok(None) };
+        core.announce();
+        Ok(Some(Agent { core, node, drain, workers: BTreeMap::new(), tasks: JoinSet::new() }))
+    }
+
+    /// Follows this node's pods until the agent is to end. Containers go on then.
+    ///
+    /// # Errors
+    /// When records cannot be read, or the network not be made ready.
+    pub async fn run(mut self) -> Result<(), AgentError> {
+        let core = Arc::clone(&self.core);
+        tokio::spawn(Arc::clone(&core).heartbeat(self.drain.clone()));
+        tokio::spawn(Arc::clone(&core).renew_lease(self.node.metadata.uid.clone(), self.drain.clone()));
+        let network = Arc::clone(&core.network);
+        blocking(move || Ok(network.sync_node(&[])?)).await?;
+        let mut changes = core.pods.raw().changed();
+        while !core.pods.snapshot().is_synced() {
+            tokio::select! {
+                () = self.drain.signaled() => return Ok(()),
+                _ = changes.changed() => {}
+            }
+        }
+        self.adopt().await?;
+        loop {
+            self.dispatch();
+            tokio::select! {
+                biased;
+                changed = changes.changed() => if changed.is_err() { break },
+                () = self.drain.signaled() => break,
+                Some(done) = self.tasks.join_next() => match done {
+                    Ok(uid) => drop(self.workers.remove(&uid)),
+                    Err(error) => tracing::error!(error = %Chain(&error), "a pod's worker was lost"),
+                },
+            }
+        }
+        // Without anybody to tell them more, the workers end after their present step.
+        self.workers.clear();
+        while self.tasks.join_next().await.is_some() {}
+        Ok(())
+    }
+
+    /// Takes up every pod that has a record or runs. Those that the API does not know any more end.
+    async fn adopt(&mut self) -> Result<(), AgentError> {
+        let records = self.core.records.clone();
+        let mut records: BTreeMap<String, PodRecord> = blocking(move || records.load())
+            .await?
+            .into_iter()
+            .map(|record| (record.uid.clone(), record))
+            .collect();
+        let mut handles: BTreeMap<String, PodHandle> = BTreeMap::new();
+        for adopted in self.core.runtime.adopt().await? {
+            match adopted.pod {
+                Ok(pod) if records.contains_key(&adopted.uid) => drop(handles.insert(adopted.uid, pod)),
+                // Without a record nobody knows what it is: what was begun before the record's first write ends here.
+                Ok(pod) => pod.delete().await?,
+                Err(error) => {
+                    tracing::warn!(uid = adopted.uid, error = %Chain(&error), "a pod cannot be adopted");
+                    self.core.runtime.remove_remains(&adopted.uid).await?;
+                }
+            }
+        }
+        let keep: BTreeSet<String> = records.keys().cloned().collect();
+        let network = Arc::clone(&self.core.network);
+        blocking(move || Ok(network.retain(&keep)?)).await?;
+        let snapshot = self.core.pods.snapshot();
+        let mut known: BTreeMap<String, Arc<Pod>> = typed::<Pod>(snapshot.iter())
+            .map(|pod| (pod.metadata.uid.clone(), Arc::new(pod.clone())))
+            .collect();
+        while let Some((uid, record)) = records.pop_first() {
+            self.work(record, known.remove(&uid), handles.remove(&uid));
+        }
+        Ok(())
+    }
+
+    fn work(&mut self, record: PodRecord, pod: Option<Arc<Pod>>, handle: Option<PodHandle>) {
+        let uid = record.uid.clone();
+        let (sender, receiver) = watch::channel(pod);
+        self.workers.insert(uid.clone(), sender);
+        let worker = Worker::new(Arc::clone(&self.core), record, receiver, handle);
+        self.tasks.spawn(async move {
+            worker.run().await;
+            uid
+        });
+    }
+
+    /// Tells every worker how its pod is now, and starts one for each new pod.
+    fn dispatch(&mut self) {
+        let snapshot = self.core.pods.snapshot();
+        let mut seen = BTreeSet::new();
+        for pod in typed::<Pod>(snapshot.iter()) {
+            let uid = pod.metadata.uid.as_str();
+            seen.insert(uid.to_owned());
+            match self.workers.get(uid) {
+                Some(worker) => {
+                    let is_new = |old: &Option<Arc<Pod>>| {
+                        old.as_ref()
+                            .is_none_or(|old| old.metadata.resource_version != pod.metadata.resource_version)
+                    };
+                    if is_new(&worker.borrow()) {
+                        worker.send_replace(Some(Arc::new(pod.clone())));
+                    }
+                }
+                None => {
+                    let meta = &pod.metadata;
+                    let now = self.core.clock.now().unix_nanos();
+                    let record = PodRecord::new(uid, &meta.namespace, &meta.name, now);
+                    self.work(record, Some(Arc::new(pod.clone())), None);
+                }
+            }
+        }
+        for (uid, worker) in &self.workers {
+            if !seen.contains(uid) && worker.borrow().is_some() {
+                worker.send_replace(None);
+            }
+        }
+    }
+}
+
+/// Opens a view; tries until it succeeds.
+async fn opened(calls: &Calls, scope: Scope, drain: &mut drain::Watch) -> Option<client::RawView> {
+    let mut wait = limits::RETRY_FIRST;
+    loop {
+        match calls.api.view(&calls.caller, scope.clone()).await {
+            Ok(view) => return Some(view),
+            Err(error) => tracing::warn!(resource = %scope.resource, error = %Chain(&error), "no view yet"),
+        }
+        tokio::select! {
+            () = drain.signaled() => return None,
+            () = calls.clock.sleep(wait) => wait = (wait * 2).min(limits::RETRY_MAX),
+        }
+    }
+}
+
+/// The ranges of this node's pods: what its object says, what the configuration says, or else what its object will say.
+async fn pod_cidrs(config: &Config, calls: &Calls, drain: &mut drain::Watch) -> Option<Vec<Cidr>> {
+    let name = target(NODES, "", &config.node_name, "").name;
+    loop {
+        match calls.get::<Node>(NODES, "", &name).await {
+            Ok(node) if !node.spec.pod_cidrs.is_empty() => {
+                return Some(node.spec.pod_cidrs.iter().filter_map(|text| text.parse().ok()).collect());
+            }
+            Ok(_) if !config.pod_cidrs.is_empty() => return Some(config.pod_cidrs.clone()),
+            Err(error) if error.is_not_found() && !config.pod_cidrs.is_empty() => {
+                return Some(config.pod_cidrs.clone());
+            }
+            Ok(_) => {}
+            Err(error) => tracing::debug!(error = %Chain(&error), "the node's pod ranges are not known yet"),
+        }
+        tokio::select! {
+            () = drain.signaled() => return None,
+            () = calls.clock.sleep(limits::SYNC_RETRY) => {}
+        }
+    }
+}
+
+async fn open_network(config: &Config, pod_cidrs: Vec<Cidr>) -> Result<PodNetwork, AgentError> {
+    let here = Here {
+        cluster: config.cluster.clone(),
+        addresses: config.node_ips.clone(),
+        pod_cidrs,
+        cluster_cidrs: config.cluster_cidrs.clone(),
+        overlay: config.overlay,
+    };
+    let settings = net_pod::network::Config {
+        here,
+        no_masquerade: Vec::new(),
+        namespaces: config.state_dir.join("netns"),
+        mtu: None,
+    };
+    let kernel = config.kernel.clone();
+    let records = Arc::new(FileRecords::new(config.data_dir.join("network")));
+    blocking(move || Ok(PodNetwork::restore(settings, kernel.netlink, kernel.nft, records)?)).await
+}

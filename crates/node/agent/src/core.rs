@@ -1,0 +1,60 @@
+//! What all of the agent's tasks share.
+
+use std::sync::Arc;
+
+use api_types::core::v1::Pod;
+use base::random::Random;
+use base::time::Clock;
+use client::View;
+use net_pod::network::PodNetwork;
+use node_image::pull::Puller;
+use node_image::store::Store;
+use node_pod::env::Node;
+use node_runtime::Runtime;
+
+use crate::calls::Calls;
+use crate::config::Config;
+use crate::error::AgentError;
+use crate::events::Recorder;
+use crate::image::Images;
+use crate::machine::Machine;
+use crate::records::Records;
+
+pub(crate) struct Core {
+    pub(crate) config: Config,
+    pub(crate) calls: Calls,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) runtime: Runtime,
+    pub(crate) images: Images,
+    pub(crate) network: Arc<PodNetwork>,
+    pub(crate) events: Recorder,
+    pub(crate) records: Records,
+    pub(crate) machine: Machine,
+    pub(crate) pods: View<Pod>,
+}
+
+pub(crate) fn images(store: Store, config: &Config) -> Images {
+    Images::new(store.clone(), Puller::new(store, config.registries.clone()))
+}
+
+impl Core {
+    /// What the node adds to the fields of a pod with these addresses.
+    pub(crate) fn node(&self, addresses: &[String]) -> Node {
+        Node {
+            name: self.config.node_name.clone(),
+            host_ips: self.config.node_ips.iter().map(ToString::to_string).collect(),
+            pod_ips: addresses.to_vec(),
+            allocatable_millis: self.machine.cpus.saturating_mul(1000),
+            allocatable_memory_bytes: self.machine.allocatable_memory_bytes(),
+            allocatable_storage_bytes: self.machine.storage_bytes,
+        }
+    }
+}
+
+/// Runs blocking work beside the async one.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, AgentError> + Send + 'static,
+) -> Result<T, AgentError> {
+    tokio::task::spawn_blocking(work).await.map_err(AgentError::Lost)?
+}

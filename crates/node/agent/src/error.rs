@@ -1,0 +1,91 @@
+//! What can keep the agent, or one of its pods, from working.
+
+use client::Status;
+
+/// An error of the agent.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// The API refused or failed.
+    #[error("the API")]
+    Api(#[source] Box<Status>),
+    /// The API did not answer in time.
+    #[error("the API did not answer within {seconds} s")]
+    Timeout {
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// The API answered something that does not belong here.
+    #[error("the API answered something else than {wanted}")]
+    Unexpected {
+        /// What was wanted.
+        wanted: &'static str,
+    },
+    /// The container runtime.
+    #[error("the container runtime")]
+    Runtime(#[from] node_runtime::RuntimeError),
+    /// The image store.
+    #[error("the image store")]
+    Image(#[from] node_image::error::ImageError),
+    /// The pod network.
+    #[error("the pod network")]
+    Network(#[from] net_pod::network::PodNetworkError),
+    /// Control groups.
+    #[error("control groups")]
+    Cgroup(#[from] host::cgroup::CgroupError),
+    /// A file.
+    #[error("cannot {action} {}", path.display())]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// On which file.
+        path: std::path::PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A record that no release of ours wrote.
+    #[error("the record {} does not decode", path.display())]
+    Record {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// Work on another thread was lost.
+    #[error("blocking work was lost")]
+    Lost(#[source] tokio::task::JoinError),
+}
+
+impl From<Status> for AgentError {
+    fn from(status: Status) -> AgentError {
+        AgentError::Api(Box::new(status))
+    }
+}
+
+impl AgentError {
+    pub(crate) fn file(
+        action: &'static str,
+        path: &std::path::Path,
+    ) -> impl FnOnce(std::io::Error) -> AgentError {
+        let path = path.to_owned();
+        move |source| AgentError::File { action, path, source }
+    }
+
+    /// The API's answer, if it was one.
+    pub fn status(&self) -> Option<&Status> {
+        match self {
+            AgentError::Api(status) => Some(status),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.status().is_some_and(Status::is_not_found)
+    }
+
+    /// This error and its causes, on one line.
+    pub fn text(&self) -> String {
+        base::error::Chain(self).to_string()
+    }
+}

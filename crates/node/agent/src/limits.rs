@@ -1,0 +1,46 @@
+//! Every bound and interval of this crate, by name.
+
+use std::time::Duration;
+
+/// How often the node's lease is renewed: a quarter of its duration, as kubelet's.
+pub const LEASE_RENEWAL: Duration = Duration::from_secs(10);
+/// For how long a lease holds.
+pub const LEASE_SECONDS: i32 = 40;
+/// How often the node's status is checked for changes.
+pub const NODE_STATUS_CHECK: Duration = Duration::from_secs(10);
+/// How often an unchanged status of the node is sent all the same.
+pub const NODE_STATUS_REPORT: Duration = Duration::from_secs(300);
+/// The first wait after a failed call; it doubles.
+pub const RETRY_FIRST: Duration = Duration::from_millis(200);
+/// The longest wait after failed calls.
+pub const RETRY_MAX: Duration = Duration::from_secs(10);
+/// How long a call to the API may take.
+pub const CALL: Duration = Duration::from_secs(30);
+/// The wait before a sandbox or a container's configuration is tried again.
+pub const SYNC_RETRY: Duration = Duration::from_secs(2);
+/// The grace of a pod that nobody has set one for.
+pub const GRACE_SECONDS: i64 = 30;
+/// The least time between a container's stop signal and its kill.
+pub const GRACE_SECONDS_MIN: i64 = 2;
+/// The grace of what runs without a pod that the API knows.
+pub const ORPHAN_GRACE_SECONDS: i64 = 1;
+/// The most pods of a node.
+pub const PODS_MAX: i64 = 110;
+/// Memory that pods cannot have: kubelet's hard eviction threshold.
+pub const MEMORY_RESERVED_BYTES: i64 = 100 << 20;
+/// The longest termination message that is kept.
+pub const TERMINATION_MESSAGE_BYTES: u64 = 4096;
+/// The longest termination message that is taken from a log, in bytes.
+pub const TERMINATION_LOG_BYTES: usize = 2048;
+/// The longest termination message that is taken from a log, in lines.
+pub const TERMINATION_LOG_LINES: usize = 80;
+/// How many different events are remembered in order to count repetitions.
+pub const EVENTS_REMEMBERED: usize = 4096;
+/// How many events wait to be sent.
+pub const EVENTS_WAITING: usize = 1024;
+/// How many messages of a worker's tasks wait.
+pub const MESSAGES: usize = 64;
+/// How often volumes that show objects of the API are brought up to date.
+pub const VOLUMES_REFRESH: Duration = Duration::from_secs(60);
+/// The most images that a node's status lists.
+pub const NODE_IMAGES: usize = 50;

@@ -1,0 +1,419 @@
+//! One pod's worker: observe, decide (`node_pod::plan`), carry out, tell; then wait for something to happen.
+//!
+//! What takes long runs in tasks of its own, which send a [`Message`] when they are done: at most one that makes something
+//! (sandbox, container), as kubelet starts containers one after another, and any number that stop something.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use api_types::core::v1::Pod;
+use base::error::Chain;
+use base::time::Time;
+use node_pod::container::{find, id};
+use node_pod::plan::{Step, plan};
+use node_pod::record::{PodRecord, Stage, State, Waiting};
+use node_pod::status;
+use node_runtime::PodHandle;
+use node_runtime::state::ContainerState;
+use tokio::sync::{broadcast, mpsc, watch};
+
+use crate::core::{Core, blocking};
+use crate::error::AgentError;
+use crate::events::Kind;
+use crate::limits;
+use crate::reporter::Reporter;
+
+mod exits;
+mod finish;
+mod sandbox;
+mod spec;
+mod start;
+mod stop;
+
+/// What a task has to say.
+pub(crate) enum Message {
+    /// There is a sandbox, or there is not.
+    Sandbox(Result<sandbox::Sandbox, AgentError>),
+    /// A container's start has ended, well or not.
+    Started(String, Result<start::Started, start::NotStarted>),
+    /// A container has been asked to stop, and has.
+    Stopped(String),
+    /// Everything has been asked to stop, and has.
+    AllStopped,
+}
+
+pub(crate) struct Worker {
+    core: Arc<Core>,
+    record: PodRecord,
+    saved: Option<PodRecord>,
+    source: watch::Receiver<Option<Arc<Pod>>>,
+    /// The pod as it was last seen.
+    pod: Option<Arc<Pod>>,
+    /// Whether the API still has it.
+    present: bool,
+    handle: Option<PodHandle>,
+    events: Option<broadcast::Receiver<node_runtime::state::Event>>,
+    reporter: Reporter,
+    sender: mpsc::Sender<Message>,
+    messages: mpsc::Receiver<Message>,
+    /// The container (or, when empty, the sandbox) that is being made.
+    making: Option<String>,
+    /// Containers that are being stopped.
+    stopping: BTreeSet<String>,
+    stopping_all: bool,
+    /// Tells makers to give up.
+    cancel: watch::Sender<bool>,
+    /// When everything that is left is killed.
+    deadline: watch::Sender<Option<Time>>,
+    /// Not to try anything before this time: something failed.
+    not_before: Option<Time>,
+    /// The API was asked to forget the pod.
+    deleted: bool,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        core: Arc<Core>,
+        record: PodRecord,
+        source: watch::Receiver<Option<Arc<Pod>>>,
+        handle: Option<PodHandle>,
+    ) -> Worker {
+        let (sender, messages) = mpsc::channel(limits::MESSAGES);
+        let pod = source.borrow().clone();
+        let events = handle.as_ref().map(PodHandle::events);
+        Worker {
+            reporter: Reporter::start(Arc::clone(&core)),
+            present: pod.is_some(),
+            deadline: watch::Sender::new(record.deadline_nanos.map(Time::from_unix_nanos)),
+            core,
+            saved: None,
+            record,
+            source,
+            pod,
+            handle,
+            events,
+            sender,
+            messages,
+            making: None,
+            stopping: BTreeSet::new(),
+            stopping_all: false,
+            cancel: watch::Sender::new(false),
+            not_before: None,
+            deleted: false,
+        }
+    }
+
+    /// Works until nothing of the pod is left, here and in the API.
+    pub(crate) async fn run(mut self) {
+        loop {
+            self.observe().await;
+            let wake = match self.step().await {
+                Ok(Next::Gone) => return,
+                Ok(Next::Wait(wake)) => wake,
+                Err(error) => {
+                    tracing::warn!(uid = self.record.uid, error = %Chain(&error), "a pod's step failed");
+                    Some(self.core.clock.now() + limits::SYNC_RETRY)
+                }
+            };
+            if !self.wait(wake).await {
+                self.leave().await;
+                return;
+            }
+        }
+    }
+
+    /// The agent is ending: what is being made is given up or brought to its end, so that the next agent finds it whole.
+    async fn leave(&mut self) {
+        self.cancel.send_replace(true);
+        while self.making.is_some() {
+            let Some(message) = self.messages.recv().await else { break };
+            self.hear(message);
+        }
+        self.observe().await;
+        if let Err(error) = self.save().await {
+            tracing::warn!(uid = self.record.uid, error = %Chain(&error), "a pod's record was not saved");
+        }
+    }
+
+    /// Takes over what the runtime knows of the containers.
+    async fn observe(&mut self) {
+        self.record.sandbox = self.handle.is_some();
+        let names: Vec<String> = self.record.containers.keys().cloned().collect();
+        for name in names {
+            let Some(known) = self.record.containers.get(&name) else { continue };
+            if !known.is_active() {
+                continue;
+            }
+            let seen = self.handle.as_ref().and_then(|handle| handle.status(&known.id));
+            let being_made = self.making.as_deref() == Some(name.as_str());
+            match seen.as_ref().map(|seen| (seen.state, &seen.exit)) {
+                Some((ContainerState::Exited, Some(exit))) if !being_made => {
+                    let exit = self.exit(&name, exit).await;
+                    self.record.container(&name).exited(exit);
+                }
+                Some((ContainerState::Running, _)) => {
+                    let since = seen.and_then(|seen| seen.started_at_nanos).unwrap_or_default();
+                    self.runs(&name, since);
+                }
+                None if known.is_running() => {
+                    let exit = self.lost(&name);
+                    self.record.container(&name).exited(exit);
+                }
+                // A start that an agent before this one did not finish.
+                _ if !being_made && matches!(known.state, State::Starting) => {
+                    self.record.container(&name).abandon(Waiting::default());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Marks a container as running; what has no probe to wait for counts as started and ready.
+    fn runs(&mut self, name: &str, since: i64) {
+        let spec = self.pod.as_deref().and_then(|pod| find(pod, name)).map(|(container, _)| container);
+        let (startup, readiness) =
+            spec.map_or((false, false), |one| (one.startup_probe.is_some(), one.readiness_probe.is_some()));
+        let known = self.record.container(name);
+        known.waiting = None;
+        if !known.is_running() {
+            known.state = State::Running(since);
+            known.started = !startup;
+            known.ready = !readiness;
+        }
+    }
+
+    /// Decides and carries out, until there is nothing to do but wait.
+    async fn step(&mut self) -> Result<Next, AgentError> {
+        let now = self.core.clock.now();
+        let pod = self.pod.clone().filter(|_| self.present);
+        let planned = plan(pod.as_deref(), &self.record, now);
+        let mut wake = planned.wake;
+        let held = self.not_before.filter(|time| *time > now);
+        for step in planned.steps {
+            let creates = matches!(step, Step::Sandbox | Step::Start { .. });
+            if let Some(until) = held.filter(|_| creates) {
+                wake = Some(wake.map_or(until, |wake| wake.min(until)));
+                continue;
+            }
+            match step {
+                Step::Sandbox => self.make_sandbox().await?,
+                Step::Start { container } => self.start(&container).await?,
+                Step::Stop { container, message } => self.stop(&container, message),
+                Step::Terminate { verdict } => {
+                    self.record.verdict = self.record.verdict.take().or(verdict);
+                    self.record.stage = Stage::Terminating;
+                    self.cancel.send_replace(true);
+                    return Ok(Next::Wait(Some(now)));
+                }
+                Step::StopAll => self.stop_all(now),
+                Step::Finish if self.making.is_some() || self.stopping_all => {}
+                Step::Finish => {
+                    self.take_away().await?;
+                    self.record.stage = Stage::Terminated;
+                    return Ok(Next::Wait(Some(now)));
+                }
+            }
+        }
+        self.save().await?;
+        self.tell();
+        if self.record.stage == Stage::Terminated && self.forget().await? {
+            return Ok(Next::Gone);
+        }
+        if self.record.stage == Stage::Syncing
+            && let Some(end) = self.crash_loop_end(now)
+        {
+            wake = Some(wake.map_or(end, |wake| wake.min(end)));
+        }
+        Ok(Next::Wait(wake))
+    }
+
+    /// When the next back-off ends, which changes what the status shows.
+    fn crash_loop_end(&self, now: Time) -> Option<Time> {
+        let ends = self.record.containers.values().filter_map(|known| {
+            let exit = known.exit()?;
+            known.backoff.until(Time::from_unix_nanos(exit.finished_nanos), now)
+        });
+        ends.min()
+    }
+
+    async fn save(&mut self) -> Result<(), AgentError> {
+        if self.saved.as_ref() == Some(&self.record) {
+            return Ok(());
+        }
+        let (records, record) = (self.core.records.clone(), self.record.clone());
+        let record = blocking(move || records.save(&record).map(|()| record)).await?;
+        self.saved = Some(record);
+        Ok(())
+    }
+
+    /// Says how the pod is.
+    fn tell(&mut self) {
+        if let (Some(pod), true) = (&self.pod, self.present) {
+            // Of a pod that ended before this node knew it, its status knows more.
+            if matches!(pod.status.phase.as_str(), "Succeeded" | "Failed")
+                && self.record.containers.is_empty()
+            {
+                return;
+            }
+            let node = self.core.node(&self.record.addresses);
+            let status = status::compute(pod, &self.record, &node, self.core.clock.now());
+            self.reporter.report(pod, status);
+        }
+    }
+
+    async fn make_sandbox(&mut self) -> Result<(), AgentError> {
+        if self.making.is_some() {
+            return Ok(());
+        }
+        let Some(pod) = self.pod.clone() else { return Ok(()) };
+        // The record comes first: what is found without one is taken away.
+        self.save().await?;
+        self.making = Some(String::new());
+        let (core, sender, cancel) = (Arc::clone(&self.core), self.sender.clone(), self.cancel.subscribe());
+        tokio::spawn(async move {
+            let made = sandbox::make(core, pod, cancel).await;
+            // Only a worker that has ended does not listen.
+            let _ = sender.send(Message::Sandbox(made)).await;
+        });
+        Ok(())
+    }
+
+    async fn start(&mut self, name: &str) -> Result<(), AgentError> {
+        if self.making.is_some() || self.stopping.contains(name) {
+            return Ok(());
+        }
+        let (Some(pod), Some(handle)) = (self.pod.clone(), self.handle.clone()) else { return Ok(()) };
+        let now = self.core.clock.now();
+        let uid = self.record.uid.clone();
+        let known = self.record.container(name);
+        if let Some(exit) = known.exit() {
+            let ended = Time::from_unix_nanos(exit.finished_nanos);
+            known.backoff.next(ended, now);
+        }
+        known.begin(|attempt| id(&uid, name, attempt));
+        self.save().await?;
+        self.tell();
+        self.making = Some(name.to_owned());
+        let attempt = start::Attempt {
+            core: Arc::clone(&self.core),
+            pod,
+            handle,
+            name: name.to_owned(),
+            known: self.record.container(name).clone(),
+            addresses: self.record.addresses.clone(),
+            cancel: self.cancel.subscribe(),
+        };
+        let (sender, name) = (self.sender.clone(), name.to_owned());
+        tokio::spawn(async move {
+            let outcome = attempt.run().await;
+            let _ = sender.send(Message::Started(name, outcome)).await;
+        });
+        Ok(())
+    }
+
+    /// Waits for the first of all that may happen; `false` when the agent is ending.
+    async fn wait(&mut self, wake: Option<Time>) -> bool {
+        let now = self.core.clock.now();
+        let sleep = wake.map(|wake| self.core.clock.sleep(wake.since(now)));
+        let message = tokio::select! {
+            changed = self.source.changed() => {
+                if changed.is_err() {
+                    return false;
+                }
+                self.see();
+                None
+            }
+            message = self.messages.recv() => message,
+            () = happened(&mut self.events) => None,
+            () = maybe(sleep) => None,
+        };
+        if let Some(message) = message {
+            self.hear(message);
+        }
+        true
+    }
+
+    /// Takes over the pod as it is now.
+    fn see(&mut self) {
+        let newest = self.source.borrow_and_update().clone();
+        self.present = newest.is_some();
+        if newest.is_some() {
+            self.pod = newest;
+        }
+    }
+
+    fn hear(&mut self, message: Message) {
+        match message {
+            Message::Sandbox(made) => {
+                self.making = None;
+                match made {
+                    Ok(sandbox) => {
+                        self.events = Some(sandbox.handle.events());
+                        self.handle = Some(sandbox.handle);
+                        self.record.addresses = sandbox.addresses;
+                    }
+                    Err(error) => {
+                        self.not_before = Some(self.core.clock.now() + limits::SYNC_RETRY);
+                        if let Some(pod) = &self.pod {
+                            let (reason, message) = sandbox::event(&error);
+                            self.core.events.pod(pod, Kind::Warning, reason, message);
+                        }
+                    }
+                }
+            }
+            Message::Started(name, outcome) => {
+                self.making = None;
+                self.heard_start(&name, outcome);
+            }
+            Message::Stopped(name) => drop(self.stopping.remove(&name)),
+            Message::AllStopped => self.stopping_all = false,
+        }
+    }
+
+    fn heard_start(&mut self, name: &str, outcome: Result<start::Started, start::NotStarted>) {
+        let known = self.record.container(name);
+        match outcome {
+            Ok(started) => {
+                known.image = started.image;
+                known.image_id = started.image_id;
+                known.stop_signal = started.stop_signal;
+                known.post_started = started.hook_failure.is_none();
+                known.unhealthy = started.hook_failure;
+                known.waiting = None;
+            }
+            // The runtime knows how it ended.
+            Err(start::NotStarted { waiting, created: true, .. }) => known.waiting = Some(waiting),
+            Err(start::NotStarted { waiting, retry, .. }) => {
+                known.abandon(waiting);
+                let soon = self.core.clock.now() + limits::SYNC_RETRY;
+                known.retry_nanos = retry.unwrap_or(soon).unix_nanos();
+            }
+        }
+    }
+}
+
+/// What comes after a step.
+enum Next {
+    /// Nothing of the pod is left.
+    Gone,
+    /// Something happens, at the latest at this time.
+    Wait(Option<Time>),
+}
+
+async fn happened(events: &mut Option<broadcast::Receiver<node_runtime::state::Event>>) {
+    match events {
+        Some(receiver) => {
+            if let Err(broadcast::error::RecvError::Closed) = receiver.recv().await {
+                *events = None;
+            }
+        }
+        None => std::future::pending().await,
+    }
+}
+
+async fn maybe(sleep: Option<base::time::Sleep>) {
+    match sleep {
+        Some(sleep) => sleep.await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,170 @@
+//! One attempt at a container: image, environment, description, creation, start, postStart hook.
+
+use std::sync::Arc;
+
+use api_types::core::v1::{Container, Pod};
+use base::time::Time;
+use node_image::store::Image;
+use node_pod::container::{field_path, find};
+use node_pod::env::environment;
+use node_pod::record::{ContainerRecord, Waiting};
+use node_runtime::{PodHandle, RuntimeError};
+use tokio::sync::watch;
+
+use super::spec::{self, Parts};
+use crate::core::{Core, blocking};
+use crate::error::AgentError;
+use crate::events::{Kind, pod_reference};
+use crate::records::overwrite;
+
+/// An attempt.
+pub(super) struct Attempt {
+    pub(super) core: Arc<Core>,
+    pub(super) pod: Arc<Pod>,
+    pub(super) handle: PodHandle,
+    pub(super) name: String,
+    pub(super) known: ContainerRecord,
+    pub(super) addresses: Vec<String>,
+    pub(super) cancel: watch::Receiver<bool>,
+}
+
+/// A container runs.
+pub(crate) struct Started {
+    pub(super) image: String,
+    pub(super) image_id: String,
+    pub(super) stop_signal: String,
+    /// Why it is to be stopped at once: its postStart hook failed.
+    pub(super) hook_failure: Option<String>,
+}
+
+/// A container does not run.
+pub(crate) struct NotStarted {
+    pub(super) waiting: Waiting,
+    /// The runtime knows of the attempt, and how it ended.
+    pub(super) created: bool,
+    /// When to try again.
+    pub(super) retry: Option<Time>,
+}
+
+fn not_started(reason: &str, message: String) -> NotStarted {
+    NotStarted { waiting: Waiting { reason: reason.to_owned(), message }, created: false, retry: None }
+}
+
+impl Attempt {
+    pub(super) async fn run(mut self) -> Result<Started, NotStarted> {
+        let pod = Arc::clone(&self.pod);
+        let Some((container, is_init)) = find(&pod, &self.name) else {
+            return Err(not_started("CreateContainerError", "the pod has no such container".to_owned()));
+        };
+        let mut cancel = self.cancel.clone();
+        let prepared = tokio::select! {
+            prepared = self.prepare(container, is_init) => prepared,
+            _ = cancel.wait_for(|cancelled| *cancelled) => {
+                return Err(not_started("ContainerCreating", String::new()));
+            }
+        };
+        let (image, spec) = prepared?;
+        self.create(container, is_init, spec).await?;
+        let hook_failure = self.post_start(container, is_init).await;
+        Ok(Started {
+            image: image.references.first().cloned().unwrap_or_else(|| container.image.clone()),
+            image_id: image.digests.first().cloned().unwrap_or_else(|| image.id.to_string()),
+            stop_signal: image.config.stop_signal.clone(),
+            hook_failure,
+        })
+    }
+
+    fn say(&self, container: &Container, is_init: bool, kind: Kind, reason: &str, message: String) {
+        let reference = pod_reference(&self.pod, &field_path(container, is_init));
+        self.core.events.record(reference, kind, reason, message);
+    }
+
+    /// Everything that has to be there before a container can be created.
+    async fn prepare(
+        &self,
+        container: &Container,
+        is_init: bool,
+    ) -> Result<(Image, node_runtime::spec::ContainerSpec), NotStarted> {
+        let keyring = self.core.keyring(&self.pod).await;
+        let image = self.core.image(&self.pod, container, is_init, &keyring).await.map_err(|missing| {
+            NotStarted { waiting: missing.waiting, created: false, retry: missing.retry }
+        })?;
+        let config_error = |message: String| {
+            self.say(container, is_init, Kind::Warning, "Failed", format!("Error: {message}"));
+            not_started("CreateContainerConfigError", message)
+        };
+        let sources =
+            self.core.sources(&self.pod, container).await.map_err(|error| config_error(error.text()))?;
+        let node = self.core.node(&self.addresses);
+        let env = environment(container, &self.pod, &sources, &node)
+            .map_err(|error| config_error(error.to_string()))?;
+        let confinement =
+            spec::confine(&self.pod, container, &image).map_err(|error| config_error(error.to_string()))?;
+        let directory = self.core.records.directory(&self.pod.metadata.uid);
+        let message = spec::message_file(&directory, &container.name, self.known.attempt);
+        blocking(move || overwrite(&message, b"")).await.map_err(|error| config_error(error.text()))?;
+        let mounts =
+            spec::usual_mounts(&directory, container, self.known.attempt, confinement.read_only_rootfs);
+        let parts = Parts {
+            id: &self.known.id,
+            attempt: self.known.attempt,
+            image: &image,
+            env,
+            mounts,
+            seccomp: None,
+        };
+        let spec = spec::build(&self.core, &self.pod, container, confinement, parts);
+        if spec.process.args.is_empty() {
+            return Err(config_error("no command specified".to_owned()));
+        }
+        Ok((image, spec))
+    }
+
+    async fn create(
+        &mut self,
+        container: &Container,
+        is_init: bool,
+        spec: node_runtime::spec::ContainerSpec,
+    ) -> Result<(), NotStarted> {
+        let failed = |error: &RuntimeError| {
+            let text = base::error::Chain(error).to_string();
+            self.say(container, is_init, Kind::Warning, "Failed", format!("Error: {text}"));
+            text
+        };
+        // Only the latest attempt's container is kept.
+        for old in self.handle.containers() {
+            let last = self.known.last.as_ref().is_some_and(|exit| exit.id == old.id);
+            if last || (old.id == self.known.id && old.exit.is_some()) {
+                if let Err(error) = self.handle.delete_container(&old.id).await {
+                    return Err(not_started("CreateContainerError", failed(&error)));
+                }
+            }
+        }
+        if let Some(directory) = spec.log.as_ref().and_then(|log| log.path.parent().map(ToOwned::to_owned)) {
+            let made = blocking(move || {
+                std::fs::create_dir_all(&directory).map_err(AgentError::file("create", &directory))
+            });
+            made.await.map_err(|error| not_started("CreateContainerError", error.text()))?;
+        }
+        self.handle
+            .create_container(spec)
+            .await
+            .map_err(|error| not_started("CreateContainerError", failed(&error)))?;
+        self.say(container, is_init, Kind::Normal, "Created", "Container created".to_owned());
+        match self.handle.start(&self.known.id).await {
+            Ok(_) => {
+                self.say(container, is_init, Kind::Normal, "Started", "Container started".to_owned());
+                Ok(())
+            }
+            Err(error) => {
+                let message = failed(&error);
+                let waiting = Waiting { reason: "RunContainerError".to_owned(), message };
+                Err(NotStarted { waiting, created: true, retry: None })
+            }
+        }
+    }
+
+    async fn post_start(&self, _container: &Container, _is_init: bool) -> Option<String> {
+        None
+    }
+}

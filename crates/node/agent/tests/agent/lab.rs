@@ -1,0 +1,206 @@
+//! A node for a test, in a network namespace of its own, with an image of busybox.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use api_types::core::v1::{Container, Pod};
+use base::drain;
+use base::random::SystemRandom;
+use base::time::SystemClock;
+use client::{Api, Caller, Request, Resource, Target, Verb};
+use host::cgroup::CgroupPath;
+use host::mount::{LinuxMounts, Mounts};
+use host::netlink::{Change, LinuxNetlink, Namespace, Netlink};
+use host::nft::LinuxNft;
+use node_agent::{Agent, Config, Kernel};
+use node_image::build::BuildConfig;
+use node_image::config::ImageConfig;
+use node_image::store::{Store, StoreOptions};
+
+use crate::api::Memory;
+
+static LABS: AtomicU32 = AtomicU32::new(0);
+
+/// Longer than anything here takes; only so that a failing test ends.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+pub const PODS: Resource = Resource::of("", "v1", "pods");
+
+pub struct Lab {
+    pub api: Arc<Memory>,
+    pub directory: tempfile::TempDir,
+    parent: CgroupPath,
+    home: PathBuf,
+}
+
+/// A running agent. It is stopped as a whole when dropped.
+pub struct Running {
+    signal: Option<drain::Signal>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Running {
+    /// Ends the agent and waits until it has.
+    pub async fn stop(mut self) {
+        self.signal.take().unwrap().drain().await;
+        (&mut self.task).await.unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Lab {
+    pub fn new() -> Lab {
+        assert!(nix::unistd::geteuid().is_root(), "these tests need root");
+        let directory = tempfile::tempdir().unwrap();
+        let number = LABS.fetch_add(1, Ordering::Relaxed);
+        let parent = CgroupPath::parse(&format!("/knarr-agent-{}-{number}", std::process::id())).unwrap();
+        let home = directory.path().join("home");
+        let net = LinuxNetlink::at(&home);
+        net.pin(&home).unwrap();
+        net.apply(&Namespace::Host, &[Change::SetUp("lo".into())]).unwrap();
+        build_image(directory.path());
+        Lab { api: Arc::default(), directory, parent, home }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub fn config(&self) -> Config {
+        Config {
+            node_name: "n1".into(),
+            node_ips: vec!["192.0.2.1".parse().unwrap()],
+            labels: Default::default(),
+            data_dir: self.path("data"),
+            state_dir: self.path("state"),
+            log_dir: self.path("logs"),
+            cluster: "agt".parse().unwrap(),
+            pod_cidrs: vec!["10.71.1.0/24".parse().unwrap()],
+            cluster_cidrs: vec!["10.71.0.0/16".parse().unwrap()],
+            service_cidrs: vec!["10.96.0.0/16".parse().unwrap()],
+            overlay: None,
+            cluster_dns: vec!["10.96.0.10".parse().unwrap()],
+            cluster_domain: "cluster.local".into(),
+            resolv_conf: "/etc/resolv.conf".into(),
+            cgroup: self.parent.join("kubepods").unwrap(),
+            shim_cgroup: Some(self.parent.join("shims").unwrap()),
+            executable: env!("CARGO_BIN_EXE_node-agent-shim").into(),
+            shim_arguments: Vec::new(),
+            registries: Default::default(),
+            port: 10250,
+            kernel: Kernel {
+                netlink: Arc::new(LinuxNetlink::at(&self.home)),
+                nft: Arc::new(LinuxNft::at(&self.home)),
+            },
+        }
+    }
+
+    /// Starts an agent; starting another one later is a restart.
+    pub async fn start(&self) -> Running {
+        let (signal, watch) = drain::channel();
+        let api: Arc<dyn Api> = Arc::<Memory>::clone(&self.api);
+        let agent = Agent::start(self.config(), api, Arc::new(SystemClock), Arc::new(SystemRandom), watch);
+        let agent = agent.await.unwrap().unwrap();
+        let task = tokio::spawn(async move { agent.run().await.unwrap() });
+        Running { signal: Some(signal), task }
+    }
+
+    /// Asks for a pod's deletion, as a user does.
+    pub async fn delete(&self, name: &str) {
+        let target = Target {
+            resource: PODS,
+            namespace: "default".into(),
+            name: name.into(),
+            subresource: String::new(),
+        };
+        self.api.call(&Caller::default(), Request::new(Verb::Delete, target)).await.unwrap();
+    }
+
+    pub fn run(&self, pod: Pod) {
+        self.api.put(&PODS, pod);
+    }
+
+    /// A container's log, without times.
+    pub fn log(&self, pod: &Pod, container: &str, attempt: u32) -> Vec<String> {
+        let meta = &pod.metadata;
+        let directory = format!("logs/{}_{}_{}", meta.namespace, meta.name, meta.uid);
+        let text = std::fs::read_to_string(self.path(&format!("{directory}/{container}/{attempt}.log")));
+        let line = |line: &str| line.splitn(4, ' ').nth(3).unwrap_or_default().to_owned();
+        text.unwrap_or_default().lines().map(line).collect()
+    }
+
+    /// Fails if anything of any pod is left on this node.
+    pub fn assert_nothing_left(&self) {
+        let mounts = LinuxMounts.below(self.directory.path()).unwrap();
+        assert_eq!(mounts, [self.home.clone()], "mounts are left");
+        for place in ["state/pods", "data/containers", "data/pods", "data/network", "logs"] {
+            let left: Vec<_> =
+                std::fs::read_dir(self.path(place)).unwrap().map(|one| one.unwrap().path()).collect();
+            assert!(left.is_empty(), "{place} holds {left:?}");
+        }
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let cgroups = host::cgroup::detect().unwrap();
+        let _ = cgroups.kill(&self.parent);
+        let _ = cgroups.wait_empty(&self.parent, PATIENCE);
+        let _ = cgroups.remove(&self.parent);
+        for point in LinuxMounts.below(self.directory.path()).unwrap_or_default() {
+            let _ = LinuxMounts.unmount(&point);
+        }
+    }
+}
+
+fn build_image(directory: &Path) {
+    let root = directory.join("root");
+    for name in ["bin", "etc", "tmp", "proc", "dev", "sys"] {
+        std::fs::create_dir_all(root.join(name)).unwrap();
+    }
+    std::fs::copy("/bin/busybox", root.join("bin/busybox")).expect("busybox-static is installed");
+    let listed = Command::new("/bin/busybox").arg("--list").output().unwrap();
+    for name in String::from_utf8(listed.stdout).unwrap().lines().filter(|name| *name != "busybox") {
+        std::os::unix::fs::symlink("busybox", root.join("bin").join(name)).unwrap();
+    }
+    std::fs::write(root.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\nweb:x:33:34::/var/www:/bin/sh\n")
+        .unwrap();
+    std::fs::write(root.join("etc/group"), "root:x:0:\nweb:x:34:\n").unwrap();
+    std::fs::create_dir_all(directory.join("data")).unwrap();
+    let store = Store::open(&directory.join("data/images"), StoreOptions::default()).unwrap();
+    let config = ImageConfig { cmd: vec!["/bin/sh".into()], ..ImageConfig::default() };
+    let build = BuildConfig { config, ..BuildConfig::default() };
+    store.build(&root, &"busybox:1".parse().unwrap(), &build).unwrap();
+}
+
+pub fn container(name: &str, script: &str) -> Container {
+    Container {
+        name: name.into(),
+        image: "busybox:1".into(),
+        command: vec!["/bin/sh".into(), "-c".into(), script.into()],
+        image_pull_policy: "IfNotPresent".into(),
+        ..Container::default()
+    }
+}
+
+pub fn pod(name: &str, policy: &str, containers: Vec<Container>) -> Pod {
+    let mut pod = Pod::default();
+    pod.metadata.name = name.into();
+    pod.metadata.namespace = "default".into();
+    pod.metadata.uid = format!("{name}-uid");
+    pod.spec.node_name = "n1".into();
+    pod.spec.restart_policy = policy.into();
+    pod.spec.dns_policy = "ClusterFirst".into();
+    pod.spec.termination_grace_period_seconds = Some(5);
+    pod.spec.containers = containers.into();
+    pod.status.phase = "Pending".into();
+    pod
+}
