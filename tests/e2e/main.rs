@@ -1,0 +1,11 @@
+//! The real binary, driven by the real kubectl.
+//!
+//! Each test starts a server of its own in a directory of its own, on a free port, and stops it again, also when it fails.
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "tests start programs and wait for them"
+)]
+
+mod control_plane;
+mod harness;
