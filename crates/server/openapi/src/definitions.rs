@@ -90,10 +90,13 @@ impl<'a> Definitions<'a> {
     fn body(&mut self, name: &str, schema: &Schema) -> Value {
         let mut body = Map::new();
         let list = list_of(schema);
-        let description = self.descriptions.of(name).map(str::to_owned);
-        if let Some(text) =
-            description.or_else(|| list.map(|kind| format!("{kind}List is a list of {kind}.")))
-        {
+        // What the embedded descriptions lack: lists, and what a watch sends.
+        let own = || match list {
+            Some(kind) => Some(format!("{kind}List is a list of {kind}.")),
+            None if name == names::WATCH_EVENT => Some("One event of a watch.".to_owned()),
+            None => None,
+        };
+        if let Some(text) = self.descriptions.of(name).map(str::to_owned).or_else(own) {
             body.insert("description".to_owned(), text.into());
         }
         if !names::is_opaque(schema) {

@@ -13,6 +13,7 @@ pub(crate) const JSON: &str = "io.k8s.apiextensions-apiserver.pkg.apis.apiextens
 pub(crate) const PATCH: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.Patch";
 pub(crate) const VERSION_INFO: &str = "io.k8s.apimachinery.pkg.version.Info";
 pub(crate) const DELETE_OPTIONS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions";
+pub(crate) const WATCH_EVENT: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.WatchEvent";
 pub(crate) const POD: &str = "io.k8s.api.core.v1.Pod";
 
 const META: &str = "k8s.io.apimachinery.pkg.apis.meta.v1";
