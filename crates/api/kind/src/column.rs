@@ -1,6 +1,7 @@
 //! The columns of the tables that `kubectl get` prints.
 
 use api_record::Record;
+use api_types::object_meta;
 use base::time::Time;
 
 /// What a table's cell holds.
@@ -23,6 +24,12 @@ impl From<String> for Cell {
 impl From<&str> for Cell {
     fn from(text: &str) -> Cell {
         Cell::Text(text.to_owned())
+    }
+}
+
+impl From<bool> for Cell {
+    fn from(value: bool) -> Cell {
+        Cell::Bool(value)
     }
 }
 
@@ -54,6 +61,26 @@ pub struct Column<T: ?Sized = dyn Record> {
     pub cell: fn(&T, Time) -> Cell,
 }
 
+const NAME: &str = "Name must be unique within a namespace. Is required when creating resources, although some resources may allow a client to request the generation of an appropriate name automatically. Name is primarily intended for creation idempotence and configuration definition. Cannot be updated. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names";
+const AGE: &str = "CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed to be set in happens-before order across separate operations. Clients may not set this value. It is represented in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
+
+impl<T: Record> Column<T> {
+    /// The object's name.
+    pub const fn name() -> Column<T> {
+        Column::<T>::text("Name", NAME, |object, _| {
+            object_meta(object).map_or_else(|| "".into(), |meta| meta.name.as_str().into())
+        })
+        .format("name")
+    }
+
+    /// How old the object is.
+    pub const fn age() -> Column<T> {
+        Column::<T>::text("Age", AGE, |object, now| {
+            age(object_meta(object).and_then(|meta| meta.creation_timestamp), now)
+        })
+    }
+}
+
 impl<T: ?Sized> Column<T> {
     /// A column of text that is always shown.
     pub const fn text(
@@ -71,6 +98,15 @@ impl<T: ?Sized> Column<T> {
         cell: fn(&T, Time) -> Cell,
     ) -> Column<T> {
         Column { name, type_: "integer", format: "", description, priority: 0, cell }
+    }
+
+    /// A column of truth values that is always shown.
+    pub const fn boolean(
+        name: &'static str,
+        description: &'static str,
+        cell: fn(&T, Time) -> Cell,
+    ) -> Column<T> {
+        Column { name, type_: "boolean", format: "", description, priority: 0, cell }
     }
 
     /// The same, shown only with `-o wide`.
@@ -92,6 +128,11 @@ pub fn age(time: Option<api_record::scalar::Time>, now: Time) -> Cell {
         None => "<unknown>".into(),
         Some(time) => human(now.unix_seconds() - time.seconds).into(),
     }
+}
+
+/// A span of seconds as `kubectl` shows it.
+pub fn span(seconds: i64) -> String {
+    human(seconds)
 }
 
 /// A span of seconds in two units at most (`k8s.io/apimachinery/pkg/util/duration.HumanDuration`).

@@ -1,6 +1,6 @@
 //! What holds for every kind, from its schema: defaults, gated fields, the split between spec and status, generation.
 
-use api_meta::field::{ErrorList, Path};
+use api_meta::field::{ErrorKind, ErrorList, Path};
 use api_record::{Record, Slot, Value};
 use api_types::object_meta_mut;
 
@@ -34,8 +34,9 @@ pub fn prepare(kind: &dyn AnyKind, ctx: &Ctx<'_>, object: &mut dyn Record, old: 
             }
         }
         Some(old) if ctx.subresource == "status" => {
-            keep_all_but_status(object, old);
+            keep_all_but_status(object, old, kind.freezes_metadata());
         }
+        Some(_) if kind.is_bare(ctx.subresource) => {}
         Some(old) => {
             if split {
                 copy(object, old, "status");
@@ -73,7 +74,22 @@ pub fn validate(
     }
     rules::check(ctx, &Path::NONE, object, old, &mut errors);
     kind.validate(ctx, object, old, &mut errors);
-    errors
+    once(errors)
+}
+
+/// The same without repetitions: a rule may be both declared and written by hand.
+fn once(errors: ErrorList) -> ErrorList {
+    let mut unique = ErrorList::new();
+    for error in errors {
+        let known = unique.iter().any(|other| {
+            (other.kind, &other.field, &other.value) == (error.kind, &error.field, &error.value)
+                && (other.detail == error.detail || error.kind == ErrorKind::Required)
+        });
+        if !known {
+            unique.push(error);
+        }
+    }
+    unique
 }
 
 /// Empties the fields whose features are off, unless the old object uses them.
@@ -151,8 +167,8 @@ fn assign(object: &mut dyn Record, from: &dyn Record, index: usize) {
     }
 }
 
-/// A write to the status subresource keeps everything else; of the metadata it may change what controllers keep there.
-fn keep_all_but_status(object: &mut dyn Record, old: &dyn Record) {
+/// A write to the status subresource keeps everything else; whether it may change labels and the like is the kind's to say.
+fn keep_all_but_status(object: &mut dyn Record, old: &dyn Record, frozen: bool) {
     for index in 0..object.schema().fields.len() {
         let name = object.schema().fields[index].name.to_string();
         if name != "status" && name != "metadata" {
@@ -162,6 +178,9 @@ fn keep_all_but_status(object: &mut dyn Record, old: &dyn Record) {
     if let (Some(meta), Some(before)) = (object_meta_mut(object), api_types::object_meta(old)) {
         meta.generation = before.generation;
         meta.deletion_timestamp = before.deletion_timestamp;
+        if !frozen {
+            return;
+        }
         meta.owner_references.clone_from(&before.owner_references);
         meta.labels.clone_from(&before.labels);
         meta.annotations.clone_from(&before.annotations);

@@ -10,6 +10,7 @@
 //! Upstream: the strategies of `pkg/registry/*/*/strategy.go` and `pkg/apis/*/{v1/defaults.go,validation}`.
 //! How to test: each kind's file has tables; this crate's tests use small rows of their own.
 
+pub mod checks;
 mod column;
 mod ctx;
 mod defaults;
@@ -17,9 +18,10 @@ mod gates;
 mod generic;
 mod kind;
 mod rules;
+pub mod trial;
 mod version;
 
-pub use column::{Cell, Column, age};
+pub use column::{Cell, Column, age, span};
 pub use ctx::{Ctx, Verb};
 pub use gates::Gates;
 pub use generic::{default, drop_gated, has_status, prepare, validate};

@@ -1,0 +1,92 @@
+//! What the kinds of this group have in common: selectors that must match their templates, numbers or percentages.
+
+use api_kind::checks::{non_negative, shown};
+use api_kinds_core::template;
+use api_meta::field::{ErrorList, FieldError, Path};
+use api_meta::labels::{Selector, SelectorLeniency, validate_label_selector};
+use api_meta::names;
+use api_record::scalar::IntOrString;
+use api_types::core::v1::PodTemplateSpec;
+use api_types::meta::v1::LabelSelector;
+
+/// A selector that selects something; `kind` is what upstream calls the kind in its message.
+pub(crate) fn selector(errors: &mut ErrorList, path: &Path, selector: Option<&LabelSelector>, kind: &str) {
+    let Some(selector) = selector else {
+        errors.push(FieldError::required(path, ""));
+        return;
+    };
+    errors.extend(validate_label_selector(Some(selector), SelectorLeniency::default(), path));
+    if selector.match_labels.is_empty() && selector.match_expressions.is_empty() {
+        let why = format!("empty selector is invalid for {kind}");
+        errors.push(FieldError::invalid(path, shown(selector), why));
+    }
+}
+
+/// A template that its own selector selects; `kind` is the controller's.
+pub(crate) fn template(
+    errors: &mut ErrorList,
+    path: &Path,
+    own: &PodTemplateSpec,
+    selector: Option<&LabelSelector>,
+    kind: &str,
+) {
+    if let Ok(selector) = Selector::from_api(selector)
+        && !selector.is_everything()
+        && !selector.is_nothing()
+        && !selector.matches(&own.metadata.labels)
+    {
+        let at = path.child("metadata").child("labels");
+        let why = "`selector` does not match template `labels`";
+        errors.push(FieldError::invalid(&at, api_kind::checks::labels(&own.metadata.labels), why));
+    }
+    template::validate_always(errors, path, own, kind);
+}
+
+/// The selector as tables show it.
+pub(crate) fn shown_selector(selector: Option<&LabelSelector>) -> String {
+    Selector::from_api(selector).map_or_else(|_| "<invalid>".to_owned(), |selector| selector.to_string())
+}
+
+/// A number that is not negative, or a percentage.
+pub(crate) fn int_or_percent(errors: &mut ErrorList, path: &Path, value: &IntOrString) {
+    match value {
+        IntOrString::Int(number) => non_negative(errors, path, (*number).into()),
+        IntOrString::String(text) => {
+            for message in names::is_valid_percent(text) {
+                errors.push(FieldError::invalid(path, value, message));
+            }
+        }
+    }
+}
+
+/// A percentage of at most all.
+pub(crate) fn at_most_all(errors: &mut ErrorList, path: &Path, value: &IntOrString) {
+    if let (IntOrString::String(_), Some(number)) = (value, percent(value))
+        && number > 100
+    {
+        errors.push(FieldError::invalid(path, value, "must not be greater than 100%"));
+    }
+}
+
+/// The number, of either form; `None` for text that is no percentage.
+pub(crate) fn percent(value: &IntOrString) -> Option<i32> {
+    match value {
+        IntOrString::Int(number) => Some(*number),
+        IntOrString::String(text) => text.strip_suffix('%')?.parse().ok(),
+    }
+}
+
+/// Counts of a status, of which none may be negative or above the first.
+pub(crate) fn counts(errors: &mut ErrorList, path: &Path, counts: &[(&'static str, i32)]) {
+    for (name, count) in counts {
+        non_negative(errors, &path.child(*name), (*count).into());
+    }
+    let total = counts.first().map_or(0, |(_, total)| *total);
+    for (name, count) in counts.iter().skip(1).filter(|(_, count)| *count > total) {
+        errors.push(FieldError::invalid(
+            &path.child(*name),
+            *count,
+            "cannot be greater than status.replicas",
+        ));
+    }
+}

@@ -1,0 +1,220 @@
+//! Events, in the two groups that serve them.
+
+use api_kind::{Cell, Column, Ctx, Kind, Version, age};
+use api_meta::field::{ErrorList, FieldError, Path};
+use api_record::Record;
+use api_types::core::v1::{self as core, Event};
+use api_types::events::v1 as events;
+use base::time::Time;
+
+use crate::limits::EVENT_MESSAGE_BYTES;
+
+/// The row.
+pub const KIND: Kind<Event> = Kind::<Event>::of("", "v1", "events")
+    .create_on_update()
+    .validate(validate)
+    .versions(&[Version { group: "events.k8s.io", version: "v1", to_hub, from_hub }])
+    .columns(&[
+        Column::<Event>::text("Last Seen", "The time at which the most recent occurrence of this event was recorded.", last_seen),
+        Column::<Event>::text("Type", "Type of this event (Normal, Warning), new types could be added in the future", |event, _| {
+            event.type_.as_str().into()
+        }),
+        Column::<Event>::text(
+            "Reason",
+            "This should be a short, machine understandable string that gives the reason for the transition into the object's current status.",
+            |event, _| event.reason.as_str().into(),
+        ),
+        Column::<Event>::text("Object", "The object that this event is about.", |event, _| {
+            let object = &event.involved_object;
+            let kind = object.kind.to_lowercase();
+            if object.name.is_empty() { kind.into() } else { format!("{kind}/{}", object.name).into() }
+        }),
+        Column::<Event>::text("Subobject", "If referring to a piece of an object instead of an entire object, this string should contain a valid JSON/Go field access statement.", |event, _| {
+            event.involved_object.field_path.as_str().into()
+        })
+        .wide(),
+        Column::<Event>::text("Source", "The component reporting this event. Should be a short machine understandable string.", |event, _| {
+            source(event).into()
+        })
+        .wide(),
+        Column::<Event>::text("Message", "A human-readable description of the status of this operation.", |event, _| {
+            event.message.trim().into()
+        }),
+        Column::<Event>::text("First Seen", "The time at which the event was first recorded.", first_seen).wide(),
+        Column::<Event>::text("Count", "The number of times this event has occurred.", |event, _| {
+            let count = event.series.as_ref().map_or(event.count.max(1), |series| series.count);
+            Cell::from(count)
+        })
+        .wide(),
+        Column::<Event>::name().wide(),
+    ])
+    .selectable(&[
+        ("involvedObject.kind", |event| event.involved_object.kind.as_str().into()),
+        ("involvedObject.namespace", |event| event.involved_object.namespace.as_str().into()),
+        ("involvedObject.name", |event| event.involved_object.name.as_str().into()),
+        ("involvedObject.uid", |event| event.involved_object.uid.as_str().into()),
+        ("involvedObject.apiVersion", |event| event.involved_object.api_version.as_str().into()),
+        ("involvedObject.resourceVersion", |event| event.involved_object.resource_version.as_str().into()),
+        ("involvedObject.fieldPath", |event| event.involved_object.field_path.as_str().into()),
+        ("reason", |event| event.reason.as_str().into()),
+        ("reportingComponent", |event| event.reporting_controller.as_str().into()),
+        ("source", |event| first(&event.source.component, &event.reporting_controller).into()),
+        ("type", |event| event.type_.as_str().into()),
+    ]);
+
+fn first<'a>(one: &'a str, other: &'a str) -> &'a str {
+    if one.is_empty() { other } else { one }
+}
+
+fn source(event: &Event) -> String {
+    let component = first(&event.source.component, &event.reporting_controller);
+    let host = first(&event.source.host, &event.reporting_instance);
+    if host.is_empty() { component.to_owned() } else { format!("{component}, {host}") }
+}
+
+fn seconds(time: Option<api_record::scalar::MicroTime>) -> Option<api_record::scalar::Time> {
+    time.map(|time| api_record::scalar::Time { seconds: time.micros.div_euclid(1_000_000) })
+}
+
+fn first_seen(event: &Event, now: Time) -> Cell {
+    age(event.first_timestamp.or_else(|| seconds(event.event_time)), now)
+}
+
+fn last_seen(event: &Event, now: Time) -> Cell {
+    match &event.series {
+        Some(series) => age(seconds(series.last_observed_time), now),
+        None if event.last_timestamp.is_some() => age(event.last_timestamp, now),
+        None => first_seen(event, now),
+    }
+}
+
+fn validate(_: &Ctx<'_>, event: &Event, old: Option<&Event>, errors: &mut ErrorList) {
+    let object = &event.involved_object;
+    let (own, named) = (&event.metadata.namespace, &object.namespace);
+    // What is in no namespace has its events in the default one.
+    let fits =
+        if named.is_empty() { matches!(own.as_str(), "default" | "kube-system") } else { own == named };
+    if !fits {
+        let at = Path::new("involvedObject").child("namespace");
+        errors.push(FieldError::invalid(&at, named, "does not match event.namespace"));
+    }
+    if event.event_time.is_some() && old.is_none() {
+        new_style(errors, event);
+    }
+}
+
+/// What events of the new style must have.
+fn new_style(errors: &mut ErrorList, event: &Event) {
+    let controller = Path::new("reportingController");
+    if event.reporting_controller.is_empty() {
+        errors.push(FieldError::required(&controller, ""));
+    }
+    for message in api_meta::names::is_label_key(&event.reporting_controller) {
+        errors.push(FieldError::invalid(&controller, &event.reporting_controller, message));
+    }
+    for (name, value, most) in [
+        ("reportingInstance", &event.reporting_instance, 128),
+        ("action", &event.action, 128),
+        ("reason", &event.reason, 128),
+    ] {
+        let at = Path::new(name);
+        if value.is_empty() {
+            errors.push(FieldError::required(&at, ""));
+        }
+        if value.len() > most {
+            errors.push(FieldError::invalid(&at, "", format!("can have at most {most} characters")));
+        }
+    }
+    if event.message.len() > EVENT_MESSAGE_BYTES {
+        let why = format!("can have at most {EVENT_MESSAGE_BYTES} characters");
+        errors.push(FieldError::invalid(&Path::new("message"), "", why));
+    }
+    if !matches!(event.type_.as_str(), "Normal" | "Warning") {
+        errors.push(FieldError::invalid(
+            &Path::new("type"),
+            "",
+            format!("has invalid value: {}", event.type_),
+        ));
+    }
+}
+
+fn to_hub(record: Box<dyn Record>) -> Box<dyn Record> {
+    let Some(event) = record.downcast_ref::<events::Event>() else { return record };
+    let event = event.clone();
+    Box::new(Event {
+        metadata: event.metadata,
+        involved_object: event.regarding,
+        reason: event.reason,
+        message: event.note,
+        source: event.deprecated_source,
+        first_timestamp: event.deprecated_first_timestamp,
+        last_timestamp: event.deprecated_last_timestamp,
+        count: event.deprecated_count,
+        type_: event.type_,
+        event_time: event.event_time,
+        series: event.series.map(|series| {
+            Box::new(core::EventSeries { count: series.count, last_observed_time: series.last_observed_time })
+        }),
+        action: event.action,
+        related: event.related,
+        reporting_controller: event.reporting_controller,
+        reporting_instance: event.reporting_instance,
+    })
+}
+
+fn from_hub(record: &dyn Record) -> Box<dyn Record> {
+    let Some(event) = record.downcast_ref::<Event>() else { return record.boxed_clone() };
+    let event = event.clone();
+    Box::new(events::Event {
+        metadata: event.metadata,
+        event_time: event.event_time,
+        series: event.series.map(|series| {
+            Box::new(events::EventSeries {
+                count: series.count,
+                last_observed_time: series.last_observed_time,
+            })
+        }),
+        reporting_controller: event.reporting_controller,
+        reporting_instance: event.reporting_instance,
+        action: event.action,
+        reason: event.reason,
+        regarding: event.involved_object,
+        related: event.related,
+        note: event.message,
+        type_: event.type_,
+        deprecated_source: event.source,
+        deprecated_first_timestamp: event.first_timestamp,
+        deprecated_last_timestamp: event.last_timestamp,
+        deprecated_count: event.count,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use api_kind::trial::create;
+
+    use super::*;
+
+    const TEXT: &str = "{involvedObject: {kind: Pod, name: web, namespace: default}, reason: Pulled, message: ' done ', type: Normal, count: 2, source: {component: kubelet, host: n1}, lastTimestamp: '1969-12-31T23:59:50Z'}";
+
+    #[test]
+    fn an_event_is_shown_like_kubectls() {
+        let made = create(&KIND, TEXT);
+        assert_eq!(made.errors, [""; 0]);
+        assert_eq!(made.cells(&KIND), "10s|Normal|Pulled|pod/web||kubelet, n1|done|<unknown>|2|x");
+        let lost = create(&KIND, "involvedObject: {namespace: other}");
+        assert_eq!(
+            lost.errors,
+            [r#"involvedObject.namespace: Invalid value: "other": does not match event.namespace"#]
+        );
+    }
+
+    #[test]
+    fn both_groups_hold_the_same() {
+        let hub = create(&KIND, TEXT).object;
+        let other = from_hub(&*hub);
+        let events = other.downcast_ref::<events::Event>().expect("an event of the other group");
+        assert_eq!((events.note.as_str(), events.regarding.name.as_str()), (" done ", "web"));
+        assert!(*to_hub(other) == *hub);
+    }
+}

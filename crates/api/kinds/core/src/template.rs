@@ -1,0 +1,56 @@
+//! Templates of pods, as the kinds that make pods hold them; used by this crate and by the groups of workloads.
+
+use api_kind::Cell;
+use api_meta::field::{ErrorList, FieldError, Path};
+use api_meta::labels::validate_labels;
+use api_meta::object_meta::validate_annotations;
+use api_types::core::v1::{Container, PodTemplateSpec};
+
+use crate::pod;
+
+/// Fills in what its author left out.
+pub fn default(template: &mut PodTemplateSpec) {
+    pod::defaults::spec(&mut template.spec);
+}
+
+/// Checks it.
+pub fn validate(errors: &mut ErrorList, path: &Path, template: &PodTemplateSpec) {
+    errors.extend(validate_labels(&template.metadata.labels, &path.child("labels")));
+    errors.extend(validate_annotations(&template.metadata.annotations, &path.child("annotations")));
+    pod::spec::check(errors, &path.child("spec"), &template.spec, None);
+    if !template.spec.ephemeral_containers.is_empty() {
+        let at = path.child("spec").child("ephemeralContainers");
+        errors.push(FieldError::forbidden(&at, "ephemeral containers not allowed in pod template"));
+    }
+}
+
+/// The same, for a controller of the kind `kind`, which starts ended pods again.
+pub fn validate_always(errors: &mut ErrorList, path: &Path, template: &PodTemplateSpec, kind: &str) {
+    validate(errors, path, template);
+    let spec = path.child("spec");
+    let policy = &template.spec.restart_policy;
+    if policy != "Always" {
+        let at = spec.child("restartPolicy");
+        errors.push(FieldError::not_supported(&at, policy, &["Always"]));
+    }
+    if template.spec.active_deadline_seconds.is_some() {
+        let at = spec.child("activeDeadlineSeconds");
+        let why = format!("activeDeadlineSeconds in {kind} is not Supported");
+        errors.push(FieldError::forbidden(&at, why));
+    }
+}
+
+/// The names of the containers, separated by commas.
+pub fn container_names(template: Option<&PodTemplateSpec>) -> Cell {
+    joined(template, |container| &container.name)
+}
+
+/// The images of the containers, separated by commas.
+pub fn container_images(template: Option<&PodTemplateSpec>) -> Cell {
+    joined(template, |container| &container.image)
+}
+
+fn joined(template: Option<&PodTemplateSpec>, part: fn(&Container) -> &String) -> Cell {
+    let containers = template.into_iter().flat_map(|template| template.spec.containers.iter());
+    containers.map(|container| part(container).as_str()).collect::<Vec<_>>().join(",").into()
+}
