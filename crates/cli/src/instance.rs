@@ -122,7 +122,7 @@ impl Drop for Claim {
 /// # Errors
 /// When a server or agent runs from it already, another cluster clashes, or files cannot be written.
 pub fn claim_server(config: &ServerConfig) -> Result<Claim, InstanceError> {
-    claim(&config.place, Role::Server, Some(Ranges::of(config)), Path::new(CLUSTERS))
+    claim(&config.place, Role::Server, Some(Ranges::of(config)), &clusters(&config.place))
 }
 
 /// Takes an agent's place.
@@ -130,7 +130,12 @@ pub fn claim_server(config: &ServerConfig) -> Result<Claim, InstanceError> {
 /// # Errors
 /// When a server or agent runs from it already, or files cannot be written.
 pub fn claim_agent(config: &AgentConfig) -> Result<Claim, InstanceError> {
-    claim(&config.place, Role::Agent, None, Path::new(CLUSTERS))
+    claim(&config.place, Role::Agent, None, &clusters(&config.place))
+}
+
+/// Where this process may note its cluster: a user's control plane has no place that others look at, and finds its port taken instead.
+fn clusters(place: &Place) -> PathBuf {
+    if rustix::process::geteuid().is_root() { CLUSTERS.into() } else { place.data_dir.join("clusters") }
 }
 
 /// Takes a place, noting it in `clusters`.
@@ -161,6 +166,8 @@ pub fn claim(
         supervised: is_supervised(),
         ranges,
     };
+    // Held while looking and noting, so that of two clusters that start at once one sees the other.
+    let _noting = wait_for_lock(&clusters.join("lock"))?;
     for other in running(clusters).iter().filter(|other| other.data_dir != record.data_dir) {
         clash::check(&record, other)?;
     }
@@ -206,6 +213,13 @@ fn write(path: &Path, record: &Record) -> Result<(), InstanceError> {
     let beside = path.with_extension("new");
     let text = serde_json::to_string(record).unwrap_or_default();
     fs::write(&beside, text).and_then(|()| fs::rename(&beside, path)).map_err(io_error("write", path))
+}
+
+fn wait_for_lock(path: &Path) -> Result<File, InstanceError> {
+    let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+    let file = open.map_err(io_error("open", path))?;
+    file.lock().map_err(io_error("lock", path))?;
+    Ok(file)
 }
 
 fn lock(path: &Path) -> Result<Option<File>, InstanceError> {

@@ -6,12 +6,22 @@
 mod nearest;
 
 pub mod arguments;
+pub mod check;
+pub mod completion;
 pub mod config;
+pub mod down;
 pub mod instance;
 pub mod invocation;
 pub mod kubeconfig;
+pub mod kubectl;
 pub mod limits;
 pub mod logs;
+pub mod machine;
+pub mod notify;
 pub mod privilege;
+pub mod service;
+pub mod status;
+pub mod stop;
 pub mod surroundings;
+pub mod up;
 pub mod version;
