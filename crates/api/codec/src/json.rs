@@ -8,4 +8,5 @@ mod text;
 pub use decode::{TypeMeta, decode, type_meta};
 pub use encode::{encode, encode_line};
 pub use read::compact;
+pub(crate) use read::compacted;
 pub use text::write_string;

@@ -66,6 +66,8 @@ impl Value<'_> {
             Value::Quantity(quantity) => quantity.is_zero(),
             Value::IntOrString(value) => **value == IntOrString::default(),
             Value::Duration(duration) => *duration == Duration::default(),
+            Value::Time(time) => time.is_zero(),
+            Value::MicroTime(time) => time.is_zero(),
             Value::List(_) | Value::Map(_) => false,
             other => other.is_empty(),
         }

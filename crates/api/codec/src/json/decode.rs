@@ -1,14 +1,16 @@
 //! JSON to records.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use api_record::scalar::{IntOrString, RawJson};
-use api_record::{Bytes, JsonForm, Record, Schema, Shape, Slot};
+use api_record::scalar::{Duration, IntOrString, MicroTime, Quantity, RawJson, Time};
+use api_record::{Bytes, JsonForm, Record, Ref, Schema, Shape, Slot, Value};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::read::{Reader, Token, compact};
+use super::text::go_quoted;
 use crate::limits::{Limits, MAX_RECORD_DEPTH};
 use crate::{DecodeError, Strictness};
 
@@ -64,9 +66,19 @@ pub fn decode(
     limits: Limits,
 ) -> Result<(), DecodeError> {
     check_size(json, limits)?;
-    let mut decoder = Decoder { reader: Reader::new(json), path: Vec::new(), structs: Vec::new(), strict };
-    decoder.record_or_null(record)?;
-    decoder.reader.end()
+    let mut decoder =
+        Decoder { reader: Reader::new(json), path: Vec::new(), structs: Vec::new(), strict, saved: None };
+    let outcome = decoder.record_or_null(record).and_then(|()| decoder.reader.end());
+    match outcome.and(decoder.saved.map_or(Ok(()), Err)) {
+        // What is no JSON at all is the graver error, wherever it comes.
+        Err(error @ (DecodeError::Type { .. } | DecodeError::Scalar(_))) => {
+            let mut reader = Reader::new(json);
+            reader.skip()?;
+            reader.end()?;
+            Err(error)
+        }
+        other => other,
+    }
 }
 
 fn check_size(json: &[u8], limits: Limits) -> Result<(), DecodeError> {
@@ -77,7 +89,13 @@ fn check_size(json: &[u8], limits: Limits) -> Result<(), DecodeError> {
 }
 
 enum Segment<'a> {
+    /// A field.
     Name(Cow<'a, str>),
+    /// A record that is inlined into its parent, which type errors name and strict errors do not.
+    Inlined(Ref<str>),
+    /// The key of a map, which strict errors name and type errors do not.
+    Key(Cow<'a, str>),
+    /// An element of a list, likewise.
     Index(usize),
 }
 
@@ -85,8 +103,10 @@ struct Decoder<'a, 's> {
     reader: Reader<'a>,
     path: Vec<Segment<'a>>,
     /// The Go names of the structs that are being filled.
-    structs: Vec<String>,
+    structs: Vec<Ref<str>>,
     strict: Option<&'s mut Strictness>,
+    /// The first value that does not fit its field; what follows it is still looked at.
+    saved: Option<DecodeError>,
 }
 
 /// Where a field of a record, or of one of its inlined records, is.
@@ -143,44 +163,62 @@ impl<'a> Decoder<'a, '_> {
             let schema = record.schema();
             return self.mismatch(token, &format!("{}.{}", schema.version(), &*schema.name));
         }
-        self.structs.push(record.schema().name.to_string());
+        self.structs.push(record.schema().name.clone());
         let mut seen: Vec<Cow<'a, str>> = Vec::new();
         let mut first = true;
         while self.reader.next(b'}', &mut first)? {
             let key = self.reader.key()?;
-            if self.strict.is_some() {
-                if seen.contains(&key) {
-                    self.report("duplicate", &key);
-                } else {
-                    seen.push(key.clone());
-                }
-            }
-            self.member(record, key)?;
+            self.member(record, key, &mut seen)?;
         }
         self.structs.pop();
         Ok(())
     }
 
-    fn member(&mut self, record: &mut dyn Record, key: Cow<'a, str>) -> Result<(), DecodeError> {
+    fn member(
+        &mut self,
+        record: &mut dyn Record,
+        key: Cow<'a, str>,
+        seen: &mut Vec<Cow<'a, str>>,
+    ) -> Result<(), DecodeError> {
         let mut route = Vec::new();
-        let Some(index) = locate(record.schema(), &key, &mut route) else {
-            if !(record.schema().type_meta && matches!(&*key, "kind" | "apiVersion")) {
-                self.report("unknown", &key);
+        let found = locate(record.schema(), &key, &mut route);
+        let type_meta = found.is_none() && record.schema().type_meta && matches!(&*key, "kind" | "apiVersion");
+        if found.is_none() && !type_meta {
+            self.report("unknown", &key);
+            return self.reader.skip().map(drop);
+        }
+        // Only fields that there are can be duplicates, so that this stays as short as the schema.
+        if self.strict.is_some() {
+            if seen.contains(&key) {
+                self.report("duplicate", &key);
+            } else {
+                seen.push(key.clone());
             }
-            self.reader.skip()?;
+        }
+        let depth = self.path.len();
+        let Some(index) = found else {
+            self.path.push(Segment::Inlined(Ref::Static("TypeMeta")));
+            self.path.push(Segment::Name(key));
+            self.value(Slot::Str(&mut String::new()), &Shape::String)?;
+            self.path.truncate(depth);
             return Ok(());
         };
         let mut holder = record;
         for step in route {
+            self.path.push(Segment::Inlined(holder.schema().fields[step].name.clone()));
             match holder.slot(step).filled() {
                 Slot::Record(inlined) => holder = inlined,
                 _ => unreachable!("an inlined field is a record"),
             }
         }
-        let shape = holder.schema().fields[index].shape.clone();
+        let field = &holder.schema().fields[index];
+        let (shape, pointer) = (field.shape.clone(), field.pointer);
         self.path.push(Segment::Name(key));
         self.value(holder.slot(index), &shape)?;
-        self.path.pop();
+        self.path.truncate(depth);
+        if !pointer && matches!(holder.get(index), Value::Time(Time::ZERO) | Value::MicroTime(MicroTime::ZERO)) {
+            set_nil(holder.slot(index));
+        }
         Ok(())
     }
 
@@ -188,10 +226,7 @@ impl<'a> Decoder<'a, '_> {
         let token = self.reader.peek()?;
         if token == Token::Null {
             self.reader.null()?;
-            if let Slot::Nullable(nullable) = slot {
-                nullable.set_nil();
-            }
-            return Ok(());
+            return null(slot);
         }
         match (slot.filled(), token, shape) {
             (Slot::Bool(value), Token::Bool, _) => *value = self.reader.bool()?,
@@ -199,14 +234,19 @@ impl<'a> Decoder<'a, '_> {
             (Slot::Int64(value), Token::Number, _) => *value = self.parsed(shape)?,
             (Slot::Float(value), Token::Number, _) => *value = self.parsed(shape)?,
             (Slot::Str(value), Token::String, _) => *value = self.reader.string()?.into_owned(),
-            (Slot::Bytes(value), Token::String, _) => *value = base64(&self.reader.string()?)?,
+            (Slot::Bytes(value), Token::String, _) => match base64(&self.reader.string()?) {
+                Ok(bytes) => *value = bytes,
+                Err(error) => drop(self.saved.get_or_insert(error)),
+            },
             (Slot::Quantity(value), Token::String, _) => *value = scalar(self.reader.string()?.trim())?,
             (Slot::Quantity(value), Token::Number, _) => *value = scalar(self.reader.number()?)?,
             (Slot::IntOrString(value), Token::String, _) => {
                 *value = IntOrString::String(self.reader.string()?.into_owned());
             }
             (Slot::IntOrString(value), Token::Number, _) => {
-                *value = IntOrString::Int(self.parsed(&Shape::Int32)?)
+                let text = self.reader.number()?;
+                let number = text.parse().map_err(|_| self.type_error(format!("number {text}"), "int32"))?;
+                *value = IntOrString::Int(number);
             }
             (Slot::Time(value), Token::String, _) => *value = scalar(&self.reader.string()?)?,
             (Slot::MicroTime(value), Token::String, _) => *value = scalar(&self.reader.string()?)?,
@@ -223,6 +263,15 @@ impl<'a> Decoder<'a, '_> {
                 }
             }
             (Slot::Map(map), Token::Object, Shape::Map(value)) => self.map(map, value)?,
+            (
+                Slot::Quantity(_)
+                | Slot::IntOrString(_)
+                | Slot::Time(_)
+                | Slot::MicroTime(_)
+                | Slot::Duration(_),
+                _,
+                _,
+            ) => return self.refused(token, shape),
             _ => return self.mismatch(token, &format!("{shape:?}")),
         }
         Ok(())
@@ -230,27 +279,50 @@ impl<'a> Decoder<'a, '_> {
 
     fn map(&mut self, map: &mut dyn api_record::Map, value: &Shape) -> Result<(), DecodeError> {
         let mut first = true;
+        let mut seen = BTreeSet::new();
         while self.reader.next(b'}', &mut first)? {
             let key = self.reader.key()?;
-            if self.strict.is_some() && map.find(&key).is_some() {
+            if self.strict.is_some() && !seen.insert(key.clone()) {
                 self.report("duplicate", &key);
             }
-            self.path.push(Segment::Name(key.clone()));
-            self.value(map.insert(key.into_owned()), value)?;
+            self.path.push(Segment::Key(key.clone()));
+            self.value(map.insert(key.clone().into_owned()), value)?;
             self.path.pop();
+            if matches!(map.find(&key), Some(Value::Time(Time::ZERO))) {
+                map.insert(key.into_owned());
+            }
         }
         Ok(())
     }
 
-    fn parsed<T: std::str::FromStr>(&mut self, shape: &Shape) -> Result<T, DecodeError> {
+    fn parsed<T: std::str::FromStr + Default>(&mut self, shape: &Shape) -> Result<T, DecodeError> {
         let text = self.reader.number()?;
-        text.parse().map_err(|_| self.type_error(format!("number {text}"), &format!("{shape:?}")))
+        Ok(text.parse().unwrap_or_else(|_| {
+            self.save(format!("number {text}"), &format!("{shape:?}"));
+            T::default()
+        }))
     }
 
     fn mismatch(&mut self, token: Token, wanted: &str) -> Result<(), DecodeError> {
-        // The rest is looked at all the same: text that is no JSON is the graver error.
         self.reader.skip()?;
-        Err(self.type_error(token.name().to_owned(), wanted))
+        self.save(token.name().to_owned(), wanted);
+        Ok(())
+    }
+
+    /// Upstream reads these types by functions of their own, whose errors end the decoding.
+    fn refused(&mut self, token: Token, shape: &Shape) -> Result<(), DecodeError> {
+        let text = self.reader.skip()?;
+        match shape {
+            Shape::Quantity => scalar::<Quantity>(&String::from_utf8_lossy(text)).map(drop),
+            Shape::IntOrString => Err(self.type_error(token.name().to_owned(), "int32")),
+            _ => Err(self.type_error(token.name().to_owned(), "string")),
+        }
+    }
+
+    fn save(&mut self, found: String, wanted: &str) {
+        if self.saved.is_none() {
+            self.saved = Some(self.type_error(found, wanted));
+        }
     }
 
     fn type_error(&self, found: String, wanted: &str) -> DecodeError {
@@ -259,11 +331,14 @@ impl<'a> Decoder<'a, '_> {
             .iter()
             .filter_map(|segment| match segment {
                 Segment::Name(name) => Some(&**name),
-                Segment::Index(_) => None,
+                Segment::Inlined(name) => Some(&**name),
+                Segment::Key(_) | Segment::Index(_) => None,
             })
             .collect();
         let place = match self.structs.last() {
-            Some(innermost) if !names.is_empty() => format!("struct field {innermost}.{}", names.join(".")),
+            Some(innermost) if !names.is_empty() => {
+                format!("struct field {}.{}", &**innermost, names.join("."))
+            }
             _ => "value".to_owned(),
         };
         DecodeError::Type { found, place, wanted: wanted.to_owned() }
@@ -274,13 +349,34 @@ impl<'a> Decoder<'a, '_> {
         let mut path = String::new();
         for segment in &self.path {
             match segment {
-                Segment::Name(name) if path.is_empty() => path.push_str(name),
-                Segment::Name(name) => drop(write!(path, ".{name}")),
+                Segment::Name(name) | Segment::Key(name) if path.is_empty() => path.push_str(name),
+                Segment::Name(name) | Segment::Key(name) => drop(write!(path, ".{name}")),
                 Segment::Index(index) => drop(write!(path, "[{index}]")),
+                Segment::Inlined(_) => {}
             }
         }
-        let dot = if path.is_empty() { "" } else { "." };
-        strict.report(format!("{problem} field \"{path}{dot}{key}\""));
+        path.push_str(if self.path.is_empty() { "" } else { "." });
+        path.push_str(key);
+        strict.report(format!("{problem} field {}", go_quoted(&path)));
+    }
+}
+
+/// What upstream's decoders make of `null`: most leave the field as it is.
+fn null(slot: Slot<'_>) -> Result<(), DecodeError> {
+    match slot {
+        Slot::Nullable(nullable) => nullable.set_nil(),
+        Slot::Quantity(quantity) => *quantity = Quantity::default(),
+        Slot::IntOrString(value) => *value = IntOrString::default(),
+        // Read as an empty text, which is no duration.
+        Slot::Duration(_) => return scalar::<Duration>("").map(drop),
+        _ => {}
+    }
+    Ok(())
+}
+
+fn set_nil(slot: Slot<'_>) {
+    if let Slot::Nullable(nullable) = slot {
+        nullable.set_nil();
     }
 }
 

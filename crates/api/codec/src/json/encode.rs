@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use api_record::scalar::{IntOrString, MicroTime, Time};
 use api_record::{Field, JsonForm, Omit, Record, Value};
 use api_types::GroupVersionKind;
 use base64::Engine as _;
@@ -67,6 +68,7 @@ fn omitted(field: &Field, value: &Value<'_>) -> bool {
 fn value(value: &Value<'_>, out: &mut Vec<u8>) {
     match value {
         Value::Nil => out.extend_from_slice(b"null"),
+        Value::Time(Time::ZERO) | Value::MicroTime(MicroTime::ZERO) => out.extend_from_slice(b"null"),
         Value::Bool(true) => out.extend_from_slice(b"true"),
         Value::Bool(false) => out.extend_from_slice(b"false"),
         Value::Int(number) => display(out, number),
@@ -78,8 +80,8 @@ fn value(value: &Value<'_>, out: &mut Vec<u8>) {
             out.push(b'"');
         }
         Value::Quantity(quantity) => quoted(out, quantity),
-        Value::IntOrString(api_record::scalar::IntOrString::Int(number)) => display(out, number),
-        Value::IntOrString(api_record::scalar::IntOrString::String(text)) => write_string(out, text),
+        Value::IntOrString(IntOrString::Int(number)) => display(out, number),
+        Value::IntOrString(IntOrString::String(text)) => write_string(out, text),
         Value::Time(time) => quoted(out, time),
         Value::MicroTime(time) => quoted(out, time),
         Value::Duration(duration) => quoted(out, duration),

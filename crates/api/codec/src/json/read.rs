@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::text::go_quoted;
 use crate::DecodeError;
 use crate::limits::MAX_JSON_DEPTH;
 
@@ -53,19 +54,25 @@ impl<'a> Reader<'a> {
     fn unexpected(&self, place: &str) -> DecodeError {
         match self.bytes.get(self.at) {
             None => DecodeError::Syntax("unexpected end of JSON input".into()),
-            Some(&byte) => {
-                let shown = match byte {
-                    b'\'' => r"'\''".to_owned(),
-                    0x20..=0x7e => format!("'{}'", char::from(byte)),
-                    b'\n' => r"'\n'".to_owned(),
-                    b'\r' => r"'\r'".to_owned(),
-                    b'\t' => r"'\t'".to_owned(),
-                    128.. => format!("'{}'", char::from(byte)),
-                    _ => format!("'\\x{byte:02x}'"),
-                };
-                DecodeError::Syntax(format!("invalid character {shown} {place}"))
-            }
+            Some(&byte) => Self::invalid(byte, place),
         }
+    }
+
+    /// Within a token Go takes the end of the input for a space.
+    fn unexpected_within(&self, place: &str) -> DecodeError {
+        Self::invalid(self.bytes.get(self.at).copied().unwrap_or(b' '), place)
+    }
+
+    fn invalid(byte: u8, place: &str) -> DecodeError {
+        let shown = match byte {
+            b'\'' => r"'\''".to_owned(),
+            b'"' => "'\"'".to_owned(),
+            _ => {
+                let quoted = go_quoted(char::from(byte).encode_utf8(&mut [0; 4]));
+                format!("'{}'", quoted.trim_matches('"'))
+            }
+        };
+        DecodeError::Syntax(format!("invalid character {shown} {place}"))
     }
 
     /// What the next value begins with, which stays unread.
@@ -87,7 +94,7 @@ impl<'a> Reader<'a> {
                 let wanted = char::from(expected);
                 let whole = format!("in literal {literal} (expecting '{wanted}')");
                 debug_assert!(index > 0, "peek saw the first byte");
-                return Err(self.unexpected(&whole));
+                return Err(self.unexpected_within(&whole));
             }
             self.at += 1;
         }
@@ -106,7 +113,7 @@ impl<'a> Reader<'a> {
 
     fn digits(&mut self, place: &str) -> Result<(), DecodeError> {
         if !self.bytes.get(self.at).is_some_and(u8::is_ascii_digit) {
-            return Err(self.unexpected(place));
+            return Err(self.unexpected_within(place));
         }
         while self.bytes.get(self.at).is_some_and(u8::is_ascii_digit) {
             self.at += 1;
@@ -190,7 +197,7 @@ impl<'a> Reader<'a> {
                 out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
                 return Ok(());
             }
-            _ => return Err(self.unexpected("in string escape code")),
+            _ => return Err(self.unexpected_within("in string escape code")),
         };
         out.push(simple);
         self.at += 1;
@@ -216,7 +223,7 @@ impl<'a> Reader<'a> {
         let mut code = 0;
         for _ in 0..4 {
             let digit = self.bytes.get(self.at).and_then(|&byte| char::from(byte).to_digit(16));
-            code = code * 16 + digit.ok_or_else(|| self.unexpected("in \\u hexadecimal character escape"))?;
+            code = code * 16 + digit.ok_or_else(|| self.unexpected_within("in \\u hexadecimal character escape"))?;
             self.at += 1;
         }
         Ok(code)
@@ -295,6 +302,14 @@ impl<'a> Reader<'a> {
             Some(_) => Err(self.unexpected("after top-level value")),
         }
     }
+}
+
+/// JSON without the white space around and between its tokens, once it is known to be JSON.
+pub(crate) fn compacted(json: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    let mut reader = Reader::new(json);
+    reader.skip()?;
+    reader.end()?;
+    Ok(compact(json))
 }
 
 /// Well-formed JSON without the white space between its tokens.

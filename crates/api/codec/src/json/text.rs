@@ -60,3 +60,27 @@ pub(super) fn write_float(out: &mut Vec<u8>, float: f64) {
     };
     out.extend_from_slice(text.as_bytes());
 }
+
+/// Text in double quotes as Go's `strconv.Quote` writes it.
+pub(super) fn go_quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\x07' => out += "\\a",
+            '\x08' => out += "\\b",
+            '\x0c' => out += "\\f",
+            '\n' => out += "\\n",
+            '\r' => out += "\\r",
+            '\t' => out += "\\t",
+            '\x0b' => out += "\\v",
+            '\0'..=' ' | '\x7f' if c != ' ' => out += &format!("\\x{:02x}", u32::from(c)),
+            // What Rust would print plainly is what Go would; combining marks are, though Rust escapes them.
+            _ if c.is_control() || (c != ' ' && c.is_whitespace()) || u32::from(c) == 0xad => {
+                out += &format!("\\u{:04x}", u32::from(c));
+            }
+            _ => out.push(c),
+        }
+    }
+    out + "\""
+}

@@ -1,10 +1,10 @@
 //! Messages to records.
 
-use api_record::scalar::{Duration, IntOrString, MicroTime, RawJson, Time};
-use api_record::{Bytes, List, Map, Record, Shape, Slot};
+use api_record::scalar::{Duration, IntOrString, MicroTime, Time};
+use api_record::{Bytes, List, Map, Record, Shape, Slot, Value};
 
 use super::read::{Key, Reader};
-use crate::DecodeError;
+use crate::{DecodeError, json};
 use crate::limits::MAX_RECORD_DEPTH;
 
 pub(super) fn record(
@@ -22,8 +22,14 @@ pub(super) fn record(
             continue;
         };
         let field = &record.schema().fields[index];
-        let shape = field.shape.clone();
+        let (shape, pointer) = (field.shape.clone(), field.pointer);
         value(reader, key, record.slot(index), &shape, depth)?;
+        if !pointer && matches!(record.get(index), Value::Time(Time::ZERO) | Value::MicroTime(MicroTime::ZERO)) {
+            // The zero time, which is nil where the field is no pointer.
+            if let Slot::Nullable(nullable) = record.slot(index) {
+                nullable.set_nil();
+            }
+        }
     }
     Ok(())
 }
@@ -35,10 +41,6 @@ fn value(
     shape: &Shape,
     depth: usize,
 ) -> Result<(), DecodeError> {
-    if let (Shape::Time | Shape::MicroTime, Slot::Nullable(time)) = (shape, &slot) {
-        let _ = time;
-        return timestamp(reader, key, slot);
-    }
     match (slot.filled(), shape) {
         (Slot::List(list), Shape::List(element)) => return self::list(reader, key, list, element, depth),
         (Slot::List(list), Shape::Items(element)) => {
@@ -79,7 +81,7 @@ fn value(
         (Slot::Json(slot), _) => {
             slot.0 = None;
             each(reader.bytes(key)?, |inner, key| match key.number {
-                1 => inner.bytes(key).map(|text| *slot = RawJson(Some(Bytes::copy_from_slice(text)))),
+                1 => kept(inner.bytes(key)?).map(|text| slot.0 = Some(text)),
                 _ => inner.skip(key),
             })?;
         }
@@ -137,37 +139,28 @@ fn entry(
     each(message, |inner, key| match key.number {
         2 => value(inner, key, map.insert(name.clone()), shape, depth + 1),
         _ => inner.skip(key),
-    })
-}
-
-/// An empty message is the zero time, which is nil here.
-fn timestamp(reader: &mut Reader<'_>, key: Key, slot: Slot<'_>) -> Result<(), DecodeError> {
-    let message = reader.bytes(key)?;
-    let Slot::Nullable(nullable) = slot else { unreachable!("the caller has looked") };
-    if message.is_empty() {
-        nullable.set_nil();
-        return Ok(());
-    }
-    let parts = seconds_and_nanos(message)?;
-    match nullable.fill() {
-        Slot::Time(time) => *time = Time { seconds: parts.0 },
-        Slot::MicroTime(time) => *time = micro(parts),
-        _ => unreachable!("a slot fits its field's shape"),
+    })?;
+    if matches!(map.find(&name), Some(Value::Time(Time::ZERO))) {
+        map.insert(name);
     }
     Ok(())
 }
 
+/// Seconds since the Unix epoch and nanoseconds on top of them; an empty message is the zero time.
 fn seconds_and_nanos(message: &[u8]) -> Result<(i64, i64), DecodeError> {
+    if message.is_empty() {
+        return Ok((Time::ZERO.seconds, 0));
+    }
     let (mut seconds, mut nanos) = (0, 0);
     each(message, |inner, key| match key.number {
         1 => inner.integer(key).map(|value| seconds = value),
         2 => inner.integer(key).map(|value| nanos = value),
         _ => inner.skip(key),
     })?;
-    // The years that RFC 3339 can write.
-    if !(-62_135_596_800..=253_402_300_799).contains(&seconds) {
+    // What RFC 3339 can write: the years 0 to 9999, and a day on either side for its offsets.
+    if !(-62_167_305_600..=253_402_387_199).contains(&seconds) {
         return Err(DecodeError::Scalar(format!(
-            "a time of {seconds} seconds is outside the years 1 to 9999"
+            "a time of {seconds} seconds is outside the years 0 to 9999"
         )));
     }
     Ok((seconds, nanos))
@@ -175,6 +168,15 @@ fn seconds_and_nanos(message: &[u8]) -> Result<(i64, i64), DecodeError> {
 
 fn micro((seconds, nanos): (i64, i64)) -> MicroTime {
     MicroTime { micros: seconds.saturating_mul(1_000_000).saturating_add(nanos / 1_000) }
+}
+
+/// Text that is kept must be JSON, or no JSON could be written of the record; or else it is a document of our own envelope,
+/// as in a watch event, which whoever asked for protobuf will open.
+fn kept(text: &[u8]) -> Result<Bytes, DecodeError> {
+    if text.is_empty() || text.starts_with(super::MAGIC) {
+        return Ok(Bytes::copy_from_slice(text));
+    }
+    json::compacted(text).map(Bytes::from)
 }
 
 fn int_or_string(message: &[u8]) -> Result<IntOrString, DecodeError> {

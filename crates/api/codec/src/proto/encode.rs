@@ -1,6 +1,6 @@
 //! Records to messages: fields in the order of their numbers, last one first, because the writer goes backwards.
 
-use api_record::scalar::IntOrString;
+use api_record::scalar::{IntOrString, MicroTime, Time};
 use api_record::{Field, Record, Shape, Value};
 
 use super::write::Writer;
@@ -61,6 +61,7 @@ fn value(number: u32, value: &Value<'_>, writer: &mut Writer) {
             writer.message(number, |writer| writer.bytes(1, quantity.to_string().as_bytes()));
         }
         Value::IntOrString(either) => writer.message(number, |writer| int_or_string(either, writer)),
+        Value::Time(Time::ZERO) | Value::MicroTime(MicroTime::ZERO) => writer.bytes(number, &[]),
         Value::Time(time) => writer.message(number, |writer| timestamp(time.seconds, 0, writer)),
         Value::MicroTime(time) => writer.message(number, |writer| {
             timestamp(time.micros.div_euclid(1_000_000), time.micros.rem_euclid(1_000_000) * 1_000, writer);

@@ -2,19 +2,16 @@
 //!
 //! A nil or zero time is `None` of an `Option` around these, for fields that are pointers and for those that are not.
 
+mod rfc3339;
+
 use std::fmt;
 use std::str::FromStr;
 
-use jiff::Timestamp;
-use jiff::fmt::temporal::DateTimePrinter;
+pub use rfc3339::ParseTimeError;
+use rfc3339::Fraction;
 
-/// A time that could not be read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("parsing time {text:?} as \"{layout}\": cannot parse {text:?} as \"2006\"")]
-pub struct ParseTimeError {
-    text: String,
-    layout: &'static str,
-}
+/// Go's zero time, the first of January of the year 1, in seconds since the Unix epoch.
+const ZERO_SECONDS: i64 = -62_135_596_800;
 
 /// A point in time in whole seconds since the Unix epoch, RFC 3339 in JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,49 +34,53 @@ pub struct Duration {
     pub nanos: i64,
 }
 
-fn write(f: &mut fmt::Formatter<'_>, stamp: Option<Timestamp>, decimals: u8) -> fmt::Result {
-    let printer = DateTimePrinter::new().precision(Some(decimals));
-    f.write_str(&printer.timestamp_to_string(&stamp.ok_or(fmt::Error)?))
+impl Time {
+    /// Go's zero time, which JSON writes as `null` and protobuf as an empty message. A field that is no pointer holds
+    /// `None` in its place.
+    pub const ZERO: Time = Time { seconds: ZERO_SECONDS };
+
+    /// Whether it is the zero time.
+    pub fn is_zero(self) -> bool {
+        self == Time::ZERO
+    }
 }
 
-fn parse(text: &str, layout: &'static str) -> Result<Timestamp, ParseTimeError> {
-    let error = || ParseTimeError { text: text.to_owned(), layout };
-    let bytes = text.as_bytes();
-    let offset = matches!(bytes.last(), Some(b'Z'))
-        || (bytes.len() > 6 && matches!(bytes[bytes.len() - 6], b'+' | b'-'));
-    if bytes.get(10) != Some(&b'T') || !offset {
-        return Err(error());
+impl MicroTime {
+    /// Go's zero time; see [`Time::ZERO`].
+    pub const ZERO: MicroTime = MicroTime { micros: ZERO_SECONDS * 1_000_000 };
+
+    /// Whether it is the zero time.
+    pub fn is_zero(self) -> bool {
+        self == MicroTime::ZERO
     }
-    text.parse().map_err(|_| error())
 }
 
 impl FromStr for Time {
     type Err = ParseTimeError;
     fn from_str(text: &str) -> Result<Time, ParseTimeError> {
-        Ok(Time {
-            seconds: parse(text, "2006-01-02T15:04:05Z07:00")?.as_nanosecond().div_euclid(1_000_000_000)
-                as i64,
-        })
+        Ok(Time { seconds: rfc3339::parse(text, Fraction::Optional)?.0 })
     }
 }
 
 impl FromStr for MicroTime {
     type Err = ParseTimeError;
     fn from_str(text: &str) -> Result<MicroTime, ParseTimeError> {
-        let stamp = parse(text, "2006-01-02T15:04:05.000000Z07:00")?;
-        Ok(MicroTime { micros: stamp.as_nanosecond().div_euclid(1_000) as i64 })
+        let (seconds, nanos) = rfc3339::parse(text, Fraction::SixDigits)?;
+        Ok(MicroTime { micros: seconds * 1_000_000 + nanos / 1_000 })
     }
 }
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write(f, Timestamp::from_second(self.seconds).ok(), 0)
+        rfc3339::write(f, self.seconds)?;
+        f.write_str("Z")
     }
 }
 
 impl fmt::Display for MicroTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write(f, Timestamp::from_microsecond(self.micros).ok(), 6)
+        rfc3339::write(f, self.micros.div_euclid(1_000_000))?;
+        write!(f, ".{:06}Z", self.micros.rem_euclid(1_000_000))
     }
 }
 
@@ -195,11 +196,22 @@ mod tests {
     fn times_are_read_and_written_as_go_does() {
         let time: Time = "2008-01-01T02:01:01+01:00".parse().expect("a time with an offset");
         assert_eq!(time.to_string(), "2008-01-01T01:01:01Z");
-        let micro: MicroTime = "2008-01-01T01:01:01.5Z".parse().expect("a time with a fraction");
+        let micro: MicroTime = "2008-01-01T01:01:01.500000Z".parse().expect("a time with a fraction");
         assert_eq!(micro.to_string(), "2008-01-01T01:01:01.500000Z");
-        for bad in ["", "2008-01-01", "2008-01-01 01:01:01Z", "2008-01-01T01:01:01", "2008-13-01T01:01:01Z"] {
-            assert!(bad.parse::<Time>().is_err(), "{bad}");
+        for edge in ["0000-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"] {
+            assert_eq!(edge.parse::<Time>().expect("a time").to_string(), edge);
         }
+        let lenient: Time = "2008-01-01T1:01:01,5Z".parse().expect("one digit of an hour is enough");
+        assert_eq!(lenient, time);
+        for bad in ["2008-01-01T01:01:01Z", "2008-01-01T01:01:01.5Z", "2008-01-01T01:01:01.0000001Z"] {
+            assert!(bad.parse::<MicroTime>().is_err(), "{bad}: six digits are demanded");
+        }
+    }
+
+    #[test]
+    fn the_zero_time_is_the_year_one() {
+        assert!("0001-01-01T00:00:00Z".parse::<Time>().expect("a time").is_zero());
+        assert!("0001-01-01T00:00:00.000000Z".parse::<MicroTime>().expect("a time").is_zero());
     }
 
     #[test]

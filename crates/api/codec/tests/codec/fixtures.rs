@@ -1,5 +1,5 @@
 //! Upstream's fixtures: one object of every kind, in JSON, YAML and protobuf.
-#![allow(clippy::disallowed_methods, reason = "tests read the fixtures")]
+
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
