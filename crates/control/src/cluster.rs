@@ -1,11 +1,19 @@
 //! Controllers of the cluster itself: namespaces and what every one has, garbage, nodes, certificates.
 
+mod csr;
 mod garbage;
 mod namespace;
+mod node_ipam;
+mod node_lifecycle;
 mod root_ca;
 mod service_account;
+mod taint_eviction;
 
+pub use csr::{Approval, CertificateRequests, Signer};
 pub use garbage::{Garbage, Id};
 pub use namespace::Namespaces;
+pub use node_ipam::{NodeIpam, Range};
+pub use node_lifecycle::NodeLifecycle;
 pub use root_ca::RootCa;
 pub use service_account::ServiceAccounts;
+pub use taint_eviction::TaintEviction;

@@ -12,6 +12,7 @@
 
 mod claim;
 pub mod cluster;
+pub mod network;
 pub mod pod;
 pub mod resources;
 mod run;

@@ -8,8 +8,9 @@ use client::Api;
 use client::reconcile::{self, Controller, Deps, Inspector};
 use tokio::task::JoinSet;
 
+use crate::cluster::{Range, Signer};
 use crate::resources::Served;
-use crate::{cluster, workload};
+use crate::{cluster, network, workload};
 
 /// What the controllers need to know of the cluster.
 #[derive(Clone, Default)]
@@ -18,6 +19,10 @@ pub struct Config {
     pub served: Vec<Served>,
     /// The certificates, in PEM, by which pods know the API server.
     pub root_ca: String,
+    /// The pods' range, which is divided between the nodes; nodes get no range if there is none.
+    pub pod_range: Option<Range>,
+    /// Who signs requests for certificates; nobody approves or signs any if there is none.
+    pub signer: Option<Arc<dyn Signer>>,
     /// Where they can be asked what they do.
     pub inspector: Arc<Inspector>,
 }
@@ -32,6 +37,16 @@ pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, drain
     all.start(cluster::RootCa::new(&config.root_ca));
     all.start(cluster::Namespaces::new(&config.served));
     all.start(cluster::Garbage::new(&config.served));
+    all.start(network::EndpointSlices);
+    all.start(network::EndpointsObjects);
+    all.start(cluster::NodeLifecycle);
+    all.start(cluster::TaintEviction);
+    if let Some(range) = config.pod_range {
+        all.start(cluster::NodeIpam::new(range));
+    }
+    if let Some(signer) = config.signer {
+        all.start(cluster::CertificateRequests::new(signer));
+    }
     let All { drain, mut running, .. } = all;
     drop(drain);
     while let Some(ended) = running.join_next().await {

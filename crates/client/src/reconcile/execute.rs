@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use api_meta::status::cause;
 use api_patch::PatchKind;
 use api_record::{Bytes, Record};
+use api_types::authorization::v1::SubjectAccessReview;
 use api_types::{object_meta, object_meta_mut};
 use base::error::Chain;
 use base::time::Clock;
@@ -185,6 +186,7 @@ async fn check(api: &dyn Api, who: &Caller, guard: &Guard) -> Result<(), Status>
     let (target, uid, wanted) = match guard {
         Guard::Alive(target, uid) => (target, uid, true),
         Guard::Absent(target, uid) => (target, uid, false),
+        Guard::Allowed(review) => return allowed(api, who, review).await,
         Guard::Empty(target) => {
             return match list_one(api, who, target).await {
                 Ok((0, _)) => Ok(()),
@@ -212,6 +214,28 @@ async fn check(api: &dyn Api, who: &Caller, guard: &Guard) -> Result<(), Status>
     let Target { resource, namespace, name, .. } = target;
     let state = if wanted { "is gone or has just been deleted" } else { "is there after all" };
     Err(Status::internal_error(format!("{resource} {namespace}/{name} (uid {uid}) {state}")))
+}
+
+async fn allowed(api: &dyn Api, who: &Caller, review: &SubjectAccessReview) -> Result<(), Status> {
+    let target = Target {
+        resource: resource_of::<SubjectAccessReview>().clone(),
+        namespace: String::new(),
+        name: String::new(),
+        subresource: String::new(),
+    };
+    let mut request = Request::new(Verb::Create, target);
+    request.body = Body::Object(Box::new(review.clone()));
+    let answer = api.call(who, request).await?;
+    let Outcome::Object(object) = &answer.outcome else {
+        return Err(Status::internal_error("a review was answered with something else"));
+    };
+    match object.downcast_ref::<SubjectAccessReview>() {
+        Some(answered) if answered.status.allowed => Ok(()),
+        _ => Err(Status::internal_error(format!(
+            "subject access review of {} was not approved",
+            review.spec.user
+        ))),
+    }
 }
 
 fn made(answer: &Answer) -> Option<String> {

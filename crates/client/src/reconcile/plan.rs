@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use api_patch::PatchKind;
 use api_record::{Record, Typed};
+use api_types::authorization::v1::SubjectAccessReview;
 use api_types::meta::v1::ObjectMeta;
 use api_types::object_meta;
 
@@ -117,7 +118,7 @@ pub enum Op {
 }
 
 /// What a consistent read must show before a write is sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Guard {
     /// The object of this uid is there and not being deleted.
     Alive(Target, String),
@@ -125,6 +126,8 @@ pub enum Guard {
     Absent(Target, String),
     /// The resource has no objects in the namespace.
     Empty(Target),
+    /// A review of access answers yes.
+    Allowed(Box<SubjectAccessReview>),
 }
 
 /// Events about one write; `{name}` stands for the object's name and `{error}` for what went wrong.

@@ -1,0 +1,200 @@
+//! Nodes that are not heard of: their conditions become unknown, their pods not ready, and taints keep pods away.
+//!
+//! Upstream: `pkg/controller/nodelifecycle`. A node's sign of life is the later of its lease's renewal and its own report.
+//! When no node at all is ready, nothing is evicted: then the fault is more likely here than there.
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use api_meta::conditions::{self, FALSE, TRUE, UNKNOWN};
+use api_types::coordination::v1::Lease;
+use api_types::core::v1::{Node, NodeCondition, Pod, Taint};
+use base::time::Time;
+use client::Caller;
+use client::reconcile::{Controller, Note, Plan, Wires, World, Write, service_account};
+use serde_json::json;
+
+use crate::pod;
+
+/// How long a node may be silent (`--node-monitor-grace-period`).
+const GRACE: Duration = Duration::from_secs(50);
+/// How long a new node may be silent (`--node-startup-grace-period`).
+const STARTUP_GRACE: Duration = Duration::from_secs(60);
+const LEASES: &str = "kube-node-lease";
+const NOT_READY: &str = "node.kubernetes.io/not-ready";
+const UNREACHABLE: &str = "node.kubernetes.io/unreachable";
+/// Which condition, in which state, leads to which taint.
+const TAINTS: [(&str, &str, &str); 7] = [
+    ("Ready", FALSE, NOT_READY),
+    ("Ready", UNKNOWN, UNREACHABLE),
+    ("MemoryPressure", TRUE, "node.kubernetes.io/memory-pressure"),
+    ("DiskPressure", TRUE, "node.kubernetes.io/disk-pressure"),
+    ("PIDPressure", TRUE, "node.kubernetes.io/pid-pressure"),
+    ("NetworkUnavailable", TRUE, "node.kubernetes.io/network-unavailable"),
+    ("", "", "node.kubernetes.io/unschedulable"),
+];
+
+/// The controller of nodes' health.
+pub struct NodeLifecycle;
+
+impl Controller for NodeLifecycle {
+    const NAME: &'static str = "node-lifecycle-controller";
+    type Key = String;
+
+    fn wire(&self, wires: &mut Wires<String>) {
+        wires.maps::<Node>(|node, _| vec![node.metadata.name.clone()]);
+        // A lease that is renewed changes nothing: its end is waited for. One that comes back does.
+        wires.maps::<Lease>(|lease, world| {
+            let name = &lease.metadata.name;
+            let node = world.get::<Node>("", name).filter(|_| lease.metadata.namespace == LEASES);
+            node.filter(|node| ready(node) != TRUE).map(|_| name.clone()).into_iter().collect()
+        });
+        wires.maps::<Pod>(|pod, world| {
+            let node = world.get::<Node>("", &pod.spec.node_name).filter(|_| pod::is_ready(pod));
+            node.filter(|node| ready(node) != TRUE)
+                .map(|node| node.metadata.name.clone())
+                .into_iter()
+                .collect()
+        });
+    }
+
+    fn plan(&self, key: &String, world: &World, now: Time) -> Plan {
+        let mut plan = Plan::default();
+        let Some(node) = world.get::<Node>("", key) else { return plan };
+        let lease = world.get::<Lease>(LEASES, key);
+        let end = silent_at(node, lease);
+        let mut seen = node.clone();
+        if end > now {
+            plan.again_in(end.since(now) + Duration::from_secs(1));
+        } else {
+            report_silence(&mut seen, now);
+        }
+        if seen.status != node.status {
+            plan.stage([Write::status(seen.clone())]);
+        }
+        let state = ready(&seen);
+        let taints = taints(&seen, is_outage(world), now);
+        if taints != node.spec.taints {
+            let patch = json!({"metadata": {"resourceVersion": resource_version(&plan, node)},
+                "spec": {"taints": taints.iter().map(written).collect::<Vec<_>>()}});
+            plan.stage([Write::of(
+                client::reconcile::resource_of::<Node>(),
+                &node.metadata,
+                "",
+                client::reconcile::Op::Patch(client::PatchKind::Merge, patch),
+            )]);
+        }
+        if state != TRUE {
+            let on_node = world.all::<Pod>().filter(|pod| pod.spec.node_name == *key && pod::is_ready(pod));
+            let pods: Vec<&Pod> = on_node.collect();
+            plan.stage(pods.iter().map(|pod| mark_not_ready(pod, now)));
+            if seen.status != node.status && ready(node) == TRUE {
+                let message = format!("Node {key} status is now: NodeNotReady");
+                plan.events.push(Note::normal(node, "NodeNotReady", message));
+            }
+        }
+        plan
+    }
+
+    fn caller(&self) -> Caller {
+        service_account("node-controller")
+    }
+}
+
+/// The version that taints are bound to: none after the status has been written, which changes it.
+fn resource_version(plan: &Plan, node: &Node) -> Option<String> {
+    plan.stages.is_empty().then(|| node.metadata.resource_version.clone())
+}
+
+fn ready(node: &Node) -> &str {
+    conditions::find(&node.status.conditions, "Ready").map_or(UNKNOWN, |condition| &condition.status)
+}
+
+fn silent_at(node: &Node, lease: Option<&Lease>) -> Time {
+    let created = node.metadata.creation_timestamp.map(Time::from).unwrap_or_default() + STARTUP_GRACE;
+    let renewed = lease.and_then(|lease| lease.spec.renew_time).map(Time::from);
+    let reported = conditions::find(&node.status.conditions, "Ready").and_then(|it| it.last_heartbeat_time);
+    match renewed.max(reported.map(Time::from)) {
+        Some(heard) => heard + GRACE,
+        None => created,
+    }
+}
+
+fn report_silence(node: &mut Node, now: Time) {
+    let created = node.metadata.creation_timestamp;
+    let all = &mut node.status.conditions;
+    for type_ in ["Ready", "MemoryPressure", "DiskPressure", "PIDPressure"] {
+        match all.iter_mut().find(|condition| condition.type_ == type_) {
+            Some(condition) if condition.status == UNKNOWN => {}
+            Some(condition) => {
+                condition.status = UNKNOWN.into();
+                condition.reason = "NodeStatusUnknown".into();
+                condition.message = "Kubelet stopped posting node status.".into();
+                condition.last_transition_time = Some(now.into());
+            }
+            None => all.push(NodeCondition {
+                type_: type_.into(),
+                status: UNKNOWN.into(),
+                last_heartbeat_time: created,
+                last_transition_time: Some(now.into()),
+                reason: "NodeStatusNeverUpdated".into(),
+                message: "Kubelet never posted node status.".into(),
+            }),
+        }
+    }
+}
+
+/// Whether no node is ready, of several.
+fn is_outage(world: &World) -> bool {
+    !world.all::<Node>().any(|node| ready(node) == TRUE)
+}
+
+fn taints(node: &Node, outage: bool, now: Time) -> Vec<Taint> {
+    let holds = |(type_, status, _): &(&str, &str, &str)| match *type_ {
+        "" => node.spec.unschedulable,
+        "Ready" => ready(node) == *status,
+        _ => conditions::is(&node.status.conditions, type_, status),
+    };
+    let mut wanted: Vec<(&str, &str)> = Vec::new();
+    for row in TAINTS.iter().filter(|row| holds(row)) {
+        wanted.push((row.2, "NoSchedule"));
+        if row.0 == "Ready" && !outage {
+            wanted.push((row.2, "NoExecute"));
+        }
+    }
+    let ours = |taint: &Taint| match taint.effect.as_str() {
+        "NoSchedule" => TAINTS.iter().any(|row| row.2 == taint.key),
+        "NoExecute" => taint.key == NOT_READY || taint.key == UNREACHABLE,
+        _ => false,
+    };
+    let is_wanted = |taint: &Taint| wanted.contains(&(&*taint.key, &*taint.effect));
+    let mut taints: Vec<Taint> =
+        node.spec.taints.iter().filter(|taint| !ours(taint) || is_wanted(taint)).cloned().collect();
+    for (key, effect) in &wanted {
+        if !taints.iter().any(|taint| taint.key == *key && taint.effect == *effect) {
+            let (key, effect) = ((*key).to_owned(), (*effect).to_owned());
+            taints.push(Taint { key, effect, time_added: Some(now.into()), ..Taint::default() });
+        }
+    }
+    taints
+}
+
+fn written(taint: &Taint) -> serde_json::Value {
+    let mut value = json!({"key": taint.key, "effect": taint.effect});
+    if !taint.value.is_empty() {
+        value["value"] = taint.value.as_str().into();
+    }
+    if let Some(time) = taint.time_added {
+        value["timeAdded"] = time.to_string().into();
+    }
+    value
+}
+
+fn mark_not_ready(pod: &Pod, now: Time) -> Write {
+    let now: api_record::scalar::Time = now.into();
+    let condition = json!({"type": "Ready", "status": FALSE, "lastTransitionTime": now.to_string()});
+    let note = Note::warning(pod, "NodeNotReady", "Node is not ready");
+    Write::patch(pod, "status", json!({"status": {"conditions": [condition]}})).telling(Some(note), None)
+}

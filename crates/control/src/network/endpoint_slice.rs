@@ -1,0 +1,158 @@
+//! EndpointSlices of services with a selector.
+//!
+//! Upstream: `pkg/controller/endpointslice` and `staging/src/k8s.io/endpointslice`. Not done: topology hints, and the
+//! annotation of when a change was triggered.
+
+mod fill;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use api_meta::gvk::GroupVersionKind;
+use api_meta::owners;
+use api_types::core::v1::{Node, Pod, Service};
+use api_types::discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
+use api_types::meta::v1::ObjectMeta;
+use base::time::Time;
+use client::reconcile::{Controller, Name, Plan, Wires, World, Write, name};
+
+use super::backend;
+use crate::pod;
+
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
+const MANAGER: &str = "endpointslice-controller.k8s.io";
+const HEADLESS: &str = "service.kubernetes.io/headless";
+const ZONE: &str = "topology.kubernetes.io/zone";
+const KIND: GroupVersionKind<'static> = GroupVersionKind { group: "", version: "v1", kind: "Service" };
+
+/// The controller of EndpointSlices.
+pub struct EndpointSlices;
+
+impl Controller for EndpointSlices {
+    const NAME: &'static str = "endpointslice-controller";
+    type Key = Name;
+
+    fn wire(&self, wires: &mut Wires<Name>) {
+        wires.primary::<Service>();
+        wires.maps::<EndpointSlice>(|slice, _| match service_of(slice) {
+            Some(service) => vec![name(&slice.metadata.namespace, service)],
+            None => Vec::new(),
+        });
+        wires.maps::<Pod>(backend::services_of);
+        wires.reads::<Node>();
+    }
+
+    fn plan(&self, (namespace, name): &Name, world: &World, _: Time) -> Plan {
+        let mut plan = Plan::default();
+        let Some(service) = world.get::<Service>(namespace, name) else { return plan };
+        if !backend::is_selecting(service) || service.metadata.deletion_timestamp.is_some() {
+            return plan;
+        }
+        let own = world
+            .in_namespace::<EndpointSlice>(namespace)
+            .filter(|slice| service_of(slice) == Some(name) && slice.metadata.deletion_timestamp.is_none());
+        let existing: Vec<&EndpointSlice> = own.collect();
+        let families = families(service);
+        let mut writes = Vec::new();
+        for family in &families {
+            let wanted = wanted(service, family, world);
+            let of_family: Vec<&EndpointSlice> =
+                existing.iter().copied().filter(|slice| slice.address_type == *family).collect();
+            writes.extend(fill::writes(&wanted, &of_family, &blank(service, family)));
+        }
+        let obsolete = existing.iter().filter(|slice| !families.contains(&slice.address_type));
+        writes.extend(obsolete.map(|slice| Write::delete(*slice)));
+        plan.stage(writes);
+        plan
+    }
+}
+
+/// Endpoints by the ports that they share.
+type Wanted = BTreeMap<Ports, Vec<Endpoint>>;
+
+/// A set of ports as something that can be compared: name, protocol, number and application protocol of each.
+type Ports = Vec<(String, String, Option<i32>, Option<String>)>;
+
+fn service_of(slice: &EndpointSlice) -> Option<&String> {
+    let labels = &slice.metadata.labels;
+    labels.get(SERVICE_NAME).filter(|_| labels.get(MANAGED_BY).is_some_and(|manager| manager == MANAGER))
+}
+
+fn families(service: &Service) -> Vec<String> {
+    if !service.spec.ip_families.is_empty() {
+        return service.spec.ip_families.clone();
+    }
+    vec![backend::family_of(&service.spec.cluster_ip).unwrap_or("IPv4").to_owned()]
+}
+
+fn wanted(service: &Service, family: &str, world: &World) -> Wanted {
+    let mut wanted = Wanted::new();
+    for pod in backend::pods(service, world) {
+        let Some(address) = backend::address(pod, family) else { continue };
+        wanted.entry(ports(service, pod)).or_default().push(endpoint(service, pod, address, world));
+    }
+    wanted
+}
+
+fn ports(service: &Service, pod: &Pod) -> Ports {
+    let numbered = service.spec.ports.iter().filter_map(|port| {
+        let number = backend::port_number(pod, port)?;
+        Some((port.name.clone(), port.protocol.clone(), Some(number), port.app_protocol.clone()))
+    });
+    let mut ports: Ports = numbered.collect();
+    ports.sort();
+    ports
+}
+
+fn port_list(ports: &Ports) -> Vec<EndpointPort> {
+    let port =
+        |(name, protocol, port, app_protocol): &(String, String, Option<i32>, Option<String>)| EndpointPort {
+            name: Some(name.clone()),
+            protocol: Some(protocol.clone()),
+            port: *port,
+            app_protocol: app_protocol.clone(),
+        };
+    ports.iter().map(port).collect()
+}
+
+fn endpoint(service: &Service, pod: &Pod, address: &str, world: &World) -> Endpoint {
+    let serving = pod::is_ready(pod);
+    let terminating = pod.metadata.deletion_timestamp.is_some();
+    let ready = service.spec.publish_not_ready_addresses || (serving && !terminating);
+    let node = &pod.spec.node_name;
+    let zone = world.get::<Node>("", node).and_then(|node| node.metadata.labels.get(ZONE));
+    Endpoint {
+        addresses: vec![address.to_owned()].into(),
+        conditions: EndpointConditions {
+            ready: Some(ready),
+            serving: Some(serving),
+            terminating: Some(terminating),
+        },
+        hostname: backend::host_name(pod, service).map(str::to_owned),
+        target_ref: Some(Box::new(backend::reference(pod))),
+        node_name: Some(node.clone()).filter(|node| !node.is_empty()),
+        zone: zone.cloned(),
+        ..Endpoint::default()
+    }
+}
+
+/// A slice of a service without endpoints and ports.
+fn blank(service: &Service, family: &str) -> EndpointSlice {
+    let mut labels = service.metadata.labels.clone();
+    labels.remove(HEADLESS);
+    labels.insert(SERVICE_NAME.into(), service.metadata.name.clone());
+    labels.insert(MANAGED_BY.into(), MANAGER.into());
+    if backend::is_headless(service) {
+        labels.insert(HEADLESS.into(), String::new());
+    }
+    let metadata = ObjectMeta {
+        generate_name: format!("{}-", service.metadata.name),
+        namespace: service.metadata.namespace.clone(),
+        labels,
+        owner_references: vec![owners::controller_reference(&service.metadata, KIND)],
+        ..ObjectMeta::default()
+    };
+    EndpointSlice { metadata, address_type: family.to_owned(), ..EndpointSlice::default() }
+}
