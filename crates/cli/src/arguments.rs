@@ -99,7 +99,7 @@ pub struct DownArguments {
 #[derive(Debug, Subcommand)]
 pub enum ServiceCommand {
     /// Write and start a systemd unit that runs the server with these flags
-    Install(ServerFlags),
+    Install(Box<ServerFlags>),
     /// Stop and delete the systemd unit. Pods stay until `knarr down`
     Remove(LocalFlags),
 }

@@ -61,6 +61,21 @@ impl Report {
     }
 }
 
+/// A machine that cannot run a cluster, with all that stands in the way.
+#[derive(Debug, thiserror::Error)]
+#[error("this machine cannot run the cluster:{}", .0.iter().map(|finding| format!("\n  {} {}: {}", finding.what, finding.found, finding.advice)).collect::<String>())]
+pub struct Unfit(pub Vec<Finding>);
+
+/// Looks at this machine before a server starts.
+///
+/// # Errors
+/// When it cannot run a cluster.
+pub fn require(config: &ServerConfig) -> Result<(), Unfit> {
+    let report = judge(&Facts::gather(config, false), config);
+    let failed: Vec<_> = report.0.into_iter().filter(|finding| finding.verdict == Verdict::Failed).collect();
+    if failed.is_empty() { Ok(()) } else { Err(Unfit(failed)) }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Finding { verdict, what, found, advice } in &self.0 {

@@ -113,6 +113,9 @@ fn stop_process(place: &Place, out: &mut dyn Write) -> Result<bool, DownError> {
     if service::is_installed(place) {
         // It would be started again otherwise.
         stopped = service::stop(place)?;
+        if stopped {
+            say(out, &format!("Stopped the service {}", place.unit()));
+        }
     }
     while let Some(record) = instance::find(place) {
         let role = record.role.name();

@@ -2,7 +2,7 @@
 //!
 //! Used by the binary (a server claims its place before anything else) and by the commands that look for it. State: one record in
 //! the data directory and one in `/run/knarr/clusters`, each naming its process by id and start time, so that neither a reused
-//! process id nor a reboot brings a dead one back; and a lock that the process holds. All are discarded once the process is gone.
+//! process id nor a reboot brings a dead one back; and a lock that the process holds.
 //! Deliberately absent: signals (see [`crate::stop`]).
 #![allow(
     clippy::disallowed_types,
@@ -19,6 +19,7 @@ use host::process::{Identity, LinuxProcesses, Processes};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{AgentConfig, Place, ServerConfig};
+use crate::surroundings::Surroundings;
 
 mod clash;
 
@@ -72,7 +73,9 @@ pub struct Record {
 impl Record {
     /// Whether the process that wrote this still runs.
     pub fn is_alive(&self) -> bool {
-        self.boot == boot_id() && LinuxProcesses.identify(self.process.pid) == Some(self.process)
+        self.boot == boot_id()
+            && LinuxProcesses.identify(self.process.pid) == Some(self.process)
+            && !has_ended(self.process.pid)
     }
 }
 
@@ -106,14 +109,18 @@ pub enum InstanceError {
 /// A place that is taken. Dropping it frees it.
 #[derive(Debug)]
 pub struct Claim {
-    files: [PathBuf; 2],
+    note: PathBuf,
+    file: PathBuf,
+    record: Record,
     _lock: File,
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        // What stays behind is told from a running process by its start time.
-        self.files.iter().for_each(|file| drop(fs::remove_file(file)));
+        let _ = fs::remove_file(&self.note);
+        // The record stays, without its process: it tells later commands where the kubeconfig is.
+        self.record.boot.clear();
+        let _ = write(&self.file, &self.record);
     }
 }
 
@@ -171,15 +178,28 @@ pub fn claim(
     for other in running(clusters).iter().filter(|other| other.data_dir != record.data_dir) {
         clash::check(&record, other)?;
     }
-    let files = [pid_file(place, role), clusters.join(format!("{}.json", record.cluster_id))];
-    files.iter().try_for_each(|file| write(file, &record))?;
-    Ok(Claim { files, _lock: own })
+    let note = clusters.join(format!("{}.json", record.cluster_id));
+    let file = pid_file(place, role);
+    [&file, &note].into_iter().try_for_each(|file| write(file, &record))?;
+    Ok(Claim { note, file, record, _lock: own })
 }
 
 /// The server or agent that runs from this place.
 pub fn find(place: &Place) -> Option<Record> {
     let alive = |role| read(&pid_file(place, role)).filter(Record::is_alive);
     alive(Role::Server).or_else(|| alive(Role::Agent))
+}
+
+/// The place with the kubeconfig that its server wrote last, unless another than the default was asked for.
+pub fn settled(place: Place, around: &dyn Surroundings) -> Place {
+    if place.kubeconfig != Place::new(place.data_dir.clone(), None).kubeconfig {
+        return place;
+    }
+    let text = around.read(&pid_file(&place, Role::Server)).ok().flatten();
+    match text.and_then(|text| serde_json::from_str::<Record>(&text).ok()) {
+        Some(record) => Place { kubeconfig: record.kubeconfig, ..place },
+        None => place,
+    }
 }
 
 /// The clusters that run on this machine.
@@ -194,6 +214,12 @@ pub fn running(clusters: &Path) -> Vec<Record> {
 /// Where a process of this role leaves its record.
 pub fn pid_file(place: &Place, role: Role) -> PathBuf {
     place.data_dir.join(role.name()).join("knarr.pid")
+}
+
+/// Whether a process has ended and only waits to be reaped, which in a container nobody may do.
+fn has_ended(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_none_or(|(_, fields)| fields.starts_with(['Z', 'X']))
 }
 
 fn is_supervised() -> bool {

@@ -17,6 +17,7 @@ use crate::arguments::{
 };
 use crate::config::file::{self, FileError, Key, Setting};
 use crate::config::{self, AgentConfig, CONFIG_FILE, ConfigError, Defaults, Place, ServerConfig};
+use crate::instance;
 use crate::limits;
 use crate::nearest::nearest;
 use crate::surroundings::Surroundings;
@@ -55,7 +56,7 @@ pub enum Invocation {
     /// Print the kubeconfig; merge it if true.
     Kubeconfig(Place, bool),
     /// Work on the node's images.
-    Image(Place, ImageCommand),
+    Image(Place, Box<ImageCommand>),
     /// Print a completion script.
     Completion(clap_complete::Shell),
     /// Be a shim.
@@ -359,7 +360,7 @@ fn resolve(
     around: &dyn Surroundings,
 ) -> Result<Invocation, InvocationError> {
     let defaults = defaults(around);
-    let place = |flags: &LocalFlags| config::local(flags, &defaults);
+    let place = |flags: &LocalFlags| instance::settled(config::local(flags, &defaults), around);
     let server = |flags: ServerFlags| -> Result<Box<ServerConfig>, InvocationError> {
         let token = token_text(flags.token_file.as_deref(), &defaults, around)?;
         Ok(Box::new(config::server(&flags, token.as_deref(), &defaults)?))
@@ -368,7 +369,9 @@ fn resolve(
         Command::Server(flags) => Invocation::Server(server(flags)?),
         Command::Up(flags) => Invocation::Up(server(flags)?, words),
         Command::Check(flags) => Invocation::Check(server(flags)?),
-        Command::Service(ServiceCommand::Install(flags)) => Invocation::ServiceInstall(server(flags)?, words),
+        Command::Service(ServiceCommand::Install(flags)) => {
+            Invocation::ServiceInstall(server(*flags)?, words)
+        }
         Command::Service(ServiceCommand::Remove(flags)) => Invocation::ServiceRemove(place(&flags)),
         Command::Agent(flags) => {
             let token = token_text(flags.token_file.as_deref(), &defaults, around)?;
@@ -389,7 +392,7 @@ fn resolve(
             Invocation::Kubectl(place(&local), kubectl.arguments)
         }
         Command::Kubeconfig(kubeconfig) => Invocation::Kubeconfig(place(&kubeconfig.local), kubeconfig.merge),
-        Command::Image(image) => Invocation::Image(place(image.local()), image),
+        Command::Image(image) => Invocation::Image(place(image.local()), Box::new(image)),
         Command::Completion { shell } => Invocation::Completion(shell),
         Command::Shim(internal) => Invocation::Shim(internal.arguments),
         Command::Dns(internal) => Invocation::Dns(internal.arguments),

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 pub mod file;
 pub mod owner;
+pub mod show;
 
 /// What an administrator needs to reach a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]

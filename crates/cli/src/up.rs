@@ -203,6 +203,8 @@ fn start(up: &Up<'_>, before: &mut Before, out: &mut (dyn Write + Send)) -> Resu
     let failed = |source| UpError::Start { program: up.program.to_owned(), source };
     let mut command = Command::new(up.program);
     command.arg("server").arg("--background").args(&up.words.words).stdin(Stdio::null());
+    // Whoever called may run under systemd: the server is not that unit.
+    command.env_remove("NOTIFY_SOCKET");
     if let Some(token) = &up.words.token {
         command.env("KNARR_TOKEN", token.reveal());
     }

@@ -62,6 +62,11 @@ fn a_record_counts_as_long_as_its_very_process_runs() {
         assert_eq!(find(&place).is_some(), alive, "{changed:?}");
     }
     write(&file, &record(&place, process)).unwrap();
+    // Ended, though nobody has reaped it yet.
+    let mut child = child;
+    child.0.kill().unwrap();
+    crate::stop::stop(process, crate::limits::STOP).unwrap();
+    assert_eq!(find(&place), None);
     drop(child);
     assert_eq!(find(&place), None);
     fs::write(&file, "{").unwrap();

@@ -160,6 +160,21 @@ fn a_token_is_one_thing_however_it_is_given() {
 }
 
 #[test]
+fn local_commands_find_the_kubeconfig_that_the_server_wrote() {
+    let record = r#"{"role":"server","process":{"pid":1,"started_ticks":2},"boot":"b","dataDir":"/d","clusterId":"abcd",
+        "kubeconfig":"/home/me/k.yaml","supervised":false,"ranges":null}"#;
+    let around = Fake::default().file("/d/server/knarr.pid", record);
+    for (line, expected) in [
+        ("knarr status -d /d", "/home/me/k.yaml"),
+        ("knarr status -d /d -o /o", "/o"),
+        ("knarr status -d /e", "/e/knarr.yaml"),
+    ] {
+        let Ok(Invocation::Status(place)) = invocation(line, &around) else { panic!("{line}") };
+        assert_eq!(place.kubeconfig, Path::new(expected), "{line}");
+    }
+}
+
+#[test]
 fn unknown_names_and_wrong_values_are_refused() {
     let none = Fake::default;
     for (line, around, expected) in [
