@@ -182,7 +182,8 @@ impl<'a> Decoder<'a, '_> {
     ) -> Result<(), DecodeError> {
         let mut route = Vec::new();
         let found = locate(record.schema(), &key, &mut route);
-        let type_meta = found.is_none() && record.schema().type_meta && matches!(&*key, "kind" | "apiVersion");
+        let type_meta =
+            found.is_none() && record.schema().type_meta && matches!(&*key, "kind" | "apiVersion");
         if found.is_none() && !type_meta {
             self.report("unknown", &key);
             return self.reader.skip().map(drop);
@@ -216,7 +217,9 @@ impl<'a> Decoder<'a, '_> {
         self.path.push(Segment::Name(key));
         self.value(holder.slot(index), &shape)?;
         self.path.truncate(depth);
-        if !pointer && matches!(holder.get(index), Value::Time(Time::ZERO) | Value::MicroTime(MicroTime::ZERO)) {
+        if !pointer
+            && matches!(holder.get(index), Value::Time(Time::ZERO) | Value::MicroTime(MicroTime::ZERO))
+        {
             set_nil(holder.slot(index));
         }
         Ok(())

@@ -223,7 +223,8 @@ impl<'a> Reader<'a> {
         let mut code = 0;
         for _ in 0..4 {
             let digit = self.bytes.get(self.at).and_then(|&byte| char::from(byte).to_digit(16));
-            code = code * 16 + digit.ok_or_else(|| self.unexpected_within("in \\u hexadecimal character escape"))?;
+            code = code * 16
+                + digit.ok_or_else(|| self.unexpected_within("in \\u hexadecimal character escape"))?;
             self.at += 1;
         }
         Ok(code)

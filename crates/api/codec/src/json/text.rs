@@ -48,7 +48,7 @@ fn write_escaped(out: &mut Vec<u8>, bytes: &[u8], quotes: bool) {
 }
 
 /// A float in the shortest form, with an exponent where Go uses one. What JSON cannot say becomes `null`.
-pub(super) fn write_float(out: &mut Vec<u8>, float: f64) {
+pub(crate) fn write_float(out: &mut Vec<u8>, float: f64) {
     let size = float.abs();
     let text = if !float.is_finite() {
         "null".to_owned()

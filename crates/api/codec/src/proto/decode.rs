@@ -4,8 +4,8 @@ use api_record::scalar::{Duration, IntOrString, MicroTime, Time};
 use api_record::{Bytes, List, Map, Record, Shape, Slot, Value};
 
 use super::read::{Key, Reader};
-use crate::{DecodeError, json};
 use crate::limits::MAX_RECORD_DEPTH;
+use crate::{DecodeError, json};
 
 pub(super) fn record(
     reader: &mut Reader<'_>,
@@ -24,7 +24,9 @@ pub(super) fn record(
         let field = &record.schema().fields[index];
         let (shape, pointer) = (field.shape.clone(), field.pointer);
         value(reader, key, record.slot(index), &shape, depth)?;
-        if !pointer && matches!(record.get(index), Value::Time(Time::ZERO) | Value::MicroTime(MicroTime::ZERO)) {
+        if !pointer
+            && matches!(record.get(index), Value::Time(Time::ZERO) | Value::MicroTime(MicroTime::ZERO))
+        {
             // The zero time, which is nil where the field is no pointer.
             if let Slot::Nullable(nullable) = record.slot(index) {
                 nullable.set_nil();

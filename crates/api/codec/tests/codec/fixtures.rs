@@ -1,6 +1,5 @@
 //! Upstream's fixtures: one object of every kind, in JSON, YAML and protobuf.
 
-
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

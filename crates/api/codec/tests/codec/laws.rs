@@ -55,7 +55,8 @@ proptest! {
             let document = random::document(kind.schema, &mut Dice(seed));
             let mut record = (kind.new)();
             if json::decode(document.as_bytes(), &mut *record, None, Limits::REQUEST).is_ok() {
-                let text = as_json(&*record);
+                // A pointer to the zero time is written as null, which is read as no time at all.
+                let text = as_json(&*from_json(kind, &as_json(&*record)));
                 prop_assert_eq!(&as_json(&*from_json(kind, &text)), &text, "{}", document);
             }
         }

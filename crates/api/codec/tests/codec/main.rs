@@ -1,5 +1,5 @@
 //! The codecs against upstream's fixtures, against what upstream's decoders answer, and against their own laws.
 
 mod fixtures;
-mod random;
 mod laws;
+mod random;

@@ -29,8 +29,22 @@ impl Dice {
     }
 }
 
-const TEXTS: [&str; 14] =
-    ["", "a", "web-0", "<&>", "é\u{2028}", "line\nline\n", " ", "yes", "0644", "null", "1e3", "\"\\", "~", "- a: b"];
+const TEXTS: [&str; 14] = [
+    "",
+    "a",
+    "web-0",
+    "<&>",
+    "é\u{2028}",
+    "line\nline\n",
+    " ",
+    "yes",
+    "0644",
+    "null",
+    "1e3",
+    "\"\\",
+    "~",
+    "- a: b",
+];
 const QUANTITIES: [&str; 12] =
     ["0", "", "1", "100m", "1Gi", "1.5", "1e3", "1000m", "0.5Ki", "+5", "1536Mi", "12E"];
 const TIMES: [&str; 5] = [
@@ -171,7 +185,8 @@ fn slot(slot: Slot<'_>, shape: &Shape, dice: &mut Dice, depth: usize) {
         }
         (Slot::Duration(value), _) => *value = Duration { nanos: [0, 1, -1_500_000_000][dice.below(3)] },
         (Slot::Json(value), _) => {
-            let text = *["{}", "[]", "\"a\"", "{\"a\":{\"b\":[1,null]}}"].get(dice.below(4)).expect("one of four");
+            let text =
+                *["{}", "[]", "\"a\"", "{\"a\":{\"b\":[1,null]}}"].get(dice.below(4)).expect("one of four");
             *value = RawJson(Some(Bytes::copy_from_slice(text.as_bytes())));
         }
         (Slot::Record(nested), _) => fill(nested, dice, depth),

@@ -7,8 +7,8 @@ mod rfc3339;
 use std::fmt;
 use std::str::FromStr;
 
-pub use rfc3339::ParseTimeError;
 use rfc3339::Fraction;
+pub use rfc3339::ParseTimeError;
 
 /// Go's zero time, the first of January of the year 1, in seconds since the Unix epoch.
 const ZERO_SECONDS: i64 = -62_135_596_800;

@@ -71,7 +71,10 @@ impl<'a> Parser<'a> {
     fn mismatch(&self, at: &[u8], element: &str) -> ParseTimeError {
         let (text, layout) = (quoted(self.text.as_bytes()), self.fraction.layout());
         ParseTimeError {
-            message: format!("parsing time {text} as \"{layout}\": cannot parse {} as \"{element}\"", quoted(at)),
+            message: format!(
+                "parsing time {text} as \"{layout}\": cannot parse {} as \"{element}\"",
+                quoted(at)
+            ),
         }
     }
 
@@ -223,11 +226,20 @@ mod tests {
         let wrong = |text: &str, fraction| parse(text, fraction).expect_err(text).to_string();
         for (text, message) in [
             ("", r#"parsing time "" as "2006-01-02T15:04:05Z07:00": cannot parse "" as "2006""#),
-            ("é\"", r#"parsing time "\xc3\xa9\"" as "2006-01-02T15:04:05Z07:00": cannot parse "\xc3\xa9\"" as "2006""#),
-            ("2008-01-01 01:01:01Z", r#"parsing time "2008-01-01 01:01:01Z" as "2006-01-02T15:04:05Z07:00": cannot parse " 01:01:01Z" as "T""#),
+            (
+                "é\"",
+                r#"parsing time "\xc3\xa9\"" as "2006-01-02T15:04:05Z07:00": cannot parse "\xc3\xa9\"" as "2006""#,
+            ),
+            (
+                "2008-01-01 01:01:01Z",
+                r#"parsing time "2008-01-01 01:01:01Z" as "2006-01-02T15:04:05Z07:00": cannot parse " 01:01:01Z" as "T""#,
+            ),
             ("2008-13-01T01:01:01Z", r#"parsing time "2008-13-01T01:01:01Z": month out of range"#),
             ("2007-02-29T01:01:01Z", r#"parsing time "2007-02-29T01:01:01Z": day out of range"#),
-            ("2008-01-01T01:01:01", r#"parsing time "2008-01-01T01:01:01" as "2006-01-02T15:04:05Z07:00": cannot parse "" as "Z07:00""#),
+            (
+                "2008-01-01T01:01:01",
+                r#"parsing time "2008-01-01T01:01:01" as "2006-01-02T15:04:05Z07:00": cannot parse "" as "Z07:00""#,
+            ),
             ("2008-01-01T01:01:01Zx", r#"parsing time "2008-01-01T01:01:01Zx": extra text: "x""#),
         ] {
             assert_eq!(wrong(text, Fraction::Optional), message);
