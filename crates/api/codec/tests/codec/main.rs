@@ -2,4 +2,5 @@
 
 mod fixtures;
 mod laws;
+mod numbers;
 mod random;

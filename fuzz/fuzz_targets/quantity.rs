@@ -1,0 +1,13 @@
+//! Any text as a quantity: an error or an amount that can be written, read and added to itself.
+#![no_main]
+
+use api_record::scalar::Quantity;
+
+libfuzzer_sys::fuzz_target!(|text: &str| {
+    if let Ok(quantity) = text.parse::<Quantity>() {
+        let again: Quantity = quantity.to_string().parse().expect("what was written is read");
+        let mut sum = quantity.clone();
+        sum.add(&again);
+        let _ = sum.to_string();
+    }
+});
