@@ -15,7 +15,8 @@ use crate::{cluster, network, workload};
 /// What the controllers need to know of the cluster.
 #[derive(Clone, Default)]
 pub struct Config {
-    /// The resources that the server serves, each in one version.
+    /// The resources that the server serves, each in one version. Every one of them is followed, and the garbage collector
+    /// and the namespaces' controller wait until all can be.
     pub served: Vec<Served>,
     /// The certificates, in PEM, by which pods know the API server.
     pub root_ca: String,

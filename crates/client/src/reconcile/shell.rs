@@ -1,5 +1,8 @@
 //! Running a controller: opens its views, feeds its core, and has its plans carried out, until it is asked to finish.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -143,10 +146,11 @@ impl<C: Controller> Running<C> {
                 }
             }
         }
-        self.step(Input::Shown);
         for (key, why) in wanted {
             self.step(Input::Changed { key, why });
         }
+        // Last, so that a key that was withheld is planned once for its writes and for what changed with them.
+        self.step(Input::Shown);
     }
 
     fn finished(&mut self, done: Result<(C::Key, Finished), tokio::task::JoinError>) {

@@ -85,7 +85,10 @@ impl Controller for Garbage {
 
 /// Which keys a change of an object is about: itself, and who waits for it.
 fn concerned(resource: &Resource, meta: &ObjectMeta, kinds: &Kinds, world: &World) -> Vec<Id> {
-    let mut keys = vec![id(resource, meta)];
+    let mut keys = Vec::new();
+    if meta.deletion_timestamp.is_some() || !meta.owner_references.is_empty() {
+        keys.push(id(resource, meta));
+    }
     let now = world.snapshot(resource).and_then(|snapshot| snapshot.get(&meta.namespace, &meta.name));
     let now = now.and_then(|object| object_meta(&**object)).filter(|now| now.uid == meta.uid);
     let gone = now.is_none();

@@ -12,8 +12,8 @@ use api_meta::conditions::{self, FALSE, TRUE, UNKNOWN};
 use api_types::coordination::v1::Lease;
 use api_types::core::v1::{Node, NodeCondition, Pod, Taint};
 use base::time::Time;
-use client::Caller;
-use client::reconcile::{Controller, Note, Plan, Wires, World, Write, service_account};
+use client::reconcile::{Controller, Note, Op, Plan, Wires, World, Write, resource_of, service_account};
+use client::{Caller, PatchKind};
 use serde_json::json;
 
 use crate::pod;
@@ -75,16 +75,14 @@ impl Controller for NodeLifecycle {
             plan.stage([Write::status(seen.clone())]);
         }
         let state = ready(&seen);
+        // The taints are bound to the version that they were read at, which a written status has made old: they come next.
         let taints = taints(&seen, is_outage(world), now);
-        if taints != node.spec.taints {
-            let patch = json!({"metadata": {"resourceVersion": resource_version(&plan, node)},
-                "spec": {"taints": taints.iter().map(written).collect::<Vec<_>>()}});
-            plan.stage([Write::of(
-                client::reconcile::resource_of::<Node>(),
-                &node.metadata,
-                "",
-                client::reconcile::Op::Patch(client::PatchKind::Merge, patch),
-            )]);
+        if plan.stages.is_empty() && taints != node.spec.taints {
+            let taints: Vec<_> = taints.iter().map(written).collect();
+            let version = &node.metadata.resource_version;
+            let patch = json!({"metadata": {"resourceVersion": version}, "spec": {"taints": taints}});
+            let op = Op::Patch(PatchKind::Merge, patch);
+            plan.stage([Write::of(resource_of::<Node>(), &node.metadata, "", op)]);
         }
         if state != TRUE {
             let on_node = world.all::<Pod>().filter(|pod| pod.spec.node_name == *key && pod::is_ready(pod));
@@ -101,11 +99,6 @@ impl Controller for NodeLifecycle {
     fn caller(&self) -> Caller {
         service_account("node-controller")
     }
-}
-
-/// The version that taints are bound to: none after the status has been written, which changes it.
-fn resource_version(plan: &Plan, node: &Node) -> Option<String> {
-    plan.stages.is_empty().then(|| node.metadata.resource_version.clone())
 }
 
 fn ready(node: &Node) -> &str {

@@ -61,12 +61,14 @@ fn a_node_that_is_heard_of_is_left_alone() {
 #[test]
 fn a_silent_node_is_unknown_tainted_and_its_pods_not_ready() {
     let plan = plan(vec![node("a", TRUE), node("b", TRUE)], 150);
-    assert_eq!(plan.describe(), ["update nodes/status a", "patch nodes a", "patch pods/status shop/p"]);
+    assert_eq!(plan.describe(), ["update nodes/status a", "patch pods/status shop/p"]);
     let seen: &Node = plan.stages[0][0].object().expect("a node");
     let ready = &seen.status.conditions[0];
     assert_eq!((ready.status.as_str(), ready.reason.as_str()), (UNKNOWN, "NodeStatusUnknown"));
     assert_eq!(seen.status.conditions[1].reason, "NodeStatusNeverUpdated");
     assert_eq!(plan.events[0].message, "Node a status is now: NodeNotReady");
+    let next = super::tests::plan(vec![seen.clone(), node("b", TRUE)], 151);
+    assert_eq!(next.describe(), ["patch nodes a", "patch pods/status shop/p"]);
 }
 
 #[test]
