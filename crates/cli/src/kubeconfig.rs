@@ -1,6 +1,6 @@
 //! Kubeconfigs: writing the cluster's own, adding its entries to a user's and taking them out again.
 //!
-//! Used by the server (which writes) and by `knarr kubeconfig` and `down --purge`. Pure, on text; files are [`file`]'s. Whatever
+//! Used by the server (which writes) and by `knarr kubeconfig` and `down --purge`. Pure, on text; files are [`mod@file`]'s. Whatever
 //! else a kubeconfig holds is kept, in its order, known to us or not; only comments are lost, as kubectl itself loses them.
 //! Deliberately absent: reading kubeconfigs to connect with.
 

@@ -46,5 +46,6 @@ pub mod service;
 pub mod status;
 pub mod stop;
 pub mod surroundings;
+pub mod table;
 pub mod up;
 pub mod version;
