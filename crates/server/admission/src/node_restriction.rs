@@ -1,6 +1,7 @@
 //! NodeRestriction: a node writes only about itself and the pods that it runs.
 
 mod labels;
+mod pod_certificates;
 mod pods;
 mod tokens;
 
@@ -114,6 +115,9 @@ impl NodeRestriction {
             ("storage.k8s.io", "csinodes") => check_csi_node(&asked),
             ("resource.k8s.io", "resourceslices") => check_slice(&asked),
             ("certificates.k8s.io", "certificatesigningrequests") => check_request(&asked),
+            ("certificates.k8s.io", "podcertificaterequests") => {
+                pod_certificates::check(&*self.lookup, &self.authorizer, &asked).await
+            }
             _ => Ok(()),
         }
     }

@@ -202,7 +202,7 @@ async fn the_refusal_of_a_namespace_on_its_way_out_names_its_cause() {
         name: "x",
         dry_run: false,
     };
-    let status = chain.mutate(&attributes, &mut Service::default(), None).await.err().expect("refused");
+    let status = chain.mutate(&attributes, &mut Service::default(), None).await.expect_err("refused");
     let cause = status.cause("NamespaceTerminating").expect("the cause");
     assert_eq!(
         (cause.message.as_str(), cause.field.as_str()),

@@ -8,8 +8,8 @@
 //! Failure: the first [`Status`] ends it; started again, it goes on where it ended. A lost race with another server is tried
 //! again.
 //! Limits: [`limits`].
-//! Upstream: `pkg/controlplane/controller/{systemnamespaces,defaultservicecidr,kubernetesservice}`, the `priority-and-…` and
-//! `rbac/bootstrap-roles` hooks. Different: one server's address is the API's only endpoint, as one server is all there
+//! Upstream: `pkg/controlplane/controller/{systemnamespaces,defaultservicecidr,kubernetesservice}`, the hooks `scheduling/bootstrap-system-priority-classes` and
+//! `rbac/bootstrap-roles`. Different: one server's address is the API's only endpoint, as one server is all there
 //! is on an embedded store.
 //! How to test: `cargo test -p server-bootstrap`, behind the standard admission, against the store in memory.
 
