@@ -8,11 +8,12 @@
 //! State: views, which a restart loses and reads again, and the queues of [`reconcile`], which it fills anew.
 //! Failure: every error is a [`Status`] in upstream's words. Only [`reflect`] and [`reconcile`] retry.
 //! Limits: [`reconcile::limits`].
-//! Upstream: `k8s.io/client-go` (reflector, informer, shared index, workqueue, event recorder), `k8s.io/apiserver`'s request attributes.
+//! Upstream: `k8s.io/client-go` (reflector, informer, shared index, workqueue, event recorder, leader election), `k8s.io/apiserver`'s request attributes.
 //! How to test: `cargo test -p client`.
 
 mod api;
 mod caller;
+pub mod election;
 mod feed;
 pub mod reconcile;
 pub mod reflect;
