@@ -12,7 +12,8 @@ type Rows = BTreeMap<(&'static str, &'static str), &'static dyn AnyKind>;
 
 static ROWS: LazyLock<Rows> = LazyLock::new(|| {
     let mut rows = Rows::new();
-    for row in api_kinds_core::KINDS.iter().chain(api_kinds_apps::KINDS).chain(api_kinds_rbac::KINDS) {
+    let groups = [api_kinds_core::KINDS, api_kinds_apps::KINDS, api_kinds_more::KINDS, api_kinds_rbac::KINDS];
+    for row in groups.into_iter().flatten() {
         let (group, _, plural) = row.resource();
         rows.insert((group, plural), *row);
         for version in row.versions() {

@@ -2,27 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use api_kind::{Column, Ctx, Kind};
+use api_kind::{Ctx, Kind};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_types::core::v1::{LimitRange, LimitRangeItem};
 
 use crate::pod::{defaults::round_up, resources};
 
 /// The row.
-pub const KIND: Kind<LimitRange> = Kind::<LimitRange>::of("", "v1", "limitranges")
-    .create_on_update()
-    .defaults(defaults)
-    .validate(validate)
-    .columns(&[
-        Column::<LimitRange>::name(),
-        Column::<LimitRange>::text(
-            "Created At",
-            "CreationTimestamp is a timestamp representing the server time when this object was created.",
-            |range, _| {
-                range.metadata.creation_timestamp.map_or_else(String::new, |time| time.to_string()).into()
-            },
-        ),
-    ]);
+pub const KIND: Kind<LimitRange> =
+    Kind::<LimitRange>::of("", "v1", "limitranges").create_on_update().defaults(defaults).validate(validate);
 
 fn defaults(_: &Ctx<'_>, range: &mut LimitRange) {
     for item in range.spec.limits.iter_mut() {

@@ -1,0 +1,3 @@
+//! The rows of the group `autoscaling`.
+
+pub mod horizontal_pod_autoscaler;

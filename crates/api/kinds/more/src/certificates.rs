@@ -1,0 +1,3 @@
+//! The rows of the group `certificates`.
+
+pub mod certificate_signing_request;

@@ -1,0 +1,3 @@
+//! The rows of the group `coordination`.
+
+pub mod lease;

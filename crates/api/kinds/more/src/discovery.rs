@@ -1,0 +1,3 @@
+//! The rows of the group `discovery`.
+
+pub mod endpoint_slice;

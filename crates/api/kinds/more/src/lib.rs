@@ -1,0 +1,36 @@
+//! The rows of the groups that have no crate of their own: a folder for each group, a file for each kind.
+//!
+//! Layer: above `api-kinds-core`, below the table of all rows. Entry point: [`KINDS`]. Invariants: rows are pure.
+//! State: none. Failure: error lists in upstream's words.
+//! Upstream: `pkg/apis/*/{v1/defaults.go,validation}`, `pkg/printers/internalversion` of Kubernetes 1.37.
+//! How to test: `cargo test -p api-kinds-more`; tables by way of `api_kind::trial`.
+
+use api_kind::AnyKind;
+
+pub mod autoscaling;
+pub mod batch;
+pub mod certificates;
+pub mod coordination;
+pub mod discovery;
+pub mod networking;
+pub mod policy;
+pub mod scheduling;
+pub mod storage;
+
+/// The rows of these groups.
+pub static KINDS: &[&dyn AnyKind] = &[
+    &autoscaling::horizontal_pod_autoscaler::KIND,
+    &batch::cron_job::KIND,
+    &batch::job::KIND,
+    &certificates::certificate_signing_request::KIND,
+    &coordination::lease::KIND,
+    &discovery::endpoint_slice::KIND,
+    &networking::ingress::KIND,
+    &networking::ingress_class::KIND,
+    &networking::ip_address::KIND,
+    &networking::network_policy::KIND,
+    &networking::service_cidr::KIND,
+    &policy::pod_disruption_budget::KIND,
+    &scheduling::priority_class::KIND,
+    &storage::storage_class::KIND,
+];

@@ -1,0 +1,3 @@
+//! The rows of the group `scheduling`.
+
+pub mod priority_class;

@@ -1,0 +1,3 @@
+//! The rows of the group `storage`.
+
+pub mod storage_class;
