@@ -1,3 +1,5 @@
+//! The lines of the check: all of a good machine, and each thing that can be wrong with what to do about it.
+
 use std::path::PathBuf;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Taking a cluster down, with pods that exist in memory only; purging never takes what is not ours.
+
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 

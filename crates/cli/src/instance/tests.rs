@@ -1,3 +1,5 @@
+//! Records against a real process, places that are taken once, and clusters that clash.
+
 use std::process::{Child, Command, Stdio};
 
 use super::*;

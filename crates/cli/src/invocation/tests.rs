@@ -1,3 +1,5 @@
+//! Command lines against an environment and files in memory: precedence, lists, suggestions, rules.
+
 use std::io;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Kubeconfigs as text: what goes in comes out again, and what is foreign stays.
+
 use super::*;
 
 fn access() -> Access {

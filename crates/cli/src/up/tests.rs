@@ -1,3 +1,5 @@
+//! Starting a cluster with a shell script in the place of the server and a clock that runs fast.
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::pin::Pin;
 use std::sync::Mutex;
