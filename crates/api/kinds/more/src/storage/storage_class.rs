@@ -48,15 +48,8 @@ fn validate(_: &Ctx<'_>, class: &StorageClass, old: Option<&StorageClass>, error
         Some(value) => supported(errors, &mode, value, &["Immediate", "WaitForFirstConsumer"]),
     }
     let Some(old) = old else { return };
-    if class.parameters != old.parameters {
-        errors.push(FieldError::forbidden(&Path::new("parameters"), "updates to parameters are forbidden."));
-    }
-    if class.reclaim_policy != old.reclaim_policy {
-        errors.push(FieldError::forbidden(
-            &Path::new("reclaimPolicy"),
-            "updates to reclaimPolicy are forbidden.",
-        ));
-    }
+    let reclaim = class.reclaim_policy.as_deref();
+    immutable(errors, &Path::new("reclaimPolicy"), class.reclaim_policy == old.reclaim_policy, reclaim);
     let shown = class.volume_binding_mode.as_deref();
     immutable(errors, &mode, class.volume_binding_mode == old.volume_binding_mode, shown);
 }
