@@ -136,7 +136,12 @@ fn backend(errors: &mut ErrorList, path: &Path, backend: &IngressBackend) {
         (Some(service), None) => {
             let at = path.child("service");
             if required(errors, &at.child("name"), &service.name) {
-                each(errors, &at.child("name"), &service.name, names::is_dns1035_label(&service.name));
+                each(
+                    errors,
+                    &at.child("name"),
+                    &service.name,
+                    names::name_is_dns_label(&service.name, false),
+                );
             }
             match (service.port.number, service.port.name.as_str()) {
                 (0, "") => errors.push(FieldError::required(&at, "port name or number is required")),
