@@ -27,7 +27,9 @@ use crate::error::AgentError;
 use crate::events;
 use crate::limits;
 use crate::machine::Machine;
+use crate::node_api::{Directory, Local, NodeApi};
 use crate::records::Records;
+use crate::volumes::Tokens;
 use crate::worker::Worker;
 
 /// A running agent.
@@ -90,10 +92,17 @@ impl Agent {
             network: Arc::new(network),
             events,
             machine,
+            tokens: Tokens::default(),
+            directory: Directory::default(),
         });
         let Some(node) = core.register(&mut drain).await else { return Ok(None) };
         core.announce();
         Ok(Some(Agent { core, node, drain, workers: BTreeMap::new(), tasks: JoinSet::new() }))
+    }
+
+    /// What the API server asks of this node. Answers for as long as the process lives, also while the agent is ending.
+    pub fn node_api(&self) -> Arc<dyn NodeApi> {
+        Arc::new(Local(Arc::clone(&self.core)))
     }
 
     /// Follows this node's pods until the agent is to end. Containers go on then.

@@ -15,6 +15,7 @@ pub(crate) const EVENTS: Resource = Resource::of("", "v1", "events");
 pub(crate) const CONFIG_MAPS: Resource = Resource::of("", "v1", "configmaps");
 pub(crate) const SECRETS: Resource = Resource::of("", "v1", "secrets");
 pub(crate) const SERVICES: Resource = Resource::of("", "v1", "services");
+pub(crate) const SERVICE_ACCOUNTS: Resource = Resource::of("", "v1", "serviceaccounts");
 pub(crate) const LEASES: Resource = Resource::of("coordination.k8s.io", "v1", "leases");
 
 /// The API, as this node.

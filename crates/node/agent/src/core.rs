@@ -18,7 +18,9 @@ use crate::error::AgentError;
 use crate::events::Recorder;
 use crate::image::Images;
 use crate::machine::Machine;
+use crate::node_api::Directory;
 use crate::records::Records;
+use crate::volumes::Tokens;
 
 pub(crate) struct Core {
     pub(crate) config: Config,
@@ -31,6 +33,8 @@ pub(crate) struct Core {
     pub(crate) events: Recorder,
     pub(crate) records: Records,
     pub(crate) machine: Machine,
+    pub(crate) tokens: Tokens,
+    pub(crate) directory: Directory,
     pub(crate) pods: View<Pod>,
 }
 

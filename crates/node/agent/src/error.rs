@@ -32,6 +32,27 @@ pub enum AgentError {
     /// Control groups.
     #[error("control groups")]
     Cgroup(#[from] host::cgroup::CgroupError),
+    /// A volume's directories and files.
+    #[error(transparent)]
+    Volume(#[from] node_volume::writer::VolumeError),
+    /// What a volume is to show.
+    #[error(transparent)]
+    Payload(#[from] node_volume::payload::PayloadError),
+    /// A field of the pod that a volume is to show.
+    #[error(transparent)]
+    Field(#[from] node_pod::env::EnvError),
+    /// A mount.
+    #[error("cannot mount")]
+    Mount(#[from] host::mount::MountError),
+    /// A container mounts a volume that its pod does not have.
+    #[error("the pod has no volume {name:?}")]
+    NoVolume {
+        /// Which.
+        name: String,
+    },
+    /// The pod is ending.
+    #[error("the pod is ending")]
+    Cancelled,
     /// A file.
     #[error("cannot {action} {}", path.display())]
     File {

@@ -25,21 +25,26 @@
 //!
 //! Testing: `cargo test -p node-agent` as root on a real kernel with busybox-static; the API is a small one in memory.
 
+mod action;
 mod agent;
 mod calls;
 mod config;
 mod core;
 mod error;
 mod events;
+mod hooks;
 mod image;
 pub mod limits;
 mod lookup;
 mod machine;
 mod node;
+pub mod node_api;
 mod records;
 mod reporter;
+mod volumes;
 mod worker;
 
 pub use agent::Agent;
 pub use config::{Config, Kernel};
 pub use error::AgentError;
+pub use node_api::NodeApi;

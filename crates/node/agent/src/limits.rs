@@ -44,3 +44,15 @@ pub const MESSAGES: usize = 64;
 pub const VOLUMES_REFRESH: Duration = Duration::from_secs(60);
 /// The most images that a node's status lists.
 pub const NODE_IMAGES: usize = 50;
+/// How much of what a probe's or hook's command or server says is read.
+pub const ACTION_OUTPUT_BYTES: u64 = 10 << 10;
+/// How long a postStart hook may take: kubelet bounds it not at all, this node so that no pod hangs for ever.
+pub const HOOK: Duration = Duration::from_secs(3600);
+/// How many lines of a log are read at a time.
+pub const LOG_LINES: usize = 256;
+/// How many lines of a log wait for whoever reads it.
+pub const LOG_CHUNKS: usize = 64;
+/// How often a followed log is looked at.
+pub const LOG_POLL: Duration = Duration::from_millis(200);
+/// How long output of a command that has ended is waited for.
+pub const OUTPUT_DRAIN: Duration = Duration::from_secs(10);

@@ -103,3 +103,8 @@ pub(crate) fn overwrite(path: &Path, bytes: &[u8]) -> Result<(), AgentError> {
 pub(crate) fn read_text(path: &Path) -> String {
     fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
+
+/// A text file that must be there.
+pub(crate) fn read_text_strictly(path: &Path) -> Result<String, AgentError> {
+    fs::read_to_string(path).map_err(AgentError::file("read", path))
+}

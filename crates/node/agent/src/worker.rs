@@ -21,10 +21,12 @@ use crate::core::{Core, blocking};
 use crate::error::AgentError;
 use crate::events::Kind;
 use crate::limits;
+use crate::node_api::Entry;
 use crate::reporter::Reporter;
 
 mod exits;
 mod finish;
+mod probes;
 mod sandbox;
 mod spec;
 mod start;
@@ -40,6 +42,10 @@ pub(crate) enum Message {
     Stopped(String),
     /// Everything has been asked to stop, and has.
     AllStopped,
+    /// A probe has found something.
+    Probed(probes::Finding),
+    /// Volumes were brought up to date, or could not be.
+    Refreshed,
 }
 
 pub(crate) struct Worker {
@@ -67,6 +73,9 @@ pub(crate) struct Worker {
     deadline: watch::Sender<Option<Time>>,
     /// Not to try anything before this time: something failed.
     not_before: Option<Time>,
+    probers: probes::Probers,
+    /// When volumes are next brought up to date.
+    refresh_at: Option<Time>,
     /// The API was asked to forget the pod.
     deleted: bool,
 }
@@ -99,6 +108,8 @@ impl Worker {
             stopping_all: false,
             cancel: watch::Sender::new(false),
             not_before: None,
+            probers: probes::Probers::default(),
+            refresh_at: None,
             deleted: false,
         }
     }
@@ -186,6 +197,7 @@ impl Worker {
     async fn step(&mut self) -> Result<Next, AgentError> {
         let now = self.core.clock.now();
         let pod = self.pod.clone().filter(|_| self.present);
+        self.refuse();
         let planned = plan(pod.as_deref(), &self.record, now);
         let mut wake = planned.wake;
         let held = self.not_before.filter(|time| *time > now);
@@ -214,6 +226,10 @@ impl Worker {
                 }
             }
         }
+        self.tend_probes();
+        self.enter();
+        let refresh = self.refresh(now);
+        wake = wake.into_iter().chain(refresh).min();
         self.save().await?;
         self.tell();
         if self.record.stage == Stage::Terminated && self.forget().await? {
@@ -227,6 +243,28 @@ impl Worker {
         Ok(Next::Wait(wake))
     }
 
+    /// Brings volumes that show objects of the API up to date now and then; returns when next.
+    fn refresh(&mut self, now: Time) -> Option<Time> {
+        let pod = self.pod.clone().filter(|pod| crate::volumes::needs_refresh(pod))?;
+        if self.record.stage != Stage::Syncing || self.handle.is_none() {
+            return None;
+        }
+        let at = *self.refresh_at.get_or_insert(now + limits::VOLUMES_REFRESH);
+        if at > now {
+            return Some(at);
+        }
+        // Until the task is done.
+        self.refresh_at = Some(now + limits::VOLUMES_REFRESH * 10);
+        let (core, sender) = (Arc::clone(&self.core), self.sender.clone());
+        let addresses = self.record.addresses.clone();
+        tokio::spawn(async move {
+            // What could not be read now was told, and is tried again in a while.
+            let _ = core.make_volumes(&pod, &addresses, true).await;
+            let _ = sender.send(Message::Refreshed).await;
+        });
+        None
+    }
+
     /// When the next back-off ends, which changes what the status shows.
     fn crash_loop_end(&self, now: Time) -> Option<Time> {
         let ends = self.record.containers.values().filter_map(|known| {
@@ -234,6 +272,36 @@ impl Worker {
             known.backoff.until(Time::from_unix_nanos(exit.finished_nanos), now)
         });
         ends.min()
+    }
+
+    /// Lets the node's API find the pod as it is now.
+    fn enter(&self) {
+        let containers = self.pod.as_deref().map(|pod| &pod.spec.containers[..]).unwrap_or_default();
+        let inits = self.pod.as_deref().map(|pod| &pod.spec.init_containers[..]).unwrap_or_default();
+        let terminals = containers.iter().chain(inits).filter(|one| one.tty).map(|one| one.name.clone());
+        self.core.directory.put(Entry {
+            record: self.record.clone(),
+            handle: self.handle.clone(),
+            only_container: containers.first().filter(|_| containers.len() == 1).map(|one| one.name.clone()),
+            terminals: terminals.collect(),
+        });
+    }
+
+    /// Refuses a pod that asks for what this node cannot do, before anything of it exists.
+    fn refuse(&mut self) {
+        let is_new = self.record.stage == Stage::Syncing
+            && !self.record.sandbox
+            && self.record.containers.is_empty()
+            && self.record.verdict.is_none()
+            && self.making.is_none();
+        let Some(pod) = self.pod.clone().filter(|_| is_new && self.present) else { return };
+        if matches!(pod.status.phase.as_str(), "Succeeded" | "Failed") {
+            return;
+        }
+        if let Some(verdict) = node_pod::fields::verdict(&pod) {
+            self.core.events.pod(&pod, Kind::Warning, &verdict.reason, verdict.message.clone());
+            self.record.verdict = Some(verdict);
+        }
     }
 
     async fn save(&mut self) -> Result<(), AgentError> {
@@ -355,8 +423,9 @@ impl Worker {
                     Err(error) => {
                         self.not_before = Some(self.core.clock.now() + limits::SYNC_RETRY);
                         if let Some(pod) = &self.pod {
-                            let (reason, message) = sandbox::event(&error);
-                            self.core.events.pod(pod, Kind::Warning, reason, message);
+                            if let Some((reason, message)) = sandbox::event(&error) {
+                                self.core.events.pod(pod, Kind::Warning, reason, message);
+                            }
                         }
                     }
                 }
@@ -367,6 +436,8 @@ impl Worker {
             }
             Message::Stopped(name) => drop(self.stopping.remove(&name)),
             Message::AllStopped => self.stopping_all = false,
+            Message::Probed(finding) => self.found(&finding),
+            Message::Refreshed => self.refresh_at = Some(self.core.clock.now() + limits::VOLUMES_REFRESH),
         }
     }
 

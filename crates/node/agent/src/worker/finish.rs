@@ -17,6 +17,8 @@ impl Worker {
             handle.delete().await?;
         }
         self.core.runtime.remove_remains(&self.record.uid).await?;
+        self.core.unmount_all(&self.record.uid).await?;
+        self.core.tokens.forget(&self.record.uid);
         self.handle = None;
         self.events = None;
         let (network, uid) = (Arc::clone(&self.core.network), self.record.uid.clone());
@@ -45,6 +47,7 @@ impl Worker {
             self.deleted = true;
             return Ok(false);
         }
+        self.core.directory.remove(&self.record);
         let logs = self.core.config.log_dir.join(log_directory(
             &self.record.namespace,
             &self.record.name,

@@ -23,15 +23,26 @@ pub(crate) struct Sandbox {
 }
 
 /// The event of a failure: its reason, and what it says.
-pub(super) fn event(error: &AgentError) -> (&'static str, String) {
-    ("FailedCreatePodSandBox", format!("Failed to create pod sandbox: {}", error.text()))
+pub(super) fn event(error: &AgentError) -> Option<(&'static str, String)> {
+    // What is wrong with a volume was told where it was found.
+    let told = matches!(
+        error,
+        AgentError::Cancelled
+            | AgentError::Volume(_)
+            | AgentError::Payload(_)
+            | AgentError::Field(_)
+            | AgentError::Mount(_)
+            | AgentError::Api(_)
+            | AgentError::Timeout { .. }
+    );
+    (!told).then(|| ("FailedCreatePodSandBox", format!("Failed to create pod sandbox: {}", error.text())))
 }
 
 /// Makes a pod's sandbox. What a failed attempt leaves, the next one takes up or the pod's end takes away.
 pub(super) async fn make(
     core: Arc<Core>,
     pod: Arc<Pod>,
-    _cancel: watch::Receiver<bool>,
+    mut cancel: watch::Receiver<bool>,
 ) -> Result<Sandbox, AgentError> {
     let uid = pod.metadata.uid.clone();
     let mut netns = None;
@@ -48,6 +59,10 @@ pub(super) async fn make(
         record.addresses.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     write_files(&core, &pod, &addresses).await?;
+    tokio::select! {
+        made = core.make_volumes(&pod, &addresses, false) => made?,
+        _ = cancel.wait_for(|cancelled| *cancelled) => return Err(AgentError::Cancelled),
+    }
     let spec = PodSandbox {
         uid: uid.clone(),
         namespace: pod.metadata.namespace.clone(),

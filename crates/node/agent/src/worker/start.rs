@@ -8,6 +8,7 @@ use node_image::store::Image;
 use node_pod::container::{field_path, find};
 use node_pod::env::environment;
 use node_pod::record::{ContainerRecord, Waiting};
+use node_pod::security::{Confinement, Profile};
 use node_runtime::{PodHandle, RuntimeError};
 use tokio::sync::watch;
 
@@ -15,6 +16,7 @@ use super::spec::{self, Parts};
 use crate::core::{Core, blocking};
 use crate::error::AgentError;
 use crate::events::{Kind, pod_reference};
+use crate::limits;
 use crate::records::overwrite;
 
 /// An attempt.
@@ -79,6 +81,14 @@ impl Attempt {
         self.core.events.record(reference, kind, reason, message);
     }
 
+    /// The text of the profile that the container asks for by name, below `<data>/seccomp-profiles`.
+    async fn profile(&self, confinement: &Confinement) -> Result<Option<String>, AgentError> {
+        let Profile::Localhost(name) = &confinement.seccomp else { return Ok(None) };
+        let path = self.core.config.data_dir.join("seccomp-profiles").join(name);
+        let read = blocking(move || crate::records::read_text_strictly(&path));
+        read.await.map(Some)
+    }
+
     /// Everything that has to be there before a container can be created.
     async fn prepare(
         &self,
@@ -103,16 +113,13 @@ impl Attempt {
         let directory = self.core.records.directory(&self.pod.metadata.uid);
         let message = spec::message_file(&directory, &container.name, self.known.attempt);
         blocking(move || overwrite(&message, b"")).await.map_err(|error| config_error(error.text()))?;
-        let mounts =
+        let mut mounts =
             spec::usual_mounts(&directory, container, self.known.attempt, confinement.read_only_rootfs);
-        let parts = Parts {
-            id: &self.known.id,
-            attempt: self.known.attempt,
-            image: &image,
-            env,
-            mounts,
-            seccomp: None,
-        };
+        let own = self.core.volume_mounts(&self.pod, container, &env).await;
+        mounts.extend(own.map_err(|error| config_error(error.text()))?);
+        let seccomp = self.profile(&confinement).await.map_err(|error| config_error(error.text()))?;
+        let parts =
+            Parts { id: &self.known.id, attempt: self.known.attempt, image: &image, env, mounts, seccomp };
         let spec = spec::build(&self.core, &self.pod, container, confinement, parts);
         if spec.process.args.is_empty() {
             return Err(config_error("no command specified".to_owned()));
@@ -164,7 +171,21 @@ impl Attempt {
         }
     }
 
-    async fn post_start(&self, _container: &Container, _is_init: bool) -> Option<String> {
-        None
+    /// Runs the postStart hook; returns why the container is to be stopped, if the hook failed.
+    async fn post_start(&self, container: &Container, is_init: bool) -> Option<String> {
+        let hook = container.lifecycle.as_deref()?.post_start.as_deref()?;
+        let address = self.addresses.first().map(String::as_str).unwrap_or_default();
+        let mut cancel = self.cancel.clone();
+        let ran = tokio::select! {
+            ran = crate::hooks::run(
+                &self.core, &self.handle, (container, &self.known.id), address, hook, limits::HOOK,
+            ) => ran,
+            // The pod is ending, which stops the container anyway.
+            _ = cancel.wait_for(|cancelled| *cancelled) => Ok(String::new()),
+        };
+        let said = ran.err()?;
+        tracing::debug!(id = self.known.id, said, "a postStart hook failed");
+        self.say(container, is_init, Kind::Warning, "FailedPostStartHook", "PostStartHook failed".to_owned());
+        Some("FailedPostStartHook".to_owned())
     }
 }

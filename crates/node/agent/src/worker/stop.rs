@@ -25,6 +25,7 @@ struct Stop {
     id: String,
     signal: String,
     message: String,
+    address: String,
     deadline: watch::Receiver<Option<Time>>,
 }
 
@@ -51,6 +52,7 @@ impl Worker {
             id: known.id.clone(),
             signal: known.stop_signal.clone(),
             message,
+            address: self.record.addresses.first().cloned().unwrap_or_default(),
             deadline,
         })
     }
@@ -60,7 +62,8 @@ impl Worker {
         if self.stopping.contains(name) || self.making.as_deref() == Some(name) {
             return;
         }
-        let end = self.core.clock.now() + duration(self.grace_seconds().max(limits::GRACE_SECONDS_MIN));
+        let grace = self.probe_grace(name).unwrap_or_else(|| self.grace_seconds());
+        let end = self.core.clock.now() + duration(grace.max(limits::GRACE_SECONDS_MIN));
         let (sender, deadline) = watch::channel(Some(end));
         let Some(stop) = self.stop_of(name, message, deadline) else { return };
         self.stopping.insert(name.to_owned());
@@ -123,8 +126,31 @@ impl Worker {
     }
 }
 
+/// Completes when the deadline has passed, wherever it is moved.
+async fn over(deadline: &mut watch::Receiver<Option<Time>>, core: &Core) {
+    loop {
+        let end = *deadline.borrow_and_update();
+        let left = end.map_or(Duration::ZERO, |end| end.since(core.clock.now()));
+        if left.is_zero() {
+            return;
+        }
+        tokio::select! {
+            () = core.clock.sleep(left) => {}
+            changed = deadline.changed() => if changed.is_err() {
+                core.clock.sleep(left).await;
+            }
+        }
+    }
+}
+
 impl Stop {
+    fn left(&self) -> Duration {
+        let end = *self.deadline.borrow();
+        end.map_or(Duration::ZERO, |end| end.since(self.core.clock.now()))
+    }
+
     async fn run(mut self) {
+        let whole = self.left();
         if let Some(pod) = self.pod.clone() {
             let path = find(&pod, &self.name).map(|(container, is_init)| field_path(container, is_init));
             let reference = pod_reference(&pod, &path.unwrap_or_default());
@@ -132,23 +158,37 @@ impl Stop {
         }
         let own = self.pod.as_deref().and_then(|pod| find(pod, &self.name));
         let lifecycle = own.and_then(|(container, _)| container.lifecycle.as_deref());
+        if let (Some((container, is_init)), Some(hook)) =
+            (own, lifecycle.and_then(|one| one.pre_stop.as_deref()))
+        {
+            let patience = self.left().max(Duration::from_secs(1));
+            let mut deadline = self.deadline.clone();
+            let ran = tokio::select! {
+                ran = crate::hooks::run(&self.core, &self.handle, (container, &self.id), &self.address, hook, patience) => ran,
+                () = over(&mut deadline, &self.core) => Err("it took too long".to_owned()),
+                _ = self.handle.wait(&self.id) => Ok(String::new()),
+            };
+            if let (Err(said), Some(pod)) = (ran, &self.pod) {
+                tracing::debug!(id = self.id, said, "a preStop hook failed");
+                let reference = pod_reference(pod, &field_path(container, is_init));
+                self.core.events.record(
+                    reference,
+                    Kind::Warning,
+                    "FailedPreStopHook",
+                    "PreStopHook failed".to_owned(),
+                );
+            }
+        }
         let chosen = lifecycle.and_then(|lifecycle| lifecycle.stop_signal.as_deref());
         let signal = number(chosen.unwrap_or(&self.signal));
         if let Err(error) = self.handle.signal(&self.id, signal).await {
             tracing::debug!(id = self.id, error = %Chain(&error), "a stop signal went nowhere");
         }
-        loop {
-            let end = *self.deadline.borrow_and_update();
-            let now = self.core.clock.now();
-            let left = end.map_or(Duration::ZERO, |end| end.since(now));
-            if left.is_zero() {
-                break;
-            }
-            tokio::select! {
-                _ = self.handle.wait(&self.id) => return,
-                () = self.core.clock.sleep(left) => {}
-                _ = self.deadline.changed() => {}
-            }
+        // However long the hook took, a container has a moment after its signal.
+        let least = self.core.clock.sleep(duration(limits::GRACE_SECONDS_MIN).min(whole));
+        tokio::select! {
+            _ = self.handle.wait(&self.id) => return,
+            () = async { tokio::join!(least, over(&mut self.deadline, &self.core)); } => {}
         }
         if let Err(error) = self.handle.kill(&self.id).await {
             tracing::warn!(id = self.id, error = %Chain(&error), "a container cannot be killed");

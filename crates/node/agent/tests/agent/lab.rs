@@ -15,7 +15,7 @@ use host::cgroup::CgroupPath;
 use host::mount::{LinuxMounts, Mounts};
 use host::netlink::{Change, LinuxNetlink, Namespace, Netlink};
 use host::nft::LinuxNft;
-use node_agent::{Agent, Config, Kernel};
+use node_agent::{Agent, Config, Kernel, NodeApi};
 use node_image::build::BuildConfig;
 use node_image::config::ImageConfig;
 use node_image::store::{Store, StoreOptions};
@@ -38,6 +38,7 @@ pub struct Lab {
 
 /// A running agent. It is stopped as a whole when dropped.
 pub struct Running {
+    pub node: Arc<dyn NodeApi>,
     signal: Option<drain::Signal>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -109,8 +110,9 @@ impl Lab {
         let api: Arc<dyn Api> = Arc::<Memory>::clone(&self.api);
         let agent = Agent::start(self.config(), api, Arc::new(SystemClock), Arc::new(SystemRandom), watch);
         let agent = agent.await.unwrap().unwrap();
+        let node = agent.node_api();
         let task = tokio::spawn(async move { agent.run().await.unwrap() });
-        Running { signal: Some(signal), task }
+        Running { node, signal: Some(signal), task }
     }
 
     /// Asks for a pod's deletion, as a user does.
@@ -142,8 +144,8 @@ impl Lab {
         let mounts = LinuxMounts.below(self.directory.path()).unwrap();
         assert_eq!(mounts, [self.home.clone()], "mounts are left");
         for place in ["state/pods", "data/containers", "data/pods", "data/network", "logs"] {
-            let left: Vec<_> =
-                std::fs::read_dir(self.path(place)).unwrap().map(|one| one.unwrap().path()).collect();
+            let entries = std::fs::read_dir(self.path(place)).into_iter().flatten();
+            let left: Vec<_> = entries.map(|one| one.unwrap().path()).collect();
             assert!(left.is_empty(), "{place} holds {left:?}");
         }
     }

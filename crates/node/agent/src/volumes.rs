@@ -1,0 +1,358 @@
+//! A pod's volumes: made before its sandbox, kept up to date while it lives, mounted into its containers, taken away with it.
+
+use std::collections::BTreeMap;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use api_types::authentication::v1::{BoundObjectReference, TokenRequest};
+use api_types::core::v1::{
+    ConfigMap, Container, DownwardAPIVolumeFile, Pod, ProjectedVolumeSource, Secret,
+    ServiceAccountTokenProjection, Volume, VolumeMount,
+};
+use base::time::Time;
+use host::mount::{LinuxMounts, Mounts};
+use node_pod::env::{Node, field};
+use node_pod::expand::expand;
+use node_pod::resources;
+use node_runtime::spec::{Mount, MountSource, Propagation};
+use node_volume::payload::{self, File, Payload, Shown};
+use node_volume::place;
+use node_volume::writer::{self, Owner};
+
+use crate::calls::{CONFIG_MAPS, SECRETS, SERVICE_ACCOUNTS};
+use crate::core::{Core, blocking};
+use crate::error::AgentError;
+use crate::events::Kind;
+use crate::lookup::present;
+
+/// How long a token holds that says nothing of it.
+const TOKEN_SECONDS: i64 = 3600;
+const FILE_MODE: i32 = 0o644;
+
+/// Tokens that were handed out, so that they are asked for again only when most of their time is over.
+#[derive(Default)]
+pub(crate) struct Tokens(Mutex<BTreeMap<(String, String), (String, Time, i64)>>);
+
+impl Tokens {
+    fn fresh(&self, key: &(String, String), now: Time) -> Option<String> {
+        let tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (token, since, seconds) = tokens.get(key)?;
+        let age = i64::try_from(now.since(*since).as_secs()).unwrap_or(i64::MAX);
+        (age < seconds * 4 / 5).then(|| token.clone())
+    }
+
+    fn keep(&self, key: (String, String), token: String, now: Time, seconds: i64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, (token, now, seconds));
+    }
+
+    /// Forgets a pod's.
+    pub(crate) fn forget(&self, uid: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|(pod, _), _| pod != uid);
+    }
+}
+
+fn group(pod: &Pod) -> Option<u32> {
+    let context = pod.spec.security_context.as_deref()?;
+    context.fs_group.and_then(|id| u32::try_from(id).ok())
+}
+
+/// Whether a volume shows objects of the API, which change.
+fn is_shown(volume: &Volume) -> bool {
+    let source = &volume.volume_source;
+    source.config_map.is_some()
+        || source.secret.is_some()
+        || source.projected.is_some()
+        || source.downward_api.is_some()
+}
+
+/// Whether any of a pod's volumes has to be kept up to date.
+pub(crate) fn needs_refresh(pod: &Pod) -> bool {
+    pod.spec.volumes.iter().any(is_shown)
+}
+
+impl Core {
+    fn volume_directory(&self, uid: &str, name: &str) -> PathBuf {
+        self.records.directory(uid).join("volumes").join(name)
+    }
+
+    /// Makes every volume of a pod, or brings those up to date that show objects of the API.
+    pub(crate) async fn make_volumes(
+        &self,
+        pod: &Arc<Pod>,
+        addresses: &[String],
+        only_shown: bool,
+    ) -> Result<(), AgentError> {
+        for volume in &pod.spec.volumes {
+            if only_shown && !is_shown(volume) {
+                continue;
+            }
+            if let Err(error) = self.make_volume(pod, volume, addresses).await {
+                let message =
+                    format!("MountVolume.SetUp failed for volume {:?} : {}", volume.name, error.text());
+                self.events.pod(pod, Kind::Warning, "FailedMount", message);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    async fn make_volume(
+        &self,
+        pod: &Arc<Pod>,
+        volume: &Volume,
+        addresses: &[String],
+    ) -> Result<(), AgentError> {
+        let directory = self.volume_directory(&pod.metadata.uid, &volume.name);
+        let source = &volume.volume_source;
+        if let Some(host) = &source.host_path {
+            let (path, type_) = (host.path.clone(), host.type_.clone().unwrap_or_default());
+            return blocking(move || Ok(place::host_path(&path, &type_)?)).await;
+        }
+        if let Some(empty) = &source.empty_dir {
+            let group = group(pod);
+            let memory = empty.medium == "Memory";
+            let limit = empty.size_limit.as_ref().map(|limit| limit.units()).filter(|bytes| *bytes > 0);
+            let most =
+                resources::pod_limits(pod).memory_bytes.unwrap_or(self.machine.allocatable_memory_bytes());
+            let size = limit.unwrap_or(most).min(most).max(4096).cast_unsigned();
+            let mode = empty.mode.map_or(0o777, |mode| mode.cast_unsigned() & 0o7777);
+            return blocking(move || {
+                place::empty_dir(&directory, mode, group)?;
+                if memory && LinuxMounts.below(&directory)?.is_empty() {
+                    LinuxMounts.tmpfs(&directory, size, mode)?;
+                    place::empty_dir(&directory, mode, group)?;
+                }
+                Ok(())
+            })
+            .await;
+        }
+        let payload = self.payload(pod, volume, addresses).await?;
+        let owner = Owner { user: None, group: group(pod) };
+        let version = base::random::text(&*self.random, 12, b"0123456789abcdef");
+        blocking(move || {
+            let mut payload = payload;
+            if owner.group.is_some() {
+                payload::for_group(&mut payload);
+            }
+            Ok(writer::write(&directory, &payload, owner, &version).map(drop)?)
+        })
+        .await
+    }
+
+    async fn payload(&self, pod: &Pod, volume: &Volume, addresses: &[String]) -> Result<Payload, AgentError> {
+        let node = self.node(addresses);
+        let source = &volume.volume_source;
+        let mode = |mode: Option<i32>| mode.unwrap_or(FILE_MODE).cast_unsigned() & 0o777;
+        if let Some(one) = &source.config_map {
+            let shown = Shown {
+                name: &one.local_object_reference.name,
+                items: &one.items,
+                mode: mode(one.default_mode),
+                optional: one.optional == Some(true),
+            };
+            return self.config_map_files(pod, shown).await;
+        }
+        if let Some(one) = &source.secret {
+            let shown = Shown {
+                name: &one.secret_name,
+                items: &one.items,
+                mode: mode(one.default_mode),
+                optional: one.optional == Some(true),
+            };
+            return self.secret_files(pod, shown).await;
+        }
+        if let Some(one) = &source.downward_api {
+            return downward(pod, &one.items, mode(one.default_mode), &node);
+        }
+        match &source.projected {
+            Some(one) => self.projected(pod, one, mode(one.default_mode), &node).await,
+            None => Ok(Payload::new()),
+        }
+    }
+
+    async fn config_map_files(&self, pod: &Pod, shown: Shown<'_>) -> Result<Payload, AgentError> {
+        let found = self.calls.get::<ConfigMap>(CONFIG_MAPS, &pod.metadata.namespace, shown.name).await;
+        Ok(payload::config_map(shown, present(found)?.as_ref())?)
+    }
+
+    async fn secret_files(&self, pod: &Pod, shown: Shown<'_>) -> Result<Payload, AgentError> {
+        let found = self.calls.get::<Secret>(SECRETS, &pod.metadata.namespace, shown.name).await;
+        Ok(payload::secret(shown, present(found)?.as_ref())?)
+    }
+
+    async fn projected(
+        &self,
+        pod: &Pod,
+        source: &ProjectedVolumeSource,
+        mode: u32,
+        node: &Node,
+    ) -> Result<Payload, AgentError> {
+        let mut payload = Payload::new();
+        for part in &source.sources {
+            if let Some(one) = &part.config_map {
+                let name = &one.local_object_reference.name;
+                let optional = one.optional == Some(true);
+                let shown = Shown { name, items: &one.items, mode, optional };
+                payload.extend(self.config_map_files(pod, shown).await?);
+            }
+            if let Some(one) = &part.secret {
+                let name = &one.local_object_reference.name;
+                let optional = one.optional == Some(true);
+                let shown = Shown { name, items: &one.items, mode, optional };
+                payload.extend(self.secret_files(pod, shown).await?);
+            }
+            if let Some(one) = &part.downward_api {
+                payload.extend(downward(pod, &one.items, mode, node)?);
+            }
+            if let Some(one) = &part.service_account_token {
+                let token = self.token(pod, one).await?;
+                // A token is for one user only, unless the pod's group is to read it too.
+                let private = if runs_as_root(pod) { mode } else { 0o600 };
+                let mode = if group(pod).is_some() { 0o600 } else { private };
+                payload.insert(one.path.clone(), File { bytes: token.into_bytes(), mode });
+            }
+        }
+        Ok(payload)
+    }
+
+    async fn token(&self, pod: &Pod, wanted: &ServiceAccountTokenProjection) -> Result<String, AgentError> {
+        let meta = &pod.metadata;
+        let key = (meta.uid.clone(), wanted.audience.clone());
+        let now = self.clock.now();
+        if let Some(token) = self.tokens.fresh(&key, now) {
+            return Ok(token);
+        }
+        let account = match pod.spec.service_account_name.as_str() {
+            "" => "default",
+            name => name,
+        };
+        let seconds = wanted.expiration_seconds.unwrap_or(TOKEN_SECONDS);
+        let mut request = TokenRequest::default();
+        if !wanted.audience.is_empty() {
+            request.spec.audiences = vec![wanted.audience.clone()].into();
+        }
+        request.spec.expiration_seconds = Some(seconds);
+        request.spec.bound_object_ref = Some(Box::new(BoundObjectReference {
+            kind: "Pod".to_owned(),
+            api_version: "v1".to_owned(),
+            name: meta.name.clone(),
+            uid: meta.uid.clone(),
+        }));
+        let place = (meta.namespace.as_str(), account, "token");
+        let granted: TokenRequest = self.calls.create(SERVICE_ACCOUNTS, place, request).await?;
+        self.tokens.keep(key, granted.status.token.clone(), now, seconds);
+        Ok(granted.status.token)
+    }
+
+    /// The mounts of a container's volumes, with paths below `subPath` bound beside the volumes.
+    pub(crate) async fn volume_mounts(
+        &self,
+        pod: &Pod,
+        container: &Container,
+        env: &[(String, String)],
+    ) -> Result<Vec<Mount>, AgentError> {
+        let mut mounts = Vec::new();
+        for (index, wanted) in container.volume_mounts.iter().enumerate() {
+            let Some(volume) = pod.spec.volumes.iter().find(|volume| volume.name == wanted.name) else {
+                return Err(AgentError::NoVolume { name: wanted.name.clone() });
+            };
+            let root = match &volume.volume_source.host_path {
+                Some(host) => PathBuf::from(&host.path),
+                None => self.volume_directory(&pod.metadata.uid, &volume.name),
+            };
+            let lookup =
+                |name: &str| env.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+            let sub = match wanted.sub_path_expr.as_str() {
+                "" => wanted.sub_path.clone(),
+                text => expand(text, lookup),
+            };
+            let source = match sub.is_empty() {
+                true => root,
+                false => {
+                    let parts = [wanted.name.as_str(), container.name.as_str(), &index.to_string()];
+                    let directory = self.records.directory(&pod.metadata.uid).join("subpaths");
+                    bind_sub_path(root, sub, parts.iter().fold(directory, |path, part| path.join(part)))
+                        .await?
+                }
+            };
+            mounts.push(mount(wanted, source, is_shown(volume)));
+        }
+        Ok(mounts)
+    }
+
+    /// Takes every mount below a pod's directory away.
+    pub(crate) async fn unmount_all(&self, uid: &str) -> Result<(), AgentError> {
+        let directory = self.records.directory(uid);
+        blocking(move || {
+            for point in LinuxMounts.below(&directory)? {
+                LinuxMounts.unmount(&point)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn mount(wanted: &VolumeMount, source: PathBuf, shown: bool) -> Mount {
+    let recursive = wanted.recursive_read_only.as_deref();
+    Mount {
+        source: MountSource::Host(source),
+        destination: PathBuf::from(&wanted.mount_path),
+        // What shows objects of the API is never written by containers.
+        read_only: wanted.read_only || shown,
+        recursive_read_only: wanted.read_only && matches!(recursive, Some("Enabled" | "IfPossible")),
+        propagation: match wanted.mount_propagation.as_deref() {
+            Some("HostToContainer") => Propagation::HostToContainer,
+            Some("Bidirectional") => Propagation::Bidirectional,
+            _ => Propagation::Private,
+        },
+    }
+}
+
+/// Binds what `sub` is within a volume to a place of its own: a container that changes links on the path later changes nothing.
+async fn bind_sub_path(root: PathBuf, sub: String, target: PathBuf) -> Result<PathBuf, AgentError> {
+    blocking(move || {
+        let found = place::sub_path(&root, &sub)?;
+        LinuxMounts.unmount(&target)?;
+        let parent = target.parent().unwrap_or(Path::new("/"));
+        std::fs::create_dir_all(parent).map_err(AgentError::file("create", parent))?;
+        let source = PathBuf::from(format!("/proc/self/fd/{}", found.as_raw_fd()));
+        let is_directory = std::fs::metadata(&source).map_err(AgentError::file("inspect", &source))?.is_dir();
+        if is_directory {
+            std::fs::create_dir_all(&target).map_err(AgentError::file("create", &target))?;
+        } else {
+            crate::records::overwrite(&target, b"")?;
+        }
+        LinuxMounts.bind(&source, &target)?;
+        Ok(target)
+    })
+    .await
+}
+
+fn runs_as_root(pod: &Pod) -> bool {
+    let shared = pod.spec.security_context.as_deref().and_then(|context| context.run_as_user);
+    pod.spec.containers.iter().any(|container| {
+        let own = container.security_context.as_deref().and_then(|context| context.run_as_user);
+        own.or(shared).is_none_or(|uid| uid == 0)
+    }) || shared.is_none_or(|uid| uid == 0)
+}
+
+fn downward(
+    pod: &Pod,
+    items: &[DownwardAPIVolumeFile],
+    mode: u32,
+    node: &Node,
+) -> Result<Payload, AgentError> {
+    let mut payload = Payload::new();
+    for item in items {
+        let text = match (&item.field_ref, &item.resource_field_ref) {
+            (Some(selector), _) => field(selector, pod, node)?,
+            (None, Some(selector)) => resources::field(selector, &Container::default(), pod, node)?,
+            (None, None) => String::new(),
+        };
+        let mode = item.mode.map_or(mode, |mode| mode.cast_unsigned() & 0o777);
+        payload.insert(item.path.clone(), File { bytes: text.into_bytes(), mode });
+    }
+    Ok(payload)
+}

@@ -1,0 +1,476 @@
+//! Which fields of a pod this node honours: one table. What is in a pod's spec and is neither honoured nor harmless is refused before
+//! anything starts, so that no pod runs with less than it asked for.
+//!
+//! A test walks the schema of `PodSpec` and fails when a field has no line here.
+
+use api_record::{Record, Value};
+use api_types::core::v1::Pod;
+
+use crate::record::Verdict;
+
+/// What becomes of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Support {
+    /// The node does what it says; fields within it have lines of their own.
+    Honoured,
+    /// Honoured with these values only; an empty one means zero or false.
+    Only(&'static [&'static str]),
+    /// It is for somebody else: the scheduler, a controller, another system.
+    Harmless,
+    /// The node cannot do what it says.
+    Refused,
+}
+
+use Support::{Harmless, Honoured, Only, Refused};
+
+type Row = (&'static str, &'static [(&'static str, Support)]);
+
+/// Every type that a pod's spec is made of, with each of its fields.
+pub const TABLE: &[Row] = &[
+    (
+        "PodSpec",
+        &[
+            ("volumes", Honoured),
+            ("initContainers", Honoured),
+            ("containers", Honoured),
+            // Those that are there from the start; later ones are not started.
+            ("ephemeralContainers", Refused),
+            ("restartPolicy", Honoured),
+            ("terminationGracePeriodSeconds", Honoured),
+            ("activeDeadlineSeconds", Honoured),
+            ("dnsPolicy", Honoured),
+            ("nodeSelector", Harmless),
+            ("serviceAccountName", Honoured),
+            ("serviceAccount", Harmless),
+            ("automountServiceAccountToken", Harmless),
+            ("nodeName", Honoured),
+            ("hostNetwork", Honoured),
+            ("hostPID", Honoured),
+            ("hostIPC", Honoured),
+            ("shareProcessNamespace", Honoured),
+            ("securityContext", Honoured),
+            ("imagePullSecrets", Honoured),
+            ("hostname", Honoured),
+            ("subdomain", Honoured),
+            ("affinity", Harmless),
+            ("schedulerName", Harmless),
+            ("tolerations", Harmless),
+            ("hostAliases", Honoured),
+            ("priorityClassName", Harmless),
+            ("priority", Honoured),
+            ("dnsConfig", Honoured),
+            ("readinessGates", Honoured),
+            ("runtimeClassName", Refused),
+            ("enableServiceLinks", Honoured),
+            ("preemptionPolicy", Harmless),
+            ("overhead", Refused),
+            ("topologySpreadConstraints", Harmless),
+            ("setHostnameAsFQDN", Honoured),
+            ("os", Honoured),
+            ("hostUsers", Only(&["true"])),
+            ("schedulingGates", Harmless),
+            ("resourceClaims", Refused),
+            ("resources", Refused),
+            ("hostnameOverride", Honoured),
+            ("schedulingGroup", Harmless),
+            ("evictionResponders", Harmless),
+        ],
+    ),
+    (
+        "PodSecurityContext",
+        &[
+            ("seLinuxOptions", Refused),
+            ("windowsOptions", Refused),
+            ("runAsUser", Honoured),
+            ("runAsGroup", Honoured),
+            ("runAsNonRoot", Honoured),
+            ("supplementalGroups", Honoured),
+            ("supplementalGroupsPolicy", Honoured),
+            ("fsGroup", Honoured),
+            ("sysctls", Honoured),
+            // Volumes here are made with the group, never given to it later.
+            ("fsGroupChangePolicy", Harmless),
+            ("seccompProfile", Honoured),
+            ("appArmorProfile", Honoured),
+            ("seLinuxChangePolicy", Harmless),
+        ],
+    ),
+    (
+        "SecurityContext",
+        &[
+            ("capabilities", Honoured),
+            ("privileged", Honoured),
+            ("seLinuxOptions", Refused),
+            ("windowsOptions", Refused),
+            ("runAsUser", Honoured),
+            ("runAsGroup", Honoured),
+            ("runAsNonRoot", Honoured),
+            ("readOnlyRootFilesystem", Honoured),
+            ("allowPrivilegeEscalation", Honoured),
+            ("procMount", Only(&["Default", "Unmasked"])),
+            ("seccompProfile", Honoured),
+            ("appArmorProfile", Honoured),
+        ],
+    ),
+    (
+        "Container",
+        &[
+            ("name", Honoured),
+            ("image", Honoured),
+            ("command", Honoured),
+            ("args", Honoured),
+            ("workingDir", Honoured),
+            ("ports", Honoured),
+            ("envFrom", Honoured),
+            ("env", Honoured),
+            ("resources", Honoured),
+            // Says what a resize does, and no resize is done.
+            ("resizePolicy", Harmless),
+            ("restartPolicy", Honoured),
+            ("restartPolicyRules", Honoured),
+            ("volumeMounts", Honoured),
+            ("volumeDevices", Refused),
+            ("livenessProbe", Honoured),
+            ("readinessProbe", Honoured),
+            ("startupProbe", Honoured),
+            ("lifecycle", Honoured),
+            ("terminationMessagePath", Honoured),
+            ("terminationMessagePolicy", Honoured),
+            ("imagePullPolicy", Honoured),
+            ("securityContext", Honoured),
+            ("stdin", Honoured),
+            ("stdinOnce", Honoured),
+            ("tty", Honoured),
+        ],
+    ),
+    ("Volume", &[("name", Honoured), ("VolumeSource", Honoured)]),
+    (
+        "VolumeSource",
+        &[
+            ("hostPath", Honoured),
+            ("emptyDir", Honoured),
+            ("gcePersistentDisk", Refused),
+            ("awsElasticBlockStore", Refused),
+            ("gitRepo", Refused),
+            ("secret", Honoured),
+            ("nfs", Refused),
+            ("iscsi", Refused),
+            ("glusterfs", Refused),
+            ("persistentVolumeClaim", Refused),
+            ("rbd", Refused),
+            ("flexVolume", Refused),
+            ("cinder", Refused),
+            ("cephfs", Refused),
+            ("flocker", Refused),
+            ("downwardAPI", Honoured),
+            ("fc", Refused),
+            ("azureFile", Refused),
+            ("configMap", Honoured),
+            ("vsphereVolume", Refused),
+            ("quobyte", Refused),
+            ("azureDisk", Refused),
+            ("photonPersistentDisk", Refused),
+            ("projected", Honoured),
+            ("portworxVolume", Refused),
+            ("scaleIO", Refused),
+            ("storageos", Refused),
+            ("csi", Refused),
+            ("ephemeral", Refused),
+            ("image", Refused),
+        ],
+    ),
+    ("HostPathVolumeSource", &[("path", Honoured), ("type", Honoured)]),
+    (
+        "EmptyDirVolumeSource",
+        // The limit bounds what is in memory; what is on disk is not measured.
+        &[("medium", Only(&["", "Memory"])), ("sizeLimit", Honoured), ("mode", Honoured)],
+    ),
+    (
+        "SecretVolumeSource",
+        &[
+            ("secretName", Honoured),
+            ("items", Honoured),
+            ("defaultMode", Honoured),
+            ("optional", Honoured),
+            ("defaultUser", Refused),
+        ],
+    ),
+    (
+        "ConfigMapVolumeSource",
+        &[
+            ("LocalObjectReference", Honoured),
+            ("items", Honoured),
+            ("defaultMode", Honoured),
+            ("optional", Honoured),
+            ("defaultUser", Refused),
+        ],
+    ),
+    ("KeyToPath", &[("key", Honoured), ("path", Honoured), ("mode", Honoured), ("user", Refused)]),
+    ("DownwardAPIVolumeSource", &[("items", Honoured), ("defaultMode", Honoured), ("defaultUser", Refused)]),
+    (
+        "DownwardAPIVolumeFile",
+        &[
+            ("path", Honoured),
+            ("fieldRef", Honoured),
+            ("resourceFieldRef", Honoured),
+            ("mode", Honoured),
+            ("user", Refused),
+        ],
+    ),
+    ("ProjectedVolumeSource", &[("sources", Honoured), ("defaultMode", Honoured), ("defaultUser", Refused)]),
+    (
+        "VolumeProjection",
+        &[
+            ("secret", Honoured),
+            ("downwardAPI", Honoured),
+            ("configMap", Honoured),
+            ("serviceAccountToken", Honoured),
+            ("clusterTrustBundle", Refused),
+            ("podCertificate", Refused),
+        ],
+    ),
+    ("SecretProjection", &[("LocalObjectReference", Honoured), ("items", Honoured), ("optional", Honoured)]),
+    (
+        "ConfigMapProjection",
+        &[("LocalObjectReference", Honoured), ("items", Honoured), ("optional", Honoured)],
+    ),
+    ("DownwardAPIProjection", &[("items", Honoured)]),
+    (
+        "ServiceAccountTokenProjection",
+        &[("audience", Honoured), ("expirationSeconds", Honoured), ("path", Honoured), ("user", Refused)],
+    ),
+    ("LocalObjectReference", &[("name", Honoured)]),
+    (
+        "VolumeMount",
+        &[
+            ("name", Honoured),
+            ("readOnly", Honoured),
+            ("recursiveReadOnly", Honoured),
+            ("mountPath", Honoured),
+            ("subPath", Honoured),
+            ("mountPropagation", Honoured),
+            ("subPathExpr", Honoured),
+            ("bindMountOptions", Refused),
+        ],
+    ),
+    (
+        "ContainerPort",
+        &[
+            ("name", Honoured),
+            ("hostPort", Honoured),
+            ("containerPort", Honoured),
+            ("protocol", Honoured),
+            ("hostIP", Honoured),
+        ],
+    ),
+    ("EnvFromSource", &[("prefix", Honoured), ("configMapRef", Honoured), ("secretRef", Honoured)]),
+    ("ConfigMapEnvSource", &[("LocalObjectReference", Honoured), ("optional", Honoured)]),
+    ("SecretEnvSource", &[("LocalObjectReference", Honoured), ("optional", Honoured)]),
+    ("EnvVar", &[("name", Honoured), ("value", Honoured), ("valueFrom", Honoured)]),
+    (
+        "EnvVarSource",
+        &[
+            ("fieldRef", Honoured),
+            ("resourceFieldRef", Honoured),
+            ("configMapKeyRef", Honoured),
+            ("secretKeyRef", Honoured),
+            ("fileKeyRef", Refused),
+        ],
+    ),
+    ("ObjectFieldSelector", &[("apiVersion", Harmless), ("fieldPath", Honoured)]),
+    ("ResourceFieldSelector", &[("containerName", Honoured), ("resource", Honoured), ("divisor", Honoured)]),
+    (
+        "ConfigMapKeySelector",
+        &[("LocalObjectReference", Honoured), ("key", Honoured), ("optional", Honoured)],
+    ),
+    ("SecretKeySelector", &[("LocalObjectReference", Honoured), ("key", Honoured), ("optional", Honoured)]),
+    ("ResourceRequirements", &[("limits", Honoured), ("requests", Honoured), ("claims", Refused)]),
+    ("ContainerRestartRule", &[("action", Only(&["Restart"])), ("exitCodes", Honoured)]),
+    ("ContainerRestartRuleOnExitCodes", &[("operator", Honoured), ("values", Honoured)]),
+    (
+        "Probe",
+        &[
+            ("ProbeHandler", Honoured),
+            ("initialDelaySeconds", Honoured),
+            ("timeoutSeconds", Honoured),
+            ("periodSeconds", Honoured),
+            ("successThreshold", Honoured),
+            ("failureThreshold", Honoured),
+            ("terminationGracePeriodSeconds", Honoured),
+        ],
+    ),
+    (
+        "ProbeHandler",
+        &[("exec", Honoured), ("httpGet", Honoured), ("tcpSocket", Honoured), ("grpc", Refused)],
+    ),
+    (
+        "HTTPGetAction",
+        &[
+            ("path", Honoured),
+            ("port", Honoured),
+            ("host", Honoured),
+            ("scheme", Only(&["", "HTTP"])),
+            ("httpHeaders", Honoured),
+            ("protocol", Refused),
+        ],
+    ),
+    ("HTTPHeader", &[("name", Honoured), ("value", Honoured)]),
+    ("TCPSocketAction", &[("port", Honoured), ("host", Honoured)]),
+    ("ExecAction", &[("command", Honoured)]),
+    ("Lifecycle", &[("postStart", Honoured), ("preStop", Honoured), ("stopSignal", Honoured)]),
+    (
+        "LifecycleHandler",
+        &[("exec", Honoured), ("httpGet", Honoured), ("tcpSocket", Refused), ("sleep", Honoured)],
+    ),
+    ("SleepAction", &[("seconds", Honoured)]),
+    ("Capabilities", &[("add", Honoured), ("drop", Honoured)]),
+    ("SeccompProfile", &[("type", Honoured), ("localhostProfile", Honoured)]),
+    ("AppArmorProfile", &[("type", Honoured), ("localhostProfile", Honoured)]),
+    ("Sysctl", &[("name", Honoured), ("value", Honoured)]),
+    ("HostAlias", &[("ip", Honoured), ("hostnames", Honoured)]),
+    ("PodDNSConfig", &[("nameservers", Honoured), ("searches", Honoured), ("options", Honoured)]),
+    ("PodDNSConfigOption", &[("name", Honoured), ("value", Honoured)]),
+    ("PodReadinessGate", &[("conditionType", Honoured)]),
+    ("PodOS", &[("name", Only(&["linux"]))]),
+];
+
+fn support(type_: &str, field: &str) -> Support {
+    let row = TABLE.iter().find(|(name, _)| *name == type_);
+    let found = row.and_then(|(_, fields)| fields.iter().find(|(name, _)| *name == field));
+    // What no line tells of is newer than this table.
+    found.map_or(Refused, |(_, support)| *support)
+}
+
+/// The paths of all fields of a pod's spec that this node cannot honour.
+pub fn refusals(pod: &Pod) -> Vec<String> {
+    let mut found = Vec::new();
+    walk(&pod.spec, "spec", &mut found);
+    found
+}
+
+/// Why a pod must not start here, if it must not.
+pub fn verdict(pod: &Pod) -> Option<Verdict> {
+    let refused = refusals(pod);
+    (!refused.is_empty()).then(|| Verdict {
+        reason: "FieldNotSupported".to_owned(),
+        message: format!("Pod was rejected: this node does not support {}", refused.join(", ")),
+    })
+}
+
+fn walk(record: &dyn Record, path: &str, found: &mut Vec<String>) {
+    let schema = record.schema();
+    for (index, field) in schema.fields.iter().enumerate() {
+        let value = record.get(index);
+        if matches!(value, Value::Nil) || (!field.pointer && (value.is_zero() || value.is_empty())) {
+            continue;
+        }
+        let place = if field.inline { path.to_owned() } else { format!("{path}.{}", &*field.name) };
+        match support(&schema.name, &field.name) {
+            Harmless => {}
+            Refused => found.push(place),
+            Only(values) if values.contains(&text(&value).as_str()) => {}
+            Only(_) => found.push(format!("{place}: {}", text(&value))),
+            Honoured => descend(&value, &place, found),
+        }
+    }
+}
+
+fn descend(value: &Value<'_>, place: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Record(inner) => walk(*inner, place, found),
+        Value::List(list) => {
+            for index in 0..list.len() {
+                descend(&list.at(index), &format!("{place}[{index}]"), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn text(value: &Value<'_>) -> String {
+    match value {
+        Value::Bool(yes) => yes.to_string(),
+        Value::Int(number) => number.to_string(),
+        Value::Str(text) => (*text).to_owned(),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use api_record::{Schema, Shape, Typed};
+    use api_types::core::v1::{Container, PodSecurityContext, PodSpec, SELinuxOptions, Volume, VolumeSource};
+
+    use super::*;
+
+    fn inner(shape: &Shape) -> Option<&Schema> {
+        match shape {
+            Shape::Record(schema) => Some(schema),
+            Shape::List(shape) | Shape::Items(shape) | Shape::Map(shape) => inner(shape),
+            _ => None,
+        }
+    }
+
+    fn check(schema: &Schema, seen: &mut BTreeSet<String>, missing: &mut Vec<String>) {
+        if !seen.insert(schema.name.to_string()) {
+            return;
+        }
+        let row = TABLE.iter().find(|(name, _)| *name == &*schema.name);
+        for field in schema.fields.iter() {
+            let known = row.and_then(|(_, fields)| fields.iter().find(|(name, _)| *name == &*field.name));
+            match known {
+                None => missing.push(format!("{}.{}", &*schema.name, &*field.name)),
+                Some((_, Honoured)) => {
+                    if let Some(schema) = inner(&field.shape) {
+                        check(schema, seen, missing);
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    #[test]
+    fn every_field_of_a_pods_spec_has_a_line() {
+        let (mut seen, mut missing) = (BTreeSet::new(), Vec::new());
+        check(PodSpec::SCHEMA, &mut seen, &mut missing);
+        assert_eq!(missing, Vec::<String>::new());
+        let unused: Vec<_> =
+            TABLE.iter().map(|(name, _)| *name).filter(|name| !seen.contains(*name)).collect();
+        assert_eq!(unused, Vec::<&str>::new(), "lines for types that no pod has");
+        for (name, fields) in TABLE {
+            let names: BTreeSet<_> = fields.iter().map(|(field, _)| field).collect();
+            assert_eq!(names.len(), fields.len(), "{name} names a field twice");
+        }
+    }
+
+    #[test]
+    fn what_is_not_honoured_is_named() {
+        let mut pod = Pod::default();
+        pod.spec.containers = vec![Container { name: "a".into(), ..Container::default() }].into();
+        pod.spec.node_selector.insert("a".into(), "b".into());
+        pod.spec.host_users = Some(true);
+        assert_eq!(verdict(&pod), None);
+        pod.spec.host_users = Some(false);
+        pod.spec.runtime_class_name = Some("gvisor".into());
+        pod.spec.security_context = Some(Box::new(PodSecurityContext {
+            se_linux_options: Some(Box::new(SELinuxOptions::default())),
+            ..PodSecurityContext::default()
+        }));
+        pod.spec.volumes = vec![Volume {
+            name: "v".into(),
+            volume_source: VolumeSource { nfs: Some(Box::default()), ..VolumeSource::default() },
+        }];
+        assert_eq!(
+            refusals(&pod),
+            [
+                "spec.volumes[0].nfs",
+                "spec.securityContext.seLinuxOptions",
+                "spec.runtimeClassName",
+                "spec.hostUsers: false",
+            ]
+        );
+    }
+}

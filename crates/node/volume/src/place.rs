@@ -1,0 +1,148 @@
+//! Directories that are volumes, paths of the host, and paths within volumes. Calls block.
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "volumes are files on disk")]
+
+use std::fs::{self, Permissions};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown};
+use std::path::{Component, Path};
+
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+
+use crate::writer::{VolumeError, failed};
+
+/// Makes an empty directory for a pod, whom its group may share. What is in an existing one stays.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn empty_dir(path: &Path, mode: u32, group: Option<u32>) -> Result<(), VolumeError> {
+    fs::create_dir_all(path).map_err(failed("create", path))?;
+    chown(path, None, group).map_err(failed("give", path))?;
+    // Files made in it belong to the group too.
+    let mode = if group.is_some() { mode | 0o2770 } else { mode };
+    fs::set_permissions(path, Permissions::from_mode(mode)).map_err(failed("permit", path))
+}
+
+/// Checks a path of the host against a hostPath volume's type, and makes what the type says is to be made.
+///
+/// # Errors
+/// When it is something else.
+pub fn host_path(path: &str, type_: &str) -> Result<(), VolumeError> {
+    let place = Path::new(path);
+    let wrong = |wanted| VolumeError::HostPath { path: path.to_owned(), wanted };
+    let found = fs::metadata(place).ok().map(|found| found.file_type());
+    match (type_, found) {
+        ("", _) => Ok(()),
+        ("DirectoryOrCreate", None) => {
+            fs::create_dir_all(place).map_err(failed("create", place))?;
+            fs::set_permissions(place, Permissions::from_mode(0o755)).map_err(failed("permit", place))
+        }
+        ("FileOrCreate", None) => {
+            fs::write(place, b"").map_err(failed("create", place))?;
+            fs::set_permissions(place, Permissions::from_mode(0o644)).map_err(failed("permit", place))
+        }
+        ("Directory" | "DirectoryOrCreate", Some(found)) if found.is_dir() => Ok(()),
+        ("File" | "FileOrCreate", Some(found)) if found.is_file() => Ok(()),
+        ("Socket", Some(found)) if found.is_socket() => Ok(()),
+        ("CharDevice", Some(found)) if found.is_char_device() => Ok(()),
+        ("BlockDevice", Some(found)) if found.is_block_device() => Ok(()),
+        ("Directory" | "DirectoryOrCreate", _) => Err(wrong("a directory")),
+        ("File" | "FileOrCreate", _) => Err(wrong("a file")),
+        ("Socket", _) => Err(wrong("a socket file")),
+        ("CharDevice", _) => Err(wrong("a character device")),
+        ("BlockDevice", _) => Err(wrong("a block device")),
+        _ => Err(wrong("of a known type")),
+    }
+}
+
+/// Opens `sub` within the volume at `root`, made as a directory if absent. What is opened stays what it is, whatever a container
+/// does to the path meanwhile: mount `/proc/self/fd/<descriptor>`.
+///
+/// # Errors
+/// When the path, or a link on it, leads out of the volume.
+pub fn sub_path(root: &Path, sub: &str) -> Result<OwnedFd, VolumeError> {
+    let relative = Path::new(sub);
+    if relative.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
+        return Err(VolumeError::Escape(sub.to_owned()));
+    }
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let io = |action| {
+        let path = root.join(sub);
+        move |error: rustix::io::Errno| match error {
+            rustix::io::Errno::XDEV => VolumeError::Escape(path.display().to_string()),
+            error => failed(action, &path)(error.into()),
+        }
+    };
+    let mut at = rustix::fs::open(root, flags | OFlags::DIRECTORY, Mode::empty()).map_err(io("open"))?;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    match rustix::fs::openat2(&at, relative, flags, Mode::empty(), resolve) {
+        Ok(found) => return Ok(found),
+        Err(rustix::io::Errno::NOENT) => {}
+        Err(error) => return Err(io("open")(error)),
+    }
+    for part in relative.components().filter(|part| matches!(part, Component::Normal(_))) {
+        let open = |at: &OwnedFd| rustix::fs::openat2(at, part.as_os_str(), flags, Mode::empty(), resolve);
+        at = match open(&at) {
+            Err(rustix::io::Errno::NOENT) => {
+                match rustix::fs::mkdirat(&at, part.as_os_str(), Mode::from_raw_mode(0o755)) {
+                    Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+                    Err(error) => return Err(io("create")(error)),
+                }
+                open(&at).map_err(io("open"))?
+            }
+            opened => opened.map_err(io("open"))?,
+        };
+    }
+    Ok(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn paths_within_a_volume_stay_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("volume");
+        fs::create_dir(&root).unwrap();
+        symlink("/etc", root.join("out")).unwrap();
+        symlink("..", root.join("up")).unwrap();
+        fs::create_dir(root.join("real")).unwrap();
+        symlink("real", root.join("in")).unwrap();
+        for (path, fine) in [
+            ("new/deep", true),
+            ("in/x", true),
+            ("real", true),
+            ("out/passwd", false),
+            ("out", false),
+            ("up/x", false),
+            ("../x", false),
+            ("/etc", false),
+        ] {
+            assert_eq!(sub_path(&root, path).is_ok(), fine, "{path}");
+        }
+        assert!(root.join("new/deep").is_dir() && root.join("real/x").is_dir());
+        assert!(!directory.path().join("x").exists());
+    }
+
+    #[test]
+    fn host_paths_are_what_they_must_be() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name).display().to_string();
+        fs::write(at("file"), "").unwrap();
+        for (name, type_, fine) in [
+            ("none", "", true),
+            ("none", "Directory", false),
+            ("made", "DirectoryOrCreate", true),
+            ("made", "Directory", true),
+            ("made", "File", false),
+            ("new", "FileOrCreate", true),
+            ("file", "File", true),
+            ("file", "Socket", false),
+            ("file", "CharDevice", false),
+        ] {
+            assert_eq!(host_path(&at(name), type_).is_ok(), fine, "{name} {type_}");
+        }
+    }
+}
