@@ -20,7 +20,8 @@ pub struct Cluster {
 impl Cluster {
     /// Starts a control plane without a node.
     pub fn control_plane() -> Cluster {
-        Cluster::start(&["--disable-agent"])
+        // Nobody connects to the advertised address (TEST-NET-3): there are no pods to do so.
+        Cluster::start(&["--disable-agent", "--advertise-address", "203.0.113.1"])
     }
 
     fn start(flags: &[&str]) -> Cluster {

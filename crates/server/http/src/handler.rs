@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use server_authz::Attributes;
 use server_local::{Local, forbidden};
 
-use crate::documents::{Document, Documents};
+use crate::documents::{Document, DocumentRequest, Documents};
 use crate::health::Health;
 use crate::identity::{Identify, Peer};
 use crate::metrics::{Kind, Metrics};
@@ -124,11 +124,10 @@ impl Handler {
         if let Some(report) = self.health.report(path, query.flag("verbose")) {
             return Ok(text(report.code, report.text));
         }
-        let header =
-            |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        if let Some(document) = self.documents.find(path, header(http::header::ACCEPT)) {
-            let unchanged = !document.etag.is_empty() && header(http::header::IF_NONE_MATCH) == document.etag;
-            return Ok(document_answer(document, unchanged));
+        let hash = Some(query.get("hash")).filter(|_| query.has("hash"));
+        let wanted = DocumentRequest::new(path, hash, request.headers());
+        if let Some(document) = self.documents.find(&wanted) {
+            return Ok(document_answer(document));
         }
         if path == "/metrics" {
             return Ok(bytes_answer(
@@ -212,17 +211,14 @@ fn kind(info: &Info, code: u16) -> Kind {
     }
 }
 
-fn document_answer(document: Document, unchanged: bool) -> Response<Body> {
-    let Document { content_type, bytes, etag } = document;
-    let mut response = if unchanged {
-        bytes_answer(304, &content_type, Bytes::new())
-    } else {
-        bytes_answer(200, &content_type, bytes)
-    };
-    if let Some(value) =
-        Some(etag).filter(|etag| !etag.is_empty()).and_then(|etag| HeaderValue::from_str(&etag).ok())
-    {
-        response.headers_mut().insert(http::header::ETAG, value);
+fn document_answer(document: Document) -> Response<Body> {
+    let mut response = Response::new(Full::new(document.body).boxed_unsync());
+    *response.status_mut() =
+        StatusCode::from_u16(document.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in document.headers {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().append(HeaderName::from_static(name), value);
+        }
     }
     response
 }

@@ -28,8 +28,9 @@ mod table;
 mod watch;
 
 pub use connection::Server;
-pub use documents::{Document, Documents};
+pub use documents::{Document, DocumentRequest, Documents};
 pub use handler::{Body, Handler};
+pub use hyper::body::Incoming;
 pub use identity::{Identify, Peer};
 pub use nodes::Nodes;
 pub use path::{Info, Place};

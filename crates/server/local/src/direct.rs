@@ -25,9 +25,14 @@ pub struct Direct {
 }
 
 impl Direct {
-    /// A pipeline over a registry.
-    pub fn new(registry: Registry, tokens: Arc<dyn TokenIssuer>, clock: Arc<dyn Clock>) -> Direct {
-        Direct { registry, policy: Arc::default(), tokens, clock }
+    /// A pipeline over a registry, which answers reviews from `policy`.
+    pub fn new(
+        registry: Registry,
+        policy: Arc<Policy>,
+        tokens: Arc<dyn TokenIssuer>,
+        clock: Arc<dyn Clock>,
+    ) -> Direct {
+        Direct { registry, policy, tokens, clock }
     }
 
     /// The registry.

@@ -142,6 +142,7 @@ impl Registry {
         if meta.generation > 0 {
             meta.generation += 1;
         }
+        served.kind.mark_deleting(object);
         Ok(Decision::Mark)
     }
 

@@ -29,14 +29,25 @@ pub(crate) fn encode(served: &Served, object: &dyn Record) -> Bytes {
 /// Decoded objects by the revision and key they were kept at, so that watchers and readers of an object share one.
 #[derive(Default)]
 pub(crate) struct Decoded {
-    objects: Mutex<(HashMap<(Revision, Bytes), Arc<dyn Record>>, VecDeque<(Revision, Bytes)>)>,
+    objects: Mutex<Remembered>,
+}
+
+/// A revision, and a key that was written at it.
+type Moment = (Revision, Bytes);
+
+#[derive(Default)]
+struct Remembered {
+    by_moment: HashMap<Moment, Arc<dyn Record>>,
+    /// The oldest first.
+    order: VecDeque<Moment>,
 }
 
 impl Decoded {
     /// The object of an entry as it was kept, in the hub's type.
     pub(crate) fn of(&self, served: &Served, entry: &Entry) -> Result<Arc<dyn Record>, Status> {
         let key = (entry.modified, entry.key.clone());
-        if let Some(object) = self.objects.lock().unwrap_or_else(PoisonError::into_inner).0.get(&key) {
+        if let Some(object) = self.objects.lock().unwrap_or_else(PoisonError::into_inner).by_moment.get(&key)
+        {
             return Ok(Arc::clone(object));
         }
         let object: Arc<dyn Record> = Arc::from(decode(served, entry)?);
@@ -44,15 +55,15 @@ impl Decoded {
         Ok(object)
     }
 
-    fn remember(&self, key: (Revision, Bytes), object: &Arc<dyn Record>) {
+    fn remember(&self, moment: Moment, object: &Arc<dyn Record>) {
         let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
-        let (by_key, order) = &mut *objects;
-        if by_key.insert(key.clone(), Arc::clone(object)).is_none() {
-            order.push_back(key);
+        let Remembered { by_moment, order } = &mut *objects;
+        if by_moment.insert(moment.clone(), Arc::clone(object)).is_none() {
+            order.push_back(moment);
         }
         while order.len() > DECODED_OBJECTS {
             if let Some(oldest) = order.pop_front() {
-                by_key.remove(&oldest);
+                by_moment.remove(&oldest);
             }
         }
     }

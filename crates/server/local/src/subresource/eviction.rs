@@ -8,6 +8,7 @@ use api_types::core::v1::Pod;
 use api_types::policy::v1::{Eviction, PodDisruptionBudget};
 use client::{Answer, Caller, DeleteOptions, ListOptions, Outcome, Precondition, Propagation, Request};
 use server_registry::Served;
+use server_registry::admit::{Attributes, Operation};
 
 use crate::direct::{Direct, answer as answered, missing, object_of};
 
@@ -19,7 +20,17 @@ pub(crate) async fn answer(
     request: Request,
 ) -> Result<Answer, Status> {
     let Request { target, body, write, .. } = request;
-    let eviction = object_of(body)?;
+    let mut eviction = object_of(body)?;
+    let attributes = Attributes {
+        caller: who,
+        operation: Operation::Create,
+        resource: target.resource.clone(),
+        subresource: "eviction",
+        namespace: &target.namespace,
+        name: &target.name,
+        dry_run: write.dry_run,
+    };
+    direct.registry().admit(&attributes, &mut *eviction, None).await?;
     let eviction: &Eviction =
         eviction.downcast_ref().ok_or_else(|| Status::bad_request("not a Eviction object"))?;
     let registry = direct.registry();

@@ -7,6 +7,7 @@ use api_types::authentication::v1::TokenRequest;
 use api_types::core::v1::ServiceAccount;
 use client::{Answer, BoxFuture, Caller, Request};
 use server_registry::Served;
+use server_registry::admit::{Attributes, Operation};
 
 use crate::direct::{Direct, missing, object_answer, object_of};
 
@@ -30,7 +31,17 @@ pub(crate) async fn answer(
     request: Request,
 ) -> Result<Answer, Status> {
     let Request { target, body, .. } = request;
-    let wanted = object_of(body)?;
+    let mut wanted = object_of(body)?;
+    let attributes = Attributes {
+        caller: who,
+        operation: Operation::Create,
+        resource: target.resource.clone(),
+        subresource: "token",
+        namespace: &target.namespace,
+        name: &target.name,
+        dry_run: false,
+    };
+    direct.registry().admit(&attributes, &mut *wanted, None).await?;
     let wanted: &TokenRequest =
         wanted.downcast_ref().ok_or_else(|| Status::bad_request("not a TokenRequest object"))?;
     let account = direct.registry().get_hub(served, &target.namespace, &target.name).await?;

@@ -1,0 +1,235 @@
+//! The server: store, registry, pipeline and HTTP, wired together.
+
+pub mod address;
+mod documents;
+mod identity;
+mod maintenance;
+pub mod node;
+mod nodes;
+mod tokens;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use base::drain;
+use base::random::{Random, SystemRandom};
+use base::time::{Clock, SystemClock};
+use client::Api;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use server_admission::{Chain, Parts, Stored};
+use server_authn::authenticator::{Anonymous, Authenticator};
+use server_authn::pki::component::Component;
+use server_authn::pki::directory::Directory;
+use server_authn::pki::serving::ServingNames;
+use server_authn::pki::{Identity as Certificate, Pki};
+use server_authn::token::Keys;
+use server_authn::token::issue::Issuer;
+use server_authn::token::verify::Verifier;
+use server_authn::x509::{ClientAuthorities, tls_verifier};
+use server_http::{Handler, Server};
+use server_local::{Direct, Local, Policy};
+use server_registry::admit::Everything;
+use server_registry::{Catalog, Registry, Shared};
+use store::{SqliteStore, Store};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+use documents::Ready;
+use identity::Identity;
+use nodes::OwnNodes;
+use tokens::Tokens;
+
+/// Where service accounts' tokens come from, and whom they are for.
+const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
+
+/// What a server is told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where everything is kept.
+    pub data_dir: PathBuf,
+    /// Where the API is served.
+    pub listen: SocketAddr,
+    /// The address that others reach it by.
+    pub advertise: IpAddr,
+    /// The first address of the services' range, which is the API's own.
+    pub service_address: IpAddr,
+    /// The cluster's DNS domain.
+    pub cluster_domain: String,
+    /// The range of the pods' addresses.
+    pub pod_range: String,
+    /// The range of the services' addresses.
+    pub service_range: String,
+    /// More names and addresses that the server's certificate is to hold.
+    pub names: Vec<String>,
+    /// The name of the host.
+    pub host_name: String,
+}
+
+/// A control plane that serves.
+pub struct ControlPlane {
+    /// The pipeline, for components in this process.
+    pub local: Local,
+    /// The cluster's authorities.
+    pub pki: Arc<Pki>,
+    /// The nodes of this process.
+    pub nodes: Arc<OwnNodes>,
+    port: u16,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    handler: Arc<Handler>,
+    server: Server,
+}
+
+impl ControlPlane {
+    /// Opens the store and the authorities, and binds the socket.
+    pub async fn open(config: &Config) -> anyhow::Result<ControlPlane> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .with_context(|| format!("the API cannot be served at {}", config.listen))?;
+        let server_dir = config.data_dir.join("server");
+        let files = Directory::new(server_dir.join("tls"));
+        let pki = Arc::new(Pki::open(&files, clock.now(), &*random)?);
+        let serving = pki.serving(&files, &serving_names(config), clock.now(), &*random)?;
+        let clients = ClientAuthorities::from_pem(pki.cluster.certificate_pem().as_bytes())?;
+        let tls = tls(&serving, &clients)?;
+        let store: Arc<dyn Store> = Arc::new(open_store(&server_dir.join("db"))?);
+        let shared = Shared {
+            store: Arc::clone(&store),
+            catalog: Catalog::new(),
+            gates: api_kind::Gates::default(),
+            clock: Arc::clone(&clock),
+            random: Arc::clone(&random),
+        };
+        let shared = Arc::new(shared);
+        let policy = Arc::new(Policy::default());
+        let deciding = Arc::clone(&policy);
+        let open = Registry::new(shared, Arc::new(Everything));
+        let parts = Parts {
+            lookup: Arc::new(Stored::new(open.clone())),
+            authorizer: Arc::new(move |request| deciding.decide(request).is_allowed()),
+            clock: Arc::clone(&clock),
+            random: Arc::clone(&random),
+        };
+        let registry = open.with_admission(Arc::new(Chain::standard(parts)));
+        let key = Arc::new(server_authn::key::PrivateKey::from_pem(pki.service_account.to_pem().as_bytes())?);
+        let audiences = vec![ISSUER.to_owned()];
+        let issuer = Issuer::new(ISSUER, audiences.clone(), key);
+        let tokens = Tokens::new(issuer, Arc::clone(&clock), random);
+        let direct = Direct::new(registry, policy, Arc::new(tokens), Arc::clone(&clock));
+        let local = Local::new(direct);
+        let keys = Keys::new(vec![pki.service_account.public().clone()]);
+        let ready = Ready::new(ISSUER, &keys)?;
+        let authenticator = Authenticator {
+            front_proxy: None,
+            clients: Some(clients),
+            tokens: Verifier::new(vec![ISSUER.to_owned()], audiences, keys),
+            anonymous: Anonymous::All,
+        };
+        let identity = Identity::new(authenticator, &local, Arc::clone(&clock));
+        let port = listener.local_addr()?.port();
+        let address = SocketAddr::new(config.advertise, port).to_string();
+        let nodes = Arc::new(OwnNodes::default());
+        let handler = Arc::new(Handler::new(
+            local.clone(),
+            Arc::clone(&clock),
+            Arc::new(identity),
+            Arc::new(ready),
+            Arc::clone(&nodes) as Arc<dyn server_http::Nodes>,
+            address,
+        ));
+        let server = Server::new(listener, Arc::new(tls), Arc::clone(&handler), Arc::clone(&clock));
+        Ok(ControlPlane { local, pki, nodes, port, store, clock, handler, server })
+    }
+
+    /// The port that the API is served on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// A client certificate for a component of this cluster, kept with the server's files.
+    pub fn certificate(&self, config: &Config, component: &Component) -> anyhow::Result<Certificate> {
+        let files = Directory::new(config.data_dir.join("server/tls"));
+        Ok(self.pki.component(&files, component, SystemClock.now(), &SystemRandom)?)
+    }
+
+    /// Serves until asked to finish. Once what every cluster starts with is there, runs the controllers and the scheduler,
+    /// and tells `up`.
+    pub async fn run(
+        self,
+        config: &Config,
+        up: oneshot::Sender<()>,
+        drain: drain::Watch,
+    ) -> anyhow::Result<()> {
+        let ControlPlane { local, pki, port, store, clock, handler, server, .. } = self;
+        let mut running = JoinSet::new();
+        running.spawn(server.run(drain.clone()));
+        running.spawn(maintenance::run(store, Arc::clone(&clock), drain.clone()));
+        let wanted = server_bootstrap::Config {
+            service_ranges: vec![config.service_range.clone()],
+            service_address: config.service_address,
+            advertise: config.advertise,
+            port,
+            join_bindings: true,
+        };
+        let begun = server_bootstrap::bootstrap(local.direct().registry(), &wanted).await;
+        begun.map_err(|status| anyhow::anyhow!("what every cluster starts with cannot be made: {status}"))?;
+        local.follow().await;
+        handler.set_ready(true);
+        let api: Arc<dyn Api> = Arc::new(local);
+        let controllers = control::Config {
+            served: control::resources::built_in(),
+            root_ca: pki.cluster.certificate_pem().to_owned(),
+            pod_range: control::cluster::Range::parse(&config.pod_range),
+            ..control::Config::default()
+        };
+        running.spawn(control::run(Arc::clone(&api), Arc::clone(&clock), controllers, drain.clone()));
+        running.spawn(scheduler::shell::run(api, clock, scheduler::Config::default(), drain));
+        // Nobody need be waiting.
+        let _ = up.send(());
+        while let Some(ended) = running.join_next().await {
+            ended?;
+        }
+        Ok(())
+    }
+}
+
+fn serving_names(config: &Config) -> ServingNames {
+    let mut names = ServingNames {
+        cluster_domain: config.cluster_domain.clone(),
+        service_addresses: vec![config.service_address],
+        hosts: vec!["localhost".to_owned(), config.host_name.clone()],
+        addresses: vec![IpAddr::from([127, 0, 0, 1]), config.advertise],
+    };
+    for name in &config.names {
+        match name.parse() {
+            Ok(address) => names.addresses.push(address),
+            Err(_) => names.hosts.push(name.clone()),
+        }
+    }
+    names
+}
+
+fn tls(serving: &Certificate, clients: &ClientAuthorities) -> anyhow::Result<ServerConfig> {
+    let chain =
+        CertificateDer::pem_slice_iter(serving.certificate.as_bytes()).collect::<Result<Vec<_>, _>>()?;
+    let key = PrivateKeyDer::from_pem_slice(serving.key.as_bytes())?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_client_cert_verifier(tls_verifier(&[clients]))
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn open_store(dir: &Path) -> anyhow::Result<SqliteStore> {
+    std::fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
+    Ok(SqliteStore::open(&store::Options::new(dir.join("state.db")))?)
+}

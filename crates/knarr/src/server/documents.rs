@@ -1,0 +1,81 @@
+//! The documents that the server has ready: its version, OpenAPI, and the keys that its tokens are signed with.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use server_authn::token::{Keys, discovery};
+use server_http::{Document, DocumentRequest, Documents as Source};
+use server_openapi::Documents;
+
+/// The release of Kubernetes whose API is served.
+pub const KUBERNETES_VERSION: &str = "1.37.1";
+
+/// All documents.
+pub struct Ready {
+    fixed: BTreeMap<String, Document>,
+    openapi: Documents,
+}
+
+impl Ready {
+    /// The documents of a server that issues tokens as `issuer`.
+    pub fn new(issuer: &str, keys: &Keys) -> anyhow::Result<Ready> {
+        let mut fixed = BTreeMap::new();
+        fixed.insert("/version".to_owned(), plain("application/json", version().into()));
+        let keys_uri = format!("{issuer}{}", discovery::KEYS_PATH);
+        let configuration = discovery::configuration(issuer, &keys_uri, keys)?;
+        fixed.insert(
+            discovery::CONFIGURATION_PATH.to_owned(),
+            plain("application/json", configuration.into()),
+        );
+        let key_set = discovery::key_set(keys);
+        fixed.insert(discovery::KEYS_PATH.to_owned(), plain(discovery::KEYS_CONTENT_TYPE, key_set.into()));
+        let served = api_types::resources().iter().filter(|resource| resource.served_by_default);
+        Ok(Ready { fixed, openapi: Documents::new(served) })
+    }
+}
+
+fn plain(content_type: &str, body: Bytes) -> Document {
+    let headers =
+        vec![("content-type", content_type.to_owned()), ("cache-control", "no-cache, private".to_owned())];
+    Document { status: 200, headers, body }
+}
+
+fn version() -> String {
+    serde_json::json!({
+        "major": "1",
+        "minor": "37",
+        "emulationMajor": "1",
+        "emulationMinor": "37",
+        "minCompatibilityMajor": "1",
+        "minCompatibilityMinor": "36",
+        "gitVersion": format!("v{KUBERNETES_VERSION}+knarr{}", env!("CARGO_PKG_VERSION")),
+        "gitCommit": option_env!("KNARR_COMMIT").unwrap_or_default(),
+        "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": "none",
+        "compiler": "rustc",
+        "platform": format!("linux/{}", if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" }),
+    })
+    .to_string()
+}
+
+impl Source for Ready {
+    fn find(&self, request: &DocumentRequest<'_>) -> Option<Document> {
+        if let Some(document) = self.fixed.get(request.path) {
+            return Some(document.clone());
+        }
+        let DocumentRequest { path, hash, accept, if_none_match, gzip } = *request;
+        if !path.starts_with("/openapi/") {
+            return None;
+        }
+        let request = server_openapi::Request { path, hash, accept, if_none_match, gzip };
+        // The first to ask waits for the document to be made, which takes a while.
+        let answer = tokio::task::block_in_place(|| self.openapi.answer(&request))?;
+        Some(Document { status: answer.status, headers: answer.headers, body: answer.body })
+    }
+
+    fn paths(&self) -> Vec<String> {
+        let openapi = ["/openapi/v2", "/openapi/v3"].map(str::to_owned);
+        self.fixed.keys().cloned().chain(openapi).collect()
+    }
+}

@@ -1,0 +1,105 @@
+//! Who sends a request: `server-authn`'s authenticator over the server's own views.
+
+use std::sync::Arc;
+
+use api_record::Record;
+use api_types::core::v1::{Pod, Secret, ServiceAccount};
+use api_types::object_meta;
+use base::time::Clock;
+use client::{Caller, RawView, Resource, Scope};
+use http::HeaderMap;
+use server_authn::authenticator::{Authenticator, Credentials, Sources};
+use server_authn::bootstrap::{BootstrapSecret, BootstrapSecrets};
+use server_authn::token::{BoundObjects, Found, TokenSecret};
+use server_http::{Identify, Peer};
+use server_local::Local;
+
+/// The namespace of bootstrap tokens.
+const BOOTSTRAP_NAMESPACE: &str = "kube-system";
+
+/// The server's way of finding out who sends a request.
+pub struct Identity {
+    authenticator: Authenticator,
+    accounts: RawView,
+    pods: RawView,
+    nodes: RawView,
+    secrets: RawView,
+    clock: Arc<dyn Clock>,
+}
+
+impl Identity {
+    /// An identity check that looks tokens' objects up in views of `local`'s.
+    pub fn new(authenticator: Authenticator, local: &Local, clock: Arc<dyn Clock>) -> Identity {
+        let view = |plural: &'static str| local.shared_view(Scope::all(Resource::of("", "v1", plural)));
+        Identity {
+            authenticator,
+            accounts: view("serviceaccounts"),
+            pods: view("pods"),
+            nodes: view("nodes"),
+            secrets: view("secrets"),
+            clock,
+        }
+    }
+}
+
+fn find(view: &RawView, namespace: &str, name: &str) -> Option<Arc<dyn Record>> {
+    view.snapshot().get(namespace, name).cloned()
+}
+
+fn found(object: &dyn Record) -> Option<Found> {
+    let meta = object_meta(object)?;
+    Some(Found { uid: meta.uid.clone(), deleted_at: meta.deletion_timestamp.map(Into::into) })
+}
+
+impl BoundObjects for Identity {
+    fn service_account(&self, namespace: &str, name: &str) -> Option<Found> {
+        found(find(&self.accounts, namespace, name)?.downcast_ref::<ServiceAccount>()?)
+    }
+    fn pod(&self, namespace: &str, name: &str) -> Option<Found> {
+        found(find(&self.pods, namespace, name)?.downcast_ref::<Pod>()?)
+    }
+    fn node(&self, name: &str) -> Option<Found> {
+        found(&*find(&self.nodes, "", name)?)
+    }
+    fn secret(&self, namespace: &str, name: &str) -> Option<Found> {
+        found(&*find(&self.secrets, namespace, name)?)
+    }
+    fn token_secret(&self, namespace: &str, name: &str) -> Option<TokenSecret> {
+        let object = find(&self.secrets, namespace, name)?;
+        let secret: &Secret = object.downcast_ref()?;
+        Some(TokenSecret {
+            found: found(&*object)?,
+            token: secret.data.get("token")?.to_vec(),
+            invalid: secret.metadata.labels.contains_key("kubernetes.io/legacy-token-invalid-since"),
+        })
+    }
+}
+
+impl BootstrapSecrets for Identity {
+    fn get(&self, name: &str) -> Option<BootstrapSecret> {
+        let object = find(&self.secrets, BOOTSTRAP_NAMESPACE, name)?;
+        let secret: &Secret = object.downcast_ref()?;
+        Some(BootstrapSecret {
+            kind: secret.type_.clone(),
+            data: secret.data.iter().map(|(key, value)| (key.clone(), value.to_vec())).collect(),
+            deleted: secret.metadata.deletion_timestamp.is_some(),
+        })
+    }
+}
+
+impl Identify for Identity {
+    fn identify(&self, peer: &Peer, headers: &HeaderMap, path: &str) -> Option<Caller> {
+        let credentials = Credentials { chain: &peer.chain, headers, path };
+        let sources = Sources { objects: self, bootstrap: Some(self) };
+        match self.authenticator.authenticate(credentials, sources, self.clock.now()) {
+            Ok(found) => {
+                let user = found.user;
+                Some(Caller { name: user.name, uid: user.uid, groups: user.groups, extra: user.extra })
+            }
+            Err(refused) => {
+                tracing::debug!(error = %base::error::Chain(&refused), "request.unauthorized");
+                None
+            }
+        }
+    }
+}

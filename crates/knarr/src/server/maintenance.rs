@@ -1,0 +1,45 @@
+//! What the store needs done now and then: expired keys deleted, old history dropped.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::drain;
+use base::error::Chain;
+use base::time::Clock;
+use store::{Revision, Store};
+
+/// How often expired keys are looked for.
+const EXPIRE_EVERY: Duration = Duration::from_secs(10);
+
+/// How long history is kept: between one and two of upstream's `--etcd-compaction-interval`.
+const KEEP_TICKS: u32 = 30;
+
+/// Keeps the store tidy until asked to finish.
+pub async fn run(store: Arc<dyn Store>, clock: Arc<dyn Clock>, mut drain: drain::Watch) {
+    let mut mark = store.current_revision();
+    let mut ticks = 0;
+    loop {
+        tokio::select! {
+            () = drain.signaled() => return,
+            () = clock.sleep(EXPIRE_EVERY) => {}
+        }
+        if let Err(error) = store.expire(clock.now()).await {
+            tracing::warn!(error = %Chain(&error), "store.expire");
+        }
+        ticks += 1;
+        if ticks >= KEEP_TICKS {
+            ticks = 0;
+            compact(&*store, mark).await;
+            mark = store.current_revision();
+        }
+    }
+}
+
+async fn compact(store: &dyn Store, at: Revision) {
+    if at <= Revision::EMPTY {
+        return;
+    }
+    if let Err(error) = store.compact(at).await {
+        tracing::debug!(error = %Chain(&error), "store.compact");
+    }
+}
