@@ -20,7 +20,7 @@ use node_runtime::{PodHandle, Runtime, RuntimeConfig};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::calls::{Calls, NODES, PODS, target};
+use crate::calls::{Calls, NODES, PODS, SERVICES};
 use crate::config::Config;
 use crate::core::{Core, blocking};
 use crate::error::AgentError;
@@ -29,6 +29,7 @@ use crate::limits;
 use crate::machine::Machine;
 use crate::node_api::{Directory, Local, NodeApi};
 use crate::records::Records;
+use crate::services::{NAMESPACES, SLICES, Views};
 use crate::volumes::Tokens;
 use crate::worker::Worker;
 
@@ -36,6 +37,7 @@ use crate::worker::Worker;
 pub struct Agent {
     core: Arc<Core>,
     node: Node,
+    nodes: View<Node>,
     drain: drain::Watch,
     workers: BTreeMap<String, watch::Sender<Option<Arc<Pod>>>>,
     tasks: JoinSet<String>,
@@ -79,7 +81,22 @@ impl Agent {
             ..Scope::all(PODS)
         };
         let Some(view) = opened(&calls, scope, &mut drain).await else { return Ok(None) };
+        let mut open = async |resource| opened(&calls, Scope::all(resource), &mut drain).await;
+        let (services, slices, namespaces) =
+            (open(SERVICES).await, open(SLICES).await, open(NAMESPACES).await);
+        let nodes = open(NODES).await;
+        let (Some(services), Some(slices), Some(namespaces), Some(nodes)) =
+            (services, slices, namespaces, nodes)
+        else {
+            return Ok(None);
+        };
+        let views = Views {
+            services: View::new(services),
+            slices: View::new(slices),
+            namespaces: View::new(namespaces),
+        };
         let events = events::start(calls.clone(), Arc::clone(&random), &config.node_name);
+        let dns = config.dns.clone();
         let core = Arc::new(Core {
             images: crate::core::images(store, &config),
             records: Records::new(&config.data_dir),
@@ -94,10 +111,19 @@ impl Agent {
             machine,
             tokens: Tokens::default(),
             directory: Directory::default(),
+            views,
+            dns,
         });
         let Some(node) = core.register(&mut drain).await else { return Ok(None) };
         core.announce();
-        Ok(Some(Agent { core, node, drain, workers: BTreeMap::new(), tasks: JoinSet::new() }))
+        Ok(Some(Agent {
+            core,
+            node,
+            nodes: View::new(nodes),
+            drain,
+            workers: BTreeMap::new(),
+            tasks: JoinSet::new(),
+        }))
     }
 
     /// What the API server asks of this node. Answers for as long as the process lives, also while the agent is ending.
@@ -113,8 +139,14 @@ impl Agent {
         let core = Arc::clone(&self.core);
         tokio::spawn(Arc::clone(&core).heartbeat(self.drain.clone()));
         tokio::spawn(Arc::clone(&core).renew_lease(self.node.metadata.uid.clone(), self.drain.clone()));
-        let network = Arc::clone(&core.network);
-        blocking(move || Ok(network.sync_node(&[])?)).await?;
+        let (sender, mut ready) = watch::channel(false);
+        tokio::spawn(crate::peers::run(Arc::clone(&core), self.nodes.clone(), self.drain.clone(), sender));
+        tokio::select! {
+            () = self.drain.signaled() => return Ok(()),
+            _ = ready.wait_for(|ready| *ready) => {}
+        }
+        let zone = self.node.metadata.labels.get("topology.kubernetes.io/zone").cloned().unwrap_or_default();
+        tokio::spawn(crate::services::run(Arc::clone(&core), zone, self.drain.clone()));
         let mut changes = core.pods.raw().changed();
         while !core.pods.snapshot().is_synced() {
             tokio::select! {
@@ -235,7 +267,7 @@ async fn opened(calls: &Calls, scope: Scope, drain: &mut drain::Watch) -> Option
 
 /// The ranges of this node's pods: what its object says, what the configuration says, or else what its object will say.
 async fn pod_cidrs(config: &Config, calls: &Calls, drain: &mut drain::Watch) -> Option<Vec<Cidr>> {
-    let name = target(NODES, "", &config.node_name, "").name;
+    let name = config.node_name.clone();
     loop {
         match calls.get::<Node>(NODES, "", &name).await {
             Ok(node) if !node.spec.pod_cidrs.is_empty() => {
@@ -244,6 +276,14 @@ async fn pod_cidrs(config: &Config, calls: &Calls, drain: &mut drain::Watch) -> 
             Ok(_) if !config.pod_cidrs.is_empty() => return Some(config.pod_cidrs.clone()),
             Err(error) if error.is_not_found() && !config.pod_cidrs.is_empty() => {
                 return Some(config.pod_cidrs.clone());
+            }
+            // Ranges are given to nodes that exist.
+            Err(error) if error.is_not_found() => {
+                let mut node = Node::default();
+                node.metadata.name.clone_from(&name);
+                if let Err(error) = calls.create(NODES, ("", "", ""), node).await {
+                    tracing::warn!(error = %Chain(&error), "the node cannot be registered yet");
+                }
             }
             Ok(_) => {}
             Err(error) => tracing::debug!(error = %Chain(&error), "the node's pod ranges are not known yet"),

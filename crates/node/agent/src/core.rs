@@ -20,6 +20,7 @@ use crate::image::Images;
 use crate::machine::Machine;
 use crate::node_api::Directory;
 use crate::records::Records;
+use crate::services::Views;
 use crate::volumes::Tokens;
 
 pub(crate) struct Core {
@@ -35,6 +36,9 @@ pub(crate) struct Core {
     pub(crate) machine: Machine,
     pub(crate) tokens: Tokens,
     pub(crate) directory: Directory,
+    pub(crate) views: Views,
+    /// The DNS server of this process, if it has one.
+    pub(crate) dns: Option<Arc<net_dns::server::Serving>>,
     pub(crate) pods: View<Pod>,
 }
 

@@ -53,6 +53,12 @@ pub enum AgentError {
     /// The pod is ending.
     #[error("the pod is ending")]
     Cancelled,
+    /// The services' data plane.
+    #[error("the services' data plane")]
+    Services(#[from] net_service::dataplane::DataplaneError),
+    /// The snapshot of the cluster's DNS.
+    #[error("the snapshot of the cluster's DNS")]
+    Dns(#[from] net_dns::snapshot::SnapshotError),
     /// A file.
     #[error("cannot {action} {}", path.display())]
     File {

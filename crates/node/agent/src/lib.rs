@@ -39,8 +39,10 @@ mod lookup;
 mod machine;
 mod node;
 pub mod node_api;
+mod peers;
 mod records;
 mod reporter;
+mod services;
 mod volumes;
 mod worker;
 

@@ -10,6 +10,7 @@ use crate::calls::{CONFIG_MAPS, SECRETS};
 use crate::core::Core;
 use crate::error::AgentError;
 use crate::events::Kind;
+use crate::services::variables;
 
 /// `None` for what is not there.
 pub(crate) fn present<T>(found: Result<T, AgentError>) -> Result<Option<T>, AgentError> {
@@ -36,12 +37,17 @@ impl Core {
                 sources.secrets.insert(name.to_owned(), found);
             }
         }
+        // Without them a container would never hear of its services.
+        let view = self.views.services.raw();
+        let mut changes = view.changed();
+        while !view.snapshot().is_synced() && changes.changed().await.is_ok() {}
         sources.services = self.service_variables(pod);
         Ok(sources)
     }
 
-    fn service_variables(&self, _pod: &Pod) -> BTreeMap<String, String> {
-        BTreeMap::new()
+    fn service_variables(&self, pod: &Pod) -> BTreeMap<String, String> {
+        let links = pod.spec.enable_service_links != Some(false);
+        variables(&self.views.services.snapshot(), &pod.metadata.namespace, links)
     }
 
     /// The credentials of a pod's pull secrets. Those that are not there are told of, once the pull may need them.

@@ -30,9 +30,12 @@ use crate::lookup::present;
 const TOKEN_SECONDS: i64 = 3600;
 const FILE_MODE: i32 = 0o644;
 
+/// A token, since when it was had, and for how many seconds it holds.
+type Held = (String, Time, i64);
+
 /// Tokens that were handed out, so that they are asked for again only when most of their time is over.
 #[derive(Default)]
-pub(crate) struct Tokens(Mutex<BTreeMap<(String, String), (String, Time, i64)>>);
+pub(crate) struct Tokens(Mutex<BTreeMap<(String, String), Held>>);
 
 impl Tokens {
     fn fresh(&self, key: &(String, String), now: Time) -> Option<String> {

@@ -162,7 +162,8 @@ impl Worker {
                     let exit = self.exit(&name, exit).await;
                     self.record.container(&name).exited(exit);
                 }
-                Some((ContainerState::Running, _)) => {
+                // As long as its start has not told of its image and hook, it is not shown as running.
+                Some((ContainerState::Running, _)) if !being_made => {
                     let since = seen.and_then(|seen| seen.started_at_nanos).unwrap_or_default();
                     self.runs(&name, since);
                 }
@@ -186,6 +187,8 @@ impl Worker {
             spec.map_or((false, false), |one| (one.startup_probe.is_some(), one.readiness_probe.is_some()));
         let known = self.record.container(name);
         known.waiting = None;
+        // Its start never told: that agent is gone, and its hook with it.
+        known.post_started |= known.image.is_empty();
         if !known.is_running() {
             known.state = State::Running(since);
             known.started = !startup;
@@ -422,10 +425,8 @@ impl Worker {
                     }
                     Err(error) => {
                         self.not_before = Some(self.core.clock.now() + limits::SYNC_RETRY);
-                        if let Some(pod) = &self.pod {
-                            if let Some((reason, message)) = sandbox::event(&error) {
-                                self.core.events.pod(pod, Kind::Warning, reason, message);
-                            }
+                        if let (Some(pod), Some((reason, message))) = (&self.pod, sandbox::event(&error)) {
+                            self.core.events.pod(pod, Kind::Warning, reason, message);
                         }
                     }
                 }

@@ -361,7 +361,9 @@ fn walk(record: &dyn Record, path: &str, found: &mut Vec<String>) {
     let schema = record.schema();
     for (index, field) in schema.fields.iter().enumerate() {
         let value = record.get(index);
-        if matches!(value, Value::Nil) || (!field.pointer && (value.is_zero() || value.is_empty())) {
+        // A record that is always there is looked into: a pointer to nothing but zeros within it is set all the same.
+        let always = !field.pointer && !matches!(value, Value::Record(_));
+        if matches!(value, Value::Nil) || (always && (value.is_zero() || value.is_empty())) {
             continue;
         }
         let place = if field.inline { path.to_owned() } else { format!("{path}.{}", &*field.name) };

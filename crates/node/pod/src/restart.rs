@@ -44,7 +44,8 @@ mod tests {
                 values: vec![42],
             })),
         };
-        let cases: &[(&str, Option<&str>, bool, bool, i32, bool)] = &[
+        type Case = (&'static str, Option<&'static str>, bool, bool, i32, bool);
+        let cases: &[Case] = &[
             ("Always", None, false, false, 0, true),
             ("Always", None, false, false, 1, true),
             ("Always", None, false, true, 0, false),

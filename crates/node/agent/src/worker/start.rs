@@ -141,10 +141,10 @@ impl Attempt {
         // Only the latest attempt's container is kept.
         for old in self.handle.containers() {
             let last = self.known.last.as_ref().is_some_and(|exit| exit.id == old.id);
-            if last || (old.id == self.known.id && old.exit.is_some()) {
-                if let Err(error) = self.handle.delete_container(&old.id).await {
-                    return Err(not_started("CreateContainerError", failed(&error)));
-                }
+            if (last || (old.id == self.known.id && old.exit.is_some()))
+                && let Err(error) = self.handle.delete_container(&old.id).await
+            {
+                return Err(not_started("CreateContainerError", failed(&error)));
             }
         }
         if let Some(directory) = spec.log.as_ref().and_then(|log| log.path.parent().map(ToOwned::to_owned)) {

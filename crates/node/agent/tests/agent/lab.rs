@@ -97,6 +97,7 @@ impl Lab {
             shim_arguments: Vec::new(),
             registries: Default::default(),
             port: 10250,
+            dns: None,
             kernel: Kernel {
                 netlink: Arc::new(LinuxNetlink::at(&self.home)),
                 nft: Arc::new(LinuxNft::at(&self.home)),
@@ -142,7 +143,7 @@ impl Lab {
     /// Fails if anything of any pod is left on this node.
     pub fn assert_nothing_left(&self) {
         let mounts = LinuxMounts.below(self.directory.path()).unwrap();
-        assert_eq!(mounts, [self.home.clone()], "mounts are left");
+        assert_eq!(mounts, std::slice::from_ref(&self.home), "mounts are left");
         for place in ["state/pods", "data/containers", "data/pods", "data/network", "logs"] {
             let entries = std::fs::read_dir(self.path(place)).into_iter().flatten();
             let left: Vec<_> = entries.map(|one| one.unwrap().path()).collect();

@@ -55,11 +55,11 @@ async fn logs_and_commands() {
     let serve = agent.node.exec(place("web"), command, options).unwrap();
     let (near, far) = tokio::io::duplex(1 << 16);
     tokio::spawn(serve(Box::new(far), ExecProtocol::Spdy(4)));
-    let mut client = Client::connect(near, ExecProtocol::Spdy(4), options, &SystemClock).await.unwrap();
+    let mut client = Client::start(near, ExecProtocol::Spdy(4), options).await.unwrap();
     let mut out = String::new();
     client.stdout.take().unwrap().read_to_string(&mut out).await.unwrap();
     assert_eq!(out, "hi\n");
-    assert_eq!(client.outcome().await, Outcome::Exited(7));
+    assert_eq!(client.ending.outcome(&SystemClock).await, Outcome::Exited(7));
 
     lab.delete("web").await;
     let mut rest = Vec::new();
