@@ -161,6 +161,7 @@ impl Worker {
                 Some((ContainerState::Exited, Some(exit))) if !being_made => {
                     let exit = self.exit(&name, exit).await;
                     self.record.container(&name).exited(exit);
+                    self.tell_back_off(&name);
                 }
                 // As long as its start has not told of its image and hook, it is not shown as running.
                 Some((ContainerState::Running, _)) if !being_made => {
@@ -177,6 +178,30 @@ impl Worker {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// Says that a container that has just ended is not started again at once.
+    fn tell_back_off(&self, name: &str) {
+        let known = self.record.containers.get(name);
+        let waits = known.and_then(|known| {
+            let ended = Time::from_unix_nanos(known.exit()?.finished_nanos);
+            known.backoff.until(ended, self.core.clock.now())
+        });
+        let found = self.pod.as_deref().and_then(|pod| Some((pod, find(pod, name)?)));
+        let (Some(_), Some((pod, (container, is_init)))) = (waits, found) else { return };
+        let again =
+            self.record.containers.get(name).and_then(|known| known.exit()).is_some_and(|exit| {
+                node_pod::restart::should_restart(container, &pod.spec, is_init, exit.code)
+            });
+        if again && self.record.stage == Stage::Syncing {
+            let message = format!(
+                "Back-off restarting failed container {name} in pod {}",
+                node_pod::container::pod_text(pod)
+            );
+            let reference =
+                crate::events::pod_reference(pod, &node_pod::container::field_path(container, is_init));
+            self.core.events.record(reference, Kind::Warning, "BackOff", message);
         }
     }
 

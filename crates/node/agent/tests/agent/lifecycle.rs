@@ -81,6 +81,10 @@ async fn a_failing_container_is_started_again_and_then_waits() {
     assert_eq!(status.last_termination_state.terminated.as_ref().unwrap().exit_code, 3);
     let message = &status.state.waiting.as_ref().unwrap().message;
     assert_eq!(message, "back-off 10s restarting failed container=main pod=bad_default(bad-uid)");
+    let wanted = "Warning BackOff Back-off restarting failed container main in pod bad_default(bad-uid)";
+    lab.api
+        .until("the event", |api| api.events("bad").iter().any(|event| event == wanted).then_some(()))
+        .await;
     lab.delete("bad").await;
     lab.api.until("its deletion", |api| api.gone("bad")).await;
     agent.stop().await;
