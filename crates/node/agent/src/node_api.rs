@@ -93,6 +93,8 @@ pub(crate) struct Entry {
     pub(crate) handle: Option<PodHandle>,
     pub(crate) only_container: Option<String>,
     pub(crate) terminals: Vec<String>,
+    /// Containers whose input ends with the first client's (`stdinOnce`).
+    pub(crate) once: Vec<String>,
 }
 
 /// This node's pods by namespace and name.
@@ -173,9 +175,13 @@ impl NodeApi for Local {
 
     fn attach(&self, place: Place, options: Options) -> Result<Serve<ExecProtocol>, Status> {
         let (handle, id, terminal) = self.running(&place)?;
+        let (entry, name) = self.container(&place)?;
+        let once = options.stdin && entry.once.contains(&name);
         let options = Options { tty: terminal, stderr: options.stderr && !terminal, ..options };
         let clock = Arc::clone(&self.0.clock);
-        Ok(Box::new(move |io, protocol| Box::pin(sessions::attach(handle, id, options, io, protocol, clock))))
+        Ok(Box::new(move |io, protocol| {
+            Box::pin(sessions::attach(handle, (id, once), options, io, protocol, clock))
+        }))
     }
 
     fn port_forward(&self, place: Place, ports: Vec<u16>) -> Result<Serve<PortProtocol>, Status> {

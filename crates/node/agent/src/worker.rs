@@ -312,6 +312,7 @@ impl Worker {
             handle: self.handle.clone(),
             only_container: containers.first().filter(|_| containers.len() == 1).map(|one| one.name.clone()),
             terminals: terminals.collect(),
+            once: containers.iter().filter(|one| one.stdin_once).map(|one| one.name.clone()).collect(),
         });
     }
 

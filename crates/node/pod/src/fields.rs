@@ -325,7 +325,7 @@ pub const TABLE: &[Row] = &[
     ("SleepAction", &[("seconds", Honoured)]),
     ("Capabilities", &[("add", Honoured), ("drop", Honoured)]),
     ("SeccompProfile", &[("type", Honoured), ("localhostProfile", Honoured)]),
-    ("AppArmorProfile", &[("type", Honoured), ("localhostProfile", Honoured)]),
+    ("AppArmorProfile", &[("type", Only(&["Unconfined", "Localhost"])), ("localhostProfile", Honoured)]),
     ("Sysctl", &[("name", Honoured), ("value", Honoured)]),
     ("HostAlias", &[("ip", Honoured), ("hostnames", Honoured)]),
     ("PodDNSConfig", &[("nameservers", Honoured), ("searches", Honoured), ("options", Honoured)]),

@@ -106,7 +106,7 @@ pub(super) async fn exec(
 
 pub(super) async fn attach(
     handle: PodHandle,
-    id: String,
+    (id, once): (String, bool),
     options: Options,
     io: Upgraded,
     protocol: ExecProtocol,
@@ -123,7 +123,17 @@ pub(super) async fn attach(
             return;
         }
     };
-    let input = copy(stdin, attached.stdin.filter(|_| options.stdin));
+    let copied = copy(stdin, attached.stdin.filter(|_| options.stdin));
+    let (closer, of) = (handle.clone(), id.clone());
+    // It ends by itself when the client is gone, and then the container's input does too, if it is to be attached to once.
+    let input = tokio::spawn(async move {
+        if copied.await.is_ok()
+            && once
+            && let Err(error) = closer.close_stdin(&of).await
+        {
+            tracing::debug!(error = %Chain(&error), "a container's input stays open");
+        }
+    });
     let outputs = [copy_all(attached.stdout, stdout), copy_maybe(attached.stderr, stderr)];
     let abandoned = done.abandoned();
     tokio::pin!(abandoned);
@@ -136,7 +146,6 @@ pub(super) async fn attach(
                 }
             }
             () = &mut abandoned => {
-                input.abort();
                 outputs.iter().for_each(JoinHandle::abort);
                 return;
             }
