@@ -1,4 +1,127 @@
 //! The commands, each done with the parts that it needs.
 
 pub mod image;
+pub mod machine;
+pub mod node;
+pub mod probe;
 pub mod server;
+
+use std::io;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use base::time::SystemClock;
+use cli::invocation::Invocation;
+use cli::surroundings::ProcessSurroundings;
+use cli::up::{Outcome, Up};
+use cli::{check, completion, down, instance, kubeconfig, kubectl, logs, service, status, up};
+
+use machine::Own;
+use probe::Look;
+
+/// What an interrupted command exits with: 128 and SIGINT.
+const INTERRUPTED: u8 = 130;
+
+/// Does what a command line says.
+pub fn carry_out(invocation: Invocation) -> anyhow::Result<ExitCode> {
+    let around = ProcessSurroundings;
+    let program = || std::env::current_exe().context("finding this program's file");
+    match invocation {
+        Invocation::Server(config) => server::run(*config)?,
+        Invocation::Up(config, words) => return start(&config, &words),
+        Invocation::Down(place, purge) => {
+            down::down(&place, purge, &Own::new(&place), &around, &mut io::stdout())?;
+        }
+        Invocation::Image(place, command) => image::run(&place, *command)?,
+        Invocation::ServiceInstall(config, words) => {
+            service::install(&config.place, &program()?, &words)?;
+        }
+        Invocation::ServiceRemove(place) => {
+            if !service::remove(&place)? {
+                println!("There is no service to remove");
+            }
+        }
+        Invocation::Status(place) => {
+            let status = blocking(shown(place))?;
+            print!("{status}");
+            return Ok(ExitCode::from(status.code()));
+        }
+        Invocation::Logs(place, want) => {
+            blocking(async {
+                Ok(logs::logs(&place, want, &SystemClock, interrupt(), &mut io::stdout()).await?)
+            })?;
+        }
+        Invocation::Check(config) => {
+            let running = instance::find(&config.place).is_some();
+            let report = check::judge(&check::facts::Facts::gather(&config, running), &config);
+            print!("{report}");
+            return Ok(ExitCode::from(report.code()));
+        }
+        Invocation::Ps(place, want) => blocking(node::ps(&place, want))?,
+        Invocation::Inspect(place, what) => blocking(node::inspect(&place, &what))?,
+        Invocation::Kubectl(place, words) => return Err(kubectl::exec(&place, &words).into()),
+        Invocation::Kubeconfig(place, false) => kubeconfig::show::print(&place, &mut io::stdout())?,
+        Invocation::Kubeconfig(place, true) => kubeconfig::show::merge(&place, &around, &mut io::stdout())?,
+        Invocation::Completion(shell) => completion::write(shell, &mut io::stdout())?,
+        Invocation::Agent(_) => anyhow::bail!(
+            "this release cannot join a node to a cluster yet: a cluster is the one node that its server runs"
+        ),
+        Invocation::Shim(_) | Invocation::Dns(_) => {
+            anyhow::bail!("this is started by knarr itself, not by hand")
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn blocking<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("starting threads")?
+        .block_on(work)
+}
+
+async fn interrupt() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn start(
+    config: &cli::config::ServerConfig,
+    words: &cli::invocation::ServerWords,
+) -> anyhow::Result<ExitCode> {
+    if instance::find(&config.place).is_none() {
+        check::require(config)?;
+    }
+    let node = if config.disable_agent { String::new() } else { config.node.name.to_string() };
+    let (probe, machine) = (Look::new(&config.place, &node), Own::new(&config.place));
+    let program = std::env::current_exe().context("finding this program's file")?;
+    let up = Up {
+        config,
+        words,
+        program: &program,
+        probe: &probe,
+        machine: &machine,
+        clock: &SystemClock,
+        around: &ProcessSurroundings,
+    };
+    let outcome = blocking(async { Ok(up::up(&up, interrupt(), &mut io::stdout()).await?) })?;
+    Ok(match outcome {
+        Outcome::Ready => ExitCode::SUCCESS,
+        Outcome::Undone => ExitCode::from(INTERRUPTED),
+    })
+}
+
+async fn shown(place: cli::config::Place) -> anyhow::Result<status::Status> {
+    use cli::machine::{Machine as _, Probe as _};
+    let process = instance::find(&place);
+    let seen = match process {
+        Some(_) => Some(Look::new(&place, "").look().await),
+        None => None,
+    };
+    let machine = Own::new(&place);
+    let pods = tokio::task::block_in_place(|| machine.pods()).ok().map(|pods| pods.len());
+    let service = service::is_installed(&place);
+    Ok(status::Status { place, process, seen, pods, service })
+}

@@ -14,42 +14,28 @@ mod server;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use cli::invocation::{self, Invocation, InvocationError};
+use base::error::Chain;
 use cli::surroundings::ProcessSurroundings;
-
-/// What a bad command line exits with, as clap has it.
-const USAGE: u8 = 2;
+use cli::{invocation, privilege};
 
 fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
     if words.get(1).is_some_and(|word| word == "shim") {
         return node_runtime::shim::main(&["shim"], words.into_iter().skip(2));
     }
-    match invocation::read(words, &ProcessSurroundings) {
-        Ok(invocation) => match carry_out(invocation) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("knarr: {error:#}");
-                ExitCode::FAILURE
-            }
-        },
-        Err(InvocationError::Words(error)) => {
-            let code = if error.use_stderr() { USAGE } else { 0 };
-            // Nothing is left to be said if even this cannot be written.
-            let _ = error.print();
-            ExitCode::from(code)
-        }
-        Err(error) => {
-            eprintln!("knarr: {}", base::error::Chain(&error));
-            ExitCode::from(USAGE)
-        }
+    let invocation = match invocation::read(words, &ProcessSurroundings) {
+        Ok(invocation) => invocation,
+        Err(error) => return ExitCode::from(error.print()),
+    };
+    if let Err(error) = privilege::check(&invocation) {
+        eprintln!("error: {}", Chain(&error));
+        return ExitCode::FAILURE;
     }
-}
-
-fn carry_out(invocation: Invocation) -> anyhow::Result<()> {
-    match invocation {
-        Invocation::Server(config) => commands::server::run(*config),
-        Invocation::Image(place, command) => commands::image::run(&place, *command),
-        other => anyhow::bail!("{other:?} is not wired yet"),
+    match commands::carry_out(invocation) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

@@ -1,11 +1,13 @@
 //! The server: store, registry, pipeline and HTTP, wired together.
 
 pub mod address;
+mod dns;
 mod documents;
 mod identity;
 mod maintenance;
 pub mod node;
-mod nodes;
+mod node_http;
+pub mod nodes;
 mod tokens;
 
 use std::net::{IpAddr, SocketAddr};

@@ -20,6 +20,9 @@ use crate::server::{Config, ControlPlane, address, node};
 
 /// Runs the server.
 pub fn run(config: ServerConfig) -> anyhow::Result<()> {
+    if config.background {
+        cli::up::detach()?;
+    }
     base::telemetry::init(config.verbosity.filter()).map_err(|error| anyhow::anyhow!("logging: {error}"))?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting threads")?;
@@ -27,6 +30,7 @@ pub fn run(config: ServerConfig) -> anyhow::Result<()> {
 }
 
 async fn serve(config: ServerConfig) -> anyhow::Result<()> {
+    cli::check::require(&config)?;
     let _claim = cli::instance::claim_server(&config)?;
     let advertise = tokio::task::block_in_place(|| advertised(&config))?;
     let wanted = Config {
@@ -46,6 +50,7 @@ async fn serve(config: ServerConfig) -> anyhow::Result<()> {
     let (up, is_up) = oneshot::channel();
     let mut running = JoinSet::new();
     let api: Arc<dyn Api> = Arc::new(plane.local.clone());
+    let nodes = Arc::clone(&plane.nodes);
     let plane_watch = watch.clone();
     running.spawn(async move { plane.run(&wanted, up, plane_watch).await });
     if config.disable_agent {
@@ -53,7 +58,7 @@ async fn serve(config: ServerConfig) -> anyhow::Result<()> {
     } else {
         running.spawn(async move {
             // Without a control plane there is nothing for a node to do.
-            if is_up.await.is_ok() { node::run(&config, advertise, api, watch).await } else { Ok(()) }
+            if is_up.await.is_ok() { node::run(&config, advertise, api, &nodes, watch).await } else { Ok(()) }
         });
     }
     let ended = tokio::select! {

@@ -14,6 +14,10 @@ use host::netlink::LinuxNetlink;
 use host::nft::LinuxNft;
 use node_agent::{Agent, Config, Kernel};
 
+use super::dns;
+use super::node_http::Direct;
+use super::nodes::OwnNodes;
+
 /// The node's own API port, as upstream has it.
 const PORT: u16 = 10_250;
 
@@ -22,11 +26,17 @@ pub async fn run(
     config: &ServerConfig,
     address: IpAddr,
     api: Arc<dyn Api>,
+    nodes: &OwnNodes,
     drain: drain::Watch,
 ) -> anyhow::Result<()> {
-    let agent =
-        Agent::start(wanted(config, address)?, api, Arc::new(SystemClock), Arc::new(SystemRandom), drain);
+    let mut wanted = wanted(config, address)?;
+    let snapshot = wanted.data_dir.join("dns.json");
+    let domain = &config.cluster_domain;
+    let resolv_conf = &config.node.resolv_conf;
+    wanted.dns = Some(dns::start(config.cluster_dns, domain, &snapshot, resolv_conf, drain.clone()).await?);
+    let agent = Agent::start(wanted, api, Arc::new(SystemClock), Arc::new(SystemRandom), drain);
     if let Some(agent) = agent.await? {
+        nodes.add(&config.node.name.to_string(), Arc::new(Direct(agent.node_api())));
         agent.run().await?;
     }
     Ok(())
@@ -62,6 +72,7 @@ fn wanted(config: &ServerConfig, address: IpAddr) -> anyhow::Result<Config> {
         shim_arguments: vec!["shim".to_owned()],
         registries: node_image::pull::RegistryOptions::default(),
         port: PORT,
+        dns: None,
         kernel: Kernel { netlink: Arc::new(LinuxNetlink::new()), nft: Arc::new(LinuxNft::new()) },
     })
 }

@@ -33,6 +33,12 @@ use crate::services::{NAMESPACES, SLICES, Views};
 use crate::volumes::Tokens;
 use crate::worker::Worker;
 
+/// As whom the data plane looks at services and nodes: in kube-proxy's place.
+const PROXY: &str = "system:kube-proxy";
+
+/// As whom DNS looks at what there are names for.
+const DNS: &str = "knarr:dns";
+
 /// A running agent.
 pub struct Agent {
     core: Arc<Core>,
@@ -81,10 +87,11 @@ impl Agent {
             ..Scope::all(PODS)
         };
         let Some(view) = opened(&calls, scope, &mut drain).await else { return Ok(None) };
-        let mut open = async |resource| opened(&calls, Scope::all(resource), &mut drain).await;
-        let (services, slices, namespaces) =
-            (open(SERVICES).await, open(SLICES).await, open(NAMESPACES).await);
-        let nodes = open(NODES).await;
+        let proxy = calls.acting_as(Caller::new(PROXY, &["system:authenticated"]));
+        let dns = calls.acting_as(Caller::new(DNS, &["system:authenticated"]));
+        let mut open = async |calls: &Calls, resource| opened(calls, Scope::all(resource), &mut drain).await;
+        let (services, slices) = (open(&proxy, SERVICES).await, open(&proxy, SLICES).await);
+        let (namespaces, nodes) = (open(&dns, NAMESPACES).await, open(&proxy, NODES).await);
         let (Some(services), Some(slices), Some(namespaces), Some(nodes)) =
             (services, slices, namespaces, nodes)
         else {

@@ -3,10 +3,10 @@
 //! Not part of upstream's bootstrap policy, hence apart from it: the server adds [`join_bindings`] when it runs a
 //! cluster of its own, not when it takes over the store of a stock one.
 
-use api_types::rbac::v1::ClusterRoleBinding;
+use api_types::rbac::v1::{ClusterRole, ClusterRoleBinding};
 
-use super::build::SubjectRow::Group;
-use super::build::{BindingRow, bind};
+use super::build::SubjectRow::{Group, User};
+use super::build::{BindingRow, RoleRow, bind, on, role};
 
 /// The group of the operators' own certificates: administrators by a binding, which can be revoked; members of
 /// `system:masters` cannot be.
@@ -22,7 +22,24 @@ const BINDINGS: &[BindingRow] = &[
     // and as a node renews it likewise.
     bind("knarr:node-autoapprove-certificate-rotation", &[Group("system:nodes")])
         .of_role("system:certificates.k8s.io:certificatesigningrequests:selfnodeclient"),
+    bind("knarr:dns", &[User(DNS_USER)]),
 ];
+
+/// The user as whom the cluster's DNS looks at services.
+pub const DNS_USER: &str = "knarr:dns";
+
+const ROLES: &[RoleRow] = &[role(
+    "knarr:dns",
+    &[
+        on("core", "namespaces services", "list watch"),
+        on("discovery.k8s.io", "endpointslices", "list watch"),
+    ],
+)];
+
+/// The roles that the bindings are of and that stock Kubernetes lacks, to be reconciled like the policy's.
+pub fn join_roles() -> Vec<ClusterRole> {
+    ROLES.iter().map(|row| row.cluster_role("")).collect()
+}
 
 /// The bindings, to be reconciled like the policy's.
 pub fn join_bindings() -> Vec<ClusterRoleBinding> {

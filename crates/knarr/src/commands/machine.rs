@@ -1,0 +1,163 @@
+//! What a cluster has on this machine besides its server: pods, and the node's traces in the kernel.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::time::SystemClock;
+use cli::config::Place;
+use cli::machine::{Machine, MachineError};
+use host::cgroup::{self, CgroupPath};
+use host::mount::{LinuxMounts, Mounts as _};
+use host::netlink::{Address, Change, Cidr, LinuxNetlink, Namespace, Netlink as _};
+use host::nft::{Command, Family, LinuxNft, Nft as _, Table};
+use net_dns::snapshot;
+use node_runtime::{PodHandle, Runtime, RuntimeConfig};
+
+/// How long a pod's programs have to end by themselves.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// SIGTERM.
+const TERMINATE: i32 = 15;
+
+/// The machine, as far as it is a cluster's.
+pub struct Own {
+    place: Place,
+}
+
+impl Own {
+    /// The traces of the cluster of a place.
+    pub fn new(place: &Place) -> Own {
+        Own { place: place.clone() }
+    }
+
+    fn state_dir(&self) -> PathBuf {
+        state_dir(&self.place)
+    }
+
+    /// The pods that run, by `namespace/name`.
+    fn running(&self) -> anyhow::Result<Vec<(String, PodHandle)>> {
+        if !self.state_dir().exists() {
+            return Ok(Vec::new());
+        }
+        let config = RuntimeConfig {
+            state_dir: self.state_dir(),
+            data_dir: self.place.data_dir.join("agent"),
+            executable: std::env::current_exe()?,
+            shim_arguments: vec!["shim".to_owned()],
+            shim_cgroup: None,
+            clock: Arc::new(SystemClock),
+        };
+        within(async move {
+            let runtime = Runtime::open(config).await?;
+            let adopted = runtime.adopt().await?;
+            let pods = adopted.into_iter().filter_map(|one| one.pod.ok());
+            let named = pods.map(|pod| (format!("{}/{}", pod.sandbox().namespace, pod.sandbox().name), pod));
+            Ok(named.collect())
+        })
+    }
+}
+
+/// Where a cluster keeps what does not outlive the machine's uptime.
+pub fn state_dir(place: &Place) -> PathBuf {
+    PathBuf::from("/run/knarr").join(place.cluster_id.as_str())
+}
+
+/// Runs asynchronous work from a thread that has no runtime, or is a blocking one of one.
+fn within<T: Send>(work: impl Future<Output = anyhow::Result<T>> + Send) -> anyhow::Result<T> {
+    std::thread::scope(|scope| {
+        let thread = scope
+            .spawn(|| tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work));
+        thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the work was lost")))
+    })
+}
+
+fn failed(error: anyhow::Error) -> MachineError {
+    MachineError::from(format!("{error:#}"))
+}
+
+impl Machine for Own {
+    fn pods(&self) -> Result<BTreeSet<String>, MachineError> {
+        let running = self.running().map_err(failed)?;
+        Ok(running.into_iter().map(|(name, _)| name).collect())
+    }
+
+    fn stop_pods(&self, pods: &BTreeSet<String>, done: &mut dyn FnMut(&str)) -> Result<(), MachineError> {
+        let mut problem = None;
+        for (name, pod) in self.running().map_err(failed)? {
+            if !pods.contains(&name) {
+                continue;
+            }
+            let stopped = within(async move {
+                for container in pod.containers() {
+                    // One that has ended already is stopped too.
+                    let _ = pod.stop(&container.id, TERMINATE, GRACE).await;
+                }
+                Ok(pod.delete().await?)
+            });
+            match stopped {
+                Ok(()) => done(&name),
+                Err(error) => problem = Some(error.context(name)),
+            }
+        }
+        problem.map_or(Ok(()), |error| Err(failed(error)))
+    }
+
+    fn clear(&self) -> Result<Vec<String>, MachineError> {
+        clear(&self.place).map_err(failed)
+    }
+}
+
+fn clear(place: &Place) -> anyhow::Result<Vec<String>> {
+    let id = place.cluster_id.as_str();
+    let mut removed = Vec::new();
+    let nft = LinuxNft::new();
+    for family in [Family::Ip, Family::Ip6] {
+        for part in ["pod", "service"] {
+            let table = Table { family, name: format!("knarr-{id}-{part}") };
+            if nft.list(&table)?.is_some() {
+                nft.apply(&[Command::Drop(table.clone())])?;
+                removed.push(format!("the nftables table {}", table.name));
+            }
+        }
+    }
+    let netlink = LinuxNetlink::new();
+    let network = netlink.observe(&Namespace::Host)?;
+    let own = |name: &str| name.starts_with(&format!("k{id}-")) || name == format!("k{id}vx");
+    let mut changes: Vec<Change> = network
+        .links
+        .iter()
+        .filter(|link| own(&link.name))
+        .map(|link| Change::DeleteLink(link.name.clone()))
+        .collect();
+    if !changes.is_empty() {
+        removed.push(format!("{} network interfaces", changes.len()));
+    }
+    let dns = snapshot::load(&place.data_dir.join("agent/dns.json")).ok().flatten().unwrap_or_default();
+    for address in dns.dns_ips {
+        changes.push(Change::DeleteAddress(Address { link: "lo".to_owned(), cidr: Cidr::host(address) }));
+    }
+    netlink.apply(&Namespace::Host, &changes)?;
+    let mut mounts = 0;
+    for folder in [state_dir(place), place.data_dir.clone()] {
+        for target in LinuxMounts.below(&folder)? {
+            LinuxMounts.unmount(&target)?;
+            mounts += 1;
+        }
+    }
+    if mounts > 0 {
+        removed.push(format!("{mounts} mounts"));
+    }
+    let cgroups = cgroup::detect()?;
+    let parent = CgroupPath::parse(&format!("/knarr-{id}"))?;
+    if cgroups.exists(&parent) {
+        cgroups.remove(&parent)?;
+        removed.push(format!("the control group {}", parent.as_str()));
+    }
+    match std::fs::remove_dir_all(state_dir(place)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    Ok(removed)
+}
