@@ -14,7 +14,9 @@ pub struct SystemRandom;
 
 impl Random for SystemRandom {
     fn fill(&self, bytes: &mut [u8]) {
-        ring::rand::SystemRandom::new().fill(bytes).expect("getrandom(2) does not fail once the kernel has booted");
+        ring::rand::SystemRandom::new()
+            .fill(bytes)
+            .expect("getrandom(2) does not fail once the kernel has booted");
     }
 }
 

@@ -2,7 +2,11 @@
 //!
 //! A core takes a [`Time`] as an argument; a shell holds a [`Clock`] and passes on what it reads. The simulator has a
 //! clock of its own.
-#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "the one place that reads the real clock")]
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "the one place that reads the real clock"
+)]
 
 use std::fmt;
 use std::future::Future;
