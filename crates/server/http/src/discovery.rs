@@ -90,7 +90,7 @@ pub(crate) fn resource_list(group: &str, version: &str) -> Option<APIResourceLis
             singular_name: resource.singular(),
             namespaced: resource.namespaced,
             kind: resource.kind.kind.to_owned(),
-            verbs: sorted(resource.verbs).into(),
+            verbs: sorted(resource.verbs),
             short_names: resource.short_names.iter().map(|name| (*name).to_owned()).collect(),
             categories: resource.categories.iter().map(|name| (*name).to_owned()).collect(),
             ..APIResource::default()
@@ -103,7 +103,7 @@ pub(crate) fn resource_list(group: &str, version: &str) -> Option<APIResourceLis
                 group: group.to_owned(),
                 version: version.to_owned(),
                 kind: kind.to_owned(),
-                verbs: sorted(subresource.verbs).into(),
+                verbs: sorted(subresource.verbs),
                 ..APIResource::default()
             });
         }

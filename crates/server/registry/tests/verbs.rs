@@ -116,9 +116,9 @@ async fn what_was_created_is_read_with_the_system_fields_filled_in() {
     assert!(meta.creation_timestamp.is_some() && version(&*created) == 2);
     let read = world.registry.get(&world.maps, "default", "a").await.expect("read");
     assert!(*read == *created);
-    let again = world.create(map("a")).await.err().expect("it is there already");
+    let again = world.create(map("a")).await.expect_err("it is there already");
     assert_eq!(again.message, "configmaps \"a\" already exists");
-    let missing = world.registry.get(&world.maps, "default", "b").await.err().expect("it is not there");
+    let missing = world.registry.get(&world.maps, "default", "b").await.expect_err("it is not there");
     assert_eq!(missing.message, "configmaps \"b\" not found");
 }
 
