@@ -1,43 +1,96 @@
 //! Starting a server, and asking kubectl.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::network::Network;
+
 /// How long anything may take before the test gives up; generous, as it is no measurement.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
+/// One cluster at a time: two in one network namespace would be refused for their address ranges.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Address ranges that a cluster of this machine's owner is unlikely to have.
+const RANGES: [&str; 8] = [
+    "--cluster-cidr",
+    "10.242.0.0/16",
+    "--service-cidr",
+    "10.243.0.0/16",
+    "--cluster-dns",
+    "10.243.0.10",
+    "--service-node-port-range",
+    "30000-32767",
+];
+
 /// A running server, which ends with this value.
 pub struct Cluster {
-    dir: TempDir,
+    network: Option<Network>,
     server: Child,
     flags: Vec<String>,
+    dir: TempDir,
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Cluster {
     /// Starts a control plane without a node.
     pub fn control_plane() -> Cluster {
         // Nobody connects to the advertised address (TEST-NET-3): there are no pods to do so.
-        Cluster::start(&["--disable-agent", "--advertise-address", "203.0.113.1"])
+        Cluster::start(None, &["--disable-agent", "--advertise-address", "203.0.113.1"])
     }
 
-    fn start(flags: &[&str]) -> Cluster {
+    /// Starts a control plane with a node, in a network namespace of their own.
+    pub fn with_node(name: &str) -> Cluster {
+        Cluster::start(Some(Network::new(name)), &["--node-name", "one"])
+    }
+
+    fn start(network: Option<Network>, flags: &[&str]) -> Cluster {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        let server = spawn(&dir, &flags);
-        let mut cluster = Cluster { dir, server, flags };
+        let mut flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        flags.push("--https-listen-port".to_owned());
+        flags.push(free_port().to_string());
+        let server = spawn(&dir, network.as_ref(), &flags);
+        let mut cluster = Cluster { network, server, flags, dir, _turn: turn };
         cluster.wait_ready();
         cluster
+    }
+
+    /// A program that runs where the cluster does.
+    pub fn program(&self, program: &str) -> Command {
+        program_in(self.network.as_ref(), program)
+    }
+
+    /// Packages a directory as an image of the node.
+    pub fn build_image(&self, from: &Path, tag: &str) {
+        let mut command = self.program(env!("CARGO_BIN_EXE_knarr"));
+        command.args(["image", "build", "--tag", tag, "--from"]).arg(from);
+        command.arg("--data-dir").arg(self.dir.path().join("data"));
+        let output = command.output().expect("the binary was built");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Stops everything and deletes it, and answers what was said.
+    pub fn down(&self) -> String {
+        let mut command = self.program(env!("CARGO_BIN_EXE_knarr"));
+        command.args(["down", "--purge", "--data-dir"]).arg(self.dir.path().join("data"));
+        let output = command.output().expect("the binary was built");
+        let (said, errors) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{said}{errors}");
+        said.into_owned()
     }
 
     /// Kills the server without warning and starts it again.
     pub fn crash_and_restart(&mut self) {
         self.server.kill().expect("the server can be killed");
         self.server.wait().expect("the server can be waited for");
-        self.server = spawn(&self.dir, &self.flags);
+        self.server = spawn(&self.dir, self.network.as_ref(), &self.flags);
         self.wait_ready();
     }
 
@@ -66,7 +119,7 @@ impl Cluster {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new("kubectl");
+        let mut command = self.program("kubectl");
         command.args(arguments).env("KUBECONFIG", self.kubeconfig()).env("HOME", self.dir.path());
         command
     }
@@ -131,20 +184,27 @@ impl Cluster {
     }
 }
 
-fn spawn(dir: &TempDir, flags: &[String]) -> Child {
+fn program_in(network: Option<&Network>, program: &str) -> Command {
+    match network {
+        Some(network) => network.command(program),
+        None => Command::new(program),
+    }
+}
+
+fn spawn(dir: &TempDir, network: Option<&Network>, flags: &[String]) -> Child {
     let log = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
         .open(dir.path().join("log"))
         .expect("the log can be written");
-    Command::new(env!("CARGO_BIN_EXE_knarr"))
+    program_in(network, env!("CARGO_BIN_EXE_knarr"))
         .arg("server")
         .arg("--data-dir")
         .arg(dir.path().join("data"))
         .arg("--write-kubeconfig")
         .arg(dir.path().join("kubeconfig"))
-        .args(["--bind-address", "127.0.0.1", "--https-listen-port"])
-        .arg(free_port().to_string())
+        .args(["--bind-address", if network.is_some() { "0.0.0.0" } else { "127.0.0.1" }])
+        .args(RANGES)
         .args(flags)
         .stdin(Stdio::null())
         .stdout(log.try_clone().expect("a second handle"))
@@ -163,6 +223,11 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         let _ = self.server.kill();
         let _ = self.server.wait();
+        if self.network.is_some() && self.dir.path().join("data").exists() {
+            let mut command = self.program(env!("CARGO_BIN_EXE_knarr"));
+            command.args(["down", "--purge", "--data-dir"]).arg(self.dir.path().join("data"));
+            let _ = command.output();
+        }
     }
 }
 

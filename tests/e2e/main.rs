@@ -7,5 +7,7 @@
     reason = "tests start programs and wait for them"
 )]
 
+mod application;
 mod control_plane;
 mod harness;
+mod network;

@@ -19,8 +19,10 @@ fn there_is_as_much_as_upstream_has() {
 #[test]
 fn names_are_unique_and_every_binding_finds_its_role() {
     let policy = policy();
-    let roles: BTreeSet<_> = policy.cluster_roles.iter().map(|role| role.metadata.name.clone()).collect();
-    assert_eq!(roles.len(), policy.cluster_roles.len());
+    let own = join_roles();
+    let all = policy.cluster_roles.iter().chain(&own);
+    let roles: BTreeSet<_> = all.map(|role| role.metadata.name.clone()).collect();
+    assert_eq!(roles.len(), policy.cluster_roles.len() + own.len());
     for binding in policy.cluster_role_bindings.iter().chain(&join_bindings()) {
         assert!(roles.contains(&binding.role_ref.name), "{}", binding.metadata.name);
         assert_eq!(
