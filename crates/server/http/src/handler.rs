@@ -25,7 +25,7 @@ use crate::negotiate::{self, Codec, Form};
 use crate::nodes::Nodes;
 use crate::options::Query;
 use crate::path::{self, Info, Place};
-use crate::{discovery, encode, resource};
+use crate::{discovery, encode, impersonate, resource};
 
 /// An answer's body.
 pub type Body = UnsyncBoxBody<Bytes, Infallible>;
@@ -91,6 +91,7 @@ impl Handler {
         let path = request.uri().path();
         let caller = self.identify.identify(peer, request.headers(), path);
         let caller = caller.ok_or_else(|| Status::unauthorized("Unauthorized"))?;
+        let caller = impersonate::caller(self.local.policy(), caller, request.headers(), info)?;
         match &info.place {
             Place::Path(path) => {
                 self.check_path(&caller, info.verb, path)?;

@@ -17,6 +17,7 @@ mod encode;
 mod handler;
 mod health;
 mod identity;
+mod impersonate;
 pub mod limits;
 mod metrics;
 mod negotiate;
