@@ -24,7 +24,7 @@ enum Habit {
     Codegen,
     /// Check what no compiler checks: layers, lengths, names, unfinished work
     Tidy,
-    /// Format check, tidy, and clippy with warnings denied
+    /// Format check, tidy, licences, and clippy with warnings denied
     Check,
     /// Every test (needs root for those of the node)
     Test,

@@ -7,10 +7,11 @@ use anyhow::{Context, Result, bail};
 use crate::codegen::crate_root;
 use crate::tidy;
 
-/// Formatting, tidiness, and clippy.
+/// Formatting, tidiness, licences, and clippy.
 pub fn check() -> Result<()> {
     cargo(&["fmt", "--all", "--check"])?;
     tidy::run()?;
+    cargo(&["deny", "--offline", "check", "bans", "licenses", "sources"])?;
     cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
 }
 
