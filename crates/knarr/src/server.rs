@@ -193,6 +193,9 @@ impl ControlPlane {
         };
         running.spawn(control::run(Arc::clone(&api), Arc::clone(&clock), controllers, drain.clone()));
         running.spawn(scheduler::shell::run(api, clock, scheduler::Config::default(), drain));
+        if let Err(error) = cli::notify::ready() {
+            tracing::warn!(%error, "server.notify");
+        }
         // Nobody need be waiting.
         let _ = up.send(());
         while let Some(ended) = running.join_next().await {

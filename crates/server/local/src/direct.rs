@@ -5,6 +5,7 @@ use std::sync::Arc;
 use api_meta::Status;
 use api_meta::status::reason;
 use api_record::Record;
+use api_types::certificates::v1::CertificateSigningRequest;
 use base::time::Clock;
 use client::{
     Answer, Api, Body, BoxFuture, Caller, Feed, Outcome, Precondition, RawView, Request, Revision, Scope,
@@ -89,7 +90,10 @@ impl Direct {
 
     async fn create(&self, who: &Caller, served: &Arc<Served>, request: Request) -> Result<Answer, Status> {
         let Request { target, body, write, .. } = request;
-        let object = object_of(body)?;
+        let mut object = object_of(body)?;
+        if let Some(request) = object.downcast_mut::<CertificateSigningRequest>() {
+            requested_by(request, who);
+        }
         let written = self.registry.create(served, who, &target.namespace, object, &write).await?;
         Ok(written_answer(written))
     }
@@ -152,6 +156,14 @@ impl Direct {
     }
 }
 
+/// Who asks for a certificate is what authentication found, whatever the request says (upstream's strategy).
+fn requested_by(request: &mut CertificateSigningRequest, who: &Caller) {
+    request.spec.username.clone_from(&who.name);
+    request.spec.uid.clone_from(&who.uid);
+    request.spec.groups.clone_from(&who.groups);
+    request.spec.extra.clone_from(&who.extra);
+}
+
 /// Upstream's words for a path that nothing is served at.
 pub(crate) fn missing() -> Status {
     Status::failure(404, reason::NOT_FOUND, "the server could not find the requested resource", None)
@@ -201,5 +213,22 @@ impl Api for Direct {
             let direct: Arc<dyn Api> = Arc::new(self.clone());
             Ok(Views::default().open(direct, scope, self.clock()))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_asked_for_by_whoever_asks() {
+        let mut request = CertificateSigningRequest::default();
+        request.spec.username = "system:admin".into();
+        request.spec.groups = vec!["system:masters".to_owned()];
+        requested_by(&mut request, &Caller::new("eve", &["system:authenticated"]));
+        assert_eq!(
+            (request.spec.username.as_str(), &request.spec.groups[..]),
+            ("eve", &["system:authenticated".to_owned()][..])
+        );
     }
 }
