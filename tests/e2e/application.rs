@@ -110,6 +110,14 @@ fn an_application_is_deployed_reached_updated_rolled_back_and_outlives_its_serve
     cluster.kubectl(&["delete", "namespace", "shop", "--timeout=60s"]);
     let said = cluster.down();
     assert!(said.contains("Stopped the server"), "{said}");
+    for (program, arguments) in
+        [("nft", &["list", "tables"][..]), ("ip", &["-4", "-o", "addr", "show", "scope", "global"])]
+    {
+        let left = cluster.program(program).args(arguments).output().expect("it is installed: ./dev setup");
+        let left = String::from_utf8_lossy(&left.stdout).into_owned();
+        let foreign = left.lines().find(|line| !line.contains(ADDRESS));
+        assert_eq!(foreign, None, "{program} shows what was left behind");
+    }
 }
 
 /// The page by `kubectl port-forward`.

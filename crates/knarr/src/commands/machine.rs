@@ -1,18 +1,20 @@
 //! What a cluster has on this machine besides its server: pods, and the node's traces in the kernel.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use base::time::SystemClock;
 use cli::config::Place;
+use cli::instance;
 use cli::machine::{Machine, MachineError};
 use host::cgroup::{self, CgroupPath};
 use host::mount::{LinuxMounts, Mounts as _};
 use host::netlink::{Address, Change, Cidr, LinuxNetlink, Namespace, Netlink as _};
 use host::nft::{Command, Family, LinuxNft, Nft as _, Table};
 use net_dns::snapshot;
+use net_pod::pod::GATEWAY;
 use node_runtime::{PodHandle, Runtime, RuntimeConfig};
 
 /// How long a pod's programs have to end by themselves.
@@ -137,6 +139,11 @@ fn clear(place: &Place) -> anyhow::Result<Vec<String>> {
     let dns = snapshot::load(&place.data_dir.join("agent/dns.json")).ok().flatten().unwrap_or_default();
     for address in dns.dns_ips {
         changes.push(Change::DeleteAddress(Address { link: "lo".to_owned(), cidr: Cidr::host(address) }));
+    }
+    let clusters = instance::running(Path::new(instance::CLUSTERS));
+    if !clusters.iter().any(|other| other.cluster_id != id) {
+        let gateway = Cidr::host(GATEWAY.into());
+        changes.push(Change::DeleteAddress(Address { link: "lo".to_owned(), cidr: gateway }));
     }
     netlink.apply(&Namespace::Host, &changes)?;
     let mut mounts = 0;

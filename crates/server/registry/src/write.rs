@@ -180,7 +180,7 @@ impl Registry {
         let old = self.decoded.of(served, entry)?;
         check_precondition(served, name, &*old, precondition)?;
         let mut new = served.to_hub(change(Some(&*self.show(served, &old)))?);
-        let conditional = self.keep_system_fields(served, name, namespace, &mut *new, &*old)?;
+        self.keep_system_fields(served, name, namespace, &mut *new, &*old)?;
         api_kind::default(served.kind, &ctx, &mut *new);
         let attributes = Attributes {
             caller,
@@ -217,7 +217,7 @@ impl Registry {
                 let hub = at_revision(new, revision);
                 Ok(Some(Written { object: self.show(served, &hub), created: false, warnings }))
             }
-            Outcome::Lost if conditional => Err(Status::conflict(served.group_resource(), name, MODIFIED)),
+            // Made again of what is there then; a change that names the version it is based on is refused there.
             Outcome::Lost | Outcome::Taken => Ok(None),
         }
     }
@@ -249,7 +249,7 @@ impl Registry {
         generate_name(base, random)
     }
 
-    /// Keeps of the old object what no client may change; answers whether the client named the version it is based on.
+    /// Keeps of the old object what no client may change; refuses what is based on another version of it.
     fn keep_system_fields(
         &self,
         served: &Served,
@@ -257,7 +257,7 @@ impl Registry {
         namespace: &str,
         new: &mut dyn Record,
         old: &dyn Record,
-    ) -> Result<bool, Status> {
+    ) -> Result<(), Status> {
         let Some(before) = object_meta(old) else {
             return Err(Status::internal_error("a stored object has no metadata"));
         };
@@ -299,7 +299,7 @@ impl Registry {
         meta.generate_name.clone_from(&before.generate_name);
         meta.self_link.clear();
         meta.managed_fields.clear();
-        Ok(conditional)
+        Ok(())
     }
 
     fn expiring(&self, served: &Served, txn: Txn) -> Txn {

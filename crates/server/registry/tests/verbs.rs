@@ -1,6 +1,7 @@
 //! Every verb of a stored resource, against the store in memory.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use api_kind::Gates;
 use api_meta::{Status, fields, labels};
@@ -16,7 +17,7 @@ use client::{
 use futures_util::StreamExt as _;
 use server_registry::admit::{Admission, Attributes};
 use server_registry::{Catalog, Deleted, From, Registry, Served, Shared};
-use store::{MemoryStore, Revision, Store};
+use store::{MemoryStore, Revision, Store, Txn};
 
 /// Admission that has no opinion, so that the registry alone is looked at.
 struct Open;
@@ -143,6 +144,25 @@ async fn a_write_based_on_an_old_version_is_refused_and_an_unchanged_one_is_not_
     assert_eq!(version(&*same), version(&*changed));
     let stale = world.change("a", |map| map.metadata.resource_version = first.to_string()).await;
     assert!(stale.is_err_and(|status| status.is_conflict()));
+}
+
+#[tokio::test]
+async fn a_change_that_lost_a_race_is_made_again_of_what_is_there_then() {
+    let world = World::new();
+    world.create(map("a")).await.expect("created");
+    let key = "/registry/configmaps/default/a";
+    let first = AtomicBool::new(true);
+    // Like a patch: it keeps the resource version of the object that it was given.
+    let changed = world.change("a", |map| {
+        if first.swap(false, Ordering::Relaxed) {
+            let entry = world.store.get_now(key.as_bytes()).expect("it is there");
+            let again = Txn::update(key, entry.value, entry.modified);
+            world.store.commit_now(again).expect("somebody else writes in between");
+        }
+        map.data.insert("k".into(), "v".into());
+    });
+    let changed = changed.await.expect("it is tried again");
+    assert_eq!(version(&*changed), 4);
 }
 
 #[tokio::test]
