@@ -17,7 +17,7 @@ use cli::up::{Outcome, Up};
 use cli::{check, completion, down, instance, kubeconfig, kubectl, logs, service, status, up};
 
 use machine::Own;
-use probe::Look;
+use probe::{Look, Wanted};
 
 /// What an interrupted command exits with: 128 and SIGINT.
 const INTERRUPTED: u8 = 130;
@@ -94,8 +94,9 @@ fn start(
     if instance::find(&config.place).is_none() {
         check::require(config)?;
     }
-    let node = if config.disable_agent { String::new() } else { config.node.name.to_string() };
-    let (probe, machine) = (Look::new(&config.place, &node), Own::new(&config.place));
+    let node =
+        if config.disable_agent { Wanted::Nobody } else { Wanted::Named(config.node.name.to_string()) };
+    let (probe, machine) = (Look::new(&config.place, node), Own::new(&config.place));
     let program = std::env::current_exe().context("finding this program's file")?;
     let up = Up {
         config,
@@ -117,7 +118,7 @@ async fn shown(place: cli::config::Place) -> anyhow::Result<status::Status> {
     use cli::machine::{Machine as _, Probe as _};
     let process = instance::find(&place);
     let seen = match process {
-        Some(_) => Some(Look::new(&place, "").look().await),
+        Some(_) => Some(Look::new(&place, Wanted::Only).look().await),
         None => None,
     };
     let machine = Own::new(&place);

@@ -34,31 +34,31 @@ impl Own {
         Own { place: place.clone() }
     }
 
-    fn state_dir(&self) -> PathBuf {
-        state_dir(&self.place)
-    }
-
     /// The pods that run, by `namespace/name`.
     fn running(&self) -> anyhow::Result<Vec<(String, PodHandle)>> {
-        if !self.state_dir().exists() {
-            return Ok(Vec::new());
-        }
-        let config = RuntimeConfig {
-            state_dir: self.state_dir(),
-            data_dir: self.place.data_dir.join("agent"),
-            executable: std::env::current_exe()?,
-            shim_arguments: vec!["shim".to_owned()],
-            shim_cgroup: None,
-            clock: Arc::new(SystemClock),
-        };
-        within(async move {
-            let runtime = Runtime::open(config).await?;
-            let adopted = runtime.adopt().await?;
-            let pods = adopted.into_iter().filter_map(|one| one.pod.ok());
-            let named = pods.map(|pod| (format!("{}/{}", pod.sandbox().namespace, pod.sandbox().name), pod));
-            Ok(named.collect())
-        })
+        let pods = within(running(&self.place))?;
+        let named =
+            pods.into_iter().map(|pod| (format!("{}/{}", pod.sandbox().namespace, pod.sandbox().name), pod));
+        Ok(named.collect())
     }
+}
+
+/// The pods whose shims run, asked of the shims.
+pub async fn running(place: &Place) -> anyhow::Result<Vec<PodHandle>> {
+    let state_dir = state_dir(place);
+    if !state_dir.exists() {
+        return Ok(Vec::new());
+    }
+    let config = RuntimeConfig {
+        state_dir,
+        data_dir: place.data_dir.join("agent"),
+        executable: std::env::current_exe()?,
+        shim_arguments: vec!["shim".to_owned()],
+        shim_cgroup: None,
+        clock: Arc::new(SystemClock),
+    };
+    let runtime = Runtime::open(config).await?;
+    Ok(runtime.adopt().await?.into_iter().filter_map(|one| one.pod.ok()).collect())
 }
 
 /// Where a cluster keeps what does not outlive the machine's uptime.

@@ -1,21 +1,19 @@
 //! `knarr ps` and `knarr inspect`: what runs on this node, asked of the shims; the API may be down.
 
 use std::io::{self, Write as _};
-use std::sync::Arc;
 
 use anyhow::Context as _;
-use base::time::SystemClock;
 use cli::config::Place;
 use cli::invocation::PsWant;
 use cli::table;
+use node_runtime::PodHandle;
 use node_runtime::state::ContainerStatus;
-use node_runtime::{PodHandle, Runtime, RuntimeConfig};
 
-use super::machine::state_dir;
+use super::machine::running;
 
 /// Lists containers.
 pub async fn ps(place: &Place, want: PsWant) -> anyhow::Result<()> {
-    let pods = pods(place).await?;
+    let pods = running(place).await?;
     let mut rows = Vec::new();
     for pod in &pods {
         for container in pod.containers() {
@@ -44,7 +42,7 @@ pub async fn ps(place: &Place, want: PsWant) -> anyhow::Result<()> {
 
 /// Shows one pod (`namespace/name`, or its name or uid alone) as JSON.
 pub async fn inspect(place: &Place, what: &str) -> anyhow::Result<()> {
-    let found = pods(place).await?.into_iter().find(|pod| {
+    let found = running(place).await?.into_iter().find(|pod| {
         let sandbox = pod.sandbox();
         let full = format!("{}/{}", sandbox.namespace, sandbox.name);
         let container = pod.containers().iter().any(|container| container.id == what);
@@ -77,21 +75,4 @@ fn state(container: &ContainerStatus) -> String {
         None if container.started_at_nanos.is_some() => "Running".to_owned(),
         None => "Created".to_owned(),
     }
-}
-
-async fn pods(place: &Place) -> anyhow::Result<Vec<PodHandle>> {
-    let state_dir = state_dir(place);
-    if !state_dir.exists() {
-        return Ok(Vec::new());
-    }
-    let config = RuntimeConfig {
-        state_dir,
-        data_dir: place.data_dir.join("agent"),
-        executable: std::env::current_exe()?,
-        shim_arguments: vec!["shim".to_owned()],
-        shim_cgroup: None,
-        clock: Arc::new(SystemClock),
-    };
-    let runtime = Runtime::open(config).await?;
-    Ok(runtime.adopt().await?.into_iter().filter_map(|one| one.pod.ok()).collect())
 }

@@ -27,14 +27,23 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// A look by way of the administrator's kubeconfig.
 pub struct Look {
     place: Place,
-    /// The node to look for; empty for none.
-    node: String,
+    node: Wanted,
+}
+
+/// Which node to look for.
+pub enum Wanted {
+    /// None.
+    Nobody,
+    /// The one of this name.
+    Named(String),
+    /// The cluster's only one.
+    Only,
 }
 
 impl Look {
-    /// Looks at the cluster of a place, and at its node of this name.
-    pub fn new(place: &Place, node: &str) -> Look {
-        Look { place: place.clone(), node: node.to_owned() }
+    /// Looks at the cluster of a place, and at a node of it.
+    pub fn new(place: &Place, node: Wanted) -> Look {
+        Look { place: place.clone(), node }
     }
 
     async fn seen(&self) -> anyhow::Result<Seen> {
@@ -47,8 +56,13 @@ impl Look {
             failing: failing.map(str::to_owned).collect(),
             node: NodeSeen::Absent,
         };
-        if seen.ready && !self.node.is_empty() {
-            let (code, text) = get(&access, &format!("/api/v1/nodes/{}", self.node)).await?;
+        let path = match &self.node {
+            Wanted::Named(name) => format!("/api/v1/nodes/{name}"),
+            Wanted::Only => "/api/v1/nodes".to_owned(),
+            Wanted::Nobody => return Ok(seen),
+        };
+        if seen.ready {
+            let (code, text) = get(&access, &path).await?;
             if code == 200 {
                 seen.node = node(&text);
             }
@@ -68,9 +82,15 @@ impl Probe for Look {
     }
 }
 
-/// What a Node object's condition says.
+/// What the condition of a Node says, or of the first of a list.
 fn node(json: &str) -> NodeSeen {
-    let object: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
+    let mut object: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
+    if let Some(items) = object["items"].as_array() {
+        match items.first().cloned() {
+            Some(first) => object = first,
+            None => return NodeSeen::Absent,
+        }
+    }
     let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
     match conditions.iter().find(|condition| condition["type"] == "Ready") {
         Some(ready) if ready["status"] == "True" => NodeSeen::Ready,
@@ -123,6 +143,8 @@ mod tests {
         };
         assert_eq!(node(&object("True")), NodeSeen::Ready);
         assert_eq!(node(&object("False")), NodeSeen::NotReady("m".into()));
+        assert_eq!(node(&format!(r#"{{"items":[{}]}}"#, object("True"))), NodeSeen::Ready);
+        assert_eq!(node(r#"{"items":[]}"#), NodeSeen::Absent);
         assert!(matches!(node("{}"), NodeSeen::NotReady(_)));
     }
 }

@@ -141,11 +141,7 @@ impl Handler {
     }
 
     fn discovery(&self, request: &Request<Incoming>, path: &str) -> Result<Response<Body>, Status> {
-        let accept = request.headers().get(http::header::ACCEPT).and_then(|value| value.to_str().ok());
-        let aggregated = accept.is_some_and(|accept| {
-            accept.contains("as=APIGroupDiscoveryList") && accept.contains("v=v2;") | accept.contains("v=v2,")
-                || accept.ends_with("as=APIGroupDiscoveryList")
-        });
+        let aggregated = negotiate::wants_aggregated_discovery(request.headers());
         let codec = negotiate::form(request.headers(), false).map_or(Codec::Json, |form| form.codec);
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
         let show = |record: &dyn Record, kind: &str| {

@@ -69,6 +69,17 @@ pub(crate) fn form(headers: &HeaderMap, stream: bool) -> Result<Form, Status> {
     wishes.split(',').find_map(|wish| one(wish, stream)).ok_or_else(|| Status::not_acceptable(&MEDIA_TYPES))
 }
 
+/// Whether discovery is wanted in the aggregated form, in the version that there is.
+pub(crate) fn wants_aggregated_discovery(headers: &HeaderMap) -> bool {
+    let wishes = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    wishes.flat_map(|wishes| wishes.split(',')).any(|wish| {
+        let parameters: Vec<&str> = wish.split(';').map(str::trim).collect();
+        ["application/json", "g=apidiscovery.k8s.io", "v=v2", "as=APIGroupDiscoveryList"]
+            .iter()
+            .all(|wanted| parameters.contains(wanted))
+    })
+}
+
 fn one(wish: &str, stream: bool) -> Option<Form> {
     let mut parts = wish.split(';').map(str::trim);
     let media_type = parts.next().unwrap_or_default();
@@ -106,6 +117,20 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static(accept));
         form(&headers, false).ok().map(|form| (form.codec, form.shown))
+    }
+
+    #[test]
+    fn only_the_aggregated_form_that_there_is_is_given() {
+        let wants = |accept: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT, HeaderValue::from_static(accept));
+            wants_aggregated_discovery(&headers)
+        };
+        assert!(wants(
+            "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
+        ));
+        assert!(!wants("application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList"));
+        assert!(!wants("application/json"));
     }
 
     #[test]
