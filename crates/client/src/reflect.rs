@@ -1,5 +1,7 @@
 //! Filling a view from any API by listing and watching, as client-go's reflector does.
 
+mod shared;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +12,8 @@ use futures_util::StreamExt as _;
 use crate::request::Outcome;
 use crate::view::Publisher;
 use crate::{Api, Caller, Event, Request, Revision, Scope, Status};
+
+pub use shared::SharedViews;
 
 /// The shortest and the longest wait after a failure.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
@@ -32,7 +36,12 @@ pub async fn run(
                 if status.is_gone() || status.is_resource_expired() {
                     from = None;
                 }
-                tracing::debug!(resource = %scope.resource, error = %Chain(&status), "watch.failed");
+                // Waiting does not help who may not; the others wait for a server that is away.
+                if status.is_forbidden() || status.is_unauthorized() {
+                    tracing::warn!(resource = %scope.resource, error = %Chain(&status), "watch.refused");
+                } else {
+                    tracing::debug!(resource = %scope.resource, error = %Chain(&status), "watch.failed");
+                }
                 clock.sleep(wait).await;
                 wait = (wait * 2).min(BACK_OFF.1);
             }

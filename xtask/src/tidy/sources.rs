@@ -24,7 +24,7 @@ const UNFINISHED: [(&str, &str); 6] =
 const SHELLS: [&str; 17] = [
     "crates/base/",
     "crates/cli/",
-    "crates/client/src/remote",
+    "crates/client/remote/",
     "crates/host/",
     "crates/knarr/",
     "crates/net/dns/",

@@ -64,6 +64,28 @@ pub fn decode(message: &[u8], record: &mut dyn Record) -> Result<(), DecodeError
     decode::record(&mut Reader::new(message), record, 0)
 }
 
+/// The items of a list's message, each made by `new`; its metadata goes to `meta`.
+pub fn decode_list(
+    message: &[u8],
+    meta: &mut dyn Record,
+    new: fn() -> Box<dyn Record>,
+) -> Result<Vec<Box<dyn Record>>, DecodeError> {
+    let mut items = Vec::new();
+    let mut reader = Reader::new(message);
+    while let Some(key) = reader.key()? {
+        match key.number {
+            1 => decode(reader.bytes(key)?, meta)?,
+            2 => {
+                let mut item = new();
+                decode(reader.bytes(key)?, &mut *item)?;
+                items.push(item);
+            }
+            _ => reader.skip(key)?,
+        }
+    }
+    Ok(items)
+}
+
 /// A record as a document of its own.
 pub fn encode(record: &dyn Record, kind: &GroupVersionKind<'_>) -> Vec<u8> {
     document(kind, |writer| encode::record(record, writer))

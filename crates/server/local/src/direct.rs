@@ -7,6 +7,7 @@ use api_meta::status::reason;
 use api_record::Record;
 use api_types::certificates::v1::CertificateSigningRequest;
 use base::time::Clock;
+use client::reflect::SharedViews;
 use client::{
     Answer, Api, Body, BoxFuture, Caller, Feed, Outcome, Precondition, RawView, Request, Revision, Scope,
     Target, Verb,
@@ -14,7 +15,7 @@ use client::{
 use server_registry::{Deleted, From, Registry, Served, Written};
 
 use crate::subresource::{self, tokens::TokenIssuer};
-use crate::{Policy, patch, review, views::Views};
+use crate::{Policy, patch, review};
 
 /// The pipeline behind authorization: verbs, subresources and reviews.
 #[derive(Clone)]
@@ -211,7 +212,7 @@ impl Api for Direct {
     fn view<'a>(&'a self, _: &'a Caller, scope: Scope) -> BoxFuture<'a, Result<RawView, Status>> {
         Box::pin(async move {
             let direct: Arc<dyn Api> = Arc::new(self.clone());
-            Ok(Views::default().open(direct, scope, self.clock()))
+            Ok(SharedViews::default().open(direct, &Caller::default(), scope, self.clock()))
         })
     }
 }

@@ -17,7 +17,6 @@ mod patch;
 mod policy;
 mod review;
 mod subresource;
-mod views;
 
 pub use attributes::forbidden;
 pub use direct::Direct;

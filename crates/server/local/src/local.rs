@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use api_meta::{fields, labels};
+use client::reflect::SharedViews;
 use client::{
     Answer, Api, BoxFuture, Caller, Feed, RawView, Request, Resource, Revision, Scope, Status, Target,
 };
 
 use crate::attributes::Selectors;
 use crate::policy::Known;
-use crate::views::Views;
 use crate::{Direct, Policy};
 
 /// The API for callers in this process, and for HTTP: every request is authorized as its caller.
@@ -17,7 +17,7 @@ use crate::{Direct, Policy};
 pub struct Local {
     direct: Direct,
     policy: Arc<Policy>,
-    views: Arc<Views>,
+    views: Arc<SharedViews>,
 }
 
 /// What the authorizers must know about.
@@ -69,7 +69,7 @@ impl Local {
     /// A view for the server's own needs, authorized for nobody.
     pub fn shared_view(&self, scope: Scope) -> RawView {
         let direct: Arc<dyn Api> = Arc::new(self.direct.clone());
-        self.views.open(direct, scope, self.direct.clock())
+        self.views.open(direct, &Caller::default(), scope, self.direct.clock())
     }
 
     /// Whether a caller may do something with an object or a part of it, which is then done elsewhere.

@@ -1,20 +1,22 @@
-//! The views that the server's process shares: one for each scope that somebody reads.
+//! The views of one API in one process: one for each scope that somebody reads.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base::time::Clock;
-use client::{Api, Caller, RawView, Scope, reflect, view};
 
-/// Views by the scope that they show, each filled by a task of its own that ends with its last reader.
+use crate::{Api, Caller, RawView, Scope, view};
+
+/// Views by the scope that they show, each filled by a task of its own that ends with its last reader. All of an API's are
+/// opened as the same caller.
 #[derive(Default)]
-pub(crate) struct Views {
+pub struct SharedViews {
     open: Mutex<HashMap<String, RawView>>,
 }
 
-impl Views {
+impl SharedViews {
     /// The view of a scope, opened if need be.
-    pub(crate) fn open(&self, api: Arc<dyn Api>, scope: Scope, clock: Arc<dyn Clock>) -> RawView {
+    pub fn open(&self, api: Arc<dyn Api>, who: &Caller, scope: Scope, clock: Arc<dyn Clock>) -> RawView {
         let Scope { resource, namespace, labels, fields } = &scope;
         let key = format!("{resource}/{}/{namespace}/{labels}/{fields}", resource.version);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -23,7 +25,7 @@ impl Views {
         }
         let (publisher, view) = view::channel();
         open.insert(key, view.clone());
-        tokio::spawn(reflect::run(api, Caller::default(), scope, publisher, clock));
+        tokio::spawn(super::run(api, who.clone(), scope, publisher, clock));
         view
     }
 }

@@ -1,0 +1,117 @@
+//! Connections: a name looked up, TCP, TLS.
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use hickory_resolver::TokioResolver;
+use http::Uri;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::client::legacy::connect::{Connected, Connection as Describes};
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tower_service::Service;
+
+use crate::limits;
+
+/// Makes connections that speak TLS.
+#[derive(Clone)]
+pub struct Connector {
+    tls: TlsConnector,
+}
+
+impl Connector {
+    /// Connections by this configuration.
+    pub fn new(tls: ClientConfig) -> Connector {
+        Connector { tls: TlsConnector::from(Arc::new(tls)) }
+    }
+
+    /// Connects to a port of a host, which is an address or a name.
+    ///
+    /// # Errors
+    /// When it cannot be reached, or is not who it has to be.
+    pub async fn connect(&self, host: &str, port: u16) -> io::Result<Connection> {
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        let mut failure = io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address"));
+        for address in resolve(host).await? {
+            match TcpStream::connect(SocketAddr::new(address, port)).await {
+                Ok(stream) => {
+                    stream.set_nodelay(true)?;
+                    return Ok(Connection(TokioIo::new(self.tls.connect(name, stream).await?)));
+                }
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+}
+
+/// The addresses of a host. A static binary cannot count on the C library for that.
+async fn resolve(host: &str) -> io::Result<Vec<IpAddr>> {
+    if let Ok(address) = host.parse() {
+        return Ok(vec![address]);
+    }
+    let resolver = TokioResolver::builder_tokio().and_then(|builder| builder.build());
+    let found = resolver.map_err(io::Error::other)?.lookup_ip(host).await.map_err(io::Error::other)?;
+    Ok(found.iter().collect())
+}
+
+/// A connection that speaks TLS.
+pub struct Connection(TokioIo<TlsStream<TcpStream>>);
+
+impl Describes for Connection {
+    fn connected(&self) -> Connected {
+        let (_, session) = self.0.inner().get_ref();
+        if session.alpn_protocol() == Some(b"h2") { Connected::new().negotiated_h2() } else { Connected::new() }
+    }
+}
+
+impl Read for Connection {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl Write for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = Connection;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Connection>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, server: Uri) -> Self::Future {
+        let connector = self.clone();
+        Box::pin(async move {
+            let host = server.host().unwrap_or_default();
+            let port = server.port_u16().unwrap_or(443);
+            match tokio::time::timeout(limits::CONNECT, connector.connect(host, port)).await {
+                Ok(connection) => connection,
+                Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, format!("{host}:{port} does not answer"))),
+            }
+        })
+    }
+}

@@ -1,0 +1,227 @@
+//! Kubeconfigs, read to connect with: the cluster and the user of the current context.
+//!
+//! What needs a program or a provider of identities to log in with is refused by name.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::access::{Access, AccessError, Certificate, Credentials};
+
+/// Why a kubeconfig leads nowhere.
+#[derive(Debug, Error)]
+pub enum KubeconfigError {
+    /// It cannot be read.
+    #[error("{path} cannot be read", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It is no kubeconfig.
+    #[error("{path} is no kubeconfig", path = path.display())]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<serde_saphyr::Error>,
+    },
+    /// A name leads nowhere.
+    #[error("the kubeconfig has no {what} named {name:?}")]
+    Missing {
+        /// A context, cluster or user.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// A field holds no base64.
+    #[error("the kubeconfig's {0} is no base64 of text")]
+    Encoding(&'static str),
+    /// A field that is not honoured here.
+    #[error("the kubeconfig's {0} is not supported: use a client certificate, a token or a token file")]
+    Unsupported(&'static str),
+    /// The cluster has no certificate authority.
+    #[error("the kubeconfig's cluster has no certificate-authority: without one nobody vouches for the server")]
+    NoAuthority,
+    /// What it says is not usable.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Config {
+    #[serde(default)]
+    clusters: Vec<NamedCluster>,
+    #[serde(default)]
+    users: Vec<NamedUser>,
+    #[serde(default)]
+    contexts: Vec<NamedContext>,
+    #[serde(default)]
+    current_context: String,
+}
+
+#[derive(Deserialize)]
+struct NamedCluster {
+    name: String,
+    cluster: Cluster,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Cluster {
+    server: String,
+    certificate_authority: Option<PathBuf>,
+    certificate_authority_data: Option<String>,
+    proxy_url: Option<String>,
+    tls_server_name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct NamedUser {
+    name: String,
+    user: User,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct User {
+    client_certificate: Option<PathBuf>,
+    client_certificate_data: Option<String>,
+    client_key: Option<PathBuf>,
+    client_key_data: Option<String>,
+    token: Option<String>,
+    #[serde(rename = "tokenFile")]
+    token_file: Option<PathBuf>,
+    username: Option<String>,
+    exec: Option<serde::de::IgnoredAny>,
+    auth_provider: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct NamedContext {
+    name: String,
+    context: Context,
+}
+
+#[derive(Deserialize)]
+struct Context {
+    cluster: String,
+    #[serde(default)]
+    user: String,
+}
+
+/// The access that a file gives. Files that it names are looked for beside it.
+///
+/// # Errors
+/// When it cannot be read or used; see [`KubeconfigError`].
+pub fn read(path: &Path) -> Result<Access, KubeconfigError> {
+    let text = text(path)?;
+    let form = |source| KubeconfigError::Form { path: path.to_owned(), source: Box::new(source) };
+    let config: Config = serde_saphyr::from_str(&text).map_err(form)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let missing = |what, name: &str| KubeconfigError::Missing { what, name: name.to_owned() };
+    let wanted = &config.current_context;
+    let context = config.contexts.iter().find(|context| context.name == *wanted);
+    let context = &context.ok_or_else(|| missing("context", wanted))?.context;
+    let cluster = config.clusters.iter().find(|cluster| cluster.name == context.cluster);
+    let cluster = &cluster.ok_or_else(|| missing("cluster", &context.cluster))?.cluster;
+    let user = config.users.iter().find(|user| user.name == context.user);
+    let user = &user.ok_or_else(|| missing("user", &context.user))?.user;
+    for (given, name) in [
+        (cluster.proxy_url.is_some(), "proxy-url"),
+        (cluster.tls_server_name.is_some(), "tls-server-name"),
+        (user.exec.is_some(), "exec"),
+        (user.auth_provider.is_some(), "auth-provider"),
+        (user.username.is_some(), "username"),
+    ] {
+        if given {
+            return Err(KubeconfigError::Unsupported(name));
+        }
+    }
+    let one = |data: &Option<String>, file: &Option<PathBuf>, name| match (data, file) {
+        (Some(data), _) => decoded(data, name).map(Some),
+        (None, Some(file)) => self::text(&folder.join(file)).map(Some),
+        (None, None) => Ok(None),
+    };
+    let authority =
+        one(&cluster.certificate_authority_data, &cluster.certificate_authority, "certificate-authority-data")?;
+    let certificate = one(&user.client_certificate_data, &user.client_certificate, "client-certificate-data")?;
+    let key = one(&user.client_key_data, &user.client_key, "client-key-data")?;
+    let credentials = match (certificate, key) {
+        (Some(certificate), Some(key)) => {
+            Credentials::Certificate(Arc::new(Certificate::from_pem(&certificate, &key)?))
+        }
+        _ => match (&user.token, &user.token_file) {
+            (Some(token), _) => Credentials::Token(token.clone()),
+            (None, Some(file)) => Credentials::Token(self::text(&folder.join(file))?.trim().to_owned()),
+            (None, None) => Credentials::None,
+        },
+    };
+    Ok(Access::new(&cluster.server, &authority.ok_or(KubeconfigError::NoAuthority)?, credentials))
+}
+
+fn text(path: &Path) -> Result<String, KubeconfigError> {
+    std::fs::read_to_string(path).map_err(|source| KubeconfigError::Read { path: path.to_owned(), source })
+}
+
+fn decoded(data: &str, name: &'static str) -> Result<String, KubeconfigError> {
+    let bytes = STANDARD.decode(data.trim()).map_err(|_| KubeconfigError::Encoding(name))?;
+    String::from_utf8(bytes).map_err(|_| KubeconfigError::Encoding(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_text(text: &str) -> Result<Access, KubeconfigError> {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        std::fs::write(folder.path().join("token"), "from-a-file\n").expect("it can be written");
+        let path = folder.path().join("config");
+        std::fs::write(&path, text).expect("it can be written");
+        read(&path)
+    }
+
+    fn config(cluster: &str, user: &str) -> String {
+        format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
+             contexts: [{{name: c, context: {{cluster: k, user: u, namespace: shop}}}}]\n\
+             clusters: [{{name: k, cluster: {{server: 'https://192.0.2.1:6443'{cluster}}}}}]\n\
+             users: [{{name: u, user: {{{user}}}}}]\n"
+        )
+    }
+
+    /// "authority" in base64.
+    const AUTHORITY: &str = ", certificate-authority-data: YXV0aG9yaXR5";
+
+    #[test]
+    fn the_current_contexts_cluster_and_user_count() {
+        let access = read_text(&config(AUTHORITY, "token: abc")).expect("it leads somewhere");
+        assert_eq!((access.server.as_str(), access.authority_pem.as_str()), ("https://192.0.2.1:6443", "authority"));
+        assert!(matches!(access.credentials, Credentials::Token(token) if token == "abc"));
+        let access = read_text(&config(AUTHORITY, "tokenFile: token")).expect("it leads somewhere");
+        assert!(matches!(access.credentials, Credentials::Token(token) if token == "from-a-file"));
+    }
+
+    #[test]
+    fn what_leads_nowhere_is_said() {
+        for (text, wanted) in [
+            (config("", "token: a"), "has no certificate-authority"),
+            (config(AUTHORITY, "exec: {command: login}"), "exec is not supported"),
+            (config(", certificate-authority-data: '?'", ""), "is no base64"),
+            (config(AUTHORITY, "tokenFile: missing"), "missing cannot be read"),
+            (config(AUTHORITY, "").replace("cluster: k,", "cluster: other,"), "no cluster named \"other\""),
+            ("[]".to_owned(), "is no kubeconfig"),
+        ] {
+            let error = read_text(&text).err().expect("it leads nowhere").to_string();
+            assert!(error.contains(wanted), "{error}");
+        }
+    }
+}
