@@ -30,6 +30,9 @@ pub const KUBECONFIG: &str = "/etc/knarr/knarr.yaml";
 /// The port of the API.
 pub const PORT: u16 = 6443;
 
+/// The port of the node's own API, where the control plane finds logs and exec: kubelet's.
+pub const NODE_PORT: u16 = 10250;
+
 /// What `knarr server` runs with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerConfig {
@@ -106,6 +109,8 @@ pub struct NodeConfig {
     pub taints: Vec<Taint>,
     /// The node's resolv.conf.
     pub resolv_conf: PathBuf,
+    /// The port of the node's own API.
+    pub port: u16,
 }
 
 /// Which cluster of this machine is meant: all that a command needs that does not start one.
@@ -296,6 +301,7 @@ fn node(flags: &NodeFlags, defaults: &Defaults) -> Result<NodeConfig, ConfigErro
         labels: flags.node_label.clone(),
         taints: flags.node_taint.clone(),
         resolv_conf: absolute(resolv_conf, defaults),
+        port: flags.kubelet_port.unwrap_or(NODE_PORT),
     })
 }
 

@@ -46,6 +46,9 @@ pub struct NodeFlags {
     /// The node's resolv.conf, which pods with DNS policy Default get [default: /etc/resolv.conf]
     #[arg(long, value_name = "FILE")]
     pub resolv_conf: Option<PathBuf>,
+    /// Port of the node's own API, kubelet's (default: 10250)
+    #[arg(long, value_name = "PORT")]
+    pub kubelet_port: Option<u16>,
 }
 
 /// Flags of `knarr server`, `up`, `check` and `service install`.

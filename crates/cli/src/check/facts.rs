@@ -14,9 +14,6 @@ use host::process::NodeCapabilities;
 
 use crate::config::ServerConfig;
 
-/// The port of the node's own API, where the control plane finds logs and exec: kubelet's.
-pub const NODE_PORT: u16 = 10250;
-
 /// Which cgroups there are, with their controllers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cgroups {
@@ -92,7 +89,8 @@ impl Facts {
         }];
         if !config.disable_agent {
             let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-            ports.push(Port { number: NODE_PORT, is_free: running || is_free(any, NODE_PORT), flag: None });
+            let number = config.node.port;
+            ports.push(Port { number, is_free: running || is_free(any, number), flag: Some("--kubelet-port") });
         }
         let space_path = existing(&config.place.data_dir);
         Facts {

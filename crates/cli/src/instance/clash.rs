@@ -18,6 +18,8 @@ pub struct Ranges {
     pub network: String,
     /// The port of the API.
     pub https_listen_port: u16,
+    /// The port of the node's own API, if there is a node.
+    pub kubelet_port: Option<u16>,
     /// The pods' addresses.
     pub cluster_cidr: String,
     /// The services' addresses.
@@ -35,6 +37,7 @@ impl Ranges {
         Ranges {
             network: network.display().to_string(),
             https_listen_port: config.https_listen_port,
+            kubelet_port: (!config.disable_agent).then_some(config.node.port),
             cluster_cidr: config.cluster_cidr.to_string(),
             service_cidr: config.service_cidr.to_string(),
             first_node_port: config.service_node_port_range.first,
@@ -94,9 +97,15 @@ pub(super) fn check(new: &Record, other: &Record) -> Result<(), Clash> {
         data_dir: other.data_dir.clone(),
     };
     const PORT: &str = "--https-listen-port";
+    const KUBELET_PORT: &str = "--kubelet-port";
     const NODE_PORTS: &str = "--service-node-port-range";
     if a.https_listen_port == b.https_listen_port {
         return Err(taken(PORT, &a.https_listen_port, PORT, &b.https_listen_port));
+    }
+    if let (Some(mine), Some(theirs)) = (a.kubelet_port, b.kubelet_port)
+        && mine == theirs
+    {
+        return Err(taken(KUBELET_PORT, &mine, KUBELET_PORT, &theirs));
     }
     for (flag, mine) in [("--cluster-cidr", &a.cluster_cidr), ("--service-cidr", &a.service_cidr)] {
         for (other_flag, theirs) in [("--cluster-cidr", &b.cluster_cidr), ("--service-cidr", &b.service_cidr)]

@@ -40,6 +40,7 @@ fn ranges(port: u16, cluster: &str, service: &str, first_node_port: u16) -> Rang
     Ranges {
         network: "net:[1]".to_owned(),
         https_listen_port: port,
+        kubelet_port: Some(port + 1),
         cluster_cidr: cluster.to_owned(),
         service_cidr: service.to_owned(),
         first_node_port,
@@ -106,6 +107,10 @@ fn clashing_clusters_are_refused_by_name() {
         (
             Ranges { https_listen_port: 6443, ..apart() },
             "--https-listen-port 6443 clashes with --https-listen-port 6443",
+        ),
+        (
+            Ranges { kubelet_port: Some(6444), ..apart() },
+            "--kubelet-port 6444 clashes with --kubelet-port 6444",
         ),
         (
             Ranges { cluster_cidr: "10.40.0.0/13".into(), ..apart() },

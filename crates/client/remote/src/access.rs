@@ -11,6 +11,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use thiserror::Error;
 
+use crate::connect::Connector;
+
 /// What cannot be used to reach a server.
 #[derive(Debug, Error)]
 pub enum AccessError {
@@ -101,6 +103,14 @@ impl Access {
     /// Access of these credentials' owner to a server.
     pub fn new(server: &str, authority_pem: &str, credentials: Credentials) -> Access {
         Access { server: server.to_owned(), authority_pem: authority_pem.to_owned(), credentials }
+    }
+
+    /// Connections by this access, for whoever speaks something else than the API over them.
+    ///
+    /// # Errors
+    /// When the access is not usable as it is given.
+    pub fn connector(&self) -> Result<Connector, AccessError> {
+        Ok(Connector::new(self.tls()?))
     }
 
     /// How TLS is spoken with the server.

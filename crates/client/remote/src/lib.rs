@@ -17,11 +17,13 @@ mod access;
 mod answer;
 mod ask;
 mod connect;
+mod introduce;
 pub mod kubeconfig;
 pub mod limits;
 mod remote;
 mod watch;
 
-pub use access::{Access, AccessError, Credentials};
+pub use access::{Access, AccessError, Certificate, Credentials};
 pub use connect::{Connection, Connector};
+pub use introduce::presented;
 pub use remote::Remote;

@@ -33,12 +33,6 @@ use crate::services::{NAMESPACES, SLICES, Views};
 use crate::volumes::Tokens;
 use crate::worker::Worker;
 
-/// As whom the data plane looks at services and nodes: in kube-proxy's place.
-const PROXY: &str = "system:kube-proxy";
-
-/// As whom DNS looks at what there are names for.
-const DNS: &str = "knarr:dns";
-
 /// A running agent.
 pub struct Agent {
     core: Arc<Core>,
@@ -87,11 +81,9 @@ impl Agent {
             ..Scope::all(PODS)
         };
         let Some(view) = opened(&calls, scope, &mut drain).await else { return Ok(None) };
-        let proxy = calls.acting_as(Caller::new(PROXY, &["system:authenticated"]));
-        let dns = calls.acting_as(Caller::new(DNS, &["system:authenticated"]));
-        let mut open = async |calls: &Calls, resource| opened(calls, Scope::all(resource), &mut drain).await;
-        let (services, slices) = (open(&proxy, SERVICES).await, open(&proxy, SLICES).await);
-        let (namespaces, nodes) = (open(&dns, NAMESPACES).await, open(&proxy, NODES).await);
+        let mut open = async |resource| opened(&calls, Scope::all(resource), &mut drain).await;
+        let (services, slices) = (open(SERVICES).await, open(SLICES).await);
+        let (namespaces, nodes) = (open(NAMESPACES).await, open(NODES).await);
         let (Some(services), Some(slices), Some(namespaces), Some(nodes)) =
             (services, slices, namespaces, nodes)
         else {
@@ -275,6 +267,8 @@ async fn opened(calls: &Calls, scope: Scope, drain: &mut drain::Watch) -> Option
 /// The ranges of this node's pods: what its object says, what the configuration says, or else what its object will say.
 async fn pod_cidrs(config: &Config, calls: &Calls, drain: &mut drain::Watch) -> Option<Vec<Cidr>> {
     let name = config.node_name.clone();
+    // A range is given within a moment of the node's registration, which the first start waits for.
+    let mut wait = limits::RANGE_FIRST;
     loop {
         match calls.get::<Node>(NODES, "", &name).await {
             Ok(node) if !node.spec.pod_cidrs.is_empty() => {
@@ -297,7 +291,7 @@ async fn pod_cidrs(config: &Config, calls: &Calls, drain: &mut drain::Watch) -> 
         }
         tokio::select! {
             () = drain.signaled() => return None,
-            () = calls.clock.sleep(limits::SYNC_RETRY) => {}
+            () = calls.clock.sleep(wait) => wait = (wait * 2).min(limits::SYNC_RETRY),
         }
     }
 }

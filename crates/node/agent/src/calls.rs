@@ -36,11 +36,6 @@ pub(crate) fn target(resource: Resource, namespace: &str, name: &str, subresourc
 }
 
 impl Calls {
-    /// The same API as another component of the node.
-    pub(crate) fn acting_as(&self, caller: Caller) -> Calls {
-        Calls { caller, ..self.clone() }
-    }
-
     async fn call(&self, request: Request) -> Result<Answer, AgentError> {
         let answered = timeout(self.clock.as_ref(), limits::CALL, self.api.call(&self.caller, request)).await;
         match answered {

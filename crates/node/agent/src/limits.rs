@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// How soon it is asked for the first time whether the node has been given a range of addresses.
+pub const RANGE_FIRST: Duration = Duration::from_millis(5);
+
 /// How often the node's lease is renewed: a quarter of its duration, as kubelet's.
 pub const LEASE_RENEWAL: Duration = Duration::from_secs(10);
 /// For how long a lease holds.

@@ -67,6 +67,11 @@ impl BootstrapToken {
         &self.id
     }
 
+    /// The secret half.
+    pub fn secret(&self) -> &str {
+        &self.secret
+    }
+
     /// The name of the Secret that would hold it.
     pub fn secret_name(&self) -> String {
         format!("{SECRET_PREFIX}{}", self.id)

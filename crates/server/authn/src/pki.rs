@@ -9,11 +9,13 @@ pub mod component;
 pub mod directory;
 pub mod serving;
 
+use std::net::IpAddr;
+
 use base::random::Random;
 use base::time::Time;
 use thiserror::Error;
 
-use crate::certificate::Template;
+use crate::certificate::{AlternativeName, Template};
 use crate::key::{KeyError, PrivateKey};
 use authority::{Authority, AuthorityError};
 use component::Component;
@@ -110,6 +112,27 @@ impl Pki {
         let subject = crate::certificate::name::Name::new("kube-apiserver", &[]);
         self.leaf(files, "apiserver", &self.cluster, now, random, &|key| {
             serving::template(subject.clone(), names, key.public().clone(), now)
+        })
+    }
+
+    /// The serving certificate of the node of the API server's own process, renewed as [`Pki::serving`]'s is; other nodes
+    /// ask for theirs.
+    ///
+    /// # Errors
+    /// When the files cannot be read or written.
+    pub fn node_serving(
+        &self,
+        files: &dyn Files,
+        node: &str,
+        addresses: &[IpAddr],
+        now: Time,
+        random: &dyn Random,
+    ) -> Result<Identity, PkiError> {
+        let subject = Component::Node(node.to_owned()).subject();
+        let dns = std::iter::once(AlternativeName::Dns(node.to_owned()));
+        let names: Vec<_> = dns.chain(addresses.iter().copied().map(AlternativeName::Ip)).collect();
+        self.leaf(files, "node-serving", &self.cluster, now, random, &|key| {
+            serving::template_of(subject.clone(), names.clone(), key.public().clone(), now)
         })
     }
 

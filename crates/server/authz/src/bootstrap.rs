@@ -18,7 +18,7 @@ mod tests;
 use api_types::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding};
 
 use build::{BindingRow, RoleRow};
-pub use join::{ADMINS_GROUP, DNS_USER, join_bindings, join_roles};
+pub use join::{ADMINS_GROUP, SETTINGS, join_bindings, join_roles, settings_binding, settings_role};
 
 /// The annotation by which an object asks (`true`) to be reconciled or not (`false`).
 pub const AUTO_UPDATE: &str = "rbac.authorization.kubernetes.io/autoupdate";

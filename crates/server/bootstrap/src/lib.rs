@@ -14,6 +14,7 @@
 //! How to test: `cargo test -p server-bootstrap`, behind the standard admission, against the store in memory.
 
 mod api_service;
+mod join;
 pub mod limits;
 mod policy;
 mod service_range;
@@ -22,9 +23,11 @@ mod system;
 mod tests;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use client::Status;
+use server_authn::bootstrap::BootstrapToken;
 use server_registry::Registry;
 
 use writer::Writer;
@@ -40,8 +43,17 @@ pub struct Config {
     pub advertise: IpAddr,
     /// The port that the server is reached by.
     pub port: u16,
-    /// Whether nodes join and operators administer by bindings of ours; not over the store of a stock cluster.
-    pub join_bindings: bool,
+    /// How nodes join; nothing over the store of a stock cluster, where others say how.
+    pub join: Option<Join>,
+}
+
+/// How nodes join, and what they are told of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Join {
+    /// What they show first.
+    pub token: BootstrapToken,
+    /// What they must know, by the names of the server's flags.
+    pub settings: BTreeMap<String, String>,
 }
 
 /// Makes what is missing.
@@ -49,7 +61,10 @@ pub async fn bootstrap(registry: &Registry, config: &Config) -> Result<(), Statu
     let writer = Writer::new(registry);
     system::namespaces(&writer).await?;
     system::priority_classes(&writer).await?;
-    policy::reconcile(&writer, config.join_bindings).await?;
+    policy::reconcile(&writer, config.join.is_some()).await?;
+    if let Some(join) = &config.join {
+        join::reconcile(&writer, join).await?;
+    }
     service_range::reconcile(&writer, &config.service_ranges).await?;
     api_service::reconcile(&writer, config).await
 }

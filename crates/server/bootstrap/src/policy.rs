@@ -4,7 +4,7 @@ use api_record::Record;
 use api_types::object_meta;
 use client::{Resource, Status};
 use futures_util::future::try_join_all;
-use server_authz::bootstrap::{join_bindings, join_roles, policy};
+use server_authz::bootstrap::{join_bindings, join_roles, policy, settings_binding, settings_role};
 use server_authz::reconcile::{Action, Reconcile};
 
 use crate::limits::ATTEMPTS;
@@ -25,6 +25,8 @@ pub(crate) async fn reconcile(writer: &Writer<'_>, joining: bool) -> Result<(), 
     if joining {
         policy.cluster_roles.extend(join_roles());
         policy.cluster_role_bindings.extend(join_bindings());
+        policy.roles.push(settings_role());
+        policy.role_bindings.push(settings_binding());
     }
     try_join_all(policy.cluster_roles.iter().map(|role| one(writer, &CLUSTER_ROLES, role))).await?;
     let bindings = &policy.cluster_role_bindings;

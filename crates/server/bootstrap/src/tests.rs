@@ -10,12 +10,21 @@ use api_types::rbac::v1::ClusterRole;
 use base::random::SystemRandom;
 use base::time::SystemClock;
 use client::{Caller, DeleteOptions, ListOptions};
+use server_authn::bootstrap::BootstrapToken;
 use server_admission::{Chain, Parts, Stored};
 use server_registry::admit::Everything;
 use server_registry::{Catalog, Registry, Shared};
 use store::{MemoryStore, Revision, Store};
 
-use crate::{Config, bootstrap};
+use crate::{Config, Join, bootstrap};
+
+fn token() -> BootstrapToken {
+    BootstrapToken::parse("abcdef.0123456789abcdef").expect("a token")
+}
+
+fn settings(dns: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([("cluster-dns".to_owned(), dns.to_owned())])
+}
 
 struct World {
     store: Arc<MemoryStore>,
@@ -67,7 +76,7 @@ fn config() -> Config {
         service_address: [10, 96, 0, 1].into(),
         advertise: [192, 0, 2, 1].into(),
         port: 6443,
-        join_bindings: true,
+        join: Some(Join { token: token(), settings: settings("10.96.0.10") }),
     }
 }
 
@@ -135,4 +144,29 @@ async fn servers_that_start_at_once_agree() {
         futures_util::future::join(bootstrap(&world.registry, &config), bootstrap(&world.registry, &config))
             .await;
     assert!(one.is_ok() && other.is_ok());
+}
+
+#[tokio::test]
+async fn nodes_join_by_the_token_that_the_server_keeps_and_are_told_of_the_cluster() {
+    let world = World::new();
+    let mut config = config();
+    world.start(&config).await;
+    let told: ConfigMap = world.get(("", "configmaps"), "kube-system", "knarr-cluster").await;
+    assert_eq!(told.data, settings("10.96.0.10"));
+    let mut own = Secret { type_: "bootstrap.kubernetes.io/token".to_owned(), ..Secret::default() };
+    own.metadata.name = "bootstrap-token-zzzzzz".to_owned();
+    own.metadata.namespace = "kube-system".to_owned();
+    let served = world.registry.catalog().find("", "v1", "secrets").expect("served");
+    let admin = Caller::new("admin", &["system:masters"]);
+    let made = world.registry.create(served, &admin, "kube-system", Box::new(own), &WriteOptions::default()).await;
+    made.expect("a person makes a token");
+    let next = BootstrapToken::parse("ghijkl.0123456789abcdef").expect("a token");
+    config.join = Some(Join { token: next, settings: settings("10.96.0.11") });
+    world.start(&config).await;
+    let told: ConfigMap = world.get(("", "configmaps"), "kube-system", "knarr-cluster").await;
+    assert_eq!(told.data, settings("10.96.0.11"));
+    let secrets = world.names("", "secrets").await;
+    assert_eq!(secrets, ["bootstrap-token-ghijkl", "bootstrap-token-zzzzzz"]);
+    let again = world.start(&config).await;
+    assert_eq!(world.start(&config).await, again, "nothing is left to be written");
 }

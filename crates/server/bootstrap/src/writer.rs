@@ -5,7 +5,7 @@ use std::sync::Arc;
 use api_record::Record;
 use api_record::scalar::Time;
 use api_types::object_meta;
-use client::{Caller, DeleteOptions, Precondition, Resource, Status, WriteOptions};
+use client::{Caller, DeleteOptions, ListOptions, Precondition, Resource, Status, WriteOptions};
 use server_registry::{Registry, Served};
 
 /// The registry, used as the server itself, whom admission lets do what is needed.
@@ -46,6 +46,16 @@ impl<'a> Writer<'a> {
             Err(status) if status.is_not_found() => Ok(None),
             Err(status) => Err(status),
         }
+    }
+
+    /// All objects of a namespace.
+    pub(crate) async fn all<T: Record + Clone>(
+        &self,
+        resource: &Resource,
+        namespace: &str,
+    ) -> Result<Vec<T>, Status> {
+        let list = self.registry.list(self.served(resource)?, namespace, &ListOptions::default()).await?;
+        Ok(list.items.iter().filter_map(|object| object.downcast_ref::<T>().cloned()).collect())
     }
 
     /// Makes an object; answers whether it was not there yet.

@@ -12,6 +12,7 @@ use subtle::ConstantTimeEq;
 use thiserror::Error;
 
 use super::BootstrapToken;
+use crate::key::encode_pem;
 
 const PREFIX: &str = "K10";
 const DIGEST_CHARACTERS: usize = 64;
@@ -114,6 +115,14 @@ impl fmt::Display for JoinToken {
     }
 }
 
-fn sha256(bytes: &[u8]) -> String {
+/// The digest of an authority's file as Knarr writes it: however the file is laid out, what counts is the certificate.
+fn sha256(authority_pem: &[u8]) -> String {
+    let canonical = pem::parse(authority_pem).map(|block| authority_file(block.contents()));
+    let bytes = canonical.as_ref().map_or(authority_pem, |text| text.as_bytes());
     digest::digest(&digest::SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The file of an authority's certificate that was received as DER.
+pub fn authority_file(der: &[u8]) -> String {
+    encode_pem("CERTIFICATE", der)
 }

@@ -136,27 +136,45 @@ impl Authority {
 
     /// Whether `pem_text` is a certificate of this authority that says what `want` says and is not due for renewal.
     pub fn issued(&self, pem_text: &[u8], want: &Template, now: Time) -> bool {
-        let Ok(block) = pem::parse(pem_text) else { return false };
-        let Ok((_, parsed)) = X509Certificate::from_der(block.contents()) else { return false };
-        let Ok((_, own)) = X509Certificate::from_der(&self.certificate) else { return false };
-        let begin = parsed.validity().not_before.timestamp();
-        let end = parsed.validity().not_after.timestamp();
-        let left = end.saturating_sub(now.unix_seconds());
-        let names = parsed.subject_alternative_name().ok().flatten();
-        let mut names: Vec<AlternativeName> = names
-            .iter()
-            .flat_map(|extension| &extension.value.general_names)
-            .filter_map(alternative_name)
-            .collect();
-        let mut wanted = want.alternative_names.clone();
+        let claim =
+            Claim { subject: &want.subject, names: &want.alternative_names, public_key: &want.public_key };
+        claim.validity(pem_text, &self.certificate).is_some_and(|(begin, end)| {
+            begin <= now && end.since(now) > end.since(begin) / RENEW_BELOW_SHARE
+        })
+    }
+}
+
+/// What a certificate is to say of its holder.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'a> {
+    /// Who it is.
+    pub subject: &'a Name,
+    /// Its other names, in any order.
+    pub names: &'a [AlternativeName],
+    /// Its key.
+    pub public_key: &'a PublicKey,
+}
+
+impl Claim<'_> {
+    /// From when to when the certificate `pem_text` says this, signed by the authority whose certificate is
+    /// `authority_der`; `None` if it says something else, or somebody else does.
+    pub fn validity(&self, pem_text: &[u8], authority_der: &[u8]) -> Option<(Time, Time)> {
+        let block = pem::parse(pem_text).ok()?;
+        let (_, parsed) = X509Certificate::from_der(block.contents()).ok()?;
+        let (_, authority) = X509Certificate::from_der(authority_der).ok()?;
+        let found = parsed.subject_alternative_name().ok().flatten();
+        let found = found.iter().flat_map(|extension| &extension.value.general_names);
+        let mut names: Vec<AlternativeName> = found.filter_map(alternative_name).collect();
+        let mut wanted = self.names.to_vec();
         names.sort();
         wanted.sort();
-        left > end.saturating_sub(begin) / i64::from(RENEW_BELOW_SHARE)
-            && begin <= now.unix_seconds()
-            && names == wanted
-            && parsed.subject().as_raw() == want.subject.to_der()
-            && parsed.public_key().raw == want.public_key.to_info()
-            && parsed.verify_signature(Some(own.public_key())).is_ok()
+        let same = names == wanted
+            && parsed.subject().as_raw() == self.subject.to_der()
+            && parsed.public_key().raw == self.public_key.to_info()
+            && parsed.verify_signature(Some(authority.public_key())).is_ok();
+        let time = |seconds| Time::from_unix_seconds(seconds);
+        let validity = parsed.validity();
+        same.then(|| (time(validity.not_before.timestamp()), time(validity.not_after.timestamp())))
     }
 }
 

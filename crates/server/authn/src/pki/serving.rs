@@ -52,6 +52,15 @@ impl ServingNames {
 
 /// What a serving certificate for `names` says.
 pub fn template(subject: Name, names: &ServingNames, public_key: PublicKey, now: Time) -> Template {
+    template_of(subject, names.alternative_names(), public_key, now)
+}
+
+pub(super) fn template_of(
+    subject: Name,
+    alternative_names: Vec<AlternativeName>,
+    public_key: PublicKey,
+    now: Time,
+) -> Template {
     Template {
         subject,
         public_key,
@@ -60,6 +69,6 @@ pub fn template(subject: Name, names: &ServingNames, public_key: PublicKey, now:
         is_ca: false,
         usages: KeyUsages::DIGITAL_SIGNATURE.with(KeyUsages::KEY_ENCIPHERMENT),
         extended_usages: vec![ExtendedUsage::ServerAuth],
-        alternative_names: names.alternative_names(),
+        alternative_names,
     }
 }

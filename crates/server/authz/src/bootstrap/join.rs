@@ -3,7 +3,7 @@
 //! Not part of upstream's bootstrap policy, hence apart from it: the server adds [`join_bindings`] when it runs a
 //! cluster of its own, not when it takes over the store of a stock one.
 
-use api_types::rbac::v1::{ClusterRole, ClusterRoleBinding};
+use api_types::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 
 use super::build::SubjectRow::{Group, User};
 use super::build::{BindingRow, RoleRow, bind, on, role};
@@ -22,11 +22,16 @@ const BINDINGS: &[BindingRow] = &[
     // and as a node renews it likewise.
     bind("knarr:node-autoapprove-certificate-rotation", &[Group("system:nodes")])
         .of_role("system:certificates.k8s.io:certificatesigningrequests:selfnodeclient"),
-    bind("knarr:dns", &[User(DNS_USER)]),
+    // A node's agent does what kube-proxy and the cluster's DNS do elsewhere, as the node.
+    bind("knarr:node-proxier", &[Group("system:nodes")]).of_role("system:node-proxier"),
+    bind("knarr:dns", &[Group("system:nodes")]),
+    // The API server as the client of nodes.
+    bind("knarr:kubelet-api-admin", &[User("kube-apiserver-kubelet-client")])
+        .of_role("system:kubelet-api-admin"),
 ];
 
-/// The user as whom the cluster's DNS looks at services.
-pub const DNS_USER: &str = "knarr:dns";
+/// The ConfigMap of `kube-system` that tells a node of the cluster that it joins.
+pub const SETTINGS: &str = "knarr-cluster";
 
 const ROLES: &[RoleRow] = &[role(
     "knarr:dns",
@@ -39,6 +44,16 @@ const ROLES: &[RoleRow] = &[role(
 /// The roles that the bindings are of and that stock Kubernetes lacks, to be reconciled like the policy's.
 pub fn join_roles() -> Vec<ClusterRole> {
     ROLES.iter().map(|row| row.cluster_role("")).collect()
+}
+
+/// The role that lets nodes read [`SETTINGS`].
+pub fn settings_role() -> Role {
+    role("knarr:node-settings", &[on("core", "configmaps", "get").named(SETTINGS)]).role("kube-system")
+}
+
+/// The binding of [`settings_role`].
+pub fn settings_binding() -> RoleBinding {
+    bind("knarr:node-settings", &[Group("system:nodes")]).role_binding("kube-system")
 }
 
 /// The bindings, to be reconciled like the policy's.

@@ -1,0 +1,224 @@
+//! `knarr agent`: a node of its own process, which joins a cluster elsewhere.
+//!
+//! It joins as kubelet does by TLS bootstrap: the token lets it ask for a client certificate, with which it is its node;
+//! as the node it asks for a serving certificate once the node's addresses are known, and renews both while it runs.
+
+mod identity;
+mod join;
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use api_types::core::v1::ConfigMap;
+use base::drain;
+use base::error::Chain;
+use base::time::{Clock, SystemClock};
+use cli::config::AgentConfig;
+use client::{Api, Outcome, Request, Resource, Target, Verb};
+use client_remote::{Access, Certificate, Credentials, Remote};
+use node_http::{Direct, Tls};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use server_authn::bootstrap::join::JoinToken;
+use server_authn::certificate::AlternativeName;
+use server_authn::pki::directory::Directory;
+use server_authn::x509::ClientAuthorities;
+use server_authz::bootstrap::SETTINGS;
+use tokio::task::JoinSet;
+
+use crate::node::{self, Node, Settings};
+use identity::{Held, Purpose};
+
+/// Runs the agent.
+pub fn run(config: AgentConfig) -> anyhow::Result<()> {
+    base::telemetry::init(config.verbosity.filter()).map_err(|error| anyhow::anyhow!("logging: {error}"))?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting threads")?;
+    runtime.block_on(serve(config))
+}
+
+async fn serve(config: AgentConfig) -> anyhow::Result<()> {
+    let _claim = cli::instance::claim_agent(&config)?;
+    let (signal, mut watch) = drain::channel();
+    let running = join_and_run(&config, watch.clone());
+    let mut running = std::pin::pin!(running);
+    let ended = tokio::select! {
+        ended = running.as_mut() => return ended,
+        asked = crate::commands::server::asked_to_stop() => asked,
+    };
+    tracing::info!("agent.stopping");
+    let (_, finished) = tokio::join!(signal.drain(), async {
+        watch.signaled().await;
+        drop(watch);
+        running.await
+    });
+    ended.and(finished)
+}
+
+async fn join_and_run(config: &AgentConfig, mut drain: drain::Watch) -> anyhow::Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let files = Directory::new(config.place.data_dir.join("agent/tls"));
+    let token = JoinToken::parse(config.token.reveal()).context("--token")?;
+    let authority = join::authority(config, &files, &token).await?;
+    let authority_der = CertificateDer::from_pem_slice(authority.as_bytes())?;
+    let server = config.server.to_string();
+    let name = config.node.name.to_string();
+    let mut client = Held::open(&files, Purpose::Client, &name, &[], &authority_der)?;
+    if client.is_due(clock.now()) {
+        let stranger = Access::new(&server, &authority, Credentials::Token(token.token().to_string()));
+        let api = Remote::new(&stranger, Arc::clone(&clock))?;
+        tracing::info!(server, node = name, "agent.joining");
+        client.renew(&api, &files, &*clock).await.with_context(|| format!("joining the cluster at {server}"))?;
+    }
+    let certificate = Arc::new(Certificate::from_pem(client.certificate(), client.key())?);
+    let access = Access::new(&server, &authority, Credentials::Certificate(Arc::clone(&certificate)));
+    let remote = Remote::new(&access, Arc::clone(&clock))?;
+    let Some(settings) = settings(&remote, &*clock, &mut drain).await else { return Ok(()) };
+    let settings = settings?;
+    let address = tokio::task::block_in_place(node::own_address);
+    let address = match config.node.addresses.first() {
+        Some(address) => *address,
+        None => address?,
+    };
+    let node = Node { place: &config.place, config: &config.node, address, settings: &settings };
+    let listener = node.listen().await?;
+    let api: Arc<dyn Api> = Arc::new(remote.clone());
+    let Some(agent) = node.start(Arc::clone(&api), drain.clone()).await? else { return Ok(()) };
+    let authorities = ClientAuthorities::from_pem(authority.as_bytes())?;
+    let mut names = vec![AlternativeName::Dns(name.clone())];
+    names.extend(node.addresses().into_iter().map(AlternativeName::Ip));
+    let mut serving = Held::open(&files, Purpose::Serving, &name, &names, &authority_der)?;
+    let mut running = JoinSet::new();
+    let direct = Direct::new(agent.node_api(), Arc::clone(&clock));
+    running.spawn({
+        let (drain, api) = (drain.clone(), Arc::clone(&api));
+        let (remote, clock) = (remote.clone(), Arc::clone(&clock));
+        async move {
+            // The node is registered by now, and with its addresses the certificate is approved.
+            let mut stop = drain.clone();
+            let first = async {
+                if serving.is_due(clock.now()) {
+                    serving.renew_until_done(&remote, &files, &*clock).await;
+                }
+                node::tls(serving.certificate(), serving.key(), &authorities)
+            };
+            let tls = tokio::select! {
+                () = stop.signaled() => return Ok(()),
+                tls = first => Tls::new(tls?),
+            };
+            let server = node::serve(listener, direct, tls.clone(), authorities.clone(), api, &name);
+            let renewing = async {
+                loop {
+                    let next = serving.until_due(clock.now()).min(client.until_due(clock.now()));
+                    clock.sleep(next).await;
+                    if client.is_due(clock.now()) {
+                        client.renew_until_done(&remote, &files, &*clock).await;
+                        certificate.replace(client.certificate(), client.key())?;
+                    }
+                    if serving.is_due(clock.now()) {
+                        serving.renew_until_done(&remote, &files, &*clock).await;
+                        tls.replace(node::tls(serving.certificate(), serving.key(), &authorities)?);
+                    }
+                }
+            };
+            tokio::select! {
+                () = server.run(drain) => Ok(()),
+                failed = renewing => failed,
+            }
+        }
+    });
+    running.spawn(async move { Ok(agent.run().await?) });
+    if let Err(error) = cli::notify::ready() {
+        tracing::warn!(%error, "agent.notify");
+    }
+    drop(drain);
+    while let Some(ended) = running.join_next().await {
+        ended??;
+    }
+    Ok(())
+}
+
+/// What the cluster tells its nodes; asked for until it answers, or until the agent is to end.
+async fn settings(
+    remote: &Remote,
+    clock: &dyn Clock,
+    drain: &mut drain::Watch,
+) -> Option<anyhow::Result<Settings>> {
+    let target = Target {
+        resource: Resource::of("", "v1", "configmaps"),
+        namespace: "kube-system".to_owned(),
+        name: SETTINGS.to_owned(),
+        subresource: String::new(),
+    };
+    let nobody = client::Caller::default();
+    loop {
+        let answer = remote.call(&nobody, Request::new(Verb::Get, target.clone())).await;
+        match answer.map(|answer| answer.outcome) {
+            Ok(Outcome::Object(object)) => {
+                let found = object.downcast_ref::<ConfigMap>();
+                return Some(found.context("the cluster's settings are no ConfigMap").and_then(|found| {
+                    read(found).with_context(|| format!("the ConfigMap kube-system/{SETTINGS}"))
+                }));
+            }
+            Ok(_) => return Some(Err(anyhow::anyhow!("the cluster's settings were answered with something else"))),
+            Err(status) if status.is_unauthorized() => {
+                return Some(Err(anyhow::Error::new(status).context(
+                    "the cluster does not know this node's certificate: delete the data directory's agent/tls to join anew",
+                )));
+            }
+            Err(status) => tracing::warn!(error = %Chain(&status), "the cluster's settings cannot be read yet"),
+        }
+        tokio::select! {
+            () = drain.signaled() => return None,
+            () = clock.sleep(std::time::Duration::from_secs(1)) => {}
+        }
+    }
+}
+
+fn read(found: &ConfigMap) -> anyhow::Result<Settings> {
+    let get = |key: &str| found.data.get(key).with_context(|| format!("it has no {key}"));
+    Ok(Settings {
+        cluster_cidr: get("cluster-cidr")?.parse().context("cluster-cidr")?,
+        service_cidr: get("service-cidr")?.parse().context("service-cidr")?,
+        cluster_dns: match found.data.get("cluster-dns") {
+            Some(address) => Some(address.parse().context("cluster-dns")?),
+            None => None,
+        },
+        cluster_domain: get("cluster-domain")?.clone(),
+    })
+}
+
+/// What a server tells the nodes that join it.
+pub fn told(settings: &Settings) -> std::collections::BTreeMap<String, String> {
+    let mut told = std::collections::BTreeMap::from([
+        ("cluster-cidr".to_owned(), settings.cluster_cidr.to_string()),
+        ("service-cidr".to_owned(), settings.service_cidr.to_string()),
+        ("cluster-domain".to_owned(), settings.cluster_domain.clone()),
+    ]);
+    if let Some(dns) = settings.cluster_dns {
+        told.insert("cluster-dns".to_owned(), dns.to_string());
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_read_what_servers_tell() {
+        let mut settings = Settings {
+            cluster_cidr: "10.42.0.0/16".parse().expect("a range"),
+            service_cidr: "10.43.0.0/16".parse().expect("a range"),
+            cluster_dns: Some(std::net::IpAddr::from([10, 43, 0, 10])),
+            cluster_domain: "cluster.local".to_owned(),
+        };
+        for dns in [settings.cluster_dns, None] {
+            settings.cluster_dns = dns;
+            let found = ConfigMap { data: told(&settings), ..ConfigMap::default() };
+            assert_eq!(read(&found).expect("it is whole"), settings);
+        }
+        let error = read(&ConfigMap::default()).expect_err("nothing is told");
+        assert_eq!(error.to_string(), "it has no cluster-cidr");
+    }
+}

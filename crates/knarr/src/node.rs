@@ -1,0 +1,151 @@
+//! A node: what is the same in a server's process and in an agent's of its own.
+
+pub mod guard;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use base::drain;
+use base::random::SystemRandom;
+use base::time::{Clock, SystemClock};
+use cli::config::{NodeConfig, Place};
+use client::{Api, Caller};
+use host::cgroup::CgroupPath;
+use host::netlink::{Cidr, LinuxNetlink, Namespace, Netlink as _};
+use host::nft::LinuxNft;
+use node_agent::{Agent, Config, Kernel};
+use node_http::{Direct, Server, Tls};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use server_authn::x509::{ClientAuthorities, tls_verifier};
+use tokio::net::TcpListener;
+
+use crate::dns;
+use guard::NodeGuard;
+
+/// What a node must know of its cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The pods' addresses.
+    pub cluster_cidr: Cidr,
+    /// The services' addresses.
+    pub service_cidr: Cidr,
+    /// The DNS service's address; none where the cluster has no DNS of ours.
+    pub cluster_dns: Option<IpAddr>,
+    /// The cluster's domain.
+    pub cluster_domain: String,
+}
+
+/// A node to be run.
+pub struct Node<'a> {
+    /// Where it keeps its state.
+    pub place: &'a Place,
+    /// Its own configuration.
+    pub config: &'a NodeConfig,
+    /// Its address, where the configuration names none.
+    pub address: IpAddr,
+    /// Its cluster.
+    pub settings: &'a Settings,
+}
+
+impl Node<'_> {
+    /// The addresses that others reach it by.
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        if self.config.addresses.is_empty() { vec![self.address] } else { self.config.addresses.clone() }
+    }
+
+    /// The socket of the node's own API.
+    pub async fn listen(&self) -> anyhow::Result<TcpListener> {
+        let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), self.config.port);
+        TcpListener::bind(address).await.with_context(|| {
+            format!("the node's own API cannot be served at {address}: choose another port with --kubelet-port")
+        })
+    }
+
+    /// Starts the node; `None` if it is asked to finish before it has.
+    pub async fn start(&self, api: Arc<dyn Api>, drain: drain::Watch) -> anyhow::Result<Option<Agent>> {
+        if let Some(address) = self.settings.cluster_dns {
+            let domain = &self.settings.cluster_domain;
+            dns::keep(self.place, address, domain, &self.config.resolv_conf, drain.clone()).await?;
+        }
+        let wanted = self.wanted()?;
+        Ok(Agent::start(wanted, api, Arc::new(SystemClock), Arc::new(SystemRandom), drain).await?)
+    }
+
+    fn wanted(&self) -> anyhow::Result<Config> {
+        let id = self.place.cluster_id.as_str();
+        let parent = CgroupPath::parse(&format!("/knarr-{id}"))?;
+        let executable = std::env::current_exe().context("finding this program's file")?;
+        let labels = self.config.labels.iter();
+        Ok(Config {
+            node_name: self.config.name.to_string(),
+            node_ips: self.addresses(),
+            labels: labels.map(|label| (label.key.clone(), label.value.clone())).collect(),
+            data_dir: self.place.data_dir.join("agent"),
+            state_dir: format!("/run/knarr/{id}").into(),
+            log_dir: self.place.data_dir.join("agent/logs"),
+            cluster: id.parse()?,
+            // The cluster gives each node its range.
+            pod_cidrs: Vec::new(),
+            cluster_cidrs: vec![self.settings.cluster_cidr],
+            service_cidrs: vec![self.settings.service_cidr],
+            overlay: None,
+            cluster_dns: self.settings.cluster_dns.into_iter().collect(),
+            cluster_domain: self.settings.cluster_domain.clone(),
+            resolv_conf: self.config.resolv_conf.clone(),
+            cgroup: parent.join("kubepods")?,
+            shim_cgroup: Some(parent.join("shims")?),
+            executable,
+            shim_arguments: vec!["shim".to_owned()],
+            registries: node_image::pull::RegistryOptions::default(),
+            port: self.config.port,
+            kernel: Kernel { netlink: Arc::new(LinuxNetlink::new()), nft: Arc::new(LinuxNft::new()) },
+        })
+    }
+}
+
+/// The node's API over TLS, for whom the cluster lets.
+pub fn serve(
+    listener: TcpListener,
+    direct: Direct,
+    tls: Tls,
+    authorities: ClientAuthorities,
+    api: Arc<dyn Api>,
+    name: &str,
+) -> Server {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let guard = NodeGuard::new(authorities, api, caller(name), name, Arc::clone(&clock));
+    Server::new(listener, tls, direct, Arc::new(guard), clock)
+}
+
+/// Whom a node is to the API.
+pub fn caller(name: &str) -> Caller {
+    Caller::new(&format!("system:node:{name}"), &["system:nodes", "system:authenticated"])
+}
+
+/// How TLS is spoken with clients that may show certificates of these authorities.
+pub fn tls(
+    certificate_pem: &str,
+    key_pem: &str,
+    authorities: &ClientAuthorities,
+) -> anyhow::Result<ServerConfig> {
+    let chain = CertificateDer::pem_slice_iter(certificate_pem.as_bytes()).collect::<Result<Vec<_>, _>>()?;
+    let key = PrivateKeyDer::from_pem_slice(key_pem.as_bytes())?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_client_cert_verifier(tls_verifier(&[authorities]))
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// The address that others reach this machine by, if nobody says.
+pub fn own_address() -> anyhow::Result<IpAddr> {
+    let network =
+        LinuxNetlink::new().observe(&Namespace::Host).context("reading this machine's addresses")?;
+    crate::server::address::own(&network)
+        .context("this machine has no address that others could reach: give one with --node-ip")
+}

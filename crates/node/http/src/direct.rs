@@ -1,0 +1,121 @@
+//! An agent, asked in HTTP's words.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use api_meta::Status;
+use base::time::Clock;
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use http::header::{CONNECTION, CONTENT_TYPE, UPGRADE};
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Empty, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper_util::rt::TokioIo;
+use node_agent::NodeApi;
+use node_agent::node_api::{Place, Serve, Upgraded};
+use node_stream::negotiate::{self, Refused};
+
+use crate::query::Query;
+
+/// An answer's body.
+pub type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+/// An agent, asked in HTTP's words by whoever has been let in already.
+#[derive(Clone)]
+pub struct Direct {
+    agent: Arc<dyn NodeApi>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Direct {
+    /// The HTTP form of an agent's API.
+    pub fn new(agent: Arc<dyn NodeApi>, clock: Arc<dyn Clock>) -> Direct {
+        Direct { agent, clock }
+    }
+
+    /// Answers a request whose path is kubelet's.
+    ///
+    /// # Errors
+    /// When it cannot be carried out, or nothing is served at its path.
+    pub async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Status> {
+        let path = request.uri().path().to_owned();
+        let query = Query::parse(request.uri().query().unwrap_or_default());
+        let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+        let place = |namespace: &str, pod: &str, container: &str| Place {
+            namespace: namespace.to_owned(),
+            pod: pod.to_owned(),
+            container: container.to_owned(),
+        };
+        match parts[..] {
+            ["healthz"] | ["healthz", "ping"] => Ok(text("ok")),
+            ["containerLogs", namespace, pod, container] => {
+                let options = query.log(self.clock.now())?;
+                let lines = self.agent.logs(place(namespace, pod, container), options).await?;
+                let frames = lines.map(|bytes| Ok::<_, Infallible>(Frame::data(bytes)));
+                Ok(plain(StreamBody::new(frames).boxed_unsync()))
+            }
+            ["exec", namespace, pod, container] => {
+                let command = query.all("command").to_vec();
+                let serve = self.agent.exec(place(namespace, pod, container), command, query.streams()?)?;
+                Ok(upgraded(request, negotiate::exec, serve))
+            }
+            ["attach", namespace, pod, container] => {
+                let serve = self.agent.attach(place(namespace, pod, container), query.streams()?)?;
+                Ok(upgraded(request, negotiate::exec, serve))
+            }
+            ["portForward", namespace, pod] => {
+                let ports = match query.all("port") {
+                    [] => Vec::new(),
+                    named => negotiate::ports(named).map_err(Status::bad_request)?,
+                };
+                let serve = self.agent.port_forward(place(namespace, pod, ""), ports)?;
+                Ok(upgraded(request, negotiate::port_forward, serve))
+            }
+            _ => Err(Status::failure(404, "NotFound", "the node serves nothing at this path", None)),
+        }
+    }
+}
+
+fn plain(body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response
+}
+
+fn text(text: &'static str) -> Response<Body> {
+    plain(Full::new(Bytes::from_static(text.as_bytes())).boxed_unsync())
+}
+
+/// Agrees on a protocol, and serves the connection once it speaks it.
+fn upgraded<P: Send + 'static>(
+    mut request: Request<Incoming>,
+    agree: fn(&HeaderMap) -> Result<negotiate::Agreed<P>, Refused>,
+    serve: Serve<P>,
+) -> Response<Body> {
+    let agreed = match agree(request.headers()) {
+        Ok(agreed) => agreed,
+        Err(refused) => {
+            let mut response = Response::new(Full::new(Bytes::from(refused.body)).boxed_unsync());
+            *response.status_mut() = refused.status;
+            *response.headers_mut() = *refused.headers;
+            return response;
+        }
+    };
+    let upgrade = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        match upgrade.await {
+            Ok(connection) => {
+                let connection: Upgraded = Box::new(TokioIo::new(connection));
+                serve(connection, agreed.protocol).await;
+            }
+            Err(error) => tracing::debug!(%error, "node.upgrade"),
+        }
+    });
+    let mut response = Response::new(Empty::new().boxed_unsync());
+    *response.status_mut() = http::StatusCode::SWITCHING_PROTOCOLS;
+    *response.headers_mut() = agreed.headers;
+    debug_assert!(response.headers().contains_key(UPGRADE) && response.headers().contains_key(CONNECTION));
+    response
+}
