@@ -5,7 +5,7 @@
 
 use api_types::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 
-use super::build::SubjectRow::{Group, User};
+use super::build::SubjectRow::{Account, Group, User};
 use super::build::{BindingRow, RoleRow, bind, on, role};
 
 /// The group of the operators' own certificates: administrators by a binding, which can be revoked; members of
@@ -28,32 +28,47 @@ const BINDINGS: &[BindingRow] = &[
     // The API server as the client of nodes.
     bind("knarr:kubelet-api-admin", &[User("kube-apiserver-kubelet-client")])
         .of_role("system:kubelet-api-admin"),
+    // A node's serving certificate is approved when its names are the node's own.
+    bind("knarr:kubelet-serving-approver", &[Account("kubelet-serving-approver")]),
 ];
 
 /// The ConfigMap of `kube-system` that tells a node of the cluster that it joins.
 pub const SETTINGS: &str = "knarr-cluster";
 
-const ROLES: &[RoleRow] = &[role(
-    "knarr:dns",
-    &[
-        on("core", "namespaces services", "list watch"),
-        on("discovery.k8s.io", "endpointslices", "list watch"),
-    ],
-)];
+const ROLES: &[RoleRow] = &[
+    role(
+        "knarr:dns",
+        &[
+            on("core", "namespaces services", "list watch"),
+            on("discovery.k8s.io", "endpointslices", "list watch"),
+        ],
+    ),
+    role(
+        "knarr:kubelet-serving-approver",
+        &[
+            on("certificates.k8s.io", "certificatesigningrequests/approval", "update"),
+            on("certificates.k8s.io", "signers", "approve").named("kubernetes.io/kubelet-serving"),
+        ],
+    ),
+];
 
 /// The roles that the bindings are of and that stock Kubernetes lacks, to be reconciled like the policy's.
 pub fn join_roles() -> Vec<ClusterRole> {
     ROLES.iter().map(|row| row.cluster_role("")).collect()
 }
 
+const SETTINGS_ROLE: RoleRow =
+    role("knarr:node-settings", &[on("core", "configmaps", "get").named(SETTINGS)]);
+const SETTINGS_BINDING: BindingRow = bind("knarr:node-settings", &[Group("system:nodes")]);
+
 /// The role that lets nodes read [`SETTINGS`].
 pub fn settings_role() -> Role {
-    role("knarr:node-settings", &[on("core", "configmaps", "get").named(SETTINGS)]).role("kube-system")
+    SETTINGS_ROLE.role("kube-system")
 }
 
 /// The binding of [`settings_role`].
 pub fn settings_binding() -> RoleBinding {
-    bind("knarr:node-settings", &[Group("system:nodes")]).role_binding("kube-system")
+    SETTINGS_BINDING.role_binding("kube-system")
 }
 
 /// The bindings, to be reconciled like the policy's.
