@@ -53,7 +53,7 @@ spec:
 "#;
 
 /// A root file system of busybox alone.
-fn busybox(root: &Path) {
+pub fn busybox(root: &Path) {
     let bin = root.join("bin");
     std::fs::create_dir_all(&bin).expect("a directory");
     std::fs::copy("/bin/busybox", bin.join("busybox")).expect("busybox-static is installed: ./dev setup");

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::network::Network;
+use crate::network::{ADDRESS, Network};
 
 /// How long anything may take before the test gives up; generous, as it is no measurement.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -73,6 +73,18 @@ impl Cluster {
         command.arg("--data-dir").arg(self.dir.path().join("data"));
         let output = command.output().expect("the binary was built");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// A second machine on the link of the first.
+    pub fn second_machine(&self, name: &str) -> Network {
+        self.network.as_ref().expect("the cluster has a network of its own").beside(name)
+    }
+
+    /// Where the API is for other machines, and the token to join with.
+    pub fn invitation(&self) -> (String, String) {
+        let port = self.flags.last().expect("the port is the last flag");
+        let token = std::fs::read_to_string(self.dir.path().join("data/server/token")).expect("the server keeps a token");
+        (format!("https://{ADDRESS}:{port}"), token.trim().to_owned())
     }
 
     /// Stops everything and deletes it, and answers what was said.
@@ -197,7 +209,7 @@ impl Cluster {
     }
 }
 
-fn program_in(network: Option<&Network>, program: &str) -> Command {
+pub fn program_in(network: Option<&Network>, program: &str) -> Command {
     match network {
         Some(network) => network.command(program),
         None => Command::new(program),

@@ -12,3 +12,4 @@ mod certificates;
 mod control_plane;
 mod harness;
 mod network;
+mod second_node;

@@ -11,6 +11,9 @@ pub struct Network {
 /// The address of the machine in there (TEST-NET-2).
 pub const ADDRESS: &str = "198.51.100.1";
 
+/// The address of a second machine on the same link.
+pub const SECOND_ADDRESS: &str = "198.51.100.2";
+
 impl Network {
     /// Makes it. Needs root.
     pub fn new(name: &str) -> Network {
@@ -21,6 +24,18 @@ impl Network {
         inside(&["link", "add", "e0", "type", "veth", "peer", "name", "e1"]);
         inside(&["addr", "add", &format!("{ADDRESS}/24"), "dev", "e0"]);
         inside(&["link", "set", "e0", "up"]);
+        inside(&["link", "set", "e1", "up"]);
+        network
+    }
+
+    /// A second machine at the other end of this one's link.
+    pub fn beside(&self, name: &str) -> Network {
+        let network = Network { name: format!("knarr-{name}-{}", std::process::id()) };
+        run("ip", &["netns", "add", &network.name]);
+        run("ip", &["-n", &self.name, "link", "set", "e1", "netns", &network.name]);
+        let inside = |words: &[&str]| run("ip", &[&["-n", network.name.as_str()], words].concat());
+        inside(&["link", "set", "lo", "up"]);
+        inside(&["addr", "add", &format!("{SECOND_ADDRESS}/24"), "dev", "e1"]);
         inside(&["link", "set", "e1", "up"]);
         network
     }

@@ -5,6 +5,7 @@
 
 mod identity;
 mod join;
+mod member;
 
 use std::sync::Arc;
 
@@ -15,19 +16,13 @@ use base::error::Chain;
 use base::time::{Clock, SystemClock};
 use cli::config::AgentConfig;
 use client::{Api, Outcome, Request, Resource, Target, Verb};
-use client_remote::{Access, Certificate, Credentials, Remote};
-use node_http::{Direct, Tls};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-use server_authn::bootstrap::join::JoinToken;
-use server_authn::certificate::AlternativeName;
-use server_authn::pki::directory::Directory;
-use server_authn::x509::ClientAuthorities;
+use client_remote::Remote;
+use node_http::Direct;
 use server_authz::bootstrap::SETTINGS;
 use tokio::task::JoinSet;
 
 use crate::node::{self, Node, Settings};
-use identity::{Held, Purpose};
+use member::Member;
 
 /// Runs the agent.
 pub fn run(config: AgentConfig) -> anyhow::Result<()> {
@@ -57,81 +52,24 @@ async fn serve(config: AgentConfig) -> anyhow::Result<()> {
 
 async fn join_and_run(config: &AgentConfig, mut drain: drain::Watch) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let files = Directory::new(config.place.data_dir.join("agent/tls"));
-    let token = JoinToken::parse(config.token.reveal()).context("--token")?;
-    let authority = join::authority(config, &files, &token).await?;
-    let authority_der = CertificateDer::from_pem_slice(authority.as_bytes())?;
-    let server = config.server.to_string();
-    let name = config.node.name.to_string();
-    let mut client = Held::open(&files, Purpose::Client, &name, &[], &authority_der)?;
-    if client.is_due(clock.now()) {
-        let stranger = Access::new(&server, &authority, Credentials::Token(token.token().to_string()));
-        let api = Remote::new(&stranger, Arc::clone(&clock))?;
-        tracing::info!(server, node = name, "agent.joining");
-        client.renew(&api, &files, &*clock).await.with_context(|| format!("joining the cluster at {server}"))?;
-    }
-    let certificate = Arc::new(Certificate::from_pem(client.certificate(), client.key())?);
-    let access = Access::new(&server, &authority, Credentials::Certificate(Arc::clone(&certificate)));
-    let remote = Remote::new(&access, Arc::clone(&clock))?;
-    let Some(settings) = settings(&remote, &*clock, &mut drain).await else { return Ok(()) };
+    let member = Member::join(config, Arc::clone(&clock)).await?;
+    let Some(settings) = settings(&member.api, &*clock, &mut drain).await else { return Ok(()) };
     let settings = settings?;
-    let address = tokio::task::block_in_place(node::own_address);
     let address = match config.node.addresses.first() {
         Some(address) => *address,
-        None => address?,
+        None => tokio::task::block_in_place(node::own_address)?,
     };
     let node = Node { place: &config.place, config: &config.node, address, settings: &settings };
     let listener = node.listen().await?;
-    let api: Arc<dyn Api> = Arc::new(remote.clone());
-    let Some(agent) = node.start(Arc::clone(&api), drain.clone()).await? else { return Ok(()) };
-    let authorities = ClientAuthorities::from_pem(authority.as_bytes())?;
-    let mut names = vec![AlternativeName::Dns(name.clone())];
-    names.extend(node.addresses().into_iter().map(AlternativeName::Ip));
-    let mut serving = Held::open(&files, Purpose::Serving, &name, &names, &authority_der)?;
-    let mut running = JoinSet::new();
-    let direct = Direct::new(agent.node_api(), Arc::clone(&clock));
-    running.spawn({
-        let (drain, api) = (drain.clone(), Arc::clone(&api));
-        let (remote, clock) = (remote.clone(), Arc::clone(&clock));
-        async move {
-            // The node is registered by now, and with its addresses the certificate is approved.
-            let mut stop = drain.clone();
-            let first = async {
-                if serving.is_due(clock.now()) {
-                    serving.renew_until_done(&remote, &files, &*clock).await;
-                }
-                node::tls(serving.certificate(), serving.key(), &authorities)
-            };
-            let tls = tokio::select! {
-                () = stop.signaled() => return Ok(()),
-                tls = first => Tls::new(tls?),
-            };
-            let server = node::serve(listener, direct, tls.clone(), authorities.clone(), api, &name);
-            let renewing = async {
-                loop {
-                    let next = serving.until_due(clock.now()).min(client.until_due(clock.now()));
-                    clock.sleep(next).await;
-                    if client.is_due(clock.now()) {
-                        client.renew_until_done(&remote, &files, &*clock).await;
-                        certificate.replace(client.certificate(), client.key())?;
-                    }
-                    if serving.is_due(clock.now()) {
-                        serving.renew_until_done(&remote, &files, &*clock).await;
-                        tls.replace(node::tls(serving.certificate(), serving.key(), &authorities)?);
-                    }
-                }
-            };
-            tokio::select! {
-                () = server.run(drain) => Ok(()),
-                failed = renewing => failed,
-            }
-        }
-    });
+    let api: Arc<dyn Api> = Arc::new(member.api.clone());
+    let Some(agent) = node.start(api, drain.clone()).await? else { return Ok(()) };
+    let mut running: JoinSet<anyhow::Result<()>> = JoinSet::new();
+    let direct = Direct::new(agent.node_api(), clock);
+    running.spawn(member.serve(listener, direct, node.addresses(), drain));
     running.spawn(async move { Ok(agent.run().await?) });
     if let Err(error) = cli::notify::ready() {
         tracing::warn!(%error, "agent.notify");
     }
-    drop(drain);
     while let Some(ended) = running.join_next().await {
         ended??;
     }

@@ -63,9 +63,7 @@ pub fn carry_out(invocation: Invocation) -> anyhow::Result<ExitCode> {
         Invocation::Kubeconfig(place, false) => kubeconfig::show::print(&place, &mut io::stdout())?,
         Invocation::Kubeconfig(place, true) => kubeconfig::show::merge(&place, &around, &mut io::stdout())?,
         Invocation::Completion(shell) => completion::write(shell, &mut io::stdout())?,
-        Invocation::Agent(_) => anyhow::bail!(
-            "this release cannot join a node to a cluster yet: a cluster is the one node that its server runs"
-        ),
+        Invocation::Agent(config) => crate::agent::run(*config)?,
         Invocation::Shim(_) | Invocation::Dns(_) => {
             anyhow::bail!("this is started by knarr itself, not by hand")
         }

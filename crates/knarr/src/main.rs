@@ -8,7 +8,10 @@
     reason = "the binary opens the sockets and files that it hands out"
 )]
 
+mod agent;
 mod commands;
+mod dns;
+mod node;
 mod server;
 
 use std::ffi::OsString;

@@ -1,12 +1,10 @@
 //! The server: store, registry, pipeline and HTTP, wired together.
 
 pub mod address;
-mod dns;
 mod documents;
 mod identity;
+mod join;
 mod maintenance;
-pub mod node;
-mod node_http;
 pub mod nodes;
 mod signing;
 mod tokens;
@@ -20,11 +18,9 @@ use base::drain;
 use base::random::{Random, SystemRandom};
 use base::time::{Clock, SystemClock};
 use client::Api;
-use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use server_admission::{Chain, Parts, Stored};
 use server_authn::authenticator::{Anonymous, Authenticator};
+use server_authn::bootstrap::BootstrapToken;
 use server_authn::pki::component::Component;
 use server_authn::pki::directory::Directory;
 use server_authn::pki::serving::ServingNames;
@@ -32,7 +28,7 @@ use server_authn::pki::{Identity as Certificate, Pki};
 use server_authn::token::Keys;
 use server_authn::token::issue::Issuer;
 use server_authn::token::verify::Verifier;
-use server_authn::x509::{ClientAuthorities, tls_verifier};
+use server_authn::x509::ClientAuthorities;
 use server_http::{Handler, Server};
 use server_local::{Direct, Local, Policy};
 use server_registry::admit::Everything;
@@ -44,8 +40,11 @@ use tokio::task::JoinSet;
 
 use documents::Ready;
 use identity::Identity;
-use nodes::OwnNodes;
+use nodes::AllNodes;
 use tokens::Tokens;
+
+use crate::agent::told;
+use crate::node::{self, Settings};
 
 /// Where service accounts' tokens come from, and whom they are for.
 const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
@@ -61,12 +60,10 @@ pub struct Config {
     pub advertise: IpAddr,
     /// The first address of the services' range, which is the API's own.
     pub service_address: IpAddr,
-    /// The cluster's DNS domain.
-    pub cluster_domain: String,
-    /// The range of the pods' addresses.
-    pub pod_range: String,
-    /// The range of the services' addresses.
-    pub service_range: String,
+    /// What its nodes must know.
+    pub settings: Settings,
+    /// The secret that nodes join with, if one was given.
+    pub token: Option<String>,
     /// More names and addresses that the server's certificate is to hold.
     pub names: Vec<String>,
     /// The name of the host.
@@ -79,8 +76,9 @@ pub struct ControlPlane {
     pub local: Local,
     /// The cluster's authorities.
     pub pki: Arc<Pki>,
-    /// The nodes of this process.
-    pub nodes: Arc<OwnNodes>,
+    /// The nodes, which are reached from here.
+    pub nodes: Arc<AllNodes>,
+    token: BootstrapToken,
     port: u16,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
@@ -101,7 +99,11 @@ impl ControlPlane {
         let pki = Arc::new(Pki::open(&files, clock.now(), &*random)?);
         let serving = pki.serving(&files, &serving_names(config), clock.now(), &*random)?;
         let clients = ClientAuthorities::from_pem(pki.cluster.certificate_pem().as_bytes())?;
-        let tls = tls(&serving, &clients)?;
+        // The authority goes with it, so that a node that joins can tell by its token whom it has before it.
+        let chain = format!("{}{}", serving.certificate, pki.cluster.certificate_pem());
+        let tls = node::tls(&chain, &serving.key, &clients)?;
+        let given = config.token.as_deref();
+        let token = join::token(&server_dir, given, pki.cluster.certificate_pem(), &*random)?;
         let store: Arc<dyn Store> = Arc::new(open_store(&server_dir.join("db"))?);
         let shared = Shared {
             store: Arc::clone(&store),
@@ -138,7 +140,9 @@ impl ControlPlane {
         let identity = Identity::new(authenticator, &local, Arc::clone(&clock));
         let port = listener.local_addr()?.port();
         let address = SocketAddr::new(config.advertise, port).to_string();
-        let nodes = Arc::new(OwnNodes::default());
+        let client = pki.component(&files, &Component::ApiserverKubeletClient, clock.now(), &SystemRandom)?;
+        let authority = pki.cluster.certificate_pem();
+        let nodes = Arc::new(AllNodes::new(&local, authority, &client, Arc::clone(&clock))?);
         let handler = Arc::new(Handler::new(
             local.clone(),
             Arc::clone(&clock),
@@ -148,7 +152,7 @@ impl ControlPlane {
             address,
         ));
         let server = Server::new(listener, Arc::new(tls), Arc::clone(&handler), Arc::clone(&clock));
-        Ok(ControlPlane { local, pki, nodes, port, store, clock, handler, server })
+        Ok(ControlPlane { local, pki, nodes, token, port, store, clock, handler, server })
     }
 
     /// The port that the API is served on.
@@ -162,6 +166,12 @@ impl ControlPlane {
         Ok(self.pki.component(&files, component, SystemClock.now(), &SystemRandom)?)
     }
 
+    /// The serving certificate of the node of this process.
+    pub fn node_certificate(&self, config: &Config, name: &str, addresses: &[IpAddr]) -> anyhow::Result<Certificate> {
+        let files = Directory::new(config.data_dir.join("server/tls"));
+        Ok(self.pki.node_serving(&files, name, addresses, SystemClock.now(), &SystemRandom)?)
+    }
+
     /// Serves until asked to finish. Once what every cluster starts with is there, runs the controllers and the scheduler,
     /// and tells `up`.
     pub async fn run(
@@ -170,16 +180,16 @@ impl ControlPlane {
         up: oneshot::Sender<()>,
         drain: drain::Watch,
     ) -> anyhow::Result<()> {
-        let ControlPlane { local, pki, port, store, clock, handler, server, .. } = self;
+        let ControlPlane { local, pki, token, port, store, clock, handler, server, .. } = self;
         let mut running = JoinSet::new();
         running.spawn(server.run(drain.clone()));
         running.spawn(maintenance::run(store, Arc::clone(&clock), drain.clone()));
         let wanted = server_bootstrap::Config {
-            service_ranges: vec![config.service_range.clone()],
+            service_ranges: vec![config.settings.service_cidr.to_string()],
             service_address: config.service_address,
             advertise: config.advertise,
             port,
-            join_bindings: true,
+            join: Some(server_bootstrap::Join { token, settings: told(&config.settings) }),
         };
         let begun = server_bootstrap::bootstrap(local.direct().registry(), &wanted).await;
         begun.map_err(|status| anyhow::anyhow!("what every cluster starts with cannot be made: {status}"))?;
@@ -189,7 +199,7 @@ impl ControlPlane {
         let controllers = control::Config {
             served: control::resources::built_in(),
             root_ca: pki.cluster.certificate_pem().to_owned(),
-            pod_range: control::cluster::Range::parse(&config.pod_range),
+            pod_range: control::cluster::Range::parse(&config.settings.cluster_cidr.to_string()),
             signer: Some(Arc::new(signing::Signing::new(Arc::clone(&pki), Arc::new(SystemRandom)))),
             ..control::Config::default()
         };
@@ -209,7 +219,7 @@ impl ControlPlane {
 
 fn serving_names(config: &Config) -> ServingNames {
     let mut names = ServingNames {
-        cluster_domain: config.cluster_domain.clone(),
+        cluster_domain: config.settings.cluster_domain.clone(),
         service_addresses: vec![config.service_address],
         hosts: vec!["localhost".to_owned(), config.host_name.clone()],
         addresses: vec![IpAddr::from([127, 0, 0, 1]), config.advertise],
@@ -221,19 +231,6 @@ fn serving_names(config: &Config) -> ServingNames {
         }
     }
     names
-}
-
-fn tls(serving: &Certificate, clients: &ClientAuthorities) -> anyhow::Result<ServerConfig> {
-    let chain =
-        CertificateDer::pem_slice_iter(serving.certificate.as_bytes()).collect::<Result<Vec<_>, _>>()?;
-    let key = PrivateKeyDer::from_pem_slice(serving.key.as_bytes())?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_client_cert_verifier(tls_verifier(&[clients]))
-        .with_single_cert(chain, key)?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
 }
 
 fn open_store(dir: &Path) -> anyhow::Result<SqliteStore> {

@@ -5,18 +5,23 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use base::drain;
+use base::time::SystemClock;
 use cli::config::ServerConfig;
 use cli::kubeconfig::owner::Owner;
 use cli::kubeconfig::{self, Access};
 use cli::surroundings::ProcessSurroundings;
 use client::Api;
-use host::netlink::{LinuxNetlink, Namespace, Netlink as _};
+use node_http::{Direct, Tls};
 use server_authn::pki::component::Component;
+use server_authn::x509::ClientAuthorities;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use crate::server::{Config, ControlPlane, address, node};
+use crate::node::{self, Node, Settings};
+use crate::server::nodes::AllNodes;
+use crate::server::{Config, ControlPlane};
 
 /// Runs the server.
 pub fn run(config: ServerConfig) -> anyhow::Result<()> {
@@ -38,9 +43,8 @@ async fn serve(config: ServerConfig) -> anyhow::Result<()> {
         listen: SocketAddr::new(config.bind_address, config.https_listen_port),
         advertise,
         service_address: config.kubernetes_service(),
-        cluster_domain: config.cluster_domain.clone(),
-        pod_range: config.cluster_cidr.to_string(),
-        service_range: config.service_cidr.to_string(),
+        settings: settings(&config),
+        token: config.token.as_ref().map(|token| token.reveal().to_owned()),
         names: config.tls_san.clone(),
         host_name: config.node.name.to_string(),
     };
@@ -49,17 +53,17 @@ async fn serve(config: ServerConfig) -> anyhow::Result<()> {
     let (signal, watch) = drain::channel();
     let (up, is_up) = oneshot::channel();
     let mut running = JoinSet::new();
-    let api: Arc<dyn Api> = Arc::new(plane.local.clone());
-    let nodes = Arc::clone(&plane.nodes);
+    let own = if config.disable_agent { None } else { Some(OwnNode::new(&config, &wanted, &plane).await?) };
     let plane_watch = watch.clone();
     running.spawn(async move { plane.run(&wanted, up, plane_watch).await });
-    if config.disable_agent {
-        drop(watch);
-    } else {
-        running.spawn(async move {
-            // Without a control plane there is nothing for a node to do.
-            if is_up.await.is_ok() { node::run(&config, advertise, api, &nodes, watch).await } else { Ok(()) }
-        });
+    match own {
+        None => drop(watch),
+        Some(own) => {
+            running.spawn(async move {
+                // Without a control plane there is nothing for a node to do.
+                if is_up.await.is_ok() { own.run(&config, watch).await } else { Ok(()) }
+            });
+        }
     }
     let ended = tokio::select! {
         asked = asked_to_stop() => asked,
@@ -76,8 +80,61 @@ async fn serve(config: ServerConfig) -> anyhow::Result<()> {
     ended
 }
 
+/// The node of the server's own process.
+struct OwnNode {
+    address: IpAddr,
+    settings: Settings,
+    listener: TcpListener,
+    tls: Tls,
+    authorities: ClientAuthorities,
+    api: Arc<dyn Api>,
+    nodes: Arc<AllNodes>,
+}
+
+impl OwnNode {
+    /// Takes the node's port, and gives it a certificate.
+    async fn new(config: &ServerConfig, wanted: &Config, plane: &ControlPlane) -> anyhow::Result<OwnNode> {
+        let settings = settings(config);
+        let address = wanted.advertise;
+        let node = Node { place: &config.place, config: &config.node, address, settings: &settings };
+        let listener = node.listen().await?;
+        let name = config.node.name.to_string();
+        let certificate = plane.node_certificate(wanted, &name, &node.addresses())?;
+        let authorities = ClientAuthorities::from_pem(plane.pki.cluster.certificate_pem().as_bytes())?;
+        let tls = Tls::new(node::tls(&certificate.certificate, &certificate.key, &authorities)?);
+        let api: Arc<dyn Api> = Arc::new(plane.local.clone());
+        let nodes = Arc::clone(&plane.nodes);
+        Ok(OwnNode { address, settings, listener, tls, authorities, api, nodes })
+    }
+
+    /// Runs the node until it is asked to finish. Its pods go on then.
+    async fn run(self, config: &ServerConfig, drain: drain::Watch) -> anyhow::Result<()> {
+        let OwnNode { address, settings, listener, tls, authorities, api, nodes } = self;
+        let node = Node { place: &config.place, config: &config.node, address, settings: &settings };
+        let Some(agent) = node.start(Arc::clone(&api), drain.clone()).await? else { return Ok(()) };
+        let name = config.node.name.to_string();
+        let direct = Direct::new(agent.node_api(), Arc::new(SystemClock));
+        nodes.add(&name, direct.clone());
+        let server = node::serve(listener, direct, tls, authorities, api, &name);
+        let serving = tokio::spawn(server.run(drain));
+        agent.run().await?;
+        Ok(serving.await?)
+    }
+}
+
+/// What nodes must know of the cluster.
+fn settings(config: &ServerConfig) -> Settings {
+    let dns = !config.disable.contains(&cli::arguments::value::Component::Coredns);
+    Settings {
+        cluster_cidr: config.cluster_cidr,
+        service_cidr: config.service_cidr,
+        cluster_dns: dns.then_some(config.cluster_dns),
+        cluster_domain: config.cluster_domain.clone(),
+    }
+}
+
 /// Completes at SIGINT or SIGTERM.
-async fn asked_to_stop() -> anyhow::Result<()> {
+pub async fn asked_to_stop() -> anyhow::Result<()> {
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;
     tokio::select! {
@@ -95,11 +152,7 @@ fn advertised(config: &ServerConfig) -> anyhow::Result<IpAddr> {
     if let Some(told) = told {
         return Ok(told);
     }
-    let network =
-        LinuxNetlink::new().observe(&Namespace::Host).context("reading this machine's addresses")?;
-    address::own(&network).context(
-        "this machine has no address that others could reach: give one with --node-ip or --advertise-address",
-    )
+    node::own_address()
 }
 
 fn write_kubeconfig(config: &ServerConfig, wanted: &Config, plane: &ControlPlane) -> anyhow::Result<()> {

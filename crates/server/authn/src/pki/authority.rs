@@ -10,7 +10,7 @@ use x509_parser::prelude::FromDer;
 use crate::certificate::name::Name;
 use crate::certificate::usage::KeyUsages;
 use crate::certificate::{AlternativeName, Issuer, Template, key_id};
-use crate::key::{KeyError, PrivateKey, encode_pem};
+use crate::key::{KeyError, PrivateKey, PublicKey, encode_pem};
 use crate::limits::{BACKDATE, CA_LIFETIME, RENEW_BELOW_SHARE};
 
 /// What is wrong with an authority's file.
