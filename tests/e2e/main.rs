@@ -10,6 +10,7 @@
 mod application;
 mod certificates;
 mod control_plane;
+mod dns;
 mod harness;
 mod network;
 mod second_node;

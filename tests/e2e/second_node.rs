@@ -6,8 +6,7 @@ use std::process::{Child, Stdio};
 
 use tempfile::TempDir;
 
-use crate::application::busybox;
-use crate::harness::{Cluster, program_in};
+use crate::harness::{Cluster, busybox, program_in};
 use crate::network::{Network, SECOND_ADDRESS};
 
 /// A running agent on a machine of its own.

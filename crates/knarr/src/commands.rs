@@ -16,6 +16,7 @@ use cli::surroundings::ProcessSurroundings;
 use cli::up::{Outcome, Up};
 use cli::{check, completion, down, instance, kubeconfig, kubectl, logs, service, status, up};
 
+use crate::dns;
 use machine::Own;
 use probe::{Look, Wanted};
 
@@ -64,9 +65,8 @@ pub fn carry_out(invocation: Invocation) -> anyhow::Result<ExitCode> {
         Invocation::Kubeconfig(place, true) => kubeconfig::show::merge(&place, &around, &mut io::stdout())?,
         Invocation::Completion(shell) => completion::write(shell, &mut io::stdout())?,
         Invocation::Agent(config) => crate::agent::run(*config)?,
-        Invocation::Shim(_) | Invocation::Dns(_) => {
-            anyhow::bail!("this is started by knarr itself, not by hand")
-        }
+        Invocation::Dns(words) => dns::serve::run(&words)?,
+        Invocation::Shim(_) => anyhow::bail!("this is started by knarr itself, not by hand"),
     }
     Ok(ExitCode::SUCCESS)
 }

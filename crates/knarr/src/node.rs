@@ -101,7 +101,6 @@ impl Node<'_> {
             shim_arguments: vec!["shim".to_owned()],
             registries: node_image::pull::RegistryOptions::default(),
             port: self.config.port,
-            dns: None,
             kernel: Kernel { netlink: Arc::new(LinuxNetlink::new()), nft: Arc::new(LinuxNft::new()) },
         })
     }

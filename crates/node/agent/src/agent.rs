@@ -95,7 +95,6 @@ impl Agent {
             namespaces: View::new(namespaces),
         };
         let events = events::start(calls.clone(), Arc::clone(&random), &config.node_name);
-        let dns = config.dns.clone();
         let core = Arc::new(Core {
             images: crate::core::images(store, &config),
             records: Records::new(&config.data_dir),
@@ -111,7 +110,6 @@ impl Agent {
             tokens: Tokens::default(),
             directory: Directory::default(),
             views,
-            dns,
         });
         let Some(node) = core.register(&mut drain).await else { return Ok(None) };
         core.announce();

@@ -64,8 +64,6 @@ pub struct Config {
     pub registries: RegistryOptions,
     /// The port of the node's own API, as its status tells it; 0 for none.
     pub port: u16,
-    /// The DNS server of this process, to be fed; a server elsewhere reads `<data>/dns.json`.
-    pub dns: Option<Arc<net_dns::server::Serving>>,
     /// The kernel's network.
     pub kernel: Kernel,
 }

@@ -37,8 +37,6 @@ pub(crate) struct Core {
     pub(crate) tokens: Tokens,
     pub(crate) directory: Directory,
     pub(crate) views: Views,
-    /// The DNS server of this process, if it has one.
-    pub(crate) dns: Option<Arc<net_dns::server::Serving>>,
     pub(crate) pods: View<Pod>,
 }
 

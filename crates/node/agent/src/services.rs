@@ -324,9 +324,6 @@ async fn feed(
         }
         plane.sync()?;
         net_dns::snapshot::save(&core.config.data_dir.join("dns.json"), &records)?;
-        if let Some(dns) = &core.dns {
-            dns.set_records(&records);
-        }
         Ok((plane, names))
     })
     .await?;

@@ -97,7 +97,6 @@ impl Lab {
             shim_arguments: Vec::new(),
             registries: Default::default(),
             port: 10250,
-            dns: None,
             kernel: Kernel {
                 netlink: Arc::new(LinuxNetlink::at(&self.home)),
                 nft: Arc::new(LinuxNft::at(&self.home)),
