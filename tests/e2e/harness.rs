@@ -107,7 +107,8 @@ impl Cluster {
     /// Where the API is for other machines, and the token to join with.
     pub fn invitation(&self) -> (String, String) {
         let port = self.flags.last().expect("the port is the last flag");
-        let token = std::fs::read_to_string(self.dir.path().join("data/server/token")).expect("the server keeps a token");
+        let token = std::fs::read_to_string(self.dir.path().join("data/server/token"))
+            .expect("the server keeps a token");
         (format!("https://{ADDRESS}:{port}"), token.trim().to_owned())
     }
 

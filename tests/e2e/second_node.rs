@@ -22,7 +22,8 @@ impl Agent {
         let network = cluster.second_machine("second");
         let dir = tempfile::tempdir().expect("a temporary directory");
         let (server, token) = cluster.invitation();
-        let flags = ["--server", &server, "--token", &token, "--node-name", "two"].map(str::to_owned).to_vec();
+        let flags =
+            ["--server", &server, "--token", &token, "--node-name", "two"].map(str::to_owned).to_vec();
         let process = spawn(&network, dir.path(), &flags);
         Agent { network, dir, process, flags }
     }
@@ -30,7 +31,8 @@ impl Agent {
     fn build_image(&self, from: &Path, tag: &str) {
         let mut command = program_in(Some(&self.network), env!("CARGO_BIN_EXE_knarr"));
         command.args(["image", "build", "--tag", tag, "--from"]).arg(from);
-        let output = command.arg("--data-dir").arg(self.dir.path().join("data")).output().expect("it was built");
+        let output =
+            command.arg("--data-dir").arg(self.dir.path().join("data")).output().expect("it was built");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
@@ -111,7 +113,7 @@ data: {index.html: "a page"}
 ---
 apiVersion: v1
 kind: Service
-metadata: {name: there}
+metadata: {name: web}
 spec: {type: NodePort, selector: {side: there}, ports: [{port: 80, targetPort: 8080, nodePort: 30081}]}
 "#;
 
@@ -139,8 +141,8 @@ fn a_second_node_joins_by_token_and_runs_pods_that_all_can_reach() {
     let fetch = |pod: &str, url: &str| cluster.kubectl(&["exec", pod, "--", "wget", "-qO-", url]);
     assert_eq!(fetch("there", &format!("http://{here}:8080")), "a page", "from the second to the first");
     assert_eq!(fetch("here", &format!("http://{there}:8080")), "a page", "from the first to the second");
-    assert_eq!(fetch("here", "http://there"), "a page", "by name, from the first");
-    assert_eq!(fetch("there", "http://there"), "a page", "by name, from the second");
+    assert_eq!(fetch("here", "http://web"), "a page", "by name, from the first");
+    assert_eq!(fetch("there", "http://web"), "a page", "by name, from the second");
     let mut forward = cluster.stream(&["port-forward", "pod/there", ":8080"]);
     let line = forward.next();
     assert!(line.contains("127.0.0.1:"), "{line}");

@@ -98,13 +98,17 @@ async fn settings(
                     read(found).with_context(|| format!("the ConfigMap kube-system/{SETTINGS}"))
                 }));
             }
-            Ok(_) => return Some(Err(anyhow::anyhow!("the cluster's settings were answered with something else"))),
+            Ok(_) => {
+                return Some(Err(anyhow::anyhow!("the cluster's settings were answered with something else")));
+            }
             Err(status) if status.is_unauthorized() => {
                 return Some(Err(anyhow::Error::new(status).context(
                     "the cluster does not know this node's certificate: delete the data directory's agent/tls to join anew",
                 )));
             }
-            Err(status) => tracing::warn!(error = %Chain(&status), "the cluster's settings cannot be read yet"),
+            Err(status) => {
+                tracing::warn!(error = %Chain(&status), "the cluster's settings cannot be read yet")
+            }
         }
         tokio::select! {
             () = drain.signaled() => return None,

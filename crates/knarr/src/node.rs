@@ -60,7 +60,9 @@ impl Node<'_> {
     pub async fn listen(&self) -> anyhow::Result<TcpListener> {
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), self.config.port);
         TcpListener::bind(address).await.with_context(|| {
-            format!("the node's own API cannot be served at {address}: choose another port with --kubelet-port")
+            format!(
+                "the node's own API cannot be served at {address}: choose another port with --kubelet-port"
+            )
         })
     }
 

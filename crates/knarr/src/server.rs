@@ -167,7 +167,12 @@ impl ControlPlane {
     }
 
     /// The serving certificate of the node of this process.
-    pub fn node_certificate(&self, config: &Config, name: &str, addresses: &[IpAddr]) -> anyhow::Result<Certificate> {
+    pub fn node_certificate(
+        &self,
+        config: &Config,
+        name: &str,
+        addresses: &[IpAddr],
+    ) -> anyhow::Result<Certificate> {
         let files = Directory::new(config.data_dir.join("server/tls"));
         Ok(self.pki.node_serving(&files, name, addresses, SystemClock.now(), &SystemRandom)?)
     }

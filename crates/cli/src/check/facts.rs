@@ -90,7 +90,11 @@ impl Facts {
         if !config.disable_agent {
             let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
             let number = config.node.port;
-            ports.push(Port { number, is_free: running || is_free(any, number), flag: Some("--kubelet-port") });
+            ports.push(Port {
+                number,
+                is_free: running || is_free(any, number),
+                flag: Some("--kubelet-port"),
+            });
         }
         let space_path = existing(&config.place.data_dir);
         Facts {

@@ -30,7 +30,8 @@ pub(crate) fn read(
     if !(200..300).contains(&code) {
         return Err(failure(Some(question), code, headers, body));
     }
-    let warnings = headers.get_all("warning").iter().filter_map(|value| warning(value.to_str().ok()?)).collect();
+    let warnings =
+        headers.get_all("warning").iter().filter_map(|value| warning(value.to_str().ok()?)).collect();
     let document = Document::open(headers, body)?;
     let outcome = if document.kind == "Status" {
         Outcome::Status(document.status()?)
@@ -43,7 +44,12 @@ pub(crate) fn read(
 }
 
 /// What a response that is no success says; one that is no Status comes from something between here and the API.
-pub(crate) fn failure(question: Option<&Question<'_>>, code: u16, headers: &HeaderMap, body: &[u8]) -> Status {
+pub(crate) fn failure(
+    question: Option<&Question<'_>>,
+    code: u16,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Status {
     let told = Document::open(headers, body).ok().filter(|document| document.kind == "Status");
     if let Some(status) = told.and_then(|document| document.status().ok()) {
         return status;
@@ -103,7 +109,8 @@ enum Fields<'a> {
 
 impl<'a> Document<'a> {
     fn open(headers: &HeaderMap, body: &'a [u8]) -> Result<Document<'a>, Status> {
-        let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let content_type =
+            headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if content_type.starts_with("application/json") {
             Document::json(body)
         } else {
@@ -172,7 +179,6 @@ impl<'a> Document<'a> {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use api_types::GroupVersionKind;
@@ -205,8 +211,11 @@ mod tests {
         let question = Question { verb: Verb::List, resource: &PODS };
         let answer = read(&question, 200, &headers(crate::ask::PROTOBUF), &body).expect("an answer");
         let Outcome::List(list) = answer.outcome else { panic!("no list") };
-        let names: Vec<_> =
-            list.items.iter().filter_map(|item| Some(item.downcast_ref::<Pod>()?.metadata.name.as_str())).collect();
+        let names: Vec<_> = list
+            .items
+            .iter()
+            .filter_map(|item| Some(item.downcast_ref::<Pod>()?.metadata.name.as_str()))
+            .collect();
         assert_eq!((names, list.revision), (vec!["a", "b"], Revision(7)));
     }
 

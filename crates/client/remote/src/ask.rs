@@ -46,7 +46,9 @@ pub(crate) fn request(request: &Request) -> Result<Asked, Status> {
             query.list(list);
             (asked.content_type, asked.body) = (PROTOBUF, options(delete, write, &target.resource));
         }
-        Verb::Delete => (asked.content_type, asked.body) = (PROTOBUF, options(delete, write, &target.resource)),
+        Verb::Delete => {
+            (asked.content_type, asked.body) = (PROTOBUF, options(delete, write, &target.resource))
+        }
         Verb::Create | Verb::Update | Verb::Patch => query.write(write),
     }
     match body {

@@ -70,12 +70,20 @@ pub struct Connection(TokioIo<TlsStream<TcpStream>>);
 impl Describes for Connection {
     fn connected(&self) -> Connected {
         let (_, session) = self.0.inner().get_ref();
-        if session.alpn_protocol() == Some(b"h2") { Connected::new().negotiated_h2() } else { Connected::new() }
+        if session.alpn_protocol() == Some(b"h2") {
+            Connected::new().negotiated_h2()
+        } else {
+            Connected::new()
+        }
     }
 }
 
 impl Read for Connection {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_read(cx, buf)
     }
 }
@@ -110,7 +118,9 @@ impl Service<Uri> for Connector {
             let port = server.port_u16().unwrap_or(443);
             match tokio::time::timeout(limits::CONNECT, connector.connect(host, port)).await {
                 Ok(connection) => connection,
-                Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, format!("{host}:{port} does not answer"))),
+                Err(_) => {
+                    Err(io::Error::new(io::ErrorKind::TimedOut, format!("{host}:{port} does not answer")))
+                }
             }
         })
     }

@@ -48,7 +48,9 @@ pub enum KubeconfigError {
     #[error("the kubeconfig's {0} is not supported: use a client certificate, a token or a token file")]
     Unsupported(&'static str),
     /// The cluster has no certificate authority.
-    #[error("the kubeconfig's cluster has no certificate-authority: without one nobody vouches for the server")]
+    #[error(
+        "the kubeconfig's cluster has no certificate-authority: without one nobody vouches for the server"
+    )]
     NoAuthority,
     /// What it says is not usable.
     #[error(transparent)]
@@ -151,9 +153,13 @@ pub fn read(path: &Path) -> Result<Access, KubeconfigError> {
         (None, Some(file)) => self::text(&folder.join(file)).map(Some),
         (None, None) => Ok(None),
     };
-    let authority =
-        one(&cluster.certificate_authority_data, &cluster.certificate_authority, "certificate-authority-data")?;
-    let certificate = one(&user.client_certificate_data, &user.client_certificate, "client-certificate-data")?;
+    let authority = one(
+        &cluster.certificate_authority_data,
+        &cluster.certificate_authority,
+        "certificate-authority-data",
+    )?;
+    let certificate =
+        one(&user.client_certificate_data, &user.client_certificate, "client-certificate-data")?;
     let key = one(&user.client_key_data, &user.client_key, "client-key-data")?;
     let credentials = match (certificate, key) {
         (Some(certificate), Some(key)) => {
@@ -204,7 +210,10 @@ mod tests {
     #[test]
     fn the_current_contexts_cluster_and_user_count() {
         let access = read_text(&config(AUTHORITY, "token: abc")).expect("it leads somewhere");
-        assert_eq!((access.server.as_str(), access.authority_pem.as_str()), ("https://192.0.2.1:6443", "authority"));
+        assert_eq!(
+            (access.server.as_str(), access.authority_pem.as_str()),
+            ("https://192.0.2.1:6443", "authority")
+        );
         assert!(matches!(access.credentials, Credentials::Token(token) if token == "abc"));
         let access = read_text(&config(AUTHORITY, "tokenFile: token")).expect("it leads somewhere");
         assert!(matches!(access.credentials, Credentials::Token(token) if token == "from-a-file"));

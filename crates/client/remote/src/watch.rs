@@ -95,7 +95,8 @@ impl Frames {
 }
 
 fn event(message: &[u8]) -> Result<Event, Status> {
-    let unreadable = |what: &dyn std::fmt::Display| Status::internal_error(format!("no event of a watch: {what}"));
+    let unreadable =
+        |what: &dyn std::fmt::Display| Status::internal_error(format!("no event of a watch: {what}"));
     let mut event = WatchEvent::default();
     proto::decode(message, &mut event).map_err(|error| unreadable(&error))?;
     let bytes = event.object.0.ok_or_else(|| unreadable(&"it has no object"))?;

@@ -11,8 +11,8 @@ use client_remote::Remote;
 use server_authn::certificate::AlternativeName;
 use server_authn::certificate::name::Name;
 use server_authn::key::PrivateKey;
-use server_authn::pki::directory::{Directory, Files as _};
 use server_authn::pki::authority::Claim;
+use server_authn::pki::directory::{Directory, Files as _};
 use server_authn::request;
 
 static REQUESTS: Resource = Resource::of("certificates.k8s.io", "v1", "certificatesigningrequests");
@@ -94,7 +94,9 @@ impl Held {
         let read = |ending: &str| -> anyhow::Result<Option<String>> {
             let file = format!("{stem}.{ending}");
             let found = files.read(&file).with_context(|| format!("reading agent/tls/{file}"))?;
-            found.map(|bytes| String::from_utf8(bytes).with_context(|| format!("agent/tls/{file} is no text"))).transpose()
+            found
+                .map(|bytes| String::from_utf8(bytes).with_context(|| format!("agent/tls/{file} is no text")))
+                .transpose()
         };
         if let (Some(certificate), Some(key)) = (read("crt")?, read("key")?) {
             let known = PrivateKey::from_pem(key.as_bytes()).ok();
@@ -137,7 +139,11 @@ impl Held {
     /// Asks for a new one until it is there.
     pub async fn renew_until_done(&mut self, api: &Remote, files: &Directory, clock: &dyn Clock) {
         while let Err(error) = self.renew(api, files, clock).await {
-            tracing::warn!(certificate = self.purpose.stem(), error = format!("{error:#}"), "certificate.renew");
+            tracing::warn!(
+                certificate = self.purpose.stem(),
+                error = format!("{error:#}"),
+                "certificate.renew"
+            );
             clock.sleep(AGAIN).await;
         }
     }
@@ -147,7 +153,8 @@ impl Held {
         let key = PrivateKey::generate()?;
         let name = self.ask(api, &key).await?;
         let certificate = self.wait(api, &name, clock).await?;
-        let validity = self.validity(&certificate, &key).context("what was signed is not what was asked for")?;
+        let validity =
+            self.validity(&certificate, &key).context("what was signed is not what was asked for")?;
         let stem = self.purpose.stem();
         // A crash between the two leaves a pair that does not match, which the next start asks for anew.
         files.replace(&format!("{stem}.key"), key.to_pem().as_bytes(), true)?;
@@ -178,18 +185,27 @@ impl Held {
                     if let Some(bytes) = found.status.certificate.filter(|bytes| !bytes.is_empty()) {
                         return String::from_utf8(bytes.to_vec()).context("the certificate is no text");
                     }
-                    let bad = |condition: &&api_types::certificates::v1::CertificateSigningRequestCondition| {
-                        matches!(condition.type_.as_str(), "Denied" | "Failed")
-                    };
+                    let bad =
+                        |condition: &&api_types::certificates::v1::CertificateSigningRequestCondition| {
+                            matches!(condition.type_.as_str(), "Denied" | "Failed")
+                        };
                     if let Some(no) = found.status.conditions.iter().find(bad) {
-                        anyhow::bail!("the request {name} was not granted ({}): {} {}", no.type_, no.reason, no.message);
+                        anyhow::bail!(
+                            "the request {name} was not granted ({}): {} {}",
+                            no.type_,
+                            no.reason,
+                            no.message
+                        );
                     }
                 }
                 Err(error) => tracing::debug!(error = format!("{error:#}"), "certificate.wait"),
             }
             if !told && clock.now().since(begun) > PATIENCE {
                 told = true;
-                tracing::warn!(request = name, "nobody has approved this node's request yet: kubectl certificate approve {name}");
+                tracing::warn!(
+                    request = name,
+                    "nobody has approved this node's request yet: kubectl certificate approve {name}"
+                );
             }
             clock.sleep(wait).await;
             wait = (wait * 2).min(LOOK.1);
@@ -213,9 +229,12 @@ fn target(name: &str) -> Target {
 
 async fn answered(api: &Remote, request: Request) -> anyhow::Result<CertificateSigningRequest> {
     let answer = api.call(&Caller::default(), request).await.map_err(|status| {
-        let hint = if status.is_unauthorized() { ": the token is not, or no longer, the server's" } else { "" };
+        let hint =
+            if status.is_unauthorized() { ": the token is not, or no longer, the server's" } else { "" };
         anyhow::anyhow!("{}{hint}", Chain(&status))
     })?;
-    let Outcome::Object(object) = answer.outcome else { anyhow::bail!("it was answered with something else") };
+    let Outcome::Object(object) = answer.outcome else {
+        anyhow::bail!("it was answered with something else")
+    };
     object.downcast_ref::<CertificateSigningRequest>().cloned().context("it was answered with another kind")
 }

@@ -69,8 +69,7 @@ impl Member {
     ) -> anyhow::Result<()> {
         let host = std::iter::once(AlternativeName::Dns(self.name.clone()));
         let names: Vec<_> = host.chain(addresses.into_iter().map(AlternativeName::Ip)).collect();
-        let mut serving =
-            Held::open(&self.files, Purpose::Serving, &self.name, &names, &self.authority_der)?;
+        let mut serving = Held::open(&self.files, Purpose::Serving, &self.name, &names, &self.authority_der)?;
         tokio::select! {
             () = drain.signaled() => return Ok(()),
             () = self.renew(&mut serving) => {}

@@ -60,7 +60,12 @@ impl NodeGuard {
             let user = self.authorities.verify(&peer.chain, self.clock.now()).and_then(|()| x509::user(own));
             match user {
                 Ok(Some(user)) => {
-                    return Ok(Caller { name: user.name, uid: user.uid, groups: user.groups, extra: user.extra });
+                    return Ok(Caller {
+                        name: user.name,
+                        uid: user.uid,
+                        groups: user.groups,
+                        extra: user.extra,
+                    });
                 }
                 Ok(None) => {}
                 Err(error) => tracing::debug!(error = %Chain(&error), "node.certificate"),
@@ -78,7 +83,8 @@ impl NodeGuard {
         if !answer.status.authenticated {
             return Err(Refused::Unauthorized);
         }
-        let extra: BTreeMap<_, _> = user.extra.into_iter().map(|(key, values)| (key, values.to_vec())).collect();
+        let extra: BTreeMap<_, _> =
+            user.extra.into_iter().map(|(key, values)| (key, values.to_vec())).collect();
         let caller = Caller { name: user.username, uid: user.uid, groups: user.groups.to_vec(), extra };
         self.keep(&self.tokens, token.to_owned(), caller.clone(), TOKEN);
         Ok(caller)
@@ -119,10 +125,9 @@ impl NodeGuard {
         let mut request = Request::new(Verb::Create, target);
         request.body = Body::Object(Box::new(review));
         match self.api.call(&self.own, request).await?.outcome {
-            Outcome::Object(object) => object
-                .downcast_ref::<T>()
-                .cloned()
-                .ok_or_else(|| Status::internal_error(format!("{resource} were answered with something else"))),
+            Outcome::Object(object) => object.downcast_ref::<T>().cloned().ok_or_else(|| {
+                Status::internal_error(format!("{resource} were answered with something else"))
+            }),
             _ => Err(Status::internal_error(format!("{resource} were not answered"))),
         }
     }

@@ -59,7 +59,8 @@ impl AllNodes {
 
     /// Where a node serves its API.
     fn place(&self, name: &str) -> Result<(IpAddr, u16), Status> {
-        let unreachable = |why: &str| Status::internal_error(format!("the node {name} cannot be reached: {why}"));
+        let unreachable =
+            |why: &str| Status::internal_error(format!("the node {name} cannot be reached: {why}"));
         let snapshot = self.known.snapshot();
         let node = snapshot.get("", name).and_then(|object| object.downcast_ref::<Node>());
         let status = &node.ok_or_else(|| unreachable("it is not registered"))?.status;
@@ -80,11 +81,13 @@ impl AllNodes {
         let failed = |error: &dyn std::fmt::Display| {
             Status::internal_error(format!("the node {name} cannot be reached at {address}:{port}: {error}"))
         };
-        let connected = timeout(&*self.clock, CONNECT, self.connector.connect(&address.to_string(), port)).await;
+        let connected =
+            timeout(&*self.clock, CONNECT, self.connector.connect(&address.to_string(), port)).await;
         let connection = connected.map_err(|_| failed(&"it does not answer"))?;
         let connection = connection.map_err(|error| failed(&Chain(&error)))?;
-        let (mut sender, driver) =
-            hyper::client::conn::http1::handshake(connection).await.map_err(|error| failed(&Chain(&error)))?;
+        let (mut sender, driver) = hyper::client::conn::http1::handshake(connection)
+            .await
+            .map_err(|error| failed(&Chain(&error)))?;
         tokio::spawn(async move {
             if let Err(error) = driver.with_upgrades().await {
                 tracing::debug!(%error, "node.connection");
@@ -140,10 +143,11 @@ async fn joined(here: hyper::upgrade::OnUpgrade, there: hyper::upgrade::OnUpgrad
 
 /// A body that ends where the node's breaks off.
 fn relayed(body: Incoming) -> Body {
-    let data = BodyStream::new(body).take_while(|frame| std::future::ready(frame.is_ok())).filter_map(|frame| {
-        let bytes: Option<Bytes> = frame.ok().and_then(|frame| frame.into_data().ok());
-        std::future::ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
-    });
+    let data =
+        BodyStream::new(body).take_while(|frame| std::future::ready(frame.is_ok())).filter_map(|frame| {
+            let bytes: Option<Bytes> = frame.ok().and_then(|frame| frame.into_data().ok());
+            std::future::ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
+        });
     StreamBody::new(data).boxed_unsync()
 }
 

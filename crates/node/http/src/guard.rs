@@ -24,7 +24,8 @@ impl Wanted {
             Method::DELETE => "delete",
             _ => "get",
         };
-        let below = |root: &str| path == root || path.strip_prefix(root).is_some_and(|rest| rest.starts_with('/'));
+        let below =
+            |root: &str| path == root || path.strip_prefix(root).is_some_and(|rest| rest.starts_with('/'));
         let subresources: &[&str] = if below("/healthz") {
             &["healthz", "proxy"]
         } else if below("/pods") || below("/runningpods") {

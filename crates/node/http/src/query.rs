@@ -54,8 +54,9 @@ impl Query {
         };
         let since = match (self.first("sinceTime"), number("sinceSeconds")?) {
             (Some(text), _) => {
-                let time: api_record::scalar::Time =
-                    text.parse().map_err(|_| Status::bad_request(format!("sinceTime is no time: {text:?}")))?;
+                let time: api_record::scalar::Time = text
+                    .parse()
+                    .map_err(|_| Status::bad_request(format!("sinceTime is no time: {text:?}")))?;
                 Some(time.into())
             }
             (None, Some(seconds)) => Some(now - Duration::from_secs(seconds)),

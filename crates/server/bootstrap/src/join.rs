@@ -48,7 +48,8 @@ async fn token(writer: &Writer<'_>, join: &Join) -> Result<(), Status> {
     let name = join.token.secret_name();
     for old in writer.all::<Secret>(&SECRETS, SECRET_NAMESPACE).await? {
         let ours = old.data.get("description").is_some_and(|text| **text == *DESCRIPTION.as_bytes());
-        let same = old.data.get("token-secret").is_some_and(|secret| **secret == *join.token.secret().as_bytes());
+        let same =
+            old.data.get("token-secret").is_some_and(|secret| **secret == *join.token.secret().as_bytes());
         if old.type_ == SECRET_TYPE && ours && !(old.metadata.name == name && same) {
             writer.delete(&SECRETS, &old).await?;
         }

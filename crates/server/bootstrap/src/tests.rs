@@ -10,8 +10,8 @@ use api_types::rbac::v1::ClusterRole;
 use base::random::SystemRandom;
 use base::time::SystemClock;
 use client::{Caller, DeleteOptions, ListOptions};
-use server_authn::bootstrap::BootstrapToken;
 use server_admission::{Chain, Parts, Stored};
+use server_authn::bootstrap::BootstrapToken;
 use server_registry::admit::Everything;
 use server_registry::{Catalog, Registry, Shared};
 use store::{MemoryStore, Revision, Store};
@@ -158,7 +158,8 @@ async fn nodes_join_by_the_token_that_the_server_keeps_and_are_told_of_the_clust
     own.metadata.namespace = "kube-system".to_owned();
     let served = world.registry.catalog().find("", "v1", "secrets").expect("served");
     let admin = Caller::new("admin", &["system:masters"]);
-    let made = world.registry.create(served, &admin, "kube-system", Box::new(own), &WriteOptions::default()).await;
+    let made =
+        world.registry.create(served, &admin, "kube-system", Box::new(own), &WriteOptions::default()).await;
     made.expect("a person makes a token");
     let next = BootstrapToken::parse("ghijkl.0123456789abcdef").expect("a token");
     config.join = Some(Join { token: next, settings: settings("10.96.0.11") });

@@ -138,9 +138,9 @@ impl Authority {
     pub fn issued(&self, pem_text: &[u8], want: &Template, now: Time) -> bool {
         let claim =
             Claim { subject: &want.subject, names: &want.alternative_names, public_key: &want.public_key };
-        claim.validity(pem_text, &self.certificate).is_some_and(|(begin, end)| {
-            begin <= now && end.since(now) > end.since(begin) / RENEW_BELOW_SHARE
-        })
+        claim
+            .validity(pem_text, &self.certificate)
+            .is_some_and(|(begin, end)| begin <= now && end.since(now) > end.since(begin) / RENEW_BELOW_SHARE)
     }
 }
 
