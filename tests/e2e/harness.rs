@@ -29,35 +29,77 @@ const RANGES: [&str; 8] = [
     "30000-32767",
 ];
 
+/// Those of a second cluster beside it.
+const NEIGHBOUR: [&str; 10] = [
+    "--cluster-cidr",
+    "10.244.0.0/16",
+    "--service-cidr",
+    "10.245.0.0/16",
+    "--cluster-dns",
+    "10.245.0.10",
+    "--service-node-port-range",
+    "28000-29999",
+    "--kubelet-port",
+    "10251",
+];
+
 /// A running server, which ends with this value.
 pub struct Cluster {
     network: Option<Network>,
     server: Child,
     flags: Vec<String>,
     dir: TempDir,
-    _turn: MutexGuard<'static, ()>,
+    _turn: Option<MutexGuard<'static, ()>>,
 }
 
 impl Cluster {
     /// Starts a control plane without a node.
     pub fn control_plane() -> Cluster {
         // Nobody connects to the advertised address (TEST-NET-3): there are no pods to do so.
-        Cluster::start(None, &["--disable-agent", "--advertise-address", "203.0.113.1"])
+        Cluster::start(None, &RANGES, &["--disable-agent", "--advertise-address", "203.0.113.1"])
     }
 
     /// Starts a control plane with a node, in a network namespace of their own.
     pub fn with_node(name: &str) -> Cluster {
-        let cluster = Cluster::start(Some(Network::new(name)), &["--node-name", "one"]);
-        cluster.eventually(&["get", "serviceaccount", "default"], |_| true);
-        let ready = "jsonpath={.status.conditions[?(@.type=='Ready')].status}";
-        cluster.eventually(&["get", "node", "one", "-o", ready], |ready| ready == "True");
+        let cluster = Cluster::of_parts(name, &[]);
+        cluster.settle();
         cluster
     }
 
-    fn start(network: Option<Network>, flags: &[&str]) -> Cluster {
+    /// Starts a server with more flags, which may leave parts out, in a network namespace of its own.
+    pub fn of_parts(name: &str, flags: &[&str]) -> Cluster {
+        Cluster::start(Some(Network::new(name)), &RANGES, &[&["--node-name", "one"], flags].concat())
+    }
+
+    /// Starts another cluster in this one's network, with ranges and ports of its own.
+    pub fn neighbour(&self) -> Cluster {
+        let network = self.network.clone().expect("the cluster has a network of its own");
+        let other = Cluster::spawned(Some(network), &NEIGHBOUR, &["--node-name", "one"], None);
+        other.settle();
+        other
+    }
+
+    /// Waits until pods can be made, and run on the node.
+    pub fn settle(&self) {
+        let cluster = self;
+        cluster.eventually(&["get", "serviceaccount", "default"], |_| true);
+        let ready = "jsonpath={.status.conditions[?(@.type=='Ready')].status}";
+        cluster.eventually(&["get", "node", "one", "-o", ready], |ready| ready == "True");
+    }
+
+    fn start(network: Option<Network>, ranges: &[&str], flags: &[&str]) -> Cluster {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        Cluster::spawned(network, ranges, flags, Some(turn))
+    }
+
+    fn spawned(
+        network: Option<Network>,
+        ranges: &[&str],
+        flags: &[&str],
+        turn: Option<MutexGuard<'static, ()>>,
+    ) -> Cluster {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let mut flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let mut flags: Vec<String> = ranges.iter().chain(flags).map(|flag| (*flag).to_owned()).collect();
         flags.push("--https-listen-port".to_owned());
         flags.push(free_port().to_string());
         let server = spawn(&dir, network.as_ref(), &flags);
@@ -182,7 +224,8 @@ impl Cluster {
         }
     }
 
-    fn kubeconfig(&self) -> PathBuf {
+    /// The administrator's kubeconfig.
+    pub fn kubeconfig(&self) -> PathBuf {
         self.dir.path().join("kubeconfig")
     }
 
@@ -299,7 +342,6 @@ fn spawn(dir: &TempDir, network: Option<&Network>, flags: &[String]) -> Child {
         .arg("--write-kubeconfig")
         .arg(dir.path().join("kubeconfig"))
         .args(["--bind-address", if network.is_some() { "0.0.0.0" } else { "127.0.0.1" }])
-        .args(RANGES)
         .args(flags)
         .stdin(Stdio::null())
         .stdout(log.try_clone().expect("a second handle"))

@@ -7,10 +7,12 @@
     reason = "tests start programs and wait for them"
 )]
 
+mod apart;
 mod application;
 mod certificates;
 mod control_plane;
 mod dns;
 mod harness;
+mod neighbours;
 mod network;
 mod second_node;

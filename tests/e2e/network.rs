@@ -2,9 +2,13 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 
-/// A namespace with one interface, which ends with the value.
-pub struct Network {
+/// A namespace with one interface, which ends with the last value that stands for it.
+#[derive(Clone)]
+pub struct Network(Arc<Namespace>);
+
+struct Namespace {
     name: String,
 }
 
@@ -17,7 +21,7 @@ pub const SECOND_ADDRESS: &str = "198.51.100.2";
 impl Network {
     /// Makes it. Needs root.
     pub fn new(name: &str) -> Network {
-        let network = Network { name: format!("knarr-{name}-{}", std::process::id()) };
+        let network = Namespace { name: format!("knarr-{name}-{}", std::process::id()) };
         run("ip", &["netns", "add", &network.name]);
         let inside = |words: &[&str]| run("ip", &[&["-n", network.name.as_str()], words].concat());
         inside(&["link", "set", "lo", "up"]);
@@ -25,31 +29,31 @@ impl Network {
         inside(&["addr", "add", &format!("{ADDRESS}/24"), "dev", "e0"]);
         inside(&["link", "set", "e0", "up"]);
         inside(&["link", "set", "e1", "up"]);
-        network
+        Network(Arc::new(network))
     }
 
     /// A second machine at the other end of this one's link.
     pub fn beside(&self, name: &str) -> Network {
-        let network = Network { name: format!("knarr-{name}-{}", std::process::id()) };
+        let network = Namespace { name: format!("knarr-{name}-{}", std::process::id()) };
         run("ip", &["netns", "add", &network.name]);
-        run("ip", &["-n", &self.name, "link", "set", "e1", "netns", &network.name]);
+        run("ip", &["-n", &self.0.name, "link", "set", "e1", "netns", &network.name]);
         let inside = |words: &[&str]| run("ip", &[&["-n", network.name.as_str()], words].concat());
         inside(&["link", "set", "lo", "up"]);
         inside(&["addr", "add", &format!("{SECOND_ADDRESS}/24"), "dev", "e1"]);
         inside(&["link", "set", "e1", "up"]);
-        network
+        Network(Arc::new(network))
     }
 
     /// A command that runs in there.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
-        let path = PathBuf::from("/run/netns").join(&self.name);
+        let path = PathBuf::from("/run/netns").join(&self.0.name);
         command.arg(format!("--net={}", path.display())).arg(program);
         command
     }
 }
 
-impl Drop for Network {
+impl Drop for Namespace {
     fn drop(&mut self) {
         let _ = Command::new("ip").args(["netns", "del", &self.name]).status();
     }

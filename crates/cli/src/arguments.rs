@@ -36,6 +36,10 @@ pub enum Command {
     Server(ServerFlags),
     /// Run a node in the foreground and join it to a cluster
     Agent(AgentFlags),
+    /// Run the controllers alone, against any API server
+    ControllerManager(flags::ControllerManagerFlags),
+    /// Run the scheduler alone, against any API server
+    Scheduler(flags::ComponentFlags),
     /// Start the cluster in the background and wait until its node is ready
     Up(ServerFlags),
     /// Stop the cluster and everything it started

@@ -27,6 +27,9 @@ pub const CONFIG_FILE: &str = "/etc/knarr/config.yaml";
 /// Where the administrator's kubeconfig of the default data directory is written.
 pub const KUBECONFIG: &str = "/etc/knarr/knarr.yaml";
 
+/// The domain of a cluster unless a flag says otherwise.
+pub const DOMAIN: &str = "cluster.local";
+
 /// The port of the API.
 pub const PORT: u16 = 6443;
 
@@ -68,6 +71,10 @@ pub struct ServerConfig {
     pub disable: BTreeSet<Component>,
     /// Whether there is no node here.
     pub disable_agent: bool,
+    /// Whether the scheduler runs elsewhere.
+    pub disable_scheduler: bool,
+    /// Whether the controllers run elsewhere.
+    pub disable_controller_manager: bool,
     /// The node.
     pub node: NodeConfig,
     /// Whether to leave the terminal.
@@ -88,12 +95,35 @@ pub struct AgentConfig {
     pub place: Place,
     /// How much to log.
     pub verbosity: Verbosity,
-    /// The server to join.
-    pub server: ServerUrl,
-    /// What to join with.
-    pub token: Secret,
+    /// The cluster that it belongs to.
+    pub cluster: Cluster,
     /// The node.
     pub node: NodeConfig,
+}
+
+/// The cluster of an agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cluster {
+    /// One of Knarr's, which says itself what it is like.
+    Join {
+        /// The server.
+        server: ServerUrl,
+        /// What to join with.
+        token: Secret,
+    },
+    /// Any other, which knows the node already.
+    Known {
+        /// The node's kubeconfig.
+        kubeconfig: PathBuf,
+        /// The pods' addresses.
+        cluster_cidr: Cidr,
+        /// The services' addresses.
+        service_cidr: Cidr,
+        /// Where the node answers the cluster's DNS, if it does.
+        cluster_dns: Option<IpAddr>,
+        /// The cluster's domain.
+        cluster_domain: String,
+    },
 }
 
 /// What a node runs with, in a server's process or an agent's.
@@ -234,11 +264,13 @@ pub fn server(
             .service_node_port_range
             .unwrap_or(PortRange { first: 30000, last: 32767 }),
         cluster_dns: flags.cluster_dns.unwrap_or_else(|| service_cidr.nth(10)),
-        cluster_domain: flags.cluster_domain.clone().unwrap_or_else(|| "cluster.local".to_owned()),
+        cluster_domain: flags.cluster_domain.clone().unwrap_or_else(|| DOMAIN.to_owned()),
         kubeconfig_mode: flags.write_kubeconfig_mode.unwrap_or(0o600),
         token: token(flags.token.as_deref(), token_file, flags.token_file.as_deref())?,
         disable: flags.disable.iter().copied().collect(),
         disable_agent: flags.disable_agent.unwrap_or(false),
+        disable_scheduler: flags.disable_scheduler.unwrap_or(false),
+        disable_controller_manager: flags.disable_controller_manager.unwrap_or(false),
         node: node(&flags.node, defaults)?,
         background: flags.background,
         place,
@@ -256,12 +288,24 @@ pub fn agent(
     token_file: Option<&str>,
     defaults: &Defaults,
 ) -> Result<AgentConfig, ConfigError> {
+    let cluster = match &flags.kubeconfig {
+        Some(kubeconfig) => Cluster::Known {
+            kubeconfig: absolute(kubeconfig, defaults),
+            cluster_cidr: flags.cluster_cidr.ok_or(ConfigError::NoRange("--cluster-cidr"))?,
+            service_cidr: flags.service_cidr.ok_or(ConfigError::NoRange("--service-cidr"))?,
+            cluster_dns: flags.cluster_dns,
+            cluster_domain: flags.cluster_domain.clone().unwrap_or_else(|| DOMAIN.to_owned()),
+        },
+        None => Cluster::Join {
+            server: flags.server.clone().ok_or(ConfigError::NoServer)?,
+            token: token(flags.token.as_deref(), token_file, flags.token_file.as_deref())?
+                .ok_or(ConfigError::NoToken)?,
+        },
+    };
     Ok(AgentConfig {
         place: place(&flags.common, None, defaults),
         verbosity: verbosity(&flags.common),
-        server: flags.server.clone().ok_or(ConfigError::NoServer)?,
-        token: token(flags.token.as_deref(), token_file, flags.token_file.as_deref())?
-            .ok_or(ConfigError::NoToken)?,
+        cluster,
         node: node(&flags.node, defaults)?,
     })
 }

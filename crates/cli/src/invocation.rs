@@ -33,6 +33,10 @@ pub enum Invocation {
     Server(Box<ServerConfig>),
     /// Run an agent.
     Agent(Box<AgentConfig>),
+    /// Run the controllers alone.
+    ControllerManager(Box<flags::ControllerManagerFlags>),
+    /// Run the scheduler alone.
+    Scheduler(flags::ComponentFlags),
     /// Start a server in the background.
     Up(Box<ServerConfig>, ServerWords),
     /// Stop everything; purge if true.
@@ -377,6 +381,8 @@ fn resolve(
             let token = token_text(flags.token_file.as_deref(), &defaults, around)?;
             Invocation::Agent(Box::new(config::agent(&flags, token.as_deref(), &defaults)?))
         }
+        Command::ControllerManager(flags) => Invocation::ControllerManager(Box::new(flags)),
+        Command::Scheduler(flags) => Invocation::Scheduler(flags),
         Command::Down(down) => Invocation::Down(place(&down.local), down.purge),
         Command::Status(flags) => Invocation::Status(place(&flags)),
         Command::Logs(logs) => {

@@ -14,7 +14,7 @@ use api_types::core::v1::ConfigMap;
 use base::drain;
 use base::error::Chain;
 use base::time::{Clock, SystemClock};
-use cli::config::AgentConfig;
+use cli::config::{AgentConfig, Cluster};
 use client::{Api, Outcome, Request, Resource, Target, Verb};
 use client_remote::Remote;
 use node_http::Direct;
@@ -52,9 +52,19 @@ async fn serve(config: AgentConfig) -> anyhow::Result<()> {
 
 async fn join_and_run(config: &AgentConfig, mut drain: drain::Watch) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let member = Member::join(config, Arc::clone(&clock)).await?;
-    let Some(settings) = settings(&member.api, &*clock, &mut drain).await else { return Ok(()) };
-    let settings = settings?;
+    let member = Member::of(config, Arc::clone(&clock)).await?;
+    let settings = match &config.cluster {
+        Cluster::Join { .. } => match settings(&member.api, &*clock, &mut drain).await {
+            Some(settings) => settings?,
+            None => return Ok(()),
+        },
+        Cluster::Known { cluster_cidr, service_cidr, cluster_dns, cluster_domain, .. } => Settings {
+            cluster_cidr: *cluster_cidr,
+            service_cidr: *service_cidr,
+            cluster_dns: *cluster_dns,
+            cluster_domain: cluster_domain.clone(),
+        },
+    };
     let address = match config.node.addresses.first() {
         Some(address) => *address,
         None => tokio::task::block_in_place(node::own_address)?,
@@ -99,7 +109,9 @@ async fn settings(
                 }));
             }
             Ok(_) => {
-                return Some(Err(anyhow::anyhow!("the cluster's settings were answered with something else")));
+                return Some(Err(anyhow::anyhow!(
+                    "the cluster's settings were answered with something else"
+                )));
             }
             Err(status) if status.is_unauthorized() => {
                 return Some(Err(anyhow::Error::new(status).context(

@@ -65,6 +65,8 @@ pub fn carry_out(invocation: Invocation) -> anyhow::Result<ExitCode> {
         Invocation::Kubeconfig(place, true) => kubeconfig::show::merge(&place, &around, &mut io::stdout())?,
         Invocation::Completion(shell) => completion::write(shell, &mut io::stdout())?,
         Invocation::Agent(config) => crate::agent::run(*config)?,
+        Invocation::ControllerManager(flags) => crate::component::controllers(&flags)?,
+        Invocation::Scheduler(flags) => crate::component::scheduler(&flags)?,
         Invocation::Dns(words) => dns::serve::run(&words)?,
         Invocation::Shim(_) => anyhow::bail!("this is started by knarr itself, not by hand"),
     }

@@ -10,6 +10,7 @@
 
 mod agent;
 mod commands;
+mod component;
 mod dns;
 mod node;
 mod server;

@@ -64,6 +64,10 @@ pub struct Config {
     pub settings: Settings,
     /// The secret that nodes join with, if one was given.
     pub token: Option<String>,
+    /// Whether the scheduler runs elsewhere.
+    pub without_scheduler: bool,
+    /// Whether the controllers run elsewhere.
+    pub without_controllers: bool,
     /// More names and addresses that the server's certificate is to hold.
     pub names: Vec<String>,
     /// The name of the host.
@@ -208,8 +212,14 @@ impl ControlPlane {
             signer: Some(Arc::new(signing::Signing::new(Arc::clone(&pki), Arc::new(SystemRandom)))),
             ..control::Config::default()
         };
-        running.spawn(control::run(Arc::clone(&api), Arc::clone(&clock), controllers, drain.clone()));
-        running.spawn(scheduler::shell::run(api, clock, scheduler::Config::default(), drain));
+        if !config.without_controllers {
+            running.spawn(control::run(Arc::clone(&api), Arc::clone(&clock), controllers, drain.clone()));
+        }
+        if config.without_scheduler {
+            drop(drain);
+        } else {
+            running.spawn(scheduler::shell::run(api, clock, scheduler::Config::default(), drain));
+        }
         if let Err(error) = cli::notify::ready() {
             tracing::warn!(%error, "server.notify");
         }

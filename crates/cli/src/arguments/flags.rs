@@ -46,8 +46,8 @@ pub struct NodeFlags {
     /// The node's resolv.conf, which pods with DNS policy Default get [default: /etc/resolv.conf]
     #[arg(long, value_name = "FILE")]
     pub resolv_conf: Option<PathBuf>,
-    /// Port of the node's own API, kubelet's (default: 10250)
-    #[arg(long, value_name = "PORT")]
+    /// Port of the node's own API, kubelet's [default: 10250]
+    #[arg(long, value_name = "PORT", value_parser = value::port)]
     pub kubelet_port: Option<u16>,
 }
 
@@ -105,6 +105,12 @@ pub struct ServerFlags {
     /// Run the control plane alone, without a node
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
     pub disable_agent: Option<bool>,
+    /// Run no scheduler: one elsewhere does its work, with the kubeconfig server/cred/scheduler.kubeconfig
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
+    pub disable_scheduler: Option<bool>,
+    /// Run no controllers: those of elsewhere do their work, with the kubeconfig server/cred/controller.kubeconfig
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
+    pub disable_controller_manager: Option<bool>,
     /// Flags of the node.
     #[command(flatten)]
     pub node: NodeFlags,
@@ -128,9 +134,52 @@ pub struct AgentFlags {
     /// File that holds the token
     #[arg(long, value_name = "FILE", conflicts_with = "token")]
     pub token_file: Option<PathBuf>,
+    /// Kubeconfig of the node, for a cluster that is not Knarr's, instead of --server and --token
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["server", "token", "token_file"])]
+    pub kubeconfig: Option<PathBuf>,
+    /// Range of the pods' addresses in a cluster that is not Knarr's
+    #[arg(long, value_name = "CIDR", value_parser = value::cidr, requires = "kubeconfig")]
+    pub cluster_cidr: Option<Cidr>,
+    /// Range of the services' addresses in a cluster that is not Knarr's
+    #[arg(long, value_name = "CIDR", value_parser = value::cidr, requires = "kubeconfig")]
+    pub service_cidr: Option<Cidr>,
+    /// Address at which this node is to answer the DNS of a cluster that is not Knarr's [default: it does not]
+    #[arg(long, value_name = "ADDRESS", requires = "kubeconfig")]
+    pub cluster_dns: Option<IpAddr>,
+    /// Domain of a cluster that is not Knarr's [default: cluster.local]
+    #[arg(long, value_name = "DOMAIN", value_parser = value::domain, requires = "kubeconfig")]
+    pub cluster_domain: Option<String>,
     /// Flags of the node.
     #[command(flatten)]
     pub node: NodeFlags,
+}
+
+/// Flags of a part of the control plane that runs alone.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ComponentFlags {
+    /// Kubeconfig that says where the API is, and who the component is there
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: PathBuf,
+    /// Work only while holding the lease of the component, so that several may run
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", action = clap::ArgAction::Set, value_name = "BOOL", hide_possible_values = true)]
+    pub leader_elect: bool,
+    /// How much to log: 0 is normal, 4 debugging, 6 everything
+    #[arg(short = 'v', long = "v", value_name = "LEVEL", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=10))]
+    pub verbosity: u8,
+}
+
+/// Flags of `knarr controller-manager`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ControllerManagerFlags {
+    /// Flags of every component.
+    #[command(flatten)]
+    pub component: ComponentFlags,
+    /// Range of the pods' addresses, to be divided between the nodes [default: it is not]
+    #[arg(long, value_name = "CIDR", value_parser = value::cidr)]
+    pub cluster_cidr: Option<Cidr>,
+    /// File of the certificate authority that pods know the API by [default: the kubeconfig's]
+    #[arg(long, value_name = "FILE")]
+    pub root_ca_file: Option<PathBuf>,
 }
 
 /// Which variable gives which flag, for the flags that K3s reads from its own.

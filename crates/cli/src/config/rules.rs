@@ -94,6 +94,9 @@ pub enum ConfigError {
         /// What is wrong.
         problem: String,
     },
+    /// An agent of a cluster that cannot say what it is like.
+    #[error("{0} is needed with --kubeconfig: only a cluster of Knarr's tells its nodes")]
+    NoRange(&'static str),
     /// An agent without a server.
     #[error(
         "which server? Give --server https://ADDRESS:6443, KNARR_URL, or `server` in the configuration file"

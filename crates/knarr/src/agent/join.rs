@@ -1,7 +1,8 @@
 //! The cluster's authority: learned once from what the server presents, if the token vouches for it, and kept.
 
 use anyhow::Context as _;
-use cli::config::AgentConfig;
+use cli::arguments::value::ServerUrl;
+use cli::config::Place;
 use server_authn::bootstrap::join::{JoinToken, authority_file};
 use server_authn::pki::directory::{Directory, Files as _};
 
@@ -9,19 +10,24 @@ use server_authn::pki::directory::{Directory, Files as _};
 const FILE: &str = "server-ca.crt";
 
 /// The authority's certificate, PEM.
-pub async fn authority(config: &AgentConfig, files: &Directory, token: &JoinToken) -> anyhow::Result<String> {
+pub async fn authority(
+    place: &Place,
+    server: &ServerUrl,
+    files: &Directory,
+    token: &JoinToken,
+) -> anyhow::Result<String> {
     if let Some(kept) = files.read(FILE).context("reading the authority of the cluster")? {
         let kept = String::from_utf8(kept).context("the kept authority is no text")?;
         token.check(kept.as_bytes()).with_context(|| {
             format!(
                 "this node belongs to another cluster already: give it another --data-dir than {}, or run `knarr down --purge{}` first",
-                config.place.data_dir.display(),
-                config.place.flag()
+                place.data_dir.display(),
+                place.flag()
             )
         })?;
         return Ok(kept);
     }
-    let (host, port) = (&config.server.host, config.server.port);
+    let (host, port) = (&server.host, server.port);
     let presented = client_remote::presented(host, port)
         .await
         .with_context(|| format!("{host}:{port} cannot be reached: is the server running there?"))?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use base::drain;
 use base::time::Clock;
-use cli::config::AgentConfig;
+use cli::config::{AgentConfig, Cluster};
 use client::Api;
 use client_remote::{Access, Certificate, Credentials, Remote};
 use node_http::{Direct, Tls};
@@ -30,32 +30,32 @@ pub struct Member {
     files: Directory,
     authority_der: CertificateDer<'static>,
     authorities: ClientAuthorities,
-    client: Held,
-    shown: Arc<Certificate>,
+    /// The certificate that it joined with, and what connections show of it; none where somebody else keeps it.
+    client: Option<(Held, Arc<Certificate>)>,
     clock: Arc<dyn Clock>,
 }
 
 impl Member {
-    /// Joins the cluster by its token, unless that has been done.
-    pub async fn join(config: &AgentConfig, clock: Arc<dyn Clock>) -> anyhow::Result<Member> {
+    /// Becomes what the configuration says: by joining, unless that has been done, or by the kubeconfig.
+    pub async fn of(config: &AgentConfig, clock: Arc<dyn Clock>) -> anyhow::Result<Member> {
         let files = Directory::new(config.place.data_dir.join("agent/tls"));
-        let token = JoinToken::parse(config.token.reveal()).context("--token")?;
-        let authority = join::authority(config, &files, &token).await?;
-        let authority_der = CertificateDer::from_pem_slice(authority.as_bytes())?;
-        let (server, name) = (config.server.to_string(), config.node.name.to_string());
-        let mut client = Held::open(&files, Purpose::Client, &name, &[], &authority_der)?;
-        if client.is_due(clock.now()) {
-            tracing::info!(server, node = name, "agent.joining");
-            let stranger = Access::new(&server, &authority, Credentials::Token(token.token().to_string()));
-            let api = Remote::new(&stranger, Arc::clone(&clock))?;
-            let joined = client.renew(&api, &files, &*clock).await;
-            joined.with_context(|| format!("joining the cluster at {server}"))?;
-        }
-        let shown = Arc::new(Certificate::from_pem(client.certificate(), client.key())?);
-        let access = Access::new(&server, &authority, Credentials::Certificate(Arc::clone(&shown)));
+        let name = config.node.name.to_string();
+        let (access, client) = match &config.cluster {
+            Cluster::Known { kubeconfig, .. } => (client_remote::kubeconfig::read(kubeconfig)?, None),
+            Cluster::Join { server, token } => {
+                let token = JoinToken::parse(token.reveal()).context("--token")?;
+                let authority = join::authority(&config.place, server, &files, &token).await?;
+                let server = server.to_string();
+                let client = joined(&files, &name, &server, &authority, &token, &clock).await?;
+                let shown = Arc::new(Certificate::from_pem(client.certificate(), client.key())?);
+                let credentials = Credentials::Certificate(Arc::clone(&shown));
+                (Access::new(&server, &authority, credentials), Some((client, shown)))
+            }
+        };
+        let authority_der = CertificateDer::from_pem_slice(access.authority_pem.as_bytes())?;
+        let authorities = ClientAuthorities::from_pem(access.authority_pem.as_bytes())?;
         let api = Remote::new(&access, Arc::clone(&clock))?;
-        let authorities = ClientAuthorities::from_pem(authority.as_bytes())?;
-        Ok(Member { api, name, files, authority_der, authorities, client, shown, clock })
+        Ok(Member { api, name, files, authority_der, authorities, client, clock })
     }
 
     /// Serves the node's API until the drain, with a certificate for these addresses; the node must be registered with them
@@ -92,11 +92,15 @@ impl Member {
     async fn keep_current(&mut self, mut serving: Held, tls: Tls) -> anyhow::Result<()> {
         loop {
             let now = self.clock.now();
-            self.clock.sleep(serving.until_due(now).min(self.client.until_due(now))).await;
+            let client = self.client.as_ref().map(|(client, _)| client.until_due(now));
+            let next = serving.until_due(now);
+            self.clock.sleep(client.map_or(next, |client| client.min(next))).await;
             let now = self.clock.now();
-            if self.client.is_due(now) {
-                self.client.renew_until_done(&self.api, &self.files, &*self.clock).await;
-                self.shown.replace(self.client.certificate(), self.client.key())?;
+            if let Some((client, shown)) = &mut self.client
+                && client.is_due(now)
+            {
+                client.renew_until_done(&self.api, &self.files, &*self.clock).await;
+                shown.replace(client.certificate(), client.key())?;
             }
             if serving.is_due(now) {
                 serving.renew_until_done(&self.api, &self.files, &*self.clock).await;
@@ -104,4 +108,25 @@ impl Member {
             }
         }
     }
+}
+
+/// The client certificate of a node that has joined, which it does now if need be.
+async fn joined(
+    files: &Directory,
+    name: &str,
+    server: &str,
+    authority: &str,
+    token: &JoinToken,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Held> {
+    let authority_der = CertificateDer::from_pem_slice(authority.as_bytes())?;
+    let mut client = Held::open(files, Purpose::Client, name, &[], &authority_der)?;
+    if client.is_due(clock.now()) {
+        tracing::info!(server, node = name, "agent.joining");
+        let stranger = Access::new(server, authority, Credentials::Token(token.token().to_string()));
+        let api = Remote::new(&stranger, Arc::clone(clock))?;
+        let joined = client.renew(&api, files, &**clock).await;
+        joined.with_context(|| format!("joining the cluster at {server}"))?;
+    }
+    Ok(client)
 }

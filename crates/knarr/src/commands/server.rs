@@ -44,6 +44,8 @@ async fn serve(config: ServerConfig) -> anyhow::Result<()> {
         advertise,
         service_address: config.kubernetes_service(),
         settings: settings(&config),
+        without_scheduler: config.disable_scheduler,
+        without_controllers: config.disable_controller_manager,
         token: config.token.as_ref().map(|token| token.reveal().to_owned()),
         names: config.tls_san.clone(),
         host_name: config.node.name.to_string(),
@@ -171,6 +173,16 @@ fn write_kubeconfig(config: &ServerConfig, wanted: &Config, plane: &ControlPlane
     };
     let owner = Owner::of_invoker(&ProcessSurroundings);
     kubeconfig::file::write(&config.place.kubeconfig, &access, config.kubeconfig_mode, owner)?;
+    // For components that run elsewhere, where K3s keeps them.
+    for (file, component) in
+        [("controller", Component::ControllerManager), ("scheduler", Component::Scheduler)]
+    {
+        let identity = plane.certificate(wanted, &component)?;
+        let path = config.place.data_dir.join(format!("server/cred/{file}.kubeconfig"));
+        let access =
+            Access { certificate_pem: identity.certificate, key_pem: identity.key, ..access.clone() };
+        kubeconfig::file::write(&path, &access, 0o600, None)?;
+    }
     tracing::info!(path = %config.place.kubeconfig.display(), server = access.server, "kubeconfig.written");
     Ok(())
 }

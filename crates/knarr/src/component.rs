@@ -1,0 +1,94 @@
+//! A part of the control plane that runs alone, on a kubeconfig, against any API server.
+
+mod accounts;
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use base::drain;
+use base::random::SystemRandom;
+use base::time::{Clock, SystemClock};
+use cli::arguments::flags::{ComponentFlags, ControllerManagerFlags};
+use cli::config::Verbosity;
+use cli::surroundings::{ProcessSurroundings, Surroundings as _};
+use client::{Api, Caller, election};
+use client_remote::{Access, Remote, kubeconfig};
+
+use accounts::Accounts;
+
+/// The namespace of the components' leases.
+const LEASES: &str = "kube-system";
+
+/// Runs the controllers. Those that have a service account act as it, as upstream's do with
+/// `--use-service-account-credentials`.
+pub fn controllers(flags: &ControllerManagerFlags) -> anyhow::Result<()> {
+    let access = kubeconfig::read(&flags.component.kubeconfig)?;
+    let root_ca = match &flags.root_ca_file {
+        Some(path) => {
+            std::fs::read_to_string(path).with_context(|| format!("--root-ca-file {}", path.display()))?
+        }
+        None => access.authority_pem.clone(),
+    };
+    let config = control::Config {
+        served: control::resources::built_in(),
+        root_ca,
+        pod_range: flags.cluster_cidr.and_then(|cidr| control::cluster::Range::parse(&cidr.to_string())),
+        ..control::Config::default()
+    };
+    let tokens_from = access.clone();
+    alone(&flags.component, &access, "kube-controller-manager", |api, clock, drain| async move {
+        let api: Arc<dyn Api> = Arc::new(Accounts::new(api, tokens_from, Arc::clone(&clock)));
+        control::run(api, clock, config, drain).await;
+    })
+}
+
+/// Runs the scheduler.
+pub fn scheduler(flags: &ComponentFlags) -> anyhow::Result<()> {
+    let access = kubeconfig::read(&flags.kubeconfig)?;
+    alone(flags, &access, "kube-scheduler", |api, clock, drain| async move {
+        scheduler::shell::run(Arc::new(api), clock, scheduler::Config::default(), drain).await;
+    })
+}
+
+/// Runs work while it leads, until asked to stop.
+fn alone<W: Future<Output = ()>>(
+    flags: &ComponentFlags,
+    access: &Access,
+    name: &'static str,
+    work: impl FnOnce(Remote, Arc<dyn Clock>, drain::Watch) -> W,
+) -> anyhow::Result<()> {
+    let filter = Verbosity(flags.verbosity).filter();
+    base::telemetry::init(filter).map_err(|error| anyhow::anyhow!("logging: {error}"))?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting threads")?;
+    runtime.block_on(async {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let api = Remote::new(access, Arc::clone(&clock))?;
+        let version = api.raw("/version").await;
+        version.map_err(|status| anyhow::anyhow!("the API at {} cannot be used: {status}", access.server))?;
+        let (signal, watch) = drain::channel();
+        let work = work(api.clone(), Arc::clone(&clock), watch.clone());
+        let leading = async {
+            if !flags.leader_elect {
+                return Ok(work.await);
+            }
+            let identity =
+                format!("{}_{}", ProcessSurroundings.host_name(), base::random::uuid(&SystemRandom));
+            let nobody = Caller::default();
+            let led = election::lead(&api, &nobody, &*clock, (LEASES, name), &identity, work).await;
+            led.with_context(|| format!("the lease {LEASES}/{name} was lost: another leads now"))
+        };
+        let mut leading = std::pin::pin!(leading);
+        tokio::select! {
+            ended = leading.as_mut() => return ended,
+            asked = crate::commands::server::asked_to_stop() => asked?,
+        }
+        tracing::info!("component.stopping");
+        drop(watch);
+        // Whoever only waits to lead has nothing to finish.
+        tokio::select! {
+            () = signal.drain() => Ok(()),
+            ended = leading => ended,
+        }
+    })
+}
