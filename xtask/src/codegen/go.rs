@@ -19,7 +19,17 @@ pub struct Sources {
 pub struct Package {
     pub types: BTreeMap<String, Declaration>,
     /// The values of each named string type.
-    pub values: BTreeMap<String, Vec<String>>,
+    pub values: BTreeMap<String, Vec<Constant>>,
+    /// The text of each string constant.
+    constants: BTreeMap<String, String>,
+}
+
+/// A value of a named type.
+#[derive(Clone)]
+pub enum Constant {
+    Text(String),
+    /// A constant of another package, by its import path and name, that is converted.
+    Elsewhere(String, String),
 }
 
 /// A type declaration.
@@ -88,6 +98,24 @@ impl Sources {
     }
 }
 
+impl Sources {
+    /// The values of a named string type, those written as conversions of other packages' constants included.
+    pub fn values(&mut self, package: &Package, name: &str) -> Result<Vec<String>> {
+        let mut values = Vec::new();
+        for constant in package.values.get(name).into_iter().flatten() {
+            match constant {
+                Constant::Text(text) => values.push(text.clone()),
+                Constant::Elsewhere(import, name) => {
+                    let other = self.package(import)?;
+                    let text = other.constants.get(name);
+                    values.push(text.with_context(|| format!("{import} has no constant {name}"))?.clone());
+                }
+            }
+        }
+        Ok(values)
+    }
+}
+
 fn read(text: &str, package: &mut Package) -> Result<()> {
     let text = without_block_comments(text);
     let lines: Vec<&str> = text.lines().collect();
@@ -118,7 +146,7 @@ fn read(text: &str, package: &mut Package) -> Result<()> {
                 Declaration { markers: std::mem::take(&mut markers), body, imports: Rc::clone(&imports) };
             package.types.insert(name.to_owned(), declaration);
         } else if line.trim() == "const (" || line.starts_with("const ") {
-            at = constants(&lines, at - 1, package);
+            at = constants(&lines, at - 1, package, &imports);
             markers.clear();
         } else if !line.trim().is_empty() {
             markers.clear();
@@ -192,8 +220,13 @@ fn member(line: &str, markers: Vec<String>) -> Result<Member> {
     Ok(Member { name: name.to_owned(), type_text: type_text.to_owned(), tag: tag.to_owned(), markers })
 }
 
-/// Reads `Name Type = "value"` lines.
-fn constants(lines: &[&str], start: usize, package: &mut Package) -> usize {
+/// Reads lines of the forms `Name Type = "value"` and `Name = Type("value")`, and conversions of other constants.
+fn constants(
+    lines: &[&str],
+    start: usize,
+    package: &mut Package,
+    imports: &BTreeMap<String, String>,
+) -> usize {
     let block = lines[start].trim() == "const (";
     let mut at = if block { start + 1 } else { start };
     while at < lines.len() {
@@ -203,10 +236,27 @@ fn constants(lines: &[&str], start: usize, package: &mut Package) -> usize {
             break;
         }
         let words: Vec<&str> = line.split_whitespace().collect();
-        if let [_, type_name, "=", value, ..] = words[..]
-            && let Some(value) = value.strip_prefix('"').and_then(|value| value.split('"').next())
-        {
-            package.values.entry(type_name.to_owned()).or_default().push(value.to_owned());
+        let (name, type_name, value) = match words[..] {
+            [name, type_name, "=", value, ..] => (name, type_name, value),
+            [name, "=", value, ..] => (name, "", value),
+            _ => ("", "", ""),
+        };
+        let (type_name, value) = match value.strip_suffix(')').and_then(|value| value.split_once('(')) {
+            Some((type_name, value)) => (type_name, value),
+            None => (type_name, value),
+        };
+        let literal = value.strip_prefix('"').and_then(|value| value.split('"').next());
+        let elsewhere = value.split_once('.').and_then(|(alias, name)| Some((imports.get(alias)?, name)));
+        let constant = match (literal, elsewhere) {
+            (Some(text), _) => {
+                package.constants.insert(name.to_owned(), text.to_owned());
+                Some(Constant::Text(text.to_owned()))
+            }
+            (None, Some((import, name))) => Some(Constant::Elsewhere(import.clone(), name.to_owned())),
+            (None, None) => None,
+        };
+        if let Some(constant) = constant.filter(|_| !type_name.is_empty()) {
+            package.values.entry(type_name.to_owned()).or_default().push(constant);
         }
         if !block {
             break;

@@ -214,8 +214,12 @@ fn render_field(field: &FieldFacts, import: &str) -> String {
     let default = default.map_or("None".to_owned(), |value| format!("Some(r::Ref::Static({value:?}))"));
     let gates: Vec<&str> =
         marker("featureGate").map(|gates| gates.split(',').map(str::trim).collect()).unwrap_or_default();
+    let named = match (field.named.as_str(), &field.values[..]) {
+        ("", _) => String::new(),
+        (name, values) => format!(".named({name:?}, &{values:?})"),
+    };
     format!(
-        "r::Field::new({:?}, {}, {}, {}, {list}, {merge}, {default}, &{gates:?}, &[{}])",
+        "r::Field::new({:?}, {}, {}, {}, {list}, {merge}, {default}, &{gates:?}, &[{}]){named}",
         field.json_name,
         field.tag,
         render_shape(&field.shape, import),

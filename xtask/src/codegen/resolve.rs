@@ -45,6 +45,8 @@ pub struct FieldFacts {
     pub markers: Vec<String>,
     /// The values of its type where that is marked as an enum.
     pub values: Vec<String>,
+    /// What Go's messages call its type, or that of its elements, where that is a named scalar: `v1.RestartPolicy`.
+    pub named: String,
 }
 
 /// What a field holds.
@@ -159,7 +161,9 @@ fn field(
     let inline = json_name.is_empty() && (embedded || options.contains(&"inline"));
     let mut markers = member.markers.clone();
     let values = named_facts(sources, import, declaration, type_text, &mut markers)?;
+    let named = named_scalar(sources, import, declaration, type_text)?;
     Ok(FieldFacts {
+        named,
         json_name: if inline { go_name.clone() } else { json_name },
         go_name,
         tag,
@@ -196,7 +200,30 @@ fn named_facts(
         markers.extend(declaration.markers.iter().cloned());
     }
     let is_enum = declaration.markers.iter().any(|marker| marker == "enum");
-    Ok(if is_enum { package.values.get(&name).cloned().unwrap_or_default() } else { Vec::new() })
+    if is_enum { sources.values(&package, &name) } else { Ok(Vec::new()) }
+}
+
+fn named_scalar(
+    sources: &mut Sources,
+    import: &str,
+    declaration: &Declaration,
+    type_text: &str,
+) -> Result<String> {
+    let element = type_text.trim_start_matches("[]");
+    if element.starts_with("map[") || is_builtin(element) {
+        return Ok(String::new());
+    }
+    let (package, name) = qualified(import, declaration, element)?;
+    if special(&package, &name).is_some() {
+        return Ok(String::new());
+    }
+    let parsed = sources.package(&package)?;
+    Ok(match parsed.types.get(&name).map(|found| &found.body) {
+        Some(Body::Named(text)) if is_builtin(text) => {
+            format!("{}.{name}", package.rsplit('/').next().unwrap_or_default())
+        }
+        _ => String::new(),
+    })
 }
 
 fn is_builtin(type_text: &str) -> bool {

@@ -26,7 +26,6 @@ fn rule(marker: &str, values: &[String]) -> Option<String> {
         "minLength" => format!("MinLength({})", number()?),
         "maxBytes" => format!("MaxBytes({})", number()?),
         "format" => format!("Format({:?})", argument.trim_matches('"')),
-        // Values that are written as conversions of other packages' constants are not read; the kinds check those themselves.
         "enum" if values.is_empty() => return None,
         "enum" => format!("Enum(&{values:?})"),
         "listType" | "listMapKey" | "deprecated" | "validation-gen-nolint" | "openapi-gen" => return None,

@@ -13,6 +13,12 @@ pub enum DecodeError {
         /// The limit in bytes.
         limit: usize,
     },
+    /// Its records would take more memory than a document of its size may.
+    #[error("the document would take more than {limit} bytes of memory")]
+    TooCostly {
+        /// The limit in bytes.
+        limit: usize,
+    },
     /// It nests deeper than its reader allows.
     #[error("exceeded max depth")]
     TooDeep,

@@ -9,5 +9,5 @@ pub use decode::{TypeMeta, decode, type_meta};
 pub use encode::{encode, encode_line};
 pub use read::compact;
 pub(crate) use read::compacted;
-pub(crate) use text::write_float;
 pub use text::write_string;
+pub(crate) use text::{go_quoted, write_float};

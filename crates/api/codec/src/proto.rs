@@ -61,7 +61,7 @@ pub fn open(document: &[u8], limits: Limits) -> Result<Envelope<'_>, DecodeError
 
 /// Fills `record` from its message. Fields that the schema does not know are passed over.
 pub fn decode(message: &[u8], record: &mut dyn Record) -> Result<(), DecodeError> {
-    decode::record(&mut Reader::new(message), record, 0)
+    decode::message(message, record)
 }
 
 /// The items of a list's message, each made by `new`; its metadata goes to `meta`.

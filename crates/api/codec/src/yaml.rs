@@ -3,21 +3,64 @@
 use api_record::Record;
 use api_types::GroupVersionKind;
 
-use crate::limits::Limits;
-use crate::{DecodeError, json};
+use serde_saphyr::DuplicateKeyPolicy;
 
-/// The JSON text of a YAML document.
+use crate::limits::{Limits, MAX_SHOWN, MAX_YAML_DEPTH};
+use crate::{DecodeError, Strictness, json};
+
+/// The JSON text of a YAML document; of a key that comes twice, the last.
 pub fn to_json(yaml: &[u8], limits: Limits) -> Result<Vec<u8>, DecodeError> {
-    if yaml.len() > limits.bytes {
-        return Err(DecodeError::TooLarge { size: yaml.len(), limit: limits.bytes });
+    convert(yaml, limits, DuplicateKeyPolicy::LastWins).map_err(|error| match error {
+        Unconverted::Other(error) => error,
+        Unconverted::Yaml(error) => {
+            let mut text = format!("error converting YAML to JSON: yaml: {error}");
+            text.truncate(text.floor_char_boundary(MAX_SHOWN));
+            DecodeError::Syntax(text)
+        }
+    })
+}
+
+/// The same; a key that comes twice is reported.
+pub fn to_json_strict(yaml: &[u8], strict: &mut Strictness, limits: Limits) -> Result<Vec<u8>, DecodeError> {
+    match convert(yaml, limits, DuplicateKeyPolicy::Error) {
+        Err(Unconverted::Yaml(text)) => {
+            if let Some(complaint) = duplicate(&text) {
+                strict.report(complaint);
+            }
+            to_json(yaml, limits)
+        }
+        Err(Unconverted::Other(error)) => Err(error),
+        Ok(json) => Ok(json),
     }
-    let options = serde_saphyr::options! { legacy_octal_numbers: true };
+}
+
+enum Unconverted {
+    Yaml(String),
+    Other(DecodeError),
+}
+
+/// In upstream's words, what the parser says of a key that comes twice.
+fn duplicate(text: &str) -> Option<String> {
+    let (key, rest) = text.strip_prefix("duplicate mapping key: ")?.rsplit_once(", set ")?;
+    let line = rest.rsplit_once(" at line ")?.1.split(',').next()?;
+    Some(format!("yaml: unmarshal errors:\n  line {line}: key {} already set in map", json::go_quoted(key)))
+}
+
+fn convert(yaml: &[u8], limits: Limits, duplicate_keys: DuplicateKeyPolicy) -> Result<Vec<u8>, Unconverted> {
+    if yaml.len() > limits.bytes {
+        return Err(Unconverted::Other(DecodeError::TooLarge { size: yaml.len(), limit: limits.bytes }));
+    }
+    let options = serde_saphyr::options! {
+        legacy_octal_numbers: true,
+        duplicate_keys: duplicate_keys,
+        budget: serde_saphyr::budget! { max_depth: MAX_YAML_DEPTH },
+    };
     let mut reader = yaml;
     // Of several documents upstream reads the first; none at all is null.
     let tree: serde_json::Value = serde_saphyr::read_with_options(&mut reader, options)
         .next()
         .unwrap_or(Ok(serde_json::Value::Null))
-        .map_err(|error| DecodeError::Syntax(format!("error converting YAML to JSON: yaml: {error}")))?;
+        .map_err(|error| Unconverted::Yaml(error.to_string()))?;
     let mut out = Vec::with_capacity(yaml.len());
     write(&tree, &mut out);
     Ok(out)
@@ -64,8 +107,10 @@ pub fn encode(record: &dyn Record, kind: Option<&GroupVersionKind<'_>>) -> Strin
 
 /// Well-formed JSON as a YAML document.
 pub fn from_json(json: &[u8]) -> String {
-    let tree: serde_json::Value = serde_json::from_slice(json).unwrap_or_default();
-    serde_saphyr::to_string(&sorted(tree)).unwrap_or_default()
+    let tree = serde_json::from_slice::<serde_json::Value>(json);
+    let text = tree.ok().and_then(|tree| serde_saphyr::to_string(&sorted(tree)).ok());
+    // What is nested deeper than the writer goes stays JSON, which is YAML too.
+    text.unwrap_or_else(|| String::from_utf8_lossy(json).into_owned())
 }
 
 fn sorted(tree: serde_json::Value) -> serde_json::Value {
@@ -101,6 +146,14 @@ mod tests {
             let converted = to_json(yaml.as_bytes(), Limits::REQUEST).expect(yaml);
             assert_eq!(String::from_utf8(converted).expect("JSON is UTF-8"), json, "{yaml}");
         }
+    }
+
+    #[test]
+    fn a_key_that_comes_twice_is_reported() {
+        let mut strict = Strictness::default();
+        let converted = to_json_strict(b"a: 1\nb:\n  c: 1\n  c: 2", &mut strict, Limits::REQUEST);
+        assert_eq!(converted.as_deref(), Ok(&br#"{"a":1,"b":{"c":2}}"#[..]));
+        assert_eq!(strict.errors(), ["yaml: unmarshal errors:\n  line 4: key \"c\" already set in map"]);
     }
 
     #[test]

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::limits::SELECTOR_BYTES;
+
 /// Why text is no field selector; the wording is upstream's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FieldSelectorError {
@@ -21,6 +23,9 @@ pub enum FieldSelectorError {
     /// A character that needs a backslash has none. Upstream shows the character's number.
     #[error("invalid field selector: unescaped character in value: {}", u32::from(*.0))]
     Unescaped(char),
+    /// It is longer than what is read.
+    #[error("invalid selector: longer than {SELECTOR_BYTES} bytes")]
+    TooLong,
 }
 
 /// A field, and the value that it must or must not have.
@@ -54,6 +59,9 @@ impl Selector {
     /// # Errors
     /// In upstream's words.
     pub fn parse(text: &str) -> Result<Selector, FieldSelectorError> {
+        if text.len() > SELECTOR_BYTES {
+            return Err(FieldSelectorError::TooLong);
+        }
         let mut parts = split_terms(text);
         parts.sort_unstable();
         let terms = parts.into_iter().filter(|part| !part.is_empty()).map(|part| {
@@ -216,6 +224,16 @@ mod tests {
             (r"a=\", r"invalid field selector: invalid escape sequence: \"),
         ] {
             assert_eq!(Selector::parse(text).map_err(|error| error.to_string()), Err(message.to_owned()));
+        }
+    }
+
+    #[test]
+    fn what_is_longer_than_any_url_is_not_read() {
+        for text in [",", "a=b,", "\\", "a"] {
+            let huge = text.repeat((100 << 20) / text.len());
+            assert_eq!(Selector::parse(&huge), Err(FieldSelectorError::TooLong));
+            let message = crate::labels::Selector::parse(&huge).expect_err("as long").to_string();
+            assert_eq!(message, "the selector is longer than 1048576 bytes");
         }
     }
 

@@ -1,4 +1,4 @@
-//! The bounds of this crate, all of them upstream's.
+//! The bounds of this crate, upstream's but for the last.
 
 /// The bytes of a label key's name part, and of a label value.
 pub const LABEL_BYTES: usize = 63;
@@ -20,3 +20,5 @@ pub const FIELD_MANAGER_BYTES: usize = 128;
 pub const CONDITION_REASON_BYTES: usize = 1 << 10;
 /// The bytes of a condition's message.
 pub const CONDITION_MESSAGE_BYTES: usize = 32 << 10;
+/// The bytes of a selector's text. Upstream knows no such bound, but what carries selectors to a server does: a URL.
+pub const SELECTOR_BYTES: usize = 1 << 20;

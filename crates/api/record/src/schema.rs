@@ -119,6 +119,11 @@ pub struct Field {
     pub gates: Ref<[&'static str]>,
     /// The declarative validation rules (`+k8s:…`).
     pub rules: Ref<[Rule]>,
+    /// What Go's messages call the type of the field or of its elements where that has a name of its own
+    /// (`v1.RestartPolicy`); otherwise empty.
+    pub named: &'static str,
+    /// The values of that type where it is an enumeration (`+enum`).
+    pub values: &'static [&'static str],
 }
 
 /// What the generator says of a field in one word; see [`Field::new`].
@@ -175,7 +180,17 @@ impl Field {
             default,
             gates: Ref::Static(gates),
             rules: Ref::Static(rules),
+            named: "",
+            values: &[],
         }
+    }
+
+    /// The same, of a type with a name of its own and perhaps with values.
+    #[must_use]
+    pub const fn named(mut self, name: &'static str, values: &'static [&'static str]) -> Field {
+        self.named = name;
+        self.values = values;
+        self
     }
 }
 

@@ -97,6 +97,9 @@ impl<T: FieldType + Default> FieldType for Slice<T> {
 }
 
 impl<T: FieldType + Default> Nullable for Slice<T> {
+    fn heap_bytes(&self) -> usize {
+        0
+    }
     fn is_set(&self) -> bool {
         !self.is_nil()
     }

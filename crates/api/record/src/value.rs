@@ -173,10 +173,19 @@ pub trait FieldType: Send + Sync + 'static {
     fn value(&self) -> Value<'_>;
     /// Opens it for writing.
     fn slot(&mut self) -> Slot<'_>;
+    /// The bytes that a zero value takes on the heap.
+    fn heap_bytes() -> usize
+    where
+        Self: Sized,
+    {
+        0
+    }
 }
 
 /// Something that can be nil.
 pub trait Nullable {
+    /// The bytes that are allocated to make it a zero value.
+    fn heap_bytes(&self) -> usize;
     /// Whether it is not nil.
     fn is_set(&self) -> bool;
     /// Makes it nil.
@@ -207,6 +216,10 @@ pub trait List {
     fn push(&mut self) -> Slot<'_>;
     /// Removes all elements.
     fn clear(&mut self);
+    /// Removes the elements behind the first `count`.
+    fn truncate(&mut self, count: usize);
+    /// The bytes that an element of zero value takes.
+    fn element_bytes(&self) -> usize;
 }
 
 /// A map with string keys, in the order of their bytes.
@@ -227,6 +240,8 @@ pub trait Map {
     fn slots(&mut self) -> Box<dyn Iterator<Item = (&str, Slot<'_>)> + '_>;
     /// Removes all entries.
     fn clear(&mut self);
+    /// The bytes that an entry of zero value takes, its key aside.
+    fn entry_bytes(&self) -> usize;
 }
 
 impl<T: FieldType + Default> List for Vec<T> {
@@ -246,6 +261,12 @@ impl<T: FieldType + Default> List for Vec<T> {
     }
     fn clear(&mut self) {
         Vec::clear(self);
+    }
+    fn truncate(&mut self, count: usize) {
+        Vec::truncate(self, count);
+    }
+    fn element_bytes(&self) -> usize {
+        size_of::<T>() + T::heap_bytes()
     }
 }
 
@@ -269,6 +290,9 @@ impl<T: FieldType + Default> Map for BTreeMap<String, T> {
     }
     fn clear(&mut self) {
         BTreeMap::clear(self);
+    }
+    fn entry_bytes(&self) -> usize {
+        size_of::<(String, T)>() + T::heap_bytes()
     }
 }
 
@@ -300,6 +324,9 @@ impl<T: FieldType + Default> FieldType for Option<T> {
 }
 
 impl<T: FieldType + Default> Nullable for Option<T> {
+    fn heap_bytes(&self) -> usize {
+        T::heap_bytes()
+    }
     fn is_set(&self) -> bool {
         self.is_some()
     }
@@ -317,6 +344,9 @@ impl<T: FieldType> FieldType for Box<T> {
     }
     fn slot(&mut self) -> Slot<'_> {
         (**self).slot()
+    }
+    fn heap_bytes() -> usize {
+        size_of::<T>() + T::heap_bytes()
     }
 }
 

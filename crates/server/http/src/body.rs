@@ -59,7 +59,8 @@ pub(crate) fn decode(
         Codec::Json | Codec::Yaml => {
             let converted;
             let text: &[u8] = if codec == Codec::Yaml {
-                converted = yaml::to_json(bytes, Limits::REQUEST).map_err(|error| unreadable(&error))?;
+                converted = yaml::to_json_strict(bytes, &mut strict, Limits::REQUEST)
+                    .map_err(|error| unreadable(&error))?;
                 &converted
             } else {
                 bytes

@@ -164,11 +164,8 @@ impl<'a> Definitions<'a> {
         {
             property["default"] = default;
         }
-        if let Some(values) = field.rules.iter().find_map(|rule| match &rule.constraint {
-            Constraint::Enum(values) if !values.is_empty() => Some(*values),
-            _ => None,
-        }) {
-            property["enum"] = values.into();
+        if !field.values.is_empty() && matches!(field.shape, Shape::String) {
+            property["enum"] = field.values.into();
         }
         extensions(field, &mut property);
         property

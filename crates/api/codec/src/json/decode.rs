@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::read::{Reader, Token, compact};
 use super::text::go_quoted;
-use crate::limits::{Limits, MAX_RECORD_DEPTH};
+use crate::limits::{Budget, Limits, MAX_RECORD_DEPTH, MAX_SHOWN};
 use crate::{DecodeError, Strictness};
 
 /// The `kind` and `apiVersion` of a document, empty where it has none.
@@ -66,8 +66,15 @@ pub fn decode(
     limits: Limits,
 ) -> Result<(), DecodeError> {
     check_size(json, limits)?;
-    let mut decoder =
-        Decoder { reader: Reader::new(json), path: Vec::new(), structs: Vec::new(), strict, saved: None };
+    let mut decoder = Decoder {
+        reader: Reader::new(json),
+        budget: Budget::of(json),
+        path: Vec::new(),
+        structs: Vec::new(),
+        named: "",
+        strict,
+        saved: None,
+    };
     let outcome = decoder.record_or_null(record).and_then(|()| decoder.reader.end());
     match outcome.and(decoder.saved.map_or(Ok(()), Err)) {
         // What is no JSON at all is the graver error, wherever it comes.
@@ -101,9 +108,12 @@ enum Segment<'a> {
 
 struct Decoder<'a, 's> {
     reader: Reader<'a>,
+    budget: Budget,
     path: Vec<Segment<'a>>,
     /// The Go names of the structs that are being filled.
     structs: Vec<Ref<str>>,
+    /// The Go name of the type of the field that is being filled, if it has one of its own.
+    named: &'static str,
     strict: Option<&'s mut Strictness>,
     /// The first value that does not fit its field; what follows it is still looked at.
     saved: Option<DecodeError>,
@@ -214,9 +224,11 @@ impl<'a> Decoder<'a, '_> {
         }
         let field = &holder.schema().fields[index];
         let (shape, pointer) = (field.shape.clone(), field.pointer);
+        let outer = std::mem::replace(&mut self.named, field.named);
         self.path.push(Segment::Name(key));
         self.value(holder.slot(index), &shape)?;
         self.path.truncate(depth);
+        self.named = outer;
         if !pointer
             && matches!(holder.get(index), Value::Time(Time::ZERO) | Value::MicroTime(MicroTime::ZERO))
         {
@@ -231,7 +243,37 @@ impl<'a> Decoder<'a, '_> {
             self.reader.null()?;
             return null(slot);
         }
-        match (slot.filled(), token, shape) {
+        match (self.budget.fill(slot)?, token, shape) {
+            (Slot::Record(record), _, _) => self.record(record),
+            (Slot::List(list), Token::List, Shape::List(element) | Shape::Items(element)) => {
+                self.list(list, element)
+            }
+            (Slot::Map(map), Token::Object, Shape::Map(value)) => self.map(map, value),
+            (slot, token, shape) => self.scalar(slot, token, shape),
+        }
+    }
+
+    fn list(&mut self, list: &mut dyn api_record::List, element: &Shape) -> Result<(), DecodeError> {
+        // Where a field comes twice, Go fills the elements that the first left anew, without emptying them.
+        let (mut first, mut count) = (true, 0);
+        while self.reader.next(b']', &mut first)? {
+            self.path.push(Segment::Index(count));
+            if count < list.len() {
+                self.value(list.at_mut(count), element)?;
+            } else {
+                self.budget.spend(list.element_bytes())?;
+                self.value(list.push(), element)?;
+            }
+            self.path.pop();
+            count += 1;
+        }
+        list.truncate(count);
+        Ok(())
+    }
+
+    /// What nothing is nested in; apart, because what recurses should need little stack.
+    fn scalar(&mut self, slot: Slot<'_>, token: Token, shape: &Shape) -> Result<(), DecodeError> {
+        match (slot, token, shape) {
             (Slot::Bool(value), Token::Bool, _) => *value = self.reader.bool()?,
             (Slot::Int32(value), Token::Number, _) => *value = self.parsed(shape)?,
             (Slot::Int64(value), Token::Number, _) => *value = self.parsed(shape)?,
@@ -241,8 +283,9 @@ impl<'a> Decoder<'a, '_> {
                 Ok(bytes) => *value = bytes,
                 Err(error) => drop(self.saved.get_or_insert(error)),
             },
-            (Slot::Quantity(value), Token::String, _) => *value = scalar(self.reader.string()?.trim())?,
-            (Slot::Quantity(value), Token::Number, _) => *value = scalar(self.reader.number()?)?,
+            (Slot::Bytes(value), Token::List, _) => *value = self.byte_list()?,
+            (Slot::Quantity(value), Token::String, _) => *value = read(self.reader.string()?.trim())?,
+            (Slot::Quantity(value), Token::Number, _) => *value = read(self.reader.number()?)?,
             (Slot::IntOrString(value), Token::String, _) => {
                 *value = IntOrString::String(self.reader.string()?.into_owned());
             }
@@ -251,21 +294,10 @@ impl<'a> Decoder<'a, '_> {
                 let number = text.parse().map_err(|_| self.type_error(format!("number {text}"), "int32"))?;
                 *value = IntOrString::Int(number);
             }
-            (Slot::Time(value), Token::String, _) => *value = scalar(&self.reader.string()?)?,
-            (Slot::MicroTime(value), Token::String, _) => *value = scalar(&self.reader.string()?)?,
-            (Slot::Duration(value), Token::String, _) => *value = scalar(&self.reader.string()?)?,
+            (Slot::Time(value), Token::String, _) => *value = read(&self.reader.string()?)?,
+            (Slot::MicroTime(value), Token::String, _) => *value = read(&self.reader.string()?)?,
+            (Slot::Duration(value), Token::String, _) => *value = read(&self.reader.string()?)?,
             (Slot::Json(value), _, _) => *value = RawJson(Some(compact(self.reader.skip()?).into())),
-            (Slot::Record(record), _, _) => self.record(record)?,
-            (Slot::List(list), Token::List, Shape::List(element) | Shape::Items(element)) => {
-                list.clear();
-                let mut first = true;
-                while self.reader.next(b']', &mut first)? {
-                    self.path.push(Segment::Index(list.len()));
-                    self.value(list.push(), element)?;
-                    self.path.pop();
-                }
-            }
-            (Slot::Map(map), Token::Object, Shape::Map(value)) => self.map(map, value)?,
             (
                 Slot::Quantity(_)
                 | Slot::IntOrString(_)
@@ -275,7 +307,7 @@ impl<'a> Decoder<'a, '_> {
                 _,
                 _,
             ) => return self.refused(token, shape),
-            _ => return self.mismatch(token, &format!("{shape:?}")),
+            _ => return self.mismatch(token, &self.wanted(shape)),
         }
         Ok(())
     }
@@ -288,6 +320,7 @@ impl<'a> Decoder<'a, '_> {
             if self.strict.is_some() && !seen.insert(key.clone()) {
                 self.report("duplicate", &key);
             }
+            self.budget.spend(map.entry_bytes())?;
             self.path.push(Segment::Key(key.clone()));
             self.value(map.insert(key.clone().into_owned()), value)?;
             self.path.pop();
@@ -298,10 +331,32 @@ impl<'a> Decoder<'a, '_> {
         Ok(())
     }
 
+    /// Bytes as a list of numbers, which Go reads as well.
+    fn byte_list(&mut self) -> Result<Bytes, DecodeError> {
+        let (mut bytes, mut first) = (Vec::new(), true);
+        while self.reader.next(b']', &mut first)? {
+            match self.reader.peek()? {
+                Token::Number => {
+                    let text = self.reader.number()?;
+                    bytes.push(text.parse().unwrap_or_else(|_| {
+                        self.save(format!("number {text}"), "uint8");
+                        0
+                    }));
+                }
+                Token::Null => {
+                    self.reader.null()?;
+                    bytes.push(0);
+                }
+                token => self.mismatch(token, "uint8")?,
+            }
+        }
+        Ok(bytes.into())
+    }
+
     fn parsed<T: std::str::FromStr + Default>(&mut self, shape: &Shape) -> Result<T, DecodeError> {
         let text = self.reader.number()?;
         Ok(text.parse().unwrap_or_else(|_| {
-            self.save(format!("number {text}"), &format!("{shape:?}"));
+            self.save(format!("number {text}"), &self.wanted(shape));
             T::default()
         }))
     }
@@ -316,9 +371,18 @@ impl<'a> Decoder<'a, '_> {
     fn refused(&mut self, token: Token, shape: &Shape) -> Result<(), DecodeError> {
         let text = self.reader.skip()?;
         match shape {
-            Shape::Quantity => scalar::<Quantity>(&String::from_utf8_lossy(text)).map(drop),
+            Shape::Quantity => read::<Quantity>(&String::from_utf8_lossy(text)).map(drop),
             Shape::IntOrString => Err(self.type_error(token.name().to_owned(), "int32")),
             _ => Err(self.type_error(token.name().to_owned(), "string")),
+        }
+    }
+
+    /// What Go calls the type of this shape.
+    fn wanted(&self, shape: &Shape) -> String {
+        let text = format!("{shape:?}");
+        match (self.named, text.strip_suffix("string").or_else(|| text.strip_suffix("int32"))) {
+            ("", _) | (_, None) => text,
+            (named, Some(before)) => format!("{before}{named}"),
         }
     }
 
@@ -344,24 +408,34 @@ impl<'a> Decoder<'a, '_> {
             }
             _ => "value".to_owned(),
         };
-        DecodeError::Type { found, place, wanted: wanted.to_owned() }
+        DecodeError::Type { found: shortened(found), place, wanted: wanted.to_owned() }
     }
 
     fn report(&mut self, problem: &str, key: &str) {
         let Some(strict) = self.strict.as_deref_mut() else { return };
         let mut path = String::new();
+        let begun = |text: &'_ str| text[..text.floor_char_boundary(MAX_SHOWN)].to_owned();
         for segment in &self.path {
+            if path.len() > MAX_SHOWN {
+                break;
+            }
             match segment {
-                Segment::Name(name) | Segment::Key(name) if path.is_empty() => path.push_str(name),
-                Segment::Name(name) | Segment::Key(name) => drop(write!(path, ".{name}")),
+                Segment::Name(name) | Segment::Key(name) if path.is_empty() => path = begun(name),
+                Segment::Name(name) | Segment::Key(name) => drop(write!(path, ".{}", begun(name))),
                 Segment::Index(index) => drop(write!(path, "[{index}]")),
                 Segment::Inlined(_) => {}
             }
         }
         path.push_str(if self.path.is_empty() { "" } else { "." });
-        path.push_str(key);
-        strict.report(format!("{problem} field {}", go_quoted(&path)));
+        path.push_str(&begun(key));
+        strict.report(format!("{problem} field {}", go_quoted(&shortened(path))));
     }
+}
+
+/// No more of a text than an error shows.
+fn shortened(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(MAX_SHOWN));
+    text
 }
 
 /// What upstream's decoders make of `null`: most leave the field as it is.
@@ -371,7 +445,7 @@ fn null(slot: Slot<'_>) -> Result<(), DecodeError> {
         Slot::Quantity(quantity) => *quantity = Quantity::default(),
         Slot::IntOrString(value) => *value = IntOrString::default(),
         // Read as an empty text, which is no duration.
-        Slot::Duration(_) => return scalar::<Duration>("").map(drop),
+        Slot::Duration(_) => return read::<Duration>("").map(drop),
         _ => {}
     }
     Ok(())
@@ -383,7 +457,7 @@ fn set_nil(slot: Slot<'_>) {
     }
 }
 
-fn scalar<T>(text: &str) -> Result<T, DecodeError>
+fn read<T>(text: &str) -> Result<T, DecodeError>
 where
     T: std::str::FromStr,
     T::Err: ToString,
@@ -397,12 +471,30 @@ fn base64(text: &str) -> Result<Bytes, DecodeError> {
     } else {
         STANDARD.decode(text)
     };
-    decoded.map(Bytes::from).map_err(|error| {
-        let at = match error {
-            base64::DecodeError::InvalidByte(at, _) => at,
-            base64::DecodeError::InvalidLastSymbol { offset, .. } => offset,
-            _ => text.len(),
-        };
-        DecodeError::Scalar(format!("illegal base64 data at input byte {at}"))
+    decoded.map(Bytes::from).map_err(|_| {
+        DecodeError::Scalar(format!("illegal base64 data at input byte {}", corrupt_at(text.as_bytes())))
     })
+}
+
+/// Where Go finds base64 wrong: at the byte that is none of it, or where the group of four begins that is cut short.
+fn corrupt_at(text: &[u8]) -> usize {
+    let (mut group, mut start, mut padded) = (0, 0, 0);
+    for (at, &byte) in text.iter().enumerate().filter(|(_, byte)| !matches!(byte, b'\r' | b'\n')) {
+        match byte {
+            b'=' if group < 2 || group + padded >= 4 => return at,
+            b'=' => padded += 1,
+            _ if padded > 0 => return at,
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/' => {
+                if group == 4 {
+                    group = 0;
+                }
+                if group == 0 {
+                    start = at;
+                }
+                group += 1;
+            }
+            _ => return at,
+        }
+    }
+    if group < 4 && padded == 0 { start } else { text.len() }
 }

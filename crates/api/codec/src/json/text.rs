@@ -18,16 +18,16 @@ fn write_escaped(out: &mut Vec<u8>, bytes: &[u8], quotes: bool) {
     let mut from = 0;
     for (at, &byte) in bytes.iter().enumerate() {
         let unicode = match byte {
-            b'<' | b'>' | b'&' => u32::from(byte),
-            0xe2 if bytes[at..].starts_with(&[0xe2, 0x80, 0xa8]) => 0x2028,
-            0xe2 if bytes[at..].starts_with(&[0xe2, 0x80, 0xa9]) => 0x2029,
-            b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c if quotes => 0,
-            0..0x20 if quotes => u32::from(byte),
+            b'<' | b'>' | b'&' => Some(u32::from(byte)),
+            0xe2 if bytes[at..].starts_with(&[0xe2, 0x80, 0xa8]) => Some(0x2028),
+            0xe2 if bytes[at..].starts_with(&[0xe2, 0x80, 0xa9]) => Some(0x2029),
+            b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c if quotes => None,
+            0..0x20 if quotes => Some(u32::from(byte)),
             _ => continue,
         };
         out.extend_from_slice(&bytes[from..at]);
-        from = at + if unicode >= 0x2028 { 3 } else { 1 };
-        if unicode == 0 {
+        from = at + if unicode >= Some(0x2028) { 3 } else { 1 };
+        let Some(unicode) = unicode else {
             let short = match byte {
                 b'\n' => b'n',
                 b'\r' => b'r',
@@ -37,11 +37,11 @@ fn write_escaped(out: &mut Vec<u8>, bytes: &[u8], quotes: bool) {
                 other => other,
             };
             out.extend_from_slice(&[b'\\', short]);
-        } else {
-            out.extend_from_slice(b"\\u");
-            for shift in [12, 8, 4, 0] {
-                out.push(HEX[(unicode >> shift & 15) as usize]);
-            }
+            continue;
+        };
+        out.extend_from_slice(b"\\u");
+        for shift in [12, 8, 4, 0] {
+            out.push(HEX[(unicode >> shift & 15) as usize]);
         }
     }
     out.extend_from_slice(&bytes[from..]);
@@ -62,7 +62,7 @@ pub(crate) fn write_float(out: &mut Vec<u8>, float: f64) {
 }
 
 /// Text in double quotes as Go's `strconv.Quote` writes it.
-pub(super) fn go_quoted(text: &str) -> String {
+pub(crate) fn go_quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
         match c {

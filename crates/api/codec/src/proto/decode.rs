@@ -4,13 +4,19 @@ use api_record::scalar::{Duration, IntOrString, MicroTime, Time};
 use api_record::{Bytes, List, Map, Record, Shape, Slot, Value};
 
 use super::read::{Key, Reader};
-use crate::limits::MAX_RECORD_DEPTH;
+use crate::limits::{Budget, MAX_RECORD_DEPTH};
 use crate::{DecodeError, json};
 
-pub(super) fn record(
+/// Fills a record from the whole of a message.
+pub(super) fn message(message: &[u8], target: &mut dyn Record) -> Result<(), DecodeError> {
+    record(&mut Reader::new(message), target, 0, &mut Budget::of(message))
+}
+
+fn record(
     reader: &mut Reader<'_>,
     record: &mut dyn Record,
     depth: usize,
+    budget: &mut Budget,
 ) -> Result<(), DecodeError> {
     if depth > MAX_RECORD_DEPTH {
         return Err(DecodeError::TooDeep);
@@ -23,7 +29,7 @@ pub(super) fn record(
         };
         let field = &record.schema().fields[index];
         let (shape, pointer) = (field.shape.clone(), field.pointer);
-        value(reader, key, record.slot(index), &shape, depth)?;
+        value(reader, key, record.slot(index), &shape, depth, budget)?;
         if !pointer
             && matches!(record.get(index), Value::Time(Time::ZERO) | Value::MicroTime(MicroTime::ZERO))
         {
@@ -42,28 +48,39 @@ fn value(
     slot: Slot<'_>,
     shape: &Shape,
     depth: usize,
+    budget: &mut Budget,
 ) -> Result<(), DecodeError> {
-    match (slot.filled(), shape) {
-        (Slot::List(list), Shape::List(element)) => return self::list(reader, key, list, element, depth),
+    match (budget.fill(slot)?, shape) {
+        (Slot::List(list), Shape::List(element)) => self::list(reader, key, list, element, depth, budget),
         (Slot::List(list), Shape::Items(element)) => {
             let mut inner = Reader::new(reader.bytes(key)?);
             list.clear();
             while let Some(key) = inner.key()? {
                 if key.number == 1 {
-                    value(&mut inner, key, list.push(), element, depth + 1)?;
+                    budget.spend(list.element_bytes())?;
+                    value(&mut inner, key, list.push(), element, depth + 1, budget)?;
                 } else {
                     inner.skip(key)?;
                 }
             }
+            Ok(())
         }
-        (Slot::Map(map), Shape::Map(shape)) => return entry(reader, key, map, shape, depth),
-        (Slot::Bool(slot), _) => *slot = reader.integer(key)? != 0,
-        (Slot::Int32(slot), _) => *slot = reader.integer(key)? as i32,
-        (Slot::Int64(slot), _) => *slot = reader.integer(key)?,
-        (Slot::Float(slot), _) => *slot = reader.double(key)?,
-        (Slot::Str(slot), _) => *slot = reader.string(key)?,
-        (Slot::Bytes(slot), _) => *slot = Bytes::copy_from_slice(reader.bytes(key)?),
-        (Slot::Quantity(slot), _) => {
+        (Slot::Map(map), Shape::Map(shape)) => entry(reader, key, map, shape, depth, budget),
+        (Slot::Record(nested), _) => record(&mut Reader::new(reader.bytes(key)?), nested, depth + 1, budget),
+        (slot, _) => scalar(reader, key, slot),
+    }
+}
+
+/// What nothing is nested in; apart, because what recurses should need little stack.
+fn scalar(reader: &mut Reader<'_>, key: Key, slot: Slot<'_>) -> Result<(), DecodeError> {
+    match slot {
+        Slot::Bool(slot) => *slot = reader.integer(key)? != 0,
+        Slot::Int32(slot) => *slot = reader.integer(key)? as i32,
+        Slot::Int64(slot) => *slot = reader.integer(key)?,
+        Slot::Float(slot) => *slot = reader.double(key)?,
+        Slot::Str(slot) => *slot = reader.string(key)?,
+        Slot::Bytes(slot) => *slot = Bytes::copy_from_slice(reader.bytes(key)?),
+        Slot::Quantity(slot) => {
             let mut text = String::new();
             each(reader.bytes(key)?, |inner, key| match key.number {
                 1 => inner.string(key).map(|string| text = string),
@@ -73,22 +90,21 @@ fn value(
                 DecodeError::Scalar(error.to_string())
             })?;
         }
-        (Slot::IntOrString(slot), _) => *slot = int_or_string(reader.bytes(key)?)?,
-        (Slot::Time(slot), _) => *slot = Time { seconds: seconds_and_nanos(reader.bytes(key)?)?.0 },
-        (Slot::MicroTime(slot), _) => *slot = micro(seconds_and_nanos(reader.bytes(key)?)?),
-        (Slot::Duration(slot), _) => each(reader.bytes(key)?, |inner, key| match key.number {
+        Slot::IntOrString(slot) => *slot = int_or_string(reader.bytes(key)?)?,
+        Slot::Time(slot) => *slot = Time { seconds: seconds_and_nanos(reader.bytes(key)?)?.0 },
+        Slot::MicroTime(slot) => *slot = micro(seconds_and_nanos(reader.bytes(key)?)?),
+        Slot::Duration(slot) => each(reader.bytes(key)?, |inner, key| match key.number {
             1 => inner.integer(key).map(|nanos| *slot = Duration { nanos }),
             _ => inner.skip(key),
         })?,
-        (Slot::Json(slot), _) => {
+        Slot::Json(slot) => {
             slot.0 = None;
             each(reader.bytes(key)?, |inner, key| match key.number {
                 1 => kept(inner.bytes(key)?).map(|text| slot.0 = Some(text)),
                 _ => inner.skip(key),
             })?;
         }
-        (Slot::Record(nested), _) => record(&mut Reader::new(reader.bytes(key)?), nested, depth + 1)?,
-        (Slot::List(_) | Slot::Map(_) | Slot::Nullable(_), _) => {
+        Slot::Record(_) | Slot::List(_) | Slot::Map(_) | Slot::Nullable(_) => {
             unreachable!("a slot fits its field's shape")
         }
     }
@@ -112,14 +128,17 @@ fn list(
     list: &mut dyn List,
     element: &Shape,
     depth: usize,
+    budget: &mut Budget,
 ) -> Result<(), DecodeError> {
     let packed = key.wire == 2 && matches!(element, Shape::Int32 | Shape::Int64 | Shape::Bool);
     if !packed {
-        return value(reader, key, list.push(), element, depth);
+        budget.spend(list.element_bytes())?;
+        return value(reader, key, list.push(), element, depth, budget);
     }
     let mut inner = Reader::new(reader.bytes(key)?);
     while !inner.is_empty() {
-        value(&mut inner, Key { number: key.number, wire: 0 }, list.push(), element, depth)?;
+        budget.spend(list.element_bytes())?;
+        value(&mut inner, Key { number: key.number, wire: 0 }, list.push(), element, depth, budget)?;
     }
     Ok(())
 }
@@ -130,6 +149,7 @@ fn entry(
     map: &mut dyn Map,
     shape: &Shape,
     depth: usize,
+    budget: &mut Budget,
 ) -> Result<(), DecodeError> {
     let message = reader.bytes(key)?;
     let mut name = String::new();
@@ -137,9 +157,10 @@ fn entry(
         1 => inner.string(key).map(|string| name = string),
         _ => inner.skip(key),
     })?;
+    budget.spend(map.entry_bytes())?;
     map.insert(name.clone());
     each(message, |inner, key| match key.number {
-        2 => value(inner, key, map.insert(name.clone()), shape, depth + 1),
+        2 => value(inner, key, map.insert(name.clone()), shape, depth + 1, budget),
         _ => inner.skip(key),
     })?;
     if matches!(map.find(&name), Some(Value::Time(Time::ZERO))) {

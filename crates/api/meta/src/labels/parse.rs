@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::SelectorError as Error;
 use super::requirement::{Operator, Requirement};
 use crate::field::{FieldError, Path};
+use crate::limits::SELECTOR_BYTES;
 use crate::names::is_label_key;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +88,9 @@ struct Parser<'a> {
 }
 
 pub(super) fn parse(text: &str, path: &Path) -> Result<Vec<Requirement>, Error> {
+    if text.len() > SELECTOR_BYTES {
+        return Err(Error::Syntax(format!("the selector is longer than {SELECTOR_BYTES} bytes")));
+    }
     let mut parser = Parser { tokens: scan(text), position: 0, path };
     let mut requirements = Vec::new();
     loop {

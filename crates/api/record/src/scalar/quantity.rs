@@ -1,12 +1,22 @@
 //! `resource.Quantity`: an amount of a resource, and the notation that it came in.
+//!
+//! An exact decimal: a whole number times a power of ten, small ones without an allocation. It is not rounded or capped
+//! beyond what reading does (`parse`), as upstream's is not. Where upstream's computing would grow without bound (the sum
+//! of 1 and 1e1000000000) or lose digits, this stays bounded and exact instead; `tests.rs` lists where.
+
+mod parse;
+#[cfg(test)]
+mod tests;
 
 use std::cmp::Ordering;
 use std::fmt;
-use std::str::FromStr;
 
-const NANO: i128 = 1_000_000_000;
-/// Binary notation stops here, as upstream's does.
-const BINARY_MAX: i128 = (i64::MAX as i128) * NANO;
+use num_bigint::BigInt;
+
+pub use parse::ParseQuantityError;
+
+/// The digits of a number that is read, and how many places apart two amounts can be and still be added exactly.
+const MAX_DIGITS: usize = 4_096;
 
 /// The notation of a quantity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,64 +30,170 @@ pub enum QuantityFormat {
     DecimalSi,
 }
 
-/// Why text is no quantity; the wording is upstream's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ParseQuantityError {
-    /// It is not a number followed by a suffix.
-    #[error("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")]
-    Format,
-    /// The number is none.
-    #[error("unable to parse numeric part of quantity")]
-    Numeric,
-    /// The suffix is unknown.
-    #[error("unable to parse quantity's suffix")]
-    Suffix,
-}
-
-/// An exact amount in billionths, up to about 10²⁹ units; larger ones saturate.
+/// An exact amount and its notation.
 #[derive(Clone, Default)]
 pub struct Quantity {
-    nanos: i128,
+    amount: Amount,
     format: QuantityFormat,
     /// The text it was parsed from where upstream repeats that instead of the canonical form (`1.500`, `+5`, `1E3`).
     text: Option<Box<str>>,
 }
 
+/// A number times ten to the power of `exponent`.
+#[derive(Clone)]
+enum Amount {
+    Small { value: i64, exponent: i32 },
+    Large(Box<(BigInt, i32)>),
+}
+
+impl Default for Amount {
+    fn default() -> Self {
+        Amount::Small { value: 0, exponent: 0 }
+    }
+}
+
+impl Amount {
+    fn new(value: BigInt, exponent: i32) -> Amount {
+        match i64::try_from(&value) {
+            Ok(value) => Amount::Small { value, exponent },
+            Err(_) => Amount::Large(Box::new((value, exponent))),
+        }
+    }
+
+    fn parts(&self) -> (BigInt, i32) {
+        match self {
+            Amount::Small { value, exponent } => (BigInt::from(*value), *exponent),
+            Amount::Large(large) => (large.0.clone(), large.1),
+        }
+    }
+
+    fn exponent(&self) -> i32 {
+        match self {
+            Amount::Small { exponent, .. } => *exponent,
+            Amount::Large(large) => large.1,
+        }
+    }
+
+    fn sign(&self) -> i32 {
+        match self {
+            Amount::Small { value, .. } => value.signum() as i32,
+            Amount::Large(large) => match large.0.sign() {
+                num_bigint::Sign::Minus => -1,
+                num_bigint::Sign::NoSign => 0,
+                num_bigint::Sign::Plus => 1,
+            },
+        }
+    }
+
+    fn negated(&self) -> Amount {
+        let (value, exponent) = self.parts();
+        Amount::new(-value, exponent)
+    }
+
+    /// The power of ten of the first digit, plus one.
+    fn magnitude(&self) -> i64 {
+        let digits = match self {
+            Amount::Small { value, .. } => value.unsigned_abs().checked_ilog10().unwrap_or(0) as usize + 1,
+            Amount::Large(large) => large.0.magnitude().to_string().len(),
+        };
+        digits as i64 + i64::from(self.exponent())
+    }
+
+    /// As many units of ten to the power of `exponent`, rounded away from zero; whether that is exact.
+    fn at(&self, exponent: i32) -> (BigInt, bool) {
+        let (value, own) = self.parts();
+        let gap = i64::from(own) - i64::from(exponent);
+        if self.sign() == 0 {
+            return (value, true);
+        }
+        if gap >= 0 {
+            return (value * power_of_ten(gap), true);
+        }
+        if self.magnitude() + 1 < i64::from(exponent) {
+            // Less than a unit, without computing how much less.
+            return (BigInt::from(self.sign()), false);
+        }
+        let divisor = power_of_ten(-gap);
+        let (whole, rest) = (&value / &divisor, &value % &divisor);
+        let exact = rest == BigInt::ZERO;
+        (if exact { whole } else { whole + self.sign() }, exact)
+    }
+
+    /// The sum; the larger of the two where they are too far apart for all digits to be kept.
+    fn plus(&self, other: &Amount) -> Amount {
+        if self.sign() == 0 || other.sign() == 0 {
+            return if self.sign() == 0 { other.clone() } else { self.clone() };
+        }
+        let lowest = self.exponent().min(other.exponent());
+        let gap = i64::from(self.exponent().max(other.exponent())) - i64::from(lowest);
+        if gap > MAX_DIGITS as i64 {
+            return if self.magnitude() >= other.magnitude() { self.clone() } else { other.clone() };
+        }
+        Amount::new(self.at(lowest).0 + other.at(lowest).0, lowest)
+    }
+
+    fn compared(&self, other: &Amount) -> Ordering {
+        let (sign, magnitude) = (self.sign(), self.magnitude());
+        if sign != other.sign() || sign == 0 {
+            return sign.cmp(&other.sign());
+        }
+        if magnitude != other.magnitude() {
+            let larger = magnitude.cmp(&other.magnitude());
+            return if sign > 0 { larger } else { larger.reverse() };
+        }
+        // First digits of one power: the exponents are no further apart than the numbers are long.
+        let lowest = self.exponent().min(other.exponent());
+        self.at(lowest).0.cmp(&other.at(lowest).0)
+    }
+}
+
+fn power_of_ten(exponent: i64) -> BigInt {
+    BigInt::from(10).pow(u32::try_from(exponent).unwrap_or(u32::MAX))
+}
+
 impl Quantity {
     /// `value` units.
     pub fn from_units(value: i64, format: QuantityFormat) -> Quantity {
-        Quantity { nanos: i128::from(value) * NANO, format, text: None }
+        Quantity { amount: Amount::Small { value, exponent: 0 }, format, text: None }
     }
 
     /// `value` thousandths, in decimal notation.
     pub fn from_millis(value: i64) -> Quantity {
-        Quantity { nanos: i128::from(value) * (NANO / 1_000), format: QuantityFormat::DecimalSi, text: None }
+        let amount = Amount::Small { value, exponent: -3 };
+        Quantity { amount, format: QuantityFormat::DecimalSi, text: None }
     }
 
     /// Whole units, rounded up (away from zero), at the nearest end of the range if it lies outside.
     pub fn units(&self) -> i64 {
-        self.scaled(NANO)
+        self.scaled(0)
     }
 
     /// Thousandths, rounded up (away from zero), at the nearest end of the range if it lies outside.
     pub fn millis(&self) -> i64 {
-        self.scaled(NANO / 1_000)
+        self.scaled(-3)
     }
 
-    fn scaled(&self, unit: i128) -> i64 {
-        let whole = self.nanos / unit;
-        let rounded = if self.nanos % unit == 0 { whole } else { whole + self.nanos.signum() };
-        i64::try_from(rounded).unwrap_or(if rounded < 0 { i64::MIN } else { i64::MAX })
+    fn scaled(&self, exponent: i32) -> i64 {
+        match &self.amount {
+            Amount::Small { value, exponent: own } if *own == exponent => *value,
+            amount => {
+                let end = if amount.sign() < 0 { i64::MIN } else { i64::MAX };
+                if amount.sign() != 0 && amount.magnitude() > i64::from(exponent) + 19 {
+                    return end;
+                }
+                i64::try_from(amount.at(exponent).0).unwrap_or(end)
+            }
+        }
     }
 
     /// Whether it is nothing at all.
     pub fn is_zero(&self) -> bool {
-        self.nanos == 0
+        self.sign() == 0
     }
 
     /// -1, 0 or 1.
     pub fn sign(&self) -> i32 {
-        self.nanos.signum() as i32
+        self.amount.sign()
     }
 
     /// The notation.
@@ -87,180 +203,59 @@ impl Quantity {
 
     /// Adds `other`; nothing takes on the notation of what is added to it.
     pub fn add(&mut self, other: &Quantity) {
-        self.text = None;
-        if self.nanos == 0 {
-            self.format = other.format;
-        }
-        self.nanos = self.nanos.saturating_add(other.nanos);
+        self.join(other, &other.amount);
     }
 
     /// Takes `other` away; nothing takes on the notation of what is taken from it.
     pub fn subtract(&mut self, other: &Quantity) {
+        self.join(other, &other.amount.negated());
+    }
+
+    fn join(&mut self, other: &Quantity, amount: &Amount) {
         self.text = None;
-        if self.nanos == 0 {
+        if self.is_zero() {
             self.format = other.format;
         }
-        self.nanos = self.nanos.saturating_sub(other.nanos);
+        self.amount = self.amount.plus(amount);
     }
 
     fn canonical(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let binary = self.format == QuantityFormat::BinarySi
-            && self.nanos % NANO == 0
-            && self.nanos.unsigned_abs() >= (1024 * NANO).unsigned_abs();
-        if binary {
-            let mut mantissa = self.nanos / NANO;
-            let mut suffix = 0;
-            while mantissa % 1024 == 0 && suffix + 1 < BINARY.len() {
-                mantissa /= 1024;
-                suffix += 1;
-            }
-            return write!(f, "{mantissa}{}", BINARY[suffix]);
-        }
-        if self.nanos == 0 {
+        if self.is_zero() {
             return f.write_str("0");
         }
-        let mut mantissa = self.nanos;
-        let mut exponent = -9;
-        while mantissa % 1000 == 0 && (exponent < 18 || self.format == QuantityFormat::DecimalExponent) {
-            mantissa /= 1000;
-            exponent += 3;
+        if self.format == QuantityFormat::BinarySi
+            && self.amount.magnitude() <= MAX_DIGITS as i64
+            && let (whole, true) = self.amount.at(0)
+            && *whole.magnitude() >= 1024u32.into()
+        {
+            let steps = whole.trailing_zeros().unwrap_or(0).div_euclid(10).min(6);
+            return write!(f, "{}{}", whole >> (steps * 10), BINARY[steps as usize]);
         }
-        match self.format {
-            QuantityFormat::DecimalExponent if exponent == 0 => write!(f, "{mantissa}"),
-            QuantityFormat::DecimalExponent => write!(f, "{mantissa}e{exponent}"),
-            _ => write!(f, "{mantissa}{}", DECIMAL[((exponent + 9) / 3) as usize]),
+        let (text, exponent) = match &self.amount {
+            Amount::Small { value, exponent } => (value.to_string(), *exponent),
+            Amount::Large(large) => (large.0.to_string(), large.1),
+        };
+        let digits = text.trim_end_matches('0');
+        let exponent = i64::from(exponent) + (text.len() - digits.len()) as i64;
+        let mut shown = exponent - exponent.rem_euclid(3);
+        let suffixed = self.format != QuantityFormat::DecimalExponent && shown <= MAX_DIGITS as i64;
+        if suffixed {
+            shown = shown.min(18);
+        }
+        f.write_str(digits)?;
+        for _ in shown..exponent {
+            f.write_str("0")?;
+        }
+        match shown {
+            _ if suffixed => f.write_str(DECIMAL[((shown + 9) / 3) as usize]),
+            0 => Ok(()),
+            _ => write!(f, "e{shown}"),
         }
     }
 }
 
 const BINARY: [&str; 7] = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
 const DECIMAL: [&str; 10] = ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"];
-
-struct Parts<'a> {
-    negative: bool,
-    whole: &'a str,
-    fraction: &'a str,
-    suffix: &'a str,
-}
-
-fn split(text: &str) -> Result<Parts<'_>, ParseQuantityError> {
-    let (negative, unsigned) = match text.as_bytes().first() {
-        Some(b'-') => (true, &text[1..]),
-        Some(b'+') => (false, &text[1..]),
-        Some(_) => (false, text),
-        None => return Err(ParseQuantityError::Format),
-    };
-    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
-    let (whole, rest) = unsigned.split_at(digits(unsigned));
-    let (fraction, suffix) = match rest.strip_prefix('.') {
-        Some(rest) => rest.split_at(digits(rest)),
-        None => ("", rest),
-    };
-    let letters = suffix.bytes().take_while(|byte| b"eEinumkKMGTP".contains(byte)).count();
-    let exponent = &suffix[letters..];
-    let exponent = exponent.strip_prefix(['-', '+']).unwrap_or(exponent);
-    if !exponent.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(ParseQuantityError::Format);
-    }
-    Ok(Parts { negative, whole: whole.trim_start_matches('0'), fraction, suffix })
-}
-
-/// The factor of a suffix as a power of two or of ten.
-fn interpret(suffix: &str) -> Result<(QuantityFormat, u32, i32), ParseQuantityError> {
-    if let Some(index) = DECIMAL.iter().position(|known| *known == suffix) {
-        return Ok((QuantityFormat::DecimalSi, 10, index as i32 * 3 - 9));
-    }
-    if let Some(index) = BINARY.iter().position(|known| *known == suffix) {
-        return Ok((QuantityFormat::BinarySi, 2, index as i32 * 10));
-    }
-    let exponent = suffix.strip_prefix(['e', 'E']).ok_or(ParseQuantityError::Suffix)?;
-    let exponent = exponent.parse().map_err(|_| ParseQuantityError::Suffix)?;
-    Ok((QuantityFormat::DecimalExponent, 10, exponent))
-}
-
-/// `digits` (with a decimal point before the last `decimals` of them) times `base` to the power `exponent`, in
-/// billionths, rounded up (away from zero).
-fn amount(digits: &str, decimals: usize, base: u32, exponent: i32) -> i128 {
-    let digits = digits.trim_start_matches('0');
-    if digits.is_empty() {
-        return 0;
-    }
-    let (mut value, dropped) = digits.split_at(digits.len().min(36));
-    let mut inexact = dropped.bytes().any(|digit| digit != b'0');
-    let mut power = dropped.len() as i64 - decimals as i64 + 9;
-    if base == 10 {
-        power += i64::from(exponent);
-    }
-    // Trailing zeros leave room for a power of two to be multiplied in.
-    while base == 2 && value.len() > 1 && value.ends_with('0') {
-        value = &value[..value.len() - 1];
-        power += 1;
-    }
-    let mut value: i128 = value.parse().unwrap_or(i128::MAX);
-    if base == 2 {
-        let factor = 1i128 << exponent;
-        while value.checked_mul(factor).is_none() {
-            inexact |= value % 10 != 0;
-            value /= 10;
-            power += 1;
-        }
-        value *= factor;
-    }
-    while power > 0 && value < i128::MAX {
-        value = value.saturating_mul(10);
-        power -= 1;
-    }
-    while power < 0 && value > 0 {
-        inexact |= value % 10 != 0;
-        value /= 10;
-        power += 1;
-    }
-    if inexact { value.saturating_add(1) } else { value }
-}
-
-impl FromStr for Quantity {
-    type Err = ParseQuantityError;
-
-    fn from_str(text: &str) -> Result<Quantity, ParseQuantityError> {
-        let Parts { negative, whole, fraction, suffix } = split(text)?;
-        let (mut format, base, exponent) = interpret(suffix)?;
-        let number_given = text.bytes().any(|byte| byte.is_ascii_digit());
-        if !number_given
-            || (text.len() > suffix.len()
-                && !text[..text.len() - suffix.len()].bytes().any(|b| b.is_ascii_digit()))
-        {
-            return Err(ParseQuantityError::Numeric);
-        }
-        let digits = format!("{whole}{fraction}");
-        let mut nanos = amount(&digits, fraction.len(), base, exponent);
-        if format == QuantityFormat::BinarySi {
-            nanos = nanos.min(BINARY_MAX);
-            if nanos > 0 && nanos < NANO {
-                format = QuantityFormat::DecimalSi;
-            }
-        }
-        let nanos = if negative { -nanos } else { nanos };
-        let mut quantity = Quantity { nanos, format, text: None };
-        if repeated(whole, fraction, base, exponent) && quantity.to_string() != text {
-            quantity.text = Some(text.into());
-        }
-        Ok(quantity)
-    }
-}
-
-/// Whether upstream takes this for canonical already, and repeats the text instead of writing the canonical form.
-fn repeated(whole: &str, fraction: &str, base: u32, exponent: i32) -> bool {
-    let digits = if whole.is_empty() { format!("0{fraction}") } else { format!("{whole}{fraction}") };
-    let scale = exponent.saturating_sub(fraction.len() as i32);
-    if base == 10 {
-        let fits = digits.len() <= 18 && scale >= -9;
-        fits && scale % 3 == 0 && !digits.ends_with("000") && !digits.starts_with('0')
-    } else {
-        let room = 15 - digits.len() as i64 - i64::from(exponent * 3 / 10) - 1;
-        let odd = digits.parse::<u64>().is_ok_and(|value| value & 7 != 0);
-        fraction.is_empty() && room >= 0 && odd
-    }
-}
 
 impl fmt::Display for Quantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -279,7 +274,7 @@ impl fmt::Debug for Quantity {
 
 impl PartialEq for Quantity {
     fn eq(&self, other: &Quantity) -> bool {
-        self.nanos == other.nanos
+        self.cmp(other) == Ordering::Equal
     }
 }
 
@@ -293,63 +288,13 @@ impl PartialOrd for Quantity {
 
 impl Ord for Quantity {
     fn cmp(&self, other: &Quantity) -> Ordering {
-        self.nanos.cmp(&other.nanos)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn canonical_forms_are_upstreams() {
-        for (text, canonical) in [
-            ("0", "0"),
-            ("1.5", "1500m"),
-            ("1.5Gi", "1536Mi"),
-            ("100m", "100m"),
-            ("1000m", "1"),
-            ("0.1m", "100u"),
-            ("0.0000000001", "1n"),
-            ("1024", "1024"),
-            ("1024Ki", "1Mi"),
-            ("1023Ki", "1023Ki"),
-            ("1e3", "1e3"),
-            ("1E3", "1E3"),
-            ("1000e0", "1e3"),
-            ("+5", "+5"),
-            ("1.500", "1.500"),
-            ("0.5Ki", "512"),
-            ("0.0001Ki", "102400u"),
-            ("-1.5", "-1500m"),
-            ("123456789012345678901234567890", "123456789012345678901234567890"),
-            ("9Ei", "9223372036854775807"),
-            ("010", "010"),
-        ] {
-            let quantity: Quantity = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
-            assert_eq!(quantity.to_string(), canonical, "{text}");
+        match (&self.amount, &other.amount) {
+            (Amount::Small { value: a, exponent: at }, Amount::Small { value: b, exponent: bt })
+                if at == bt =>
+            {
+                a.cmp(b)
+            }
+            (a, b) => a.compared(b),
         }
-    }
-
-    #[test]
-    fn malformed_text_gets_upstreams_errors() {
-        for (text, error) in [
-            ("", ParseQuantityError::Format),
-            ("1 Gi", ParseQuantityError::Format),
-            ("1Gi1x", ParseQuantityError::Format),
-            ("1kk", ParseQuantityError::Suffix),
-            ("1e", ParseQuantityError::Suffix),
-            (".", ParseQuantityError::Numeric),
-        ] {
-            assert_eq!(text.parse::<Quantity>(), Err(error), "{text}");
-        }
-    }
-
-    #[test]
-    fn rounding_is_away_from_zero() {
-        let quantity: Quantity = "1.0001".parse().expect("a quantity");
-        assert_eq!((quantity.units(), quantity.millis()), (2, 1001));
-        let quantity: Quantity = "-1.0001".parse().expect("a quantity");
-        assert_eq!((quantity.units(), quantity.millis()), (-2, -1001));
     }
 }

@@ -7,8 +7,8 @@ mod rfc3339;
 use std::fmt;
 use std::str::FromStr;
 
-use rfc3339::Fraction;
 pub use rfc3339::ParseTimeError;
+use rfc3339::{Fraction, SHOWN_BYTES};
 
 /// Go's zero time, the first of January of the year 1, in seconds since the Unix epoch.
 const ZERO_SECONDS: i64 = -62_135_596_800;
@@ -122,7 +122,10 @@ const UNITS: [(&str, i64); 7] = [
 impl FromStr for Duration {
     type Err = String;
     fn from_str(text: &str) -> Result<Duration, String> {
-        let invalid = || format!("time: invalid duration {text:?}");
+        let invalid = || {
+            let shown = &text[..text.floor_char_boundary(SHOWN_BYTES)];
+            format!("time: invalid duration {shown:?}")
+        };
         let (negative, mut rest) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -205,6 +208,17 @@ mod tests {
         assert_eq!(lenient, time);
         for bad in ["2008-01-01T01:01:01Z", "2008-01-01T01:01:01.5Z", "2008-01-01T01:01:01.0000001Z"] {
             assert!(bad.parse::<MicroTime>().is_err(), "{bad}: six digits are demanded");
+        }
+    }
+
+    #[test]
+    fn errors_are_short_however_long_the_text() {
+        for part in ["9", "h", "1h", "2008-01-01T01:01:01Z", "\u{e9}", "."] {
+            let huge = part.repeat((100 << 20) / part.len());
+            assert!(huge.parse::<Time>().expect_err(part).to_string().len() < 16 << 10);
+            assert!(huge.parse::<MicroTime>().expect_err(part).to_string().len() < 16 << 10);
+            assert!(huge.parse::<Duration>().expect_err(part).len() < 16 << 10);
+            assert!(huge.parse::<crate::scalar::Quantity>().is_err());
         }
     }
 

@@ -26,6 +26,9 @@ impl Fraction {
     }
 }
 
+/// How much of a text an error shows.
+pub(super) const SHOWN_BYTES: usize = 1_024;
+
 const DAY_SECONDS: i64 = 86_400;
 
 struct Parser<'a> {
@@ -155,10 +158,10 @@ fn number(digits: &[u8]) -> i64 {
     digits.iter().fold(0, |number, digit| number * 10 + i64::from(digit - b'0'))
 }
 
-/// As Go's `time` quotes what it could not read.
+/// As Go's `time` quotes what it could not read; of what is far too long for a time, the beginning.
 fn quoted(text: &[u8]) -> String {
     let mut out = String::from("\"");
-    for &byte in text {
+    for &byte in text.iter().take(SHOWN_BYTES) {
         match byte {
             b'"' | b'\\' => out.extend(['\\', char::from(byte)]),
             b' '..0x80 => out.push(char::from(byte)),

@@ -27,7 +27,7 @@ pub struct AdmissionRequest {
 }
 r::record!(AdmissionRequest, ADMISSION_REQUEST, 0 uid, 1 kind, 2 resource, 3 sub_resource, 4 request_kind, 5 request_resource, 6 request_sub_resource, 7 name, 8 namespace, 9 operation, 10 user_info, 11 object, 12 old_object, 13 dry_run, 14 options);
 pub static ADMISSION_REQUEST: r::Schema = r::Schema { name: r::Ref::Static("AdmissionRequest"), package: r::Ref::Static("k8s.io.api.admission.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 7, 8, 9, 10, 11, 12, 13, 14, 4, 5, 6]), fields: r::Ref::Static(&[
-    r::Field::new("uid", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("uid", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("types.UID", &[]),
     r::Field::new("kind", 2, r::Shape::Record(r::Ref::Static(&crate::meta::v1::GROUP_VERSION_KIND)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resource", 3, r::Shape::Record(r::Ref::Static(&crate::meta::v1::GROUP_VERSION_RESOURCE)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("subResource", 4, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -36,7 +36,7 @@ pub static ADMISSION_REQUEST: r::Schema = r::Schema { name: r::Ref::Static("Admi
     r::Field::new("requestSubResource", 15, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("name", 5, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("namespace", 6, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("operation", 7, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("operation", 7, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.Operation", &[]),
     r::Field::new("userInfo", 8, r::Shape::Record(r::Ref::Static(&crate::authentication::v1::USER_INFO)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("object", 9, r::Shape::Json, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("oldObject", 10, r::Shape::Json, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -56,11 +56,11 @@ pub struct AdmissionResponse {
 }
 r::record!(AdmissionResponse, ADMISSION_RESPONSE, 0 uid, 1 allowed, 2 result, 3 patch, 4 patch_type, 5 audit_annotations, 6 warnings);
 pub static ADMISSION_RESPONSE: r::Schema = r::Schema { name: r::Ref::Static("AdmissionResponse"), package: r::Ref::Static("k8s.io.api.admission.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6]), fields: r::Ref::Static(&[
-    r::Field::new("uid", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("uid", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("types.UID", &[]),
     r::Field::new("allowed", 2, r::Shape::Bool, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("status", 3, r::Shape::Record(r::Ref::Static(&crate::meta::v1::STATUS)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("patch", 4, r::Shape::Bytes, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("patchType", 5, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("patchType", 5, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.PatchType", &[]),
     r::Field::new("auditAnnotations", 6, r::Shape::Map(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("warnings", 7, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };

@@ -72,7 +72,7 @@ pub static MATCH_RESOURCES: r::Schema = r::Schema { name: r::Ref::Static("MatchR
     r::Field::new("objectSelector", 2, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resourceRules", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&NAMED_RULE_WITH_OPERATIONS)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("excludeResourceRules", 4, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&NAMED_RULE_WITH_OPERATIONS)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("matchPolicy", 7, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("matchPolicy", 7, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.MatchPolicyType", &["Exact", "Equivalent"]),
 ]) };
 
 #[derive(Clone, Default)]
@@ -148,9 +148,9 @@ pub static MUTATING_ADMISSION_POLICY_SPEC: r::Schema = r::Schema { name: r::Ref:
     r::Field::new("matchConstraints", 2, r::Shape::Record(r::Ref::Static(&MATCH_RESOURCES)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("variables", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&VARIABLE)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("mutations", 4, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&MUTATION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("failurePolicy", 5, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("failurePolicy", 5, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.FailurePolicyType", &["Ignore", "Fail"]),
     r::Field::new("matchConditions", 6, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&MATCH_CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["name"]), r::Merge { merge: true, retain_keys: false, key: "name" }, None, &[], &[]),
-    r::Field::new("reinvocationPolicy", 7, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("reinvocationPolicy", 7, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ReinvocationPolicyType", &["Never", "IfNeeded"]),
 ]) };
 
 #[derive(Clone, Default)]
@@ -173,14 +173,14 @@ pub static MUTATING_WEBHOOK: r::Schema = r::Schema { name: r::Ref::Static("Mutat
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("clientConfig", 2, r::Shape::Record(r::Ref::Static(&WEBHOOK_CLIENT_CONFIG)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("rules", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&RULE_WITH_OPERATIONS)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("failurePolicy", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("matchPolicy", 9, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("failurePolicy", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.FailurePolicyType", &["Ignore", "Fail"]),
+    r::Field::new("matchPolicy", 9, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.MatchPolicyType", &["Exact", "Equivalent"]),
     r::Field::new("namespaceSelector", 5, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("objectSelector", 11, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("sideEffects", 6, r::Shape::String, r::Flags(r::Flags::POINTER), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("sideEffects", 6, r::Shape::String, r::Flags(r::Flags::POINTER), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.SideEffectClass", &["Unknown", "None", "Some", "NoneOnDryRun"]),
     r::Field::new("timeoutSeconds", 7, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("admissionReviewVersions", 8, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("reinvocationPolicy", 10, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("reinvocationPolicy", 10, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ReinvocationPolicyType", &["Never", "IfNeeded"]),
     r::Field::new("matchConditions", 12, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&MATCH_CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["name"]), r::Merge { merge: true, retain_keys: false, key: "name" }, None, &[], &[]),
 ]) };
 
@@ -214,7 +214,7 @@ pub struct Mutation {
 }
 r::record!(Mutation, MUTATION, 0 patch_type, 1 apply_configuration, 2 json_patch);
 pub static MUTATION: r::Schema = r::Schema { name: r::Ref::Static("Mutation"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
-    r::Field::new("patchType", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("patchType", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.PatchType", &["ApplyConfiguration", "JSONPatch"]),
     r::Field::new("applyConfiguration", 3, r::Shape::Record(r::Ref::Static(&APPLY_CONFIGURATION)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("jsonPatch", 4, r::Shape::Record(r::Ref::Static(&JSON_PATCH)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -253,7 +253,7 @@ pub static PARAM_REF: r::Schema = r::Schema { name: r::Ref::Static("ParamRef"), 
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("namespace", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("selector", 3, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("parameterNotFoundAction", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("parameterNotFoundAction", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ParameterNotFoundActionType", &[]),
 ]) };
 
 #[derive(Clone, Default)]
@@ -268,7 +268,7 @@ pub static RULE: r::Schema = r::Schema { name: r::Ref::Static("Rule"), package: 
     r::Field::new("apiGroups", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("apiVersions", 2, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resources", 3, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("scope", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("scope", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ScopeType", &["Cluster", "Namespaced", "*"]),
 ]) };
 
 #[derive(Clone, Default)]
@@ -278,7 +278,7 @@ pub struct RuleWithOperations {
 }
 r::record!(RuleWithOperations, RULE_WITH_OPERATIONS, 0 operations, 1 rule);
 pub static RULE_WITH_OPERATIONS: r::Schema = r::Schema { name: r::Ref::Static("RuleWithOperations"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
-    r::Field::new("operations", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("operations", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]).named("v1.OperationType", &[]),
     r::Field::new("Rule", 2, r::Shape::Record(r::Ref::Static(&RULE)), r::Flags(r::Flags::INLINE), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -353,7 +353,7 @@ pub static VALIDATING_ADMISSION_POLICY_BINDING_SPEC: r::Schema = r::Schema { nam
     r::Field::new("policyName", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }]),
     r::Field::new("paramRef", 2, r::Shape::Record(r::Ref::Static(&PARAM_REF)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("matchResources", 3, r::Shape::Record(r::Ref::Static(&MATCH_RESOURCES)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("validationActions", 4, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Set, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }]),
+    r::Field::new("validationActions", 4, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Set, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }]).named("v1.ValidationAction", &[]),
 ]) };
 
 #[derive(Clone, Default)]
@@ -382,7 +382,7 @@ pub static VALIDATING_ADMISSION_POLICY_SPEC: r::Schema = r::Schema { name: r::Re
     r::Field::new("paramKind", 1, r::Shape::Record(r::Ref::Static(&PARAM_KIND)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("matchConstraints", 2, r::Shape::Record(r::Ref::Static(&MATCH_RESOURCES)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("validations", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&VALIDATION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("failurePolicy", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("failurePolicy", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.FailurePolicyType", &["Ignore", "Fail"]),
     r::Field::new("auditAnnotations", 5, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&AUDIT_ANNOTATION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("matchConditions", 6, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&MATCH_CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["name"]), r::Merge { merge: true, retain_keys: false, key: "name" }, None, &[], &[]),
     r::Field::new("variables", 7, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&VARIABLE)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["name"]), r::Merge { merge: true, retain_keys: false, key: "name" }, None, &[], &[]),
@@ -420,11 +420,11 @@ pub static VALIDATING_WEBHOOK: r::Schema = r::Schema { name: r::Ref::Static("Val
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("clientConfig", 2, r::Shape::Record(r::Ref::Static(&WEBHOOK_CLIENT_CONFIG)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("rules", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&RULE_WITH_OPERATIONS)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("failurePolicy", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("matchPolicy", 9, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("failurePolicy", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.FailurePolicyType", &["Ignore", "Fail"]),
+    r::Field::new("matchPolicy", 9, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.MatchPolicyType", &["Exact", "Equivalent"]),
     r::Field::new("namespaceSelector", 5, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("objectSelector", 10, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("sideEffects", 6, r::Shape::String, r::Flags(r::Flags::POINTER), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("sideEffects", 6, r::Shape::String, r::Flags(r::Flags::POINTER), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.SideEffectClass", &["Unknown", "None", "Some", "NoneOnDryRun"]),
     r::Field::new("timeoutSeconds", 7, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("admissionReviewVersions", 8, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("matchConditions", 11, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&MATCH_CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["name"]), r::Merge { merge: true, retain_keys: false, key: "name" }, None, &[], &[]),
@@ -463,7 +463,7 @@ r::record!(Validation, VALIDATION, 0 expression, 1 message, 2 reason, 3 message_
 pub static VALIDATION: r::Schema = r::Schema { name: r::Ref::Static("Validation"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("expression", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("message", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("reason", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("reason", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.StatusReason", &[]),
     r::Field::new("messageExpression", 4, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 

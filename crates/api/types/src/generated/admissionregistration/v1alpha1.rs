@@ -39,7 +39,7 @@ pub static MATCH_RESOURCES: r::Schema = r::Schema { name: r::Ref::Static("MatchR
     r::Field::new("objectSelector", 2, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resourceRules", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&NAMED_RULE_WITH_OPERATIONS)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("excludeResourceRules", 4, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&NAMED_RULE_WITH_OPERATIONS)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("matchPolicy", 7, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("matchPolicy", 7, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1alpha1.MatchPolicyType", &["Exact", "Equivalent"]),
 ]) };
 
 #[derive(Clone, Default)]
@@ -115,7 +115,7 @@ pub static MUTATING_ADMISSION_POLICY_SPEC: r::Schema = r::Schema { name: r::Ref:
     r::Field::new("matchConstraints", 2, r::Shape::Record(r::Ref::Static(&MATCH_RESOURCES)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("variables", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&VARIABLE)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("mutations", 4, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&MUTATION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("failurePolicy", 5, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("failurePolicy", 5, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1alpha1.FailurePolicyType", &["Ignore", "Fail"]),
     r::Field::new("matchConditions", 6, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&crate::admissionregistration::v1::MATCH_CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["name"]), r::Merge { merge: true, retain_keys: false, key: "name" }, None, &[], &[]),
     r::Field::new("reinvocationPolicy", 7, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -128,7 +128,7 @@ pub struct Mutation {
 }
 r::record!(Mutation, MUTATION, 0 patch_type, 1 apply_configuration, 2 json_patch);
 pub static MUTATION: r::Schema = r::Schema { name: r::Ref::Static("Mutation"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
-    r::Field::new("patchType", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("patchType", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1alpha1.PatchType", &["ApplyConfiguration", "JSONPatch"]),
     r::Field::new("applyConfiguration", 3, r::Shape::Record(r::Ref::Static(&APPLY_CONFIGURATION)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("jsonPatch", 4, r::Shape::Record(r::Ref::Static(&JSON_PATCH)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -167,7 +167,7 @@ pub static PARAM_REF: r::Schema = r::Schema { name: r::Ref::Static("ParamRef"), 
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("namespace", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("selector", 3, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("parameterNotFoundAction", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("parameterNotFoundAction", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1alpha1.ParameterNotFoundActionType", &["Allow", "Deny"]),
 ]) };
 
 #[derive(Clone, Default)]

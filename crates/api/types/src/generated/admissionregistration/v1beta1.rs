@@ -50,7 +50,7 @@ pub static MATCH_RESOURCES: r::Schema = r::Schema { name: r::Ref::Static("MatchR
     r::Field::new("objectSelector", 2, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resourceRules", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&NAMED_RULE_WITH_OPERATIONS)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("excludeResourceRules", 4, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&NAMED_RULE_WITH_OPERATIONS)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("matchPolicy", 7, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("matchPolicy", 7, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1beta1.MatchPolicyType", &[]),
 ]) };
 
 #[derive(Clone, Default)]
@@ -126,7 +126,7 @@ pub static MUTATING_ADMISSION_POLICY_SPEC: r::Schema = r::Schema { name: r::Ref:
     r::Field::new("matchConstraints", 2, r::Shape::Record(r::Ref::Static(&MATCH_RESOURCES)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("variables", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&VARIABLE)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("mutations", 4, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&MUTATION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("failurePolicy", 5, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("failurePolicy", 5, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1beta1.FailurePolicyType", &[]),
     r::Field::new("matchConditions", 6, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&MATCH_CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["name"]), r::Merge { merge: true, retain_keys: false, key: "name" }, None, &[], &[]),
     r::Field::new("reinvocationPolicy", 7, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -139,7 +139,7 @@ pub struct Mutation {
 }
 r::record!(Mutation, MUTATION, 0 patch_type, 1 apply_configuration, 2 json_patch);
 pub static MUTATION: r::Schema = r::Schema { name: r::Ref::Static("Mutation"), package: r::Ref::Static("k8s.io.api.admissionregistration.v1beta1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
-    r::Field::new("patchType", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("patchType", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1beta1.PatchType", &["ApplyConfiguration", "JSONPatch"]),
     r::Field::new("applyConfiguration", 3, r::Shape::Record(r::Ref::Static(&APPLY_CONFIGURATION)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("jsonPatch", 4, r::Shape::Record(r::Ref::Static(&JSON_PATCH)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -178,7 +178,7 @@ pub static PARAM_REF: r::Schema = r::Schema { name: r::Ref::Static("ParamRef"), 
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("namespace", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("selector", 3, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("parameterNotFoundAction", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("parameterNotFoundAction", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1beta1.ParameterNotFoundActionType", &[]),
 ]) };
 
 #[derive(Clone, Default)]

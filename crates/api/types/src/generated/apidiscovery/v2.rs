@@ -44,7 +44,7 @@ r::record!(APIResourceDiscovery, API_RESOURCE_DISCOVERY, 0 resource, 1 response_
 pub static API_RESOURCE_DISCOVERY: r::Schema = r::Schema { name: r::Ref::Static("APIResourceDiscovery"), package: r::Ref::Static("k8s.io.api.apidiscovery.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7]), fields: r::Ref::Static(&[
     r::Field::new("resource", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("responseKind", 2, r::Shape::Record(r::Ref::Static(&crate::meta::v1::GROUP_VERSION_KIND)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("scope", 3, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("scope", 3, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v2.ResourceScope", &[]),
     r::Field::new("singularResource", 4, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("verbs", 5, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(0), r::ListKind::Set, r::Merge::NONE, None, &[], &[]),
     r::Field::new("shortNames", 6, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Set, r::Merge::NONE, None, &[], &[]),
@@ -77,5 +77,5 @@ r::record!(APIVersionDiscovery, API_VERSION_DISCOVERY, 0 version, 1 resources, 2
 pub static API_VERSION_DISCOVERY: r::Schema = r::Schema { name: r::Ref::Static("APIVersionDiscovery"), package: r::Ref::Static("k8s.io.api.apidiscovery.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("version", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resources", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&API_RESOURCE_DISCOVERY)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["resource"]), r::Merge::NONE, None, &[], &[]),
-    r::Field::new("freshness", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("freshness", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v2.DiscoveryFreshness", &[]),
 ]) };

@@ -33,7 +33,7 @@ pub struct CustomResourceConversion {
 }
 r::record!(CustomResourceConversion, CUSTOM_RESOURCE_CONVERSION, 0 strategy, 1 webhook);
 pub static CUSTOM_RESOURCE_CONVERSION: r::Schema = r::Schema { name: r::Ref::Static("CustomResourceConversion"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
-    r::Field::new("strategy", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("strategy", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ConversionStrategyType", &[]),
     r::Field::new("webhook", 2, r::Shape::Record(r::Ref::Static(&WEBHOOK_CONVERSION)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -61,8 +61,8 @@ pub struct CustomResourceDefinitionCondition {
 }
 r::record!(CustomResourceDefinitionCondition, CUSTOM_RESOURCE_DEFINITION_CONDITION, 0 type_, 1 status, 2 last_transition_time, 3 reason, 4 message, 5 observed_generation);
 pub static CUSTOM_RESOURCE_DEFINITION_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("CustomResourceDefinitionCondition"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
-    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.CustomResourceDefinitionConditionType", &[]),
+    r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ConditionStatus", &[]),
     r::Field::new("lastTransitionTime", 3, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("reason", 4, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("message", 5, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -112,7 +112,7 @@ r::record!(CustomResourceDefinitionSpec, CUSTOM_RESOURCE_DEFINITION_SPEC, 0 grou
 pub static CUSTOM_RESOURCE_DEFINITION_SPEC: r::Schema = r::Schema { name: r::Ref::Static("CustomResourceDefinitionSpec"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
     r::Field::new("group", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("names", 3, r::Shape::Record(r::Ref::Static(&CUSTOM_RESOURCE_DEFINITION_NAMES)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("scope", 4, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("scope", 4, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ResourceScope", &[]),
     r::Field::new("versions", 7, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&CUSTOM_RESOURCE_DEFINITION_VERSION)))), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("conversion", 9, r::Shape::Record(r::Ref::Static(&CUSTOM_RESOURCE_CONVERSION)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("preserveUnknownFields", 10, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -259,7 +259,7 @@ pub struct JSONSchemaProps {
 r::record!(JSONSchemaProps, JSON_SCHEMA_PROPS, 0 id, 1 schema, 2 ref_, 3 description, 4 type_, 5 format, 6 title, 7 default_, 8 maximum, 9 exclusive_maximum, 10 minimum, 11 exclusive_minimum, 12 max_length, 13 min_length, 14 pattern, 15 max_items, 16 min_items, 17 unique_items, 18 multiple_of, 19 enum_, 20 max_properties, 21 min_properties, 22 required, 23 items, 24 all_of, 25 one_of, 26 any_of, 27 not, 28 properties, 29 additional_properties, 30 pattern_properties, 31 dependencies, 32 additional_items, 33 definitions, 34 external_docs, 35 example, 36 nullable, 37 x_preserve_unknown_fields, 38 x_embedded_resource, 39 x_int_or_string, 40 x_list_map_keys, 41 x_list_type, 42 x_map_type, 43 x_validations);
 pub static JSON_SCHEMA_PROPS: r::Schema = r::Schema { name: r::Ref::Static("JSONSchemaProps"), package: r::Ref::Static("k8s.io.apiextensions-apiserver.pkg.apis.apiextensions.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43]), fields: r::Ref::Static(&[
     r::Field::new("id", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("$schema", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("$schema", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.JSONSchemaURL", &[]),
     r::Field::new("$ref", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("description", 4, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("type", 5, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -375,7 +375,7 @@ pub static VALIDATION_RULE: r::Schema = r::Schema { name: r::Ref::Static("Valida
     r::Field::new("rule", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("message", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("messageExpression", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("reason", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("reason", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.FieldValueErrorReason", &["FieldValueRequired", "FieldValueDuplicate", "FieldValueInvalid", "FieldValueForbidden"]),
     r::Field::new("fieldPath", 5, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("optionalOldSelf", 6, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["CRDValidationRatcheting"], &[]),
 ]) };

@@ -46,8 +46,8 @@ pub struct StorageVersionCondition {
 }
 r::record!(StorageVersionCondition, STORAGE_VERSION_CONDITION, 0 type_, 1 status, 2 observed_generation, 3 last_transition_time, 4 reason, 5 message);
 pub static STORAGE_VERSION_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("StorageVersionCondition"), package: r::Ref::Static("k8s.io.api.apiserverinternal.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
-    r::Field::new("type", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("status", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("type", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1alpha1.StorageVersionConditionType", &[]),
+    r::Field::new("status", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1alpha1.ConditionStatus", &[]),
     r::Field::new("observedGeneration", 3, r::Shape::Int64, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lastTransitionTime", 4, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("reason", 5, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),

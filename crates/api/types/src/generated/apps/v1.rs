@@ -54,8 +54,8 @@ pub struct DaemonSetCondition {
 }
 r::record!(DaemonSetCondition, DAEMON_SET_CONDITION, 0 type_, 1 status, 2 last_transition_time, 3 reason, 4 message);
 pub static DAEMON_SET_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("DaemonSetCondition"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
-    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.DaemonSetConditionType", &[]),
+    r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ConditionStatus", &[]),
     r::Field::new("lastTransitionTime", 3, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("reason", 4, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("message", 5, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -123,7 +123,7 @@ pub struct DaemonSetUpdateStrategy {
 }
 r::record!(DaemonSetUpdateStrategy, DAEMON_SET_UPDATE_STRATEGY, 0 type_, 1 rolling_update);
 pub static DAEMON_SET_UPDATE_STRATEGY: r::Schema = r::Schema { name: r::Ref::Static("DaemonSetUpdateStrategy"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
-    r::Field::new("type", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("type", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.DaemonSetUpdateStrategyType", &["RollingUpdate", "OnDelete"]),
     r::Field::new("rollingUpdate", 2, r::Shape::Record(r::Ref::Static(&ROLLING_UPDATE_DAEMON_SET)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -151,8 +151,8 @@ pub struct DeploymentCondition {
 }
 r::record!(DeploymentCondition, DEPLOYMENT_CONDITION, 0 type_, 1 status, 2 last_update_time, 3 last_transition_time, 4 reason, 5 message);
 pub static DEPLOYMENT_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("DeploymentCondition"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 4, 5, 2, 3]), fields: r::Ref::Static(&[
-    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.DeploymentConditionType", &[]),
+    r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ConditionStatus", &[]),
     r::Field::new("lastUpdateTime", 6, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lastTransitionTime", 7, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("reason", 4, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -225,7 +225,7 @@ pub struct DeploymentStrategy {
 }
 r::record!(DeploymentStrategy, DEPLOYMENT_STRATEGY, 0 type_, 1 rolling_update);
 pub static DEPLOYMENT_STRATEGY: r::Schema = r::Schema { name: r::Ref::Static("DeploymentStrategy"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
-    r::Field::new("type", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("type", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.DeploymentStrategyType", &["Recreate", "RollingUpdate"]),
     r::Field::new("rollingUpdate", 2, r::Shape::Record(r::Ref::Static(&ROLLING_UPDATE_DEPLOYMENT)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -252,8 +252,8 @@ pub struct ReplicaSetCondition {
 }
 r::record!(ReplicaSetCondition, REPLICA_SET_CONDITION, 0 type_, 1 status, 2 last_transition_time, 3 reason, 4 message);
 pub static REPLICA_SET_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("ReplicaSetCondition"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
-    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ReplicaSetConditionType", &[]),
+    r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ConditionStatus", &[]),
     r::Field::new("lastTransitionTime", 3, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("reason", 4, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("message", 5, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -362,8 +362,8 @@ pub struct StatefulSetCondition {
 }
 r::record!(StatefulSetCondition, STATEFUL_SET_CONDITION, 0 type_, 1 status, 2 last_transition_time, 3 reason, 4 message);
 pub static STATEFUL_SET_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("StatefulSetCondition"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
-    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.StatefulSetConditionType", &[]),
+    r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ConditionStatus", &[]),
     r::Field::new("lastTransitionTime", 3, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("reason", 4, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("message", 5, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -396,8 +396,8 @@ pub struct StatefulSetPersistentVolumeClaimRetentionPolicy {
 }
 r::record!(StatefulSetPersistentVolumeClaimRetentionPolicy, STATEFUL_SET_PERSISTENT_VOLUME_CLAIM_RETENTION_POLICY, 0 when_deleted, 1 when_scaled);
 pub static STATEFUL_SET_PERSISTENT_VOLUME_CLAIM_RETENTION_POLICY: r::Schema = r::Schema { name: r::Ref::Static("StatefulSetPersistentVolumeClaimRetentionPolicy"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
-    r::Field::new("whenDeleted", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("whenScaled", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("whenDeleted", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.PersistentVolumeClaimRetentionPolicyType", &[]),
+    r::Field::new("whenScaled", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.PersistentVolumeClaimRetentionPolicyType", &[]),
 ]) };
 
 #[derive(Clone, Default)]
@@ -421,7 +421,7 @@ pub static STATEFUL_SET_SPEC: r::Schema = r::Schema { name: r::Ref::Static("Stat
     r::Field::new("template", 3, r::Shape::Record(r::Ref::Static(&crate::core::v1::POD_TEMPLATE_SPEC)), r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("volumeClaimTemplates", 4, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&crate::core::v1::PERSISTENT_VOLUME_CLAIM)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Immutable }, r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Other("eachVal", "+k8s:opaqueType") }]),
     r::Field::new("serviceName", 5, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Immutable }, r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Optional }]),
-    r::Field::new("podManagementPolicy", 6, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Immutable }, r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Optional }]),
+    r::Field::new("podManagementPolicy", 6, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Immutable }, r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Optional }]).named("v1.PodManagementPolicyType", &["OrderedReady", "Parallel"]),
     r::Field::new("updateStrategy", 7, r::Shape::Record(r::Ref::Static(&STATEFUL_SET_UPDATE_STRATEGY)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("revisionHistoryLimit", 8, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("minReadySeconds", 9, r::Shape::Int32, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -463,6 +463,6 @@ pub struct StatefulSetUpdateStrategy {
 }
 r::record!(StatefulSetUpdateStrategy, STATEFUL_SET_UPDATE_STRATEGY, 0 type_, 1 rolling_update);
 pub static STATEFUL_SET_UPDATE_STRATEGY: r::Schema = r::Schema { name: r::Ref::Static("StatefulSetUpdateStrategy"), package: r::Ref::Static("k8s.io.api.apps.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
-    r::Field::new("type", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("type", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.StatefulSetUpdateStrategyType", &["RollingUpdate", "OnDelete", "Recreate"]),
     r::Field::new("rollingUpdate", 2, r::Shape::Record(r::Ref::Static(&ROLLING_UPDATE_STATEFUL_SET_STRATEGY)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };

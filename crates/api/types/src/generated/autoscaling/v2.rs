@@ -15,7 +15,7 @@ pub struct ContainerResourceMetricSource {
 }
 r::record!(ContainerResourceMetricSource, CONTAINER_RESOURCE_METRIC_SOURCE, 0 name, 1 target, 2 container);
 pub static CONTAINER_RESOURCE_METRIC_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("ContainerResourceMetricSource"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
-    r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ResourceName", &[]),
     r::Field::new("target", 2, r::Shape::Record(r::Ref::Static(&METRIC_TARGET)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("container", 3, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -28,7 +28,7 @@ pub struct ContainerResourceMetricStatus {
 }
 r::record!(ContainerResourceMetricStatus, CONTAINER_RESOURCE_METRIC_STATUS, 0 name, 1 current, 2 container);
 pub static CONTAINER_RESOURCE_METRIC_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ContainerResourceMetricStatus"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
-    r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ResourceName", &[]),
     r::Field::new("current", 2, r::Shape::Record(r::Ref::Static(&METRIC_VALUE_STATUS)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("container", 3, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -76,7 +76,7 @@ pub struct HPAScalingPolicy {
 }
 r::record!(HPAScalingPolicy, HPA_SCALING_POLICY, 0 type_, 1 value, 2 period_seconds);
 pub static HPA_SCALING_POLICY: r::Schema = r::Schema { name: r::Ref::Static("HPAScalingPolicy"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
-    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v2.HPAScalingPolicyType", &[]),
     r::Field::new("value", 2, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("periodSeconds", 3, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -91,7 +91,7 @@ pub struct HPAScalingRules {
 r::record!(HPAScalingRules, HPA_SCALING_RULES, 0 stabilization_window_seconds, 1 select_policy, 2 policies, 3 tolerance);
 pub static HPA_SCALING_RULES: r::Schema = r::Schema { name: r::Ref::Static("HPAScalingRules"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[1, 2, 0, 3]), fields: r::Ref::Static(&[
     r::Field::new("stabilizationWindowSeconds", 3, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("selectPolicy", 1, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("selectPolicy", 1, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v2.ScalingPolicySelect", &[]),
     r::Field::new("policies", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&HPA_SCALING_POLICY)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("tolerance", 4, r::Shape::Quantity, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["HPAConfigurableTolerance"], &[]),
 ]) };
@@ -131,8 +131,8 @@ pub struct HorizontalPodAutoscalerCondition {
 }
 r::record!(HorizontalPodAutoscalerCondition, HORIZONTAL_POD_AUTOSCALER_CONDITION, 0 type_, 1 status, 2 last_transition_time, 3 reason, 4 message, 5 observed_generation);
 pub static HORIZONTAL_POD_AUTOSCALER_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("HorizontalPodAutoscalerCondition"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
-    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v2.HorizontalPodAutoscalerConditionType", &[]),
+    r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ConditionStatus", &[]),
     r::Field::new("lastTransitionTime", 3, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("reason", 4, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("message", 5, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -208,7 +208,7 @@ pub struct MetricSpec {
 }
 r::record!(MetricSpec, METRIC_SPEC, 0 type_, 1 object, 2 pods, 3 resource, 4 container_resource, 5 external);
 pub static METRIC_SPEC: r::Schema = r::Schema { name: r::Ref::Static("MetricSpec"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 5, 4]), fields: r::Ref::Static(&[
-    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v2.MetricSourceType", &[]),
     r::Field::new("object", 2, r::Shape::Record(r::Ref::Static(&OBJECT_METRIC_SOURCE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Other("opaqueType", "") }]),
     r::Field::new("pods", 3, r::Shape::Record(r::Ref::Static(&PODS_METRIC_SOURCE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resource", 4, r::Shape::Record(r::Ref::Static(&RESOURCE_METRIC_SOURCE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -227,7 +227,7 @@ pub struct MetricStatus {
 }
 r::record!(MetricStatus, METRIC_STATUS, 0 type_, 1 object, 2 pods, 3 resource, 4 container_resource, 5 external);
 pub static METRIC_STATUS: r::Schema = r::Schema { name: r::Ref::Static("MetricStatus"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 5, 4]), fields: r::Ref::Static(&[
-    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v2.MetricSourceType", &[]),
     r::Field::new("object", 2, r::Shape::Record(r::Ref::Static(&OBJECT_METRIC_STATUS)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Other("opaqueType", "") }]),
     r::Field::new("pods", 3, r::Shape::Record(r::Ref::Static(&PODS_METRIC_STATUS)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resource", 4, r::Shape::Record(r::Ref::Static(&RESOURCE_METRIC_STATUS)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -244,7 +244,7 @@ pub struct MetricTarget {
 }
 r::record!(MetricTarget, METRIC_TARGET, 0 type_, 1 value, 2 average_value, 3 average_utilization);
 pub static METRIC_TARGET: r::Schema = r::Schema { name: r::Ref::Static("MetricTarget"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
-    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v2.MetricTargetType", &[]),
     r::Field::new("value", 2, r::Shape::Quantity, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("averageValue", 3, r::Shape::Quantity, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("averageUtilization", 4, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -318,7 +318,7 @@ pub struct ResourceMetricSource {
 }
 r::record!(ResourceMetricSource, RESOURCE_METRIC_SOURCE, 0 name, 1 target);
 pub static RESOURCE_METRIC_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("ResourceMetricSource"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
-    r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ResourceName", &[]),
     r::Field::new("target", 2, r::Shape::Record(r::Ref::Static(&METRIC_TARGET)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -329,6 +329,6 @@ pub struct ResourceMetricStatus {
 }
 r::record!(ResourceMetricStatus, RESOURCE_METRIC_STATUS, 0 name, 1 current);
 pub static RESOURCE_METRIC_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ResourceMetricStatus"), package: r::Ref::Static("k8s.io.api.autoscaling.v2"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
-    r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ResourceName", &[]),
     r::Field::new("current", 2, r::Shape::Record(r::Ref::Static(&METRIC_VALUE_STATUS)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };

@@ -47,7 +47,7 @@ pub static CRON_JOB_SPEC: r::Schema = r::Schema { name: r::Ref::Static("CronJobS
     r::Field::new("schedule", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }]),
     r::Field::new("timeZone", 8, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("startingDeadlineSeconds", 2, r::Shape::Int64, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("concurrencyPolicy", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("concurrencyPolicy", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ConcurrencyPolicy", &["Allow", "Forbid", "Replace"]),
     r::Field::new("suspend", 4, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("jobTemplate", 5, r::Shape::Record(r::Ref::Static(&JOB_TEMPLATE_SPEC)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("successfulJobsHistoryLimit", 6, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -91,8 +91,8 @@ pub struct JobCondition {
 }
 r::record!(JobCondition, JOB_CONDITION, 0 type_, 1 status, 2 last_probe_time, 3 last_transition_time, 4 reason, 5 message);
 pub static JOB_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("JobCondition"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
-    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.JobConditionType", &[]),
+    r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ConditionStatus", &[]),
     r::Field::new("lastProbeTime", 3, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lastTransitionTime", 4, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("reason", 5, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -159,9 +159,9 @@ pub static JOB_SPEC: r::Schema = r::Schema { name: r::Ref::Static("JobSpec"), pa
     r::Field::new("manualSelector", 5, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("template", 6, r::Shape::Record(r::Ref::Static(&crate::core::v1::POD_TEMPLATE_SPEC)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("ttlSecondsAfterFinished", 8, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("completionMode", 9, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("completionMode", 9, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.CompletionMode", &["NonIndexed", "Indexed"]),
     r::Field::new("suspend", 10, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("podReplacementPolicy", 14, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("podReplacementPolicy", 14, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.PodReplacementPolicy", &["TerminatingOrFailed", "Failed"]),
     r::Field::new("managedBy", 15, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("scheduling", 17, r::Shape::Record(r::Ref::Static(&JOB_SCHEDULING_CONFIGURATION)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["WorkloadWithJob"], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("ifDisabled", "(WorkloadWithJob)=+k8s:forbidden") }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("update", "NoSet") }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("update", "NoUnset") }]),
 ]) };
@@ -224,7 +224,7 @@ pub struct PodFailurePolicyOnExitCodesRequirement {
 r::record!(PodFailurePolicyOnExitCodesRequirement, POD_FAILURE_POLICY_ON_EXIT_CODES_REQUIREMENT, 0 container_name, 1 operator, 2 values);
 pub static POD_FAILURE_POLICY_ON_EXIT_CODES_REQUIREMENT: r::Schema = r::Schema { name: r::Ref::Static("PodFailurePolicyOnExitCodesRequirement"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("containerName", 1, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("operator", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("operator", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.PodFailurePolicyOnExitCodesOperator", &["In", "NotIn"]),
     r::Field::new("values", 3, r::Shape::List(r::Ref::Static(&r::Shape::Int32)), r::Flags(0), r::ListKind::Set, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -235,8 +235,8 @@ pub struct PodFailurePolicyOnPodConditionsPattern {
 }
 r::record!(PodFailurePolicyOnPodConditionsPattern, POD_FAILURE_POLICY_ON_POD_CONDITIONS_PATTERN, 0 type_, 1 status);
 pub static POD_FAILURE_POLICY_ON_POD_CONDITIONS_PATTERN: r::Schema = r::Schema { name: r::Ref::Static("PodFailurePolicyOnPodConditionsPattern"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
-    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.PodConditionType", &[]),
+    r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ConditionStatus", &[]),
 ]) };
 
 #[derive(Clone, Default)]
@@ -247,7 +247,7 @@ pub struct PodFailurePolicyRule {
 }
 r::record!(PodFailurePolicyRule, POD_FAILURE_POLICY_RULE, 0 action, 1 on_exit_codes, 2 on_pod_conditions);
 pub static POD_FAILURE_POLICY_RULE: r::Schema = r::Schema { name: r::Ref::Static("PodFailurePolicyRule"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
-    r::Field::new("action", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("action", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.PodFailurePolicyAction", &["FailJob", "FailIndex", "Ignore", "Count"]),
     r::Field::new("onExitCodes", 2, r::Shape::Record(r::Ref::Static(&POD_FAILURE_POLICY_ON_EXIT_CODES_REQUIREMENT)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("onPodConditions", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&POD_FAILURE_POLICY_ON_POD_CONDITIONS_PATTERN)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -279,6 +279,6 @@ pub struct UncountedTerminatedPods {
 }
 r::record!(UncountedTerminatedPods, UNCOUNTED_TERMINATED_PODS, 0 succeeded, 1 failed);
 pub static UNCOUNTED_TERMINATED_PODS: r::Schema = r::Schema { name: r::Ref::Static("UncountedTerminatedPods"), package: r::Ref::Static("k8s.io.api.batch.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
-    r::Field::new("succeeded", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Set, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("failed", 2, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Set, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("succeeded", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Set, r::Merge::NONE, None, &[], &[]).named("types.UID", &[]),
+    r::Field::new("failed", 2, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Set, r::Merge::NONE, None, &[], &[]).named("types.UID", &[]),
 ]) };

@@ -46,6 +46,6 @@ pub static LEASE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("LeaseSpec")
     r::Field::new("acquireTime", 3, r::Shape::MicroTime, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("renewTime", 4, r::Shape::MicroTime, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("leaseTransitions", 5, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("strategy", 6, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["CoordinatedLeaderElection"], &[]),
+    r::Field::new("strategy", 6, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["CoordinatedLeaderElection"], &[]).named("v1.CoordinatedLeaseStrategy", &[]),
     r::Field::new("preferredHolder", 7, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["CoordinatedLeaderElection"], &[]),
 ]) };

@@ -45,5 +45,5 @@ pub static LEASE_CANDIDATE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("L
     r::Field::new("renewTime", 3, r::Shape::MicroTime, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("binaryVersion", 4, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("emulationVersion", 5, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("strategy", 6, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("strategy", 6, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.CoordinatedLeaseStrategy", &[]),
 ]) };

@@ -42,7 +42,7 @@ pub struct AppArmorProfile {
 }
 r::record!(AppArmorProfile, APP_ARMOR_PROFILE, 0 type_, 1 localhost_profile);
 pub static APP_ARMOR_PROFILE: r::Schema = r::Schema { name: r::Ref::Static("AppArmorProfile"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
-    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.AppArmorProfileType", &["Unconfined", "RuntimeDefault", "Localhost"]),
     r::Field::new("localhostProfile", 2, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -53,7 +53,7 @@ pub struct AttachedVolume {
 }
 r::record!(AttachedVolume, ATTACHED_VOLUME, 0 name, 1 device_path);
 pub static ATTACHED_VOLUME: r::Schema = r::Schema { name: r::Ref::Static("AttachedVolume"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
-    r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.UniqueVolumeName", &[]),
     r::Field::new("devicePath", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -70,10 +70,10 @@ r::record!(AzureDiskVolumeSource, AZURE_DISK_VOLUME_SOURCE, 0 disk_name, 1 data_
 pub static AZURE_DISK_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("AzureDiskVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
     r::Field::new("diskName", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("diskURI", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("cachingMode", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("cachingMode", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.AzureDataDiskCachingMode", &["None", "ReadOnly", "ReadWrite"]),
     r::Field::new("fsType", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, Some(r::Ref::Static("\"ext4\"")), &[], &[]),
     r::Field::new("readOnly", 5, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, Some(r::Ref::Static("false")), &[], &[]),
-    r::Field::new("kind", 6, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("kind", 6, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.AzureDataDiskKind", &["Shared", "Dedicated", "Managed"]),
 ]) };
 
 #[derive(Clone, Default)]
@@ -166,8 +166,8 @@ pub struct Capabilities {
 }
 r::record!(Capabilities, CAPABILITIES, 0 add, 1 drop);
 pub static CAPABILITIES: r::Schema = r::Schema { name: r::Ref::Static("Capabilities"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
-    r::Field::new("add", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("drop", 2, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("add", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]).named("v1.Capability", &[]),
+    r::Field::new("drop", 2, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]).named("v1.Capability", &[]),
 ]) };
 
 #[derive(Clone, Default)]
@@ -275,8 +275,8 @@ pub struct ComponentCondition {
 }
 r::record!(ComponentCondition, COMPONENT_CONDITION, 0 type_, 1 status, 2 message, 3 error);
 pub static COMPONENT_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("ComponentCondition"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
-    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ComponentConditionType", &[]),
+    r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ConditionStatus", &[]),
     r::Field::new("message", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("error", 4, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -365,7 +365,7 @@ r::record!(ConfigMapNodeConfigSource, CONFIG_MAP_NODE_CONFIG_SOURCE, 0 namespace
 pub static CONFIG_MAP_NODE_CONFIG_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("ConfigMapNodeConfigSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("namespace", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("name", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("uid", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("uid", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("types.UID", &[]),
     r::Field::new("resourceVersion", 4, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("kubeletConfigKey", 5, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -440,7 +440,7 @@ pub static CONTAINER: r::Schema = r::Schema { name: r::Ref::Static("Container"),
     r::Field::new("env", 7, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&ENV_VAR)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["name"]), r::Merge { merge: true, retain_keys: false, key: "name" }, None, &[], &[]),
     r::Field::new("resources", 8, r::Shape::Record(r::Ref::Static(&RESOURCE_REQUIREMENTS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resizePolicy", 23, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&CONTAINER_RESIZE_POLICY)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &["InPlacePodVerticalScaling"], &[]),
-    r::Field::new("restartPolicy", 24, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("restartPolicy", 24, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ContainerRestartPolicy", &[]),
     r::Field::new("restartPolicyRules", 25, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&CONTAINER_RESTART_RULE)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &["ContainerRestartRules"], &[]),
     r::Field::new("volumeMounts", 9, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&VOLUME_MOUNT)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["mountPath"]), r::Merge { merge: true, retain_keys: false, key: "mountPath" }, None, &[], &[]),
     r::Field::new("volumeDevices", 21, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&VOLUME_DEVICE)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["devicePath"]), r::Merge { merge: true, retain_keys: false, key: "devicePath" }, None, &[], &[]),
@@ -449,8 +449,8 @@ pub static CONTAINER: r::Schema = r::Schema { name: r::Ref::Static("Container"),
     r::Field::new("startupProbe", 22, r::Shape::Record(r::Ref::Static(&PROBE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lifecycle", 12, r::Shape::Record(r::Ref::Static(&LIFECYCLE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("terminationMessagePath", 13, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("terminationMessagePolicy", 20, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("imagePullPolicy", 14, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("terminationMessagePolicy", 20, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.TerminationMessagePolicy", &["File", "FallbackToLogsOnError"]),
+    r::Field::new("imagePullPolicy", 14, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.PullPolicy", &["Always", "Never", "IfNotPresent"]),
     r::Field::new("securityContext", 15, r::Shape::Record(r::Ref::Static(&SECURITY_CONTEXT)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("stdin", 16, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("stdinOnce", 17, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -494,7 +494,7 @@ pub static CONTAINER_PORT: r::Schema = r::Schema { name: r::Ref::Static("Contain
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("hostPort", 2, r::Shape::Int32, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("containerPort", 3, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("protocol", 4, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, Some(r::Ref::Static("\"TCP\"")), &[], &[]),
+    r::Field::new("protocol", 4, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, Some(r::Ref::Static("\"TCP\"")), &[], &[]).named("v1.Protocol", &["TCP", "UDP", "SCTP"]),
     r::Field::new("hostIP", 5, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -505,8 +505,8 @@ pub struct ContainerResizePolicy {
 }
 r::record!(ContainerResizePolicy, CONTAINER_RESIZE_POLICY, 0 resource_name, 1 restart_policy);
 pub static CONTAINER_RESIZE_POLICY: r::Schema = r::Schema { name: r::Ref::Static("ContainerResizePolicy"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
-    r::Field::new("resourceName", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("restartPolicy", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("resourceName", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ResourceName", &[]),
+    r::Field::new("restartPolicy", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ResourceResizeRestartPolicy", &[]),
 ]) };
 
 #[derive(Clone, Default)]
@@ -516,7 +516,7 @@ pub struct ContainerRestartRule {
 }
 r::record!(ContainerRestartRule, CONTAINER_RESTART_RULE, 0 action, 1 exit_codes);
 pub static CONTAINER_RESTART_RULE: r::Schema = r::Schema { name: r::Ref::Static("ContainerRestartRule"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
-    r::Field::new("action", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("action", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ContainerRestartRuleAction", &[]),
     r::Field::new("exitCodes", 2, r::Shape::Record(r::Ref::Static(&CONTAINER_RESTART_RULE_ON_EXIT_CODES)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -527,7 +527,7 @@ pub struct ContainerRestartRuleOnExitCodes {
 }
 r::record!(ContainerRestartRuleOnExitCodes, CONTAINER_RESTART_RULE_ON_EXIT_CODES, 0 operator, 1 values);
 pub static CONTAINER_RESTART_RULE_ON_EXIT_CODES: r::Schema = r::Schema { name: r::Ref::Static("ContainerRestartRuleOnExitCodes"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
-    r::Field::new("operator", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("operator", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ContainerRestartRuleOnExitCodesOperator", &[]),
     r::Field::new("values", 2, r::Shape::List(r::Ref::Static(&r::Shape::Int32)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Set, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -619,7 +619,7 @@ pub static CONTAINER_STATUS: r::Schema = r::Schema { name: r::Ref::Static("Conta
     r::Field::new("volumeMounts", 12, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&VOLUME_MOUNT_STATUS)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["mountPath"]), r::Merge { merge: true, retain_keys: false, key: "mountPath" }, None, &[], &[]),
     r::Field::new("user", 13, r::Shape::Record(r::Ref::Static(&CONTAINER_USER)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["SupplementalGroupsPolicy"], &[]),
     r::Field::new("allocatedResourcesStatus", 14, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&RESOURCE_STATUS)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["name"]), r::Merge { merge: true, retain_keys: false, key: "name" }, None, &["ResourceHealthStatus"], &[]),
-    r::Field::new("stopSignal", 15, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["ContainerStopSignals"], &[]),
+    r::Field::new("stopSignal", 15, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["ContainerStopSignals"], &[]).named("v1.Signal", &["SIGABRT", "SIGALRM", "SIGBUS", "SIGCHLD", "SIGCLD", "SIGCONT", "SIGFPE", "SIGHUP", "SIGILL", "SIGINT", "SIGIO", "SIGIOT", "SIGKILL", "SIGPIPE", "SIGPOLL", "SIGPROF", "SIGPWR", "SIGQUIT", "SIGSEGV", "SIGSTKFLT", "SIGSTOP", "SIGSYS", "SIGTERM", "SIGTRAP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG", "SIGUSR1", "SIGUSR2", "SIGVTALRM", "SIGWINCH", "SIGXCPU", "SIGXFSZ", "SIGRTMIN", "SIGRTMIN+1", "SIGRTMIN+2", "SIGRTMIN+3", "SIGRTMIN+4", "SIGRTMIN+5", "SIGRTMIN+6", "SIGRTMIN+7", "SIGRTMIN+8", "SIGRTMIN+9", "SIGRTMIN+10", "SIGRTMIN+11", "SIGRTMIN+12", "SIGRTMIN+13", "SIGRTMIN+14", "SIGRTMIN+15", "SIGRTMAX-14", "SIGRTMAX-13", "SIGRTMAX-12", "SIGRTMAX-11", "SIGRTMAX-10", "SIGRTMAX-9", "SIGRTMAX-8", "SIGRTMAX-7", "SIGRTMAX-6", "SIGRTMAX-5", "SIGRTMAX-4", "SIGRTMAX-3", "SIGRTMAX-2", "SIGRTMAX-1", "SIGRTMAX"]),
 ]) };
 
 #[derive(Clone, Default)]
@@ -687,7 +687,7 @@ pub struct EmptyDirVolumeSource {
 }
 r::record!(EmptyDirVolumeSource, EMPTY_DIR_VOLUME_SOURCE, 0 medium, 1 size_limit, 2 mode);
 pub static EMPTY_DIR_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("EmptyDirVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
-    r::Field::new("medium", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("medium", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.StorageMedium", &[]),
     r::Field::new("sizeLimit", 2, r::Shape::Quantity, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("mode", 3, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["EmptyDirVolumeMode"], &[]),
 ]) };
@@ -718,7 +718,7 @@ r::record!(EndpointPort, ENDPOINT_PORT, 0 name, 1 port, 2 protocol, 3 app_protoc
 pub static ENDPOINT_PORT: r::Schema = r::Schema { name: r::Ref::Static("EndpointPort"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("port", 2, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("protocol", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("protocol", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.Protocol", &["TCP", "UDP", "SCTP"]),
     r::Field::new("appProtocol", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -851,7 +851,7 @@ pub static EPHEMERAL_CONTAINER_COMMON: r::Schema = r::Schema { name: r::Ref::Sta
     r::Field::new("env", 7, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&ENV_VAR)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["name"]), r::Merge { merge: true, retain_keys: false, key: "name" }, None, &[], &[]),
     r::Field::new("resources", 8, r::Shape::Record(r::Ref::Static(&RESOURCE_REQUIREMENTS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resizePolicy", 23, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&CONTAINER_RESIZE_POLICY)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &["InPlacePodVerticalScaling"], &[]),
-    r::Field::new("restartPolicy", 24, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("restartPolicy", 24, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ContainerRestartPolicy", &[]),
     r::Field::new("restartPolicyRules", 25, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&CONTAINER_RESTART_RULE)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &["ContainerRestartRules"], &[]),
     r::Field::new("volumeMounts", 9, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&VOLUME_MOUNT)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["mountPath"]), r::Merge { merge: true, retain_keys: false, key: "mountPath" }, None, &[], &[]),
     r::Field::new("volumeDevices", 21, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&VOLUME_DEVICE)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["devicePath"]), r::Merge { merge: true, retain_keys: false, key: "devicePath" }, None, &[], &[]),
@@ -860,8 +860,8 @@ pub static EPHEMERAL_CONTAINER_COMMON: r::Schema = r::Schema { name: r::Ref::Sta
     r::Field::new("startupProbe", 22, r::Shape::Record(r::Ref::Static(&PROBE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lifecycle", 12, r::Shape::Record(r::Ref::Static(&LIFECYCLE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("terminationMessagePath", 13, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("terminationMessagePolicy", 20, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("imagePullPolicy", 14, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("terminationMessagePolicy", 20, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.TerminationMessagePolicy", &["File", "FallbackToLogsOnError"]),
+    r::Field::new("imagePullPolicy", 14, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.PullPolicy", &["Always", "Never", "IfNotPresent"]),
     r::Field::new("securityContext", 15, r::Shape::Record(r::Ref::Static(&SECURITY_CONTEXT)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("stdin", 16, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("stdinOnce", 17, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1069,7 +1069,7 @@ r::record!(GRPCAction, GRPC_ACTION, 0 port, 1 service, 2 mode);
 pub static GRPC_ACTION: r::Schema = r::Schema { name: r::Ref::Static("GRPCAction"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("port", 1, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("service", 2, r::Shape::String, r::Flags(r::Flags::POINTER), r::ListKind::Unset, r::Merge::NONE, Some(r::Ref::Static("\"\"")), &[], &[]),
-    r::Field::new("mode", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["GRPCContainerProbeTLS"], &[]),
+    r::Field::new("mode", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["GRPCContainerProbeTLS"], &[]).named("v1.GRPCProbeMode", &["Plaintext", "TLS"]),
 ]) };
 
 #[derive(Clone, Default)]
@@ -1127,9 +1127,9 @@ pub static HTTP_GET_ACTION: r::Schema = r::Schema { name: r::Ref::Static("HTTPGe
     r::Field::new("path", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("port", 2, r::Shape::IntOrString, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("host", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("scheme", 4, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("scheme", 4, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.URIScheme", &["HTTP", "HTTPS"]),
     r::Field::new("httpHeaders", 5, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&HTTP_HEADER)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("protocol", 6, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["H2CContainerProbe"], &[]),
+    r::Field::new("protocol", 6, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["H2CContainerProbe"], &[]).named("v1.HTTPProtocol", &["HTTP1", "HTTP2"]),
 ]) };
 
 #[derive(Clone, Default)]
@@ -1171,7 +1171,7 @@ pub struct HostPathVolumeSource {
 r::record!(HostPathVolumeSource, HOST_PATH_VOLUME_SOURCE, 0 path, 1 type_);
 pub static HOST_PATH_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("HostPathVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("path", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("type", 2, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("type", 2, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.HostPathType", &["", "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice"]),
 ]) };
 
 #[derive(Clone, Default)]
@@ -1240,7 +1240,7 @@ pub struct ImageVolumeSource {
 r::record!(ImageVolumeSource, IMAGE_VOLUME_SOURCE, 0 reference, 1 pull_policy);
 pub static IMAGE_VOLUME_SOURCE: r::Schema = r::Schema { name: r::Ref::Static("ImageVolumeSource"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("reference", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("pullPolicy", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("pullPolicy", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.PullPolicy", &["Always", "Never", "IfNotPresent"]),
 ]) };
 
 #[derive(Clone, Default)]
@@ -1277,7 +1277,7 @@ r::record!(Lifecycle, LIFECYCLE, 0 post_start, 1 pre_stop, 2 stop_signal);
 pub static LIFECYCLE: r::Schema = r::Schema { name: r::Ref::Static("Lifecycle"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("postStart", 1, r::Shape::Record(r::Ref::Static(&LIFECYCLE_HANDLER)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("preStop", 2, r::Shape::Record(r::Ref::Static(&LIFECYCLE_HANDLER)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("stopSignal", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("stopSignal", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.Signal", &["SIGABRT", "SIGALRM", "SIGBUS", "SIGCHLD", "SIGCLD", "SIGCONT", "SIGFPE", "SIGHUP", "SIGILL", "SIGINT", "SIGIO", "SIGIOT", "SIGKILL", "SIGPIPE", "SIGPOLL", "SIGPROF", "SIGPWR", "SIGQUIT", "SIGSEGV", "SIGSTKFLT", "SIGSTOP", "SIGSYS", "SIGTERM", "SIGTRAP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG", "SIGUSR1", "SIGUSR2", "SIGVTALRM", "SIGWINCH", "SIGXCPU", "SIGXFSZ", "SIGRTMIN", "SIGRTMIN+1", "SIGRTMIN+2", "SIGRTMIN+3", "SIGRTMIN+4", "SIGRTMIN+5", "SIGRTMIN+6", "SIGRTMIN+7", "SIGRTMIN+8", "SIGRTMIN+9", "SIGRTMIN+10", "SIGRTMIN+11", "SIGRTMIN+12", "SIGRTMIN+13", "SIGRTMIN+14", "SIGRTMIN+15", "SIGRTMAX-14", "SIGRTMAX-13", "SIGRTMAX-12", "SIGRTMAX-11", "SIGRTMAX-10", "SIGRTMAX-9", "SIGRTMAX-8", "SIGRTMAX-7", "SIGRTMAX-6", "SIGRTMAX-5", "SIGRTMAX-4", "SIGRTMAX-3", "SIGRTMAX-2", "SIGRTMAX-1", "SIGRTMAX"]),
 ]) };
 
 #[derive(Clone, Default)]
@@ -1317,7 +1317,7 @@ pub struct LimitRangeItem {
 }
 r::record!(LimitRangeItem, LIMIT_RANGE_ITEM, 0 type_, 1 max, 2 min, 3 default_, 4 default_request, 5 max_limit_request_ratio);
 pub static LIMIT_RANGE_ITEM: r::Schema = r::Schema { name: r::Ref::Static("LimitRangeItem"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
-    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.LimitType", &[]),
     r::Field::new("max", 2, r::Shape::Map(r::Ref::Static(&r::Shape::Quantity)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("min", 3, r::Shape::Map(r::Ref::Static(&r::Shape::Quantity)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("default", 4, r::Shape::Map(r::Ref::Static(&r::Shape::Quantity)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1369,7 +1369,7 @@ r::record!(LoadBalancerIngress, LOAD_BALANCER_INGRESS, 0 ip, 1 hostname, 2 ip_mo
 pub static LOAD_BALANCER_INGRESS: r::Schema = r::Schema { name: r::Ref::Static("LoadBalancerIngress"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("ip", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("hostname", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("ipMode", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("ipMode", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.LoadBalancerIPMode", &[]),
     r::Field::new("ports", 4, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&PORT_STATUS)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -1410,7 +1410,7 @@ pub struct ModifyVolumeStatus {
 r::record!(ModifyVolumeStatus, MODIFY_VOLUME_STATUS, 0 target_volume_attributes_class_name, 1 status);
 pub static MODIFY_VOLUME_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ModifyVolumeStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("targetVolumeAttributesClassName", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.PersistentVolumeClaimModifyVolumeStatus", &["Pending", "InProgress", "Infeasible"]),
 ]) };
 
 #[derive(Clone, Default)]
@@ -1449,8 +1449,8 @@ pub struct NamespaceCondition {
 }
 r::record!(NamespaceCondition, NAMESPACE_CONDITION, 0 type_, 1 status, 2 last_transition_time, 3 reason, 4 message);
 pub static NAMESPACE_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("NamespaceCondition"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
-    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.NamespaceConditionType", &[]),
+    r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ConditionStatus", &[]),
     r::Field::new("lastTransitionTime", 4, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("reason", 5, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("message", 6, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1473,7 +1473,7 @@ pub struct NamespaceSpec {
 }
 r::record!(NamespaceSpec, NAMESPACE_SPEC, 0 finalizers);
 pub static NAMESPACE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("NamespaceSpec"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
-    r::Field::new("finalizers", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("finalizers", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]).named("v1.FinalizerName", &[]),
 ]) };
 
 #[derive(Clone, Default)]
@@ -1483,7 +1483,7 @@ pub struct NamespaceStatus {
 }
 r::record!(NamespaceStatus, NAMESPACE_STATUS, 0 phase, 1 conditions);
 pub static NAMESPACE_STATUS: r::Schema = r::Schema { name: r::Ref::Static("NamespaceStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
-    r::Field::new("phase", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("phase", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.NamespacePhase", &["Active", "Terminating"]),
     r::Field::new("conditions", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&NAMESPACE_CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["type"]), r::Merge { merge: true, retain_keys: false, key: "type" }, None, &[], &[]),
 ]) };
 
@@ -1507,7 +1507,7 @@ pub struct NodeAddress {
 }
 r::record!(NodeAddress, NODE_ADDRESS, 0 type_, 1 address);
 pub static NODE_ADDRESS: r::Schema = r::Schema { name: r::Ref::Static("NodeAddress"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
-    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.NodeAddressType", &[]),
     r::Field::new("address", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -1529,7 +1529,7 @@ pub struct NodeAllocatableMappedResources {
 }
 r::record!(NodeAllocatableMappedResources, NODE_ALLOCATABLE_MAPPED_RESOURCES, 0 name, 1 quantity);
 pub static NODE_ALLOCATABLE_MAPPED_RESOURCES: r::Schema = r::Schema { name: r::Ref::Static("NodeAllocatableMappedResources"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
-    r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }]),
+    r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }]).named("v1.ResourceName", &[]),
     r::Field::new("quantity", 2, r::Shape::Quantity, r::Flags(r::Flags::POINTER | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }]),
 ]) };
 
@@ -1541,7 +1541,7 @@ pub struct NodeAllocatableOverheadResources {
 }
 r::record!(NodeAllocatableOverheadResources, NODE_ALLOCATABLE_OVERHEAD_RESOURCES, 0 name, 1 per_pod, 2 per_container);
 pub static NODE_ALLOCATABLE_OVERHEAD_RESOURCES: r::Schema = r::Schema { name: r::Ref::Static("NodeAllocatableOverheadResources"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
-    r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }]),
+    r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }]).named("v1.ResourceName", &[]),
     r::Field::new("perPod", 2, r::Shape::Quantity, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }]),
     r::Field::new("perContainer", 3, r::Shape::Quantity, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }]),
 ]) };
@@ -1572,8 +1572,8 @@ pub struct NodeCondition {
 }
 r::record!(NodeCondition, NODE_CONDITION, 0 type_, 1 status, 2 last_heartbeat_time, 3 last_transition_time, 4 reason, 5 message);
 pub static NODE_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("NodeCondition"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
-    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.NodeConditionType", &[]),
+    r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ConditionStatus", &[]),
     r::Field::new("lastHeartbeatTime", 3, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lastTransitionTime", 4, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("reason", 5, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1691,7 +1691,7 @@ pub struct NodeSelectorRequirement {
 r::record!(NodeSelectorRequirement, NODE_SELECTOR_REQUIREMENT, 0 key, 1 operator, 2 values);
 pub static NODE_SELECTOR_REQUIREMENT: r::Schema = r::Schema { name: r::Ref::Static("NodeSelectorRequirement"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("key", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("operator", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("operator", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.NodeSelectorOperator", &["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]),
     r::Field::new("values", 3, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -1750,13 +1750,13 @@ r::record!(NodeStatus, NODE_STATUS, 0 capacity, 1 allocatable, 2 phase, 3 condit
 pub static NODE_STATUS: r::Schema = r::Schema { name: r::Ref::Static("NodeStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]), fields: r::Ref::Static(&[
     r::Field::new("capacity", 1, r::Shape::Map(r::Ref::Static(&r::Shape::Quantity)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("allocatable", 2, r::Shape::Map(r::Ref::Static(&r::Shape::Quantity)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("phase", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("phase", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.NodePhase", &["Pending", "Running", "Terminated"]),
     r::Field::new("conditions", 4, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&NODE_CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["type"]), r::Merge { merge: true, retain_keys: false, key: "type" }, None, &[], &[]),
     r::Field::new("addresses", 5, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&NODE_ADDRESS)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["type"]), r::Merge { merge: true, retain_keys: false, key: "type" }, None, &[], &[]),
     r::Field::new("daemonEndpoints", 6, r::Shape::Record(r::Ref::Static(&NODE_DAEMON_ENDPOINTS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("nodeInfo", 7, r::Shape::Record(r::Ref::Static(&NODE_SYSTEM_INFO)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("images", 8, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&CONTAINER_IMAGE)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("volumesInUse", 9, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("volumesInUse", 9, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]).named("v1.UniqueVolumeName", &[]),
     r::Field::new("volumesAttached", 10, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&ATTACHED_VOLUME)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("config", 11, r::Shape::Record(r::Ref::Static(&NODE_CONFIG_STATUS)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("runtimeHandlers", 12, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&NODE_RUNTIME_HANDLER)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
@@ -1830,7 +1830,7 @@ pub static OBJECT_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("Objec
     r::Field::new("kind", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("namespace", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("name", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("uid", 4, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("uid", 4, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("types.UID", &[]),
     r::Field::new("apiVersion", 5, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resourceVersion", 6, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("fieldPath", 7, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1873,8 +1873,8 @@ pub struct PersistentVolumeClaimCondition {
 }
 r::record!(PersistentVolumeClaimCondition, PERSISTENT_VOLUME_CLAIM_CONDITION, 0 type_, 1 status, 2 last_probe_time, 3 last_transition_time, 4 reason, 5 message);
 pub static PERSISTENT_VOLUME_CLAIM_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("PersistentVolumeClaimCondition"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
-    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.PersistentVolumeClaimConditionType", &[]),
+    r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ConditionStatus", &[]),
     r::Field::new("lastProbeTime", 3, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lastTransitionTime", 4, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("reason", 5, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -1906,12 +1906,12 @@ pub struct PersistentVolumeClaimSpec {
 }
 r::record!(PersistentVolumeClaimSpec, PERSISTENT_VOLUME_CLAIM_SPEC, 0 access_modes, 1 selector, 2 resources, 3 volume_name, 4 storage_class_name, 5 volume_mode, 6 data_source, 7 data_source_ref, 8 volume_attributes_class_name);
 pub static PERSISTENT_VOLUME_CLAIM_SPEC: r::Schema = r::Schema { name: r::Ref::Static("PersistentVolumeClaimSpec"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 2, 3, 1, 4, 5, 6, 7, 8]), fields: r::Ref::Static(&[
-    r::Field::new("accessModes", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("accessModes", 1, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]).named("v1.PersistentVolumeAccessMode", &[]),
     r::Field::new("selector", 4, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("resources", 2, r::Shape::Record(r::Ref::Static(&VOLUME_RESOURCE_REQUIREMENTS)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("volumeName", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("storageClassName", 5, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("volumeMode", 6, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("volumeMode", 6, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.PersistentVolumeMode", &["Block", "Filesystem"]),
     r::Field::new("dataSource", 7, r::Shape::Record(r::Ref::Static(&TYPED_LOCAL_OBJECT_REFERENCE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("dataSourceRef", 8, r::Shape::Record(r::Ref::Static(&TYPED_OBJECT_REFERENCE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("volumeAttributesClassName", 9, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["VolumeAttributesClass"], &[]),
@@ -1931,8 +1931,8 @@ pub struct PersistentVolumeClaimStatus {
 }
 r::record!(PersistentVolumeClaimStatus, PERSISTENT_VOLUME_CLAIM_STATUS, 0 phase, 1 access_modes, 2 capacity, 3 conditions, 4 allocated_resources, 5 allocated_resource_statuses, 6 current_volume_attributes_class_name, 7 modify_volume_status, 8 health_status);
 pub static PERSISTENT_VOLUME_CLAIM_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PersistentVolumeClaimStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8]), fields: r::Ref::Static(&[
-    r::Field::new("phase", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("accessModes", 2, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("phase", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.PersistentVolumeClaimPhase", &["Pending", "Bound", "Lost"]),
+    r::Field::new("accessModes", 2, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]).named("v1.PersistentVolumeAccessMode", &[]),
     r::Field::new("capacity", 3, r::Shape::Map(r::Ref::Static(&r::Shape::Quantity)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("conditions", 4, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&PERSISTENT_VOLUME_CLAIM_CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["type"]), r::Merge { merge: true, retain_keys: false, key: "type" }, None, &[], &[]),
     r::Field::new("allocatedResources", 5, r::Shape::Map(r::Ref::Static(&r::Shape::Quantity)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2043,12 +2043,12 @@ r::record!(PersistentVolumeSpec, PERSISTENT_VOLUME_SPEC, 0 capacity, 1 persisten
 pub static PERSISTENT_VOLUME_SPEC: r::Schema = r::Schema { name: r::Ref::Static("PersistentVolumeSpec"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]), fields: r::Ref::Static(&[
     r::Field::new("capacity", 1, r::Shape::Map(r::Ref::Static(&r::Shape::Quantity)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("PersistentVolumeSource", 2, r::Shape::Record(r::Ref::Static(&PERSISTENT_VOLUME_SOURCE)), r::Flags(r::Flags::INLINE), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("accessModes", 3, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("accessModes", 3, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]).named("v1.PersistentVolumeAccessMode", &[]),
     r::Field::new("claimRef", 4, r::Shape::Record(r::Ref::Static(&OBJECT_REFERENCE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("persistentVolumeReclaimPolicy", 5, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("persistentVolumeReclaimPolicy", 5, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.PersistentVolumeReclaimPolicy", &["Recycle", "Delete", "Retain"]),
     r::Field::new("storageClassName", 6, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("mountOptions", 7, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("volumeMode", 8, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("volumeMode", 8, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.PersistentVolumeMode", &["Block", "Filesystem"]),
     r::Field::new("nodeAffinity", 9, r::Shape::Record(r::Ref::Static(&VOLUME_NODE_AFFINITY)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("volumeAttributesClassName", 10, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["VolumeAttributesClass"], &[]),
 ]) };
@@ -2062,7 +2062,7 @@ pub struct PersistentVolumeStatus {
 }
 r::record!(PersistentVolumeStatus, PERSISTENT_VOLUME_STATUS, 0 phase, 1 message, 2 reason, 3 last_phase_transition_time);
 pub static PERSISTENT_VOLUME_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PersistentVolumeStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
-    r::Field::new("phase", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("phase", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.PersistentVolumePhase", &["Pending", "Available", "Bound", "Released", "Failed"]),
     r::Field::new("message", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("reason", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lastPhaseTransitionTime", 4, r::Shape::Time, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2185,9 +2185,9 @@ pub struct PodCondition {
 }
 r::record!(PodCondition, POD_CONDITION, 0 type_, 1 observed_generation, 2 status, 3 last_probe_time, 4 last_transition_time, 5 reason, 6 message);
 pub static POD_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("PodCondition"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 2, 3, 4, 5, 6, 1]), fields: r::Ref::Static(&[
-    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.PodConditionType", &[]),
     r::Field::new("observedGeneration", 7, r::Shape::Int64, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ConditionStatus", &[]),
     r::Field::new("lastProbeTime", 3, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("lastTransitionTime", 4, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("reason", 5, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2301,7 +2301,7 @@ pub struct PodOS {
 }
 r::record!(PodOS, POD_OS, 0 name);
 pub static POD_OS: r::Schema = r::Schema { name: r::Ref::Static("PodOS"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
-    r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.OSName", &[]),
 ]) };
 
 #[derive(Clone, Default)]
@@ -2328,7 +2328,7 @@ pub struct PodReadinessGate {
 }
 r::record!(PodReadinessGate, POD_READINESS_GATE, 0 condition_type);
 pub static POD_READINESS_GATE: r::Schema = r::Schema { name: r::Ref::Static("PodReadinessGate"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
-    r::Field::new("conditionType", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("conditionType", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.PodConditionType", &[]),
 ]) };
 
 #[derive(Clone, Default)]
@@ -2397,13 +2397,13 @@ pub static POD_SECURITY_CONTEXT: r::Schema = r::Schema { name: r::Ref::Static("P
     r::Field::new("runAsGroup", 6, r::Shape::Int64, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("runAsNonRoot", 3, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("supplementalGroups", 4, r::Shape::List(r::Ref::Static(&r::Shape::Int64)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("supplementalGroupsPolicy", 12, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["SupplementalGroupsPolicy"], &[]),
+    r::Field::new("supplementalGroupsPolicy", 12, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["SupplementalGroupsPolicy"], &[]).named("v1.SupplementalGroupsPolicy", &["Merge", "Strict"]),
     r::Field::new("fsGroup", 5, r::Shape::Int64, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("sysctls", 7, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&SYSCTL)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("fsGroupChangePolicy", 9, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("fsGroupChangePolicy", 9, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.PodFSGroupChangePolicy", &["OnRootMismatch", "Always"]),
     r::Field::new("seccompProfile", 10, r::Shape::Record(r::Ref::Static(&SECCOMP_PROFILE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("appArmorProfile", 11, r::Shape::Record(r::Ref::Static(&APP_ARMOR_PROFILE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("seLinuxChangePolicy", 13, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["SELinuxChangePolicy"], &[]),
+    r::Field::new("seLinuxChangePolicy", 13, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["SELinuxChangePolicy"], &[]).named("v1.PodSELinuxChangePolicy", &[]),
 ]) };
 
 #[derive(Clone, Default)]
@@ -2458,10 +2458,10 @@ pub static POD_SPEC: r::Schema = r::Schema { name: r::Ref::Static("PodSpec"), pa
     r::Field::new("initContainers", 20, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&CONTAINER)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["name"]), r::Merge { merge: true, retain_keys: false, key: "name" }, None, &[], &[]),
     r::Field::new("containers", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&CONTAINER)))), r::Flags(0), r::ListKind::Map(&["name"]), r::Merge { merge: true, retain_keys: false, key: "name" }, None, &[], &[]),
     r::Field::new("ephemeralContainers", 34, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&EPHEMERAL_CONTAINER)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["name"]), r::Merge { merge: true, retain_keys: false, key: "name" }, None, &[], &[]),
-    r::Field::new("restartPolicy", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("restartPolicy", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.RestartPolicy", &["Always", "OnFailure", "Never"]),
     r::Field::new("terminationGracePeriodSeconds", 4, r::Shape::Int64, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("activeDeadlineSeconds", 5, r::Shape::Int64, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("dnsPolicy", 6, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("dnsPolicy", 6, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.DNSPolicy", &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"]),
     r::Field::new("nodeSelector", 7, r::Shape::Map(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("serviceAccountName", 8, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("serviceAccount", 9, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2485,7 +2485,7 @@ pub static POD_SPEC: r::Schema = r::Schema { name: r::Ref::Static("PodSpec"), pa
     r::Field::new("readinessGates", 28, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&POD_READINESS_GATE)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("runtimeClassName", 29, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("enableServiceLinks", 30, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("preemptionPolicy", 31, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("preemptionPolicy", 31, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.PreemptionPolicy", &["PreemptLowerPriority", "Never"]),
     r::Field::new("overhead", 32, r::Shape::Map(r::Ref::Static(&r::Shape::Quantity)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("topologySpreadConstraints", 33, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&TOPOLOGY_SPREAD_CONSTRAINT)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["topologyKey", "whenUnsatisfiable"]), r::Merge { merge: true, retain_keys: false, key: "topologyKey" }, None, &[], &[]),
     r::Field::new("setHostnameAsFQDN", 35, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2527,7 +2527,7 @@ pub struct PodStatus {
 r::record!(PodStatus, POD_STATUS, 0 observed_generation, 1 phase, 2 conditions, 3 message, 4 reason, 5 nominated_node_name, 6 host_ip, 7 host_ips, 8 pod_ip, 9 pod_ips, 10 start_time, 11 init_container_statuses, 12 container_statuses, 13 qos_class, 14 ephemeral_container_statuses, 15 resize, 16 resource_claim_statuses, 17 extended_resource_claim_status, 18 allocated_resources, 19 resources, 20 node_allocatable_resource_claim_statuses, 21 volume_health);
 pub static POD_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PodStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[1, 2, 3, 4, 6, 8, 10, 12, 13, 11, 5, 9, 14, 15, 16, 7, 0, 17, 18, 19, 20, 21]), fields: r::Ref::Static(&[
     r::Field::new("observedGeneration", 17, r::Shape::Int64, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("phase", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("phase", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.PodPhase", &["Pending", "Running", "Succeeded", "Failed", "Unknown"]),
     r::Field::new("conditions", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&POD_CONDITION)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["type"]), r::Merge { merge: true, retain_keys: false, key: "type" }, None, &[], &[]),
     r::Field::new("message", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("reason", 4, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2539,9 +2539,9 @@ pub static POD_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PodStatus")
     r::Field::new("startTime", 7, r::Shape::Time, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("initContainerStatuses", 10, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&CONTAINER_STATUS)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("containerStatuses", 8, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&CONTAINER_STATUS)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("qosClass", 9, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("qosClass", 9, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.PodQOSClass", &["Guaranteed", "Burstable", "BestEffort"]),
     r::Field::new("ephemeralContainerStatuses", 13, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&CONTAINER_STATUS)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("resize", 14, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["InPlacePodVerticalScaling"], &[]),
+    r::Field::new("resize", 14, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["InPlacePodVerticalScaling"], &[]).named("v1.PodResizeStatus", &[]),
     r::Field::new("resourceClaimStatuses", 15, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&POD_RESOURCE_CLAIM_STATUS)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["name"]), r::Merge { merge: true, retain_keys: true, key: "name" }, None, &["DynamicResourceAllocation"], &[]),
     r::Field::new("extendedResourceClaimStatus", 18, r::Shape::Record(r::Ref::Static(&POD_EXTENDED_RESOURCE_CLAIM_STATUS)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["DRAExtendedResource"], &[]),
     r::Field::new("allocatedResources", 19, r::Shape::Map(r::Ref::Static(&r::Shape::Quantity)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["InPlacePodLevelResourcesVerticalScaling"], &[]),
@@ -2605,7 +2605,7 @@ pub struct PortStatus {
 r::record!(PortStatus, PORT_STATUS, 0 port, 1 protocol, 2 error);
 pub static PORT_STATUS: r::Schema = r::Schema { name: r::Ref::Static("PortStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("port", 1, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("protocol", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("protocol", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.Protocol", &["TCP", "UDP", "SCTP"]),
     r::Field::new("error", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -2783,8 +2783,8 @@ pub struct ReplicationControllerCondition {
 }
 r::record!(ReplicationControllerCondition, REPLICATION_CONTROLLER_CONDITION, 0 type_, 1 status, 2 last_transition_time, 3 reason, 4 message);
 pub static REPLICATION_CONTROLLER_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("ReplicationControllerCondition"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
-    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ReplicationControllerConditionType", &[]),
+    r::Field::new("status", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ConditionStatus", &[]),
     r::Field::new("lastTransitionTime", 3, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("reason", 4, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("message", 5, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -2867,8 +2867,8 @@ pub struct ResourceHealth {
 }
 r::record!(ResourceHealth, RESOURCE_HEALTH, 0 resource_id, 1 health, 2 message);
 pub static RESOURCE_HEALTH: r::Schema = r::Schema { name: r::Ref::Static("ResourceHealth"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
-    r::Field::new("resourceID", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("health", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("resourceID", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ResourceID", &[]),
+    r::Field::new("health", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ResourceHealthStatus", &[]),
     r::Field::new("message", 6, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["ResourceHealthStatusMessage"], &[]),
 ]) };
 
@@ -2905,7 +2905,7 @@ pub struct ResourceQuotaSpec {
 r::record!(ResourceQuotaSpec, RESOURCE_QUOTA_SPEC, 0 hard, 1 scopes, 2 scope_selector);
 pub static RESOURCE_QUOTA_SPEC: r::Schema = r::Schema { name: r::Ref::Static("ResourceQuotaSpec"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("hard", 1, r::Shape::Map(r::Ref::Static(&r::Shape::Quantity)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("scopes", 2, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("scopes", 2, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]).named("v1.ResourceQuotaScope", &[]),
     r::Field::new("scopeSelector", 3, r::Shape::Record(r::Ref::Static(&SCOPE_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -2940,7 +2940,7 @@ pub struct ResourceStatus {
 }
 r::record!(ResourceStatus, RESOURCE_STATUS, 0 name, 1 resources);
 pub static RESOURCE_STATUS: r::Schema = r::Schema { name: r::Ref::Static("ResourceStatus"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
-    r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ResourceName", &[]),
     r::Field::new("resources", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&RESOURCE_HEALTH)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Map(&["resourceID"]), r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -3030,8 +3030,8 @@ pub struct ScopedResourceSelectorRequirement {
 }
 r::record!(ScopedResourceSelectorRequirement, SCOPED_RESOURCE_SELECTOR_REQUIREMENT, 0 scope_name, 1 operator, 2 values);
 pub static SCOPED_RESOURCE_SELECTOR_REQUIREMENT: r::Schema = r::Schema { name: r::Ref::Static("ScopedResourceSelectorRequirement"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
-    r::Field::new("scopeName", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("operator", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("scopeName", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ResourceQuotaScope", &["Terminating", "NotTerminating", "BestEffort", "NotBestEffort", "PriorityClass", "CrossNamespacePodAffinity", "VolumeAttributesClass"]),
+    r::Field::new("operator", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ScopeSelectorOperator", &["In", "NotIn", "Exists", "DoesNotExist"]),
     r::Field::new("values", 3, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -3042,7 +3042,7 @@ pub struct SeccompProfile {
 }
 r::record!(SeccompProfile, SECCOMP_PROFILE, 0 type_, 1 localhost_profile);
 pub static SECCOMP_PROFILE: r::Schema = r::Schema { name: r::Ref::Static("SeccompProfile"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
-    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("type", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.SeccompProfileType", &["Unconfined", "RuntimeDefault", "Localhost"]),
     r::Field::new("localhostProfile", 2, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -3060,7 +3060,7 @@ pub static SECRET: r::Schema = r::Schema { name: r::Ref::Static("Secret"), packa
     r::Field::new("immutable", 5, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("data", 2, r::Shape::Map(r::Ref::Static(&r::Shape::Bytes)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("stringData", 4, r::Shape::Map(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("conversion-gen", "false") }]),
-    r::Field::new("type", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Immutable }]),
+    r::Field::new("type", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Immutable }]).named("v1.SecretType", &[]),
 ]) };
 
 #[derive(Clone, Default)]
@@ -3165,7 +3165,7 @@ pub static SECURITY_CONTEXT: r::Schema = r::Schema { name: r::Ref::Static("Secur
     r::Field::new("runAsNonRoot", 5, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("readOnlyRootFilesystem", 6, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("allowPrivilegeEscalation", 7, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("procMount", 9, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("procMount", 9, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ProcMountType", &["Default", "Unmasked"]),
     r::Field::new("seccompProfile", 11, r::Shape::Record(r::Ref::Static(&SECCOMP_PROFILE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("appArmorProfile", 12, r::Shape::Record(r::Ref::Static(&APP_ARMOR_PROFILE)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -3256,7 +3256,7 @@ pub struct ServicePort {
 r::record!(ServicePort, SERVICE_PORT, 0 name, 1 protocol, 2 app_protocol, 3 port, 4 target_port, 5 node_port);
 pub static SERVICE_PORT: r::Schema = r::Schema { name: r::Ref::Static("ServicePort"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: true, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 3, 4, 5, 2]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("protocol", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, Some(r::Ref::Static("\"TCP\"")), &[], &[]),
+    r::Field::new("protocol", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, Some(r::Ref::Static("\"TCP\"")), &[], &[]).named("v1.Protocol", &["TCP", "UDP", "SCTP"]),
     r::Field::new("appProtocol", 6, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("port", 3, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("targetPort", 4, r::Shape::IntOrString, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -3301,21 +3301,21 @@ pub static SERVICE_SPEC: r::Schema = r::Schema { name: r::Ref::Static("ServiceSp
     r::Field::new("selector", 2, r::Shape::Map(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("clusterIP", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("clusterIPs", 18, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("type", 4, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("type", 4, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ServiceType", &["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]),
     r::Field::new("externalIPs", 5, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("sessionAffinity", 7, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("sessionAffinity", 7, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ServiceAffinity", &["ClientIP", "None"]),
     r::Field::new("loadBalancerIP", 8, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("loadBalancerSourceRanges", 9, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("externalName", 10, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("externalTrafficPolicy", 11, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("externalTrafficPolicy", 11, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ServiceExternalTrafficPolicy", &["Cluster", "Local"]),
     r::Field::new("healthCheckNodePort", 12, r::Shape::Int32, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("publishNotReadyAddresses", 13, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("sessionAffinityConfig", 14, r::Shape::Record(r::Ref::Static(&SESSION_AFFINITY_CONFIG)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("ipFamilies", 19, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("ipFamilyPolicy", 17, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("ipFamilies", 19, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]).named("v1.IPFamily", &[]),
+    r::Field::new("ipFamilyPolicy", 17, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.IPFamilyPolicy", &["SingleStack", "PreferDualStack", "RequireDualStack"]),
     r::Field::new("allocateLoadBalancerNodePorts", 20, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("loadBalancerClass", 21, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("internalTrafficPolicy", 22, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("internalTrafficPolicy", 22, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ServiceInternalTrafficPolicy", &["Cluster", "Local"]),
     r::Field::new("trafficDistribution", 23, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -3415,7 +3415,7 @@ r::record!(Taint, TAINT, 0 key, 1 value, 2 effect, 3 time_added);
 pub static TAINT: r::Schema = r::Schema { name: r::Ref::Static("Taint"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("key", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("value", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("effect", 3, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("effect", 3, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.TaintEffect", &["NoSchedule", "PreferNoSchedule", "NoExecute"]),
     r::Field::new("timeAdded", 4, r::Shape::Time, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -3430,9 +3430,9 @@ pub struct Toleration {
 r::record!(Toleration, TOLERATION, 0 key, 1 operator, 2 value, 3 effect, 4 toleration_seconds);
 pub static TOLERATION: r::Schema = r::Schema { name: r::Ref::Static("Toleration"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
     r::Field::new("key", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Format("k8s-label-key") }]),
-    r::Field::new("operator", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("operator", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.TolerationOperator", &["Exists", "Equal", "Lt", "Gt"]),
     r::Field::new("value", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("effect", 4, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("effect", 4, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.TaintEffect", &["NoSchedule", "PreferNoSchedule", "NoExecute"]),
     r::Field::new("tolerationSeconds", 5, r::Shape::Int64, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -3471,11 +3471,11 @@ r::record!(TopologySpreadConstraint, TOPOLOGY_SPREAD_CONSTRAINT, 0 max_skew, 1 t
 pub static TOPOLOGY_SPREAD_CONSTRAINT: r::Schema = r::Schema { name: r::Ref::Static("TopologySpreadConstraint"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7]), fields: r::Ref::Static(&[
     r::Field::new("maxSkew", 1, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("topologyKey", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("whenUnsatisfiable", 3, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("whenUnsatisfiable", 3, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.UnsatisfiableConstraintAction", &["DoNotSchedule", "ScheduleAnyway"]),
     r::Field::new("labelSelector", 4, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("minDomains", 5, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("nodeAffinityPolicy", 6, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("nodeTaintsPolicy", 7, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("nodeAffinityPolicy", 6, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.NodeInclusionPolicy", &["Ignore", "Honor"]),
+    r::Field::new("nodeTaintsPolicy", 7, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.NodeInclusionPolicy", &["Ignore", "Honor"]),
     r::Field::new("matchLabelKeys", 8, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -3537,7 +3537,7 @@ pub struct VolumeHealthCondition {
 }
 r::record!(VolumeHealthCondition, VOLUME_HEALTH_CONDITION, 0 status, 1 reason, 2 message);
 pub static VOLUME_HEALTH_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("VolumeHealthCondition"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
-    r::Field::new("status", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Enum(&["Inaccessible", "DataLoss", "Degraded"]) }]),
+    r::Field::new("status", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Enum(&["Inaccessible", "DataLoss", "Degraded"]) }]).named("v1.VolumeHealthStatusType", &["Inaccessible", "DataLoss", "Degraded"]),
     r::Field::new("reason", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::MaxBytes(256) }]),
     r::Field::new("message", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::MaxBytes(1024) }]),
 ]) };
@@ -3568,10 +3568,10 @@ r::record!(VolumeMount, VOLUME_MOUNT, 0 name, 1 read_only, 2 recursive_read_only
 pub static VOLUME_MOUNT: r::Schema = r::Schema { name: r::Ref::Static("VolumeMount"), package: r::Ref::Static("k8s.io.api.core.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: false }, wire_order: r::Ref::Static(&[0, 1, 3, 4, 5, 6, 2, 7]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("readOnly", 2, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("recursiveReadOnly", 7, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("recursiveReadOnly", 7, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.RecursiveReadOnlyMode", &[]),
     r::Field::new("mountPath", 3, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("subPath", 4, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("mountPropagation", 5, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("mountPropagation", 5, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.MountPropagationMode", &["None", "HostToContainer", "Bidirectional"]),
     r::Field::new("subPathExpr", 6, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("bindMountOptions", 8, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Set, r::Merge::NONE, None, &["VolumeBindMountOptions"], &[]),
 ]) };
@@ -3589,7 +3589,7 @@ pub static VOLUME_MOUNT_STATUS: r::Schema = r::Schema { name: r::Ref::Static("Vo
     r::Field::new("name", 1, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("mountPath", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("readOnly", 3, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("recursiveReadOnly", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("recursiveReadOnly", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.RecursiveReadOnlyMode", &[]),
     r::Field::new("volumeStatus", 5, r::Shape::Record(r::Ref::Static(&VOLUME_STATUS)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 

@@ -64,7 +64,7 @@ pub struct EndpointPort {
 r::record!(EndpointPort, ENDPOINT_PORT, 0 name, 1 protocol, 2 port, 3 app_protocol);
 pub static ENDPOINT_PORT: r::Schema = r::Schema { name: r::Ref::Static("EndpointPort"), package: r::Ref::Static("k8s.io.api.discovery.v1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("protocol", 2, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("protocol", 2, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.Protocol", &["TCP", "UDP", "SCTP"]),
     r::Field::new("port", 3, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("appProtocol", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -79,7 +79,7 @@ pub struct EndpointSlice {
 r::record!(EndpointSlice, ENDPOINT_SLICE, 0 metadata, 1 address_type, 2 endpoints, 3 ports);
 pub static ENDPOINT_SLICE: r::Schema = r::Schema { name: r::Ref::Static("EndpointSlice"), package: r::Ref::Static("k8s.io.api.discovery.v1"), type_meta: true, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 2, 3, 1]), fields: r::Ref::Static(&[
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("addressType", 4, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Immutable }]),
+    r::Field::new("addressType", 4, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Immutable }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Enum(&["IPv4", "IPv6", "FQDN"]) }]).named("v1.AddressType", &["IPv4", "IPv6", "FQDN"]),
     r::Field::new("endpoints", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&ENDPOINT)))), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }]),
     r::Field::new("ports", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&ENDPOINT_PORT)))), r::Flags(0), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };

@@ -24,7 +24,7 @@ pub struct FlowDistinguisherMethod {
 }
 r::record!(FlowDistinguisherMethod, FLOW_DISTINGUISHER_METHOD, 0 type_);
 pub static FLOW_DISTINGUISHER_METHOD: r::Schema = r::Schema { name: r::Ref::Static("FlowDistinguisherMethod"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0]), fields: r::Ref::Static(&[
-    r::Field::new("type", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("type", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.FlowDistinguisherMethodType", &[]),
 ]) };
 
 #[derive(Clone, Default)]
@@ -50,8 +50,8 @@ pub struct FlowSchemaCondition {
 }
 r::record!(FlowSchemaCondition, FLOW_SCHEMA_CONDITION, 0 type_, 1 status, 2 last_transition_time, 3 reason, 4 message);
 pub static FLOW_SCHEMA_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("FlowSchemaCondition"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
-    r::Field::new("type", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("status", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("type", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.FlowSchemaConditionType", &[]),
+    r::Field::new("status", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ConditionStatus", &[]),
     r::Field::new("lastTransitionTime", 3, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("reason", 4, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("message", 5, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -108,7 +108,7 @@ pub struct LimitResponse {
 }
 r::record!(LimitResponse, LIMIT_RESPONSE, 0 type_, 1 queuing);
 pub static LIMIT_RESPONSE: r::Schema = r::Schema { name: r::Ref::Static("LimitResponse"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
-    r::Field::new("type", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("modeDiscriminator", "") }]),
+    r::Field::new("type", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("modeDiscriminator", "") }]).named("v1.LimitResponseType", &[]),
     r::Field::new("queuing", 2, r::Shape::Record(r::Ref::Static(&QUEUING_CONFIGURATION)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("ifMode", "(\"Queue\")=+k8s:required") }]),
 ]) };
 
@@ -174,8 +174,8 @@ pub struct PriorityLevelConfigurationCondition {
 }
 r::record!(PriorityLevelConfigurationCondition, PRIORITY_LEVEL_CONFIGURATION_CONDITION, 0 type_, 1 status, 2 last_transition_time, 3 reason, 4 message);
 pub static PRIORITY_LEVEL_CONFIGURATION_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("PriorityLevelConfigurationCondition"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4]), fields: r::Ref::Static(&[
-    r::Field::new("type", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("status", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("type", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.PriorityLevelConfigurationConditionType", &[]),
+    r::Field::new("status", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.ConditionStatus", &[]),
     r::Field::new("lastTransitionTime", 3, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("reason", 4, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("message", 5, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
@@ -209,7 +209,7 @@ pub struct PriorityLevelConfigurationSpec {
 }
 r::record!(PriorityLevelConfigurationSpec, PRIORITY_LEVEL_CONFIGURATION_SPEC, 0 type_, 1 limited, 2 exempt);
 pub static PRIORITY_LEVEL_CONFIGURATION_SPEC: r::Schema = r::Schema { name: r::Ref::Static("PriorityLevelConfigurationSpec"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
-    r::Field::new("type", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("modeDiscriminator", "") }]),
+    r::Field::new("type", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("modeDiscriminator", "") }]).named("v1.PriorityLevelEnablement", &[]),
     r::Field::new("limited", 2, r::Shape::Record(r::Ref::Static(&LIMITED_PRIORITY_LEVEL_CONFIGURATION)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("ifMode", "(\"Limited\")=+k8s:required") }]),
     r::Field::new("exempt", 3, r::Shape::Record(r::Ref::Static(&EXEMPT_PRIORITY_LEVEL_CONFIGURATION)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Other("ifMode", "(\"Exempt\")=+k8s:optional") }]),
 ]) };
@@ -273,7 +273,7 @@ pub struct Subject {
 }
 r::record!(Subject, SUBJECT, 0 kind, 1 user, 2 group, 3 service_account);
 pub static SUBJECT: r::Schema = r::Schema { name: r::Ref::Static("Subject"), package: r::Ref::Static("k8s.io.api.flowcontrol.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
-    r::Field::new("kind", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("kind", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.SubjectKind", &[]),
     r::Field::new("user", 2, r::Shape::Record(r::Ref::Static(&USER_SUBJECT)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("group", 3, r::Shape::Record(r::Ref::Static(&GROUP_SUBJECT)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("serviceAccount", 4, r::Shape::Record(r::Ref::Static(&SERVICE_ACCOUNT_SUBJECT)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),

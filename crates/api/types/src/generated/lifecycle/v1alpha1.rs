@@ -39,7 +39,7 @@ pub struct EvictionPodReference {
 r::record!(EvictionPodReference, EVICTION_POD_REFERENCE, 0 name, 1 uid);
 pub static EVICTION_POD_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("EvictionPodReference"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-long-name") }]),
-    r::Field::new("uid", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-uuid") }]),
+    r::Field::new("uid", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-uuid") }]).named("types.UID", &[]),
 ]) };
 
 #[derive(Clone, Default)]
@@ -74,7 +74,7 @@ pub struct EvictionRequestPodReference {
 r::record!(EvictionRequestPodReference, EVICTION_REQUEST_POD_REFERENCE, 0 name, 1 uid);
 pub static EVICTION_REQUEST_POD_REFERENCE: r::Schema = r::Schema { name: r::Ref::Static("EvictionRequestPodReference"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-long-name") }]),
-    r::Field::new("uid", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-uuid") }]),
+    r::Field::new("uid", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-uuid") }]).named("types.UID", &[]),
 ]) };
 
 #[derive(Clone, Default)]
@@ -87,7 +87,7 @@ r::record!(EvictionRequestSpec, EVICTION_REQUEST_SPEC, 0 target, 1 requester, 2 
 pub static EVICTION_REQUEST_SPEC: r::Schema = r::Schema { name: r::Ref::Static("EvictionRequestSpec"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("target", 1, r::Shape::Record(r::Ref::Static(&EVICTION_REQUEST_TARGET)), r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Immutable }]),
     r::Field::new("requester", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Immutable }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-prefixed-label-key") }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("customValidation", "") }]),
-    r::Field::new("intent", 3, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Enum(&["Eviction", "Withdrawn"]) }]),
+    r::Field::new("intent", 3, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Enum(&["Eviction", "Withdrawn"]) }]).named("v1alpha1.EvictionRequestIntent", &["Eviction", "Withdrawn"]),
 ]) };
 
 #[derive(Clone, Default)]
@@ -153,7 +153,7 @@ pub struct Requester {
 r::record!(Requester, REQUESTER, 0 name, 1 intent);
 pub static REQUESTER: r::Schema = r::Schema { name: r::Ref::Static("Requester"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-prefixed-label-key") }]),
-    r::Field::new("intent", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Enum(&["Eviction", "Withdrawn"]) }]),
+    r::Field::new("intent", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Enum(&["Eviction", "Withdrawn"]) }]).named("v1alpha1.RequesterIntent", &["Eviction", "Withdrawn"]),
 ]) };
 
 #[derive(Clone, Default)]
@@ -185,5 +185,5 @@ r::record!(TargetResponder, TARGET_RESPONDER, 0 name, 1 priority, 2 state);
 pub static TARGET_RESPONDER: r::Schema = r::Schema { name: r::Ref::Static("TargetResponder"), package: r::Ref::Static("k8s.io.api.lifecycle.v1alpha1"), type_meta: false, json: r::JsonForm::Object, atomic: true, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("name", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Format("k8s-prefixed-label-key") }]),
     r::Field::new("priority", 2, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Minimum(0) }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Maximum(100000) }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("update", "NoModify") }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Other("update", "NoUnset") }]),
-    r::Field::new("state", 3, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Enum(&["Inactive", "Active", "Interrupted", "Canceled", "Completed"]) }]),
+    r::Field::new("state", 3, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Stable, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Stable, constraint: r::Constraint::Enum(&["Inactive", "Active", "Interrupted", "Canceled", "Completed"]) }]).named("v1alpha1.ResponderStateType", &["Inactive", "Active", "Interrupted", "Canceled", "Completed"]),
 ]) };

@@ -16,7 +16,7 @@ pub struct HTTPIngressPath {
 r::record!(HTTPIngressPath, HTTP_INGRESS_PATH, 0 path, 1 path_type, 2 backend);
 pub static HTTP_INGRESS_PATH: r::Schema = r::Schema { name: r::Ref::Static("HTTPIngressPath"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 2, 1]), fields: r::Ref::Static(&[
     r::Field::new("path", 1, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("pathType", 3, r::Shape::String, r::Flags(r::Flags::POINTER), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("pathType", 3, r::Shape::String, r::Flags(r::Flags::POINTER), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.PathType", &["Exact", "Prefix", "ImplementationSpecific"]),
     r::Field::new("backend", 2, r::Shape::Record(r::Ref::Static(&INGRESS_BACKEND)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -187,7 +187,7 @@ pub struct IngressPortStatus {
 r::record!(IngressPortStatus, INGRESS_PORT_STATUS, 0 port, 1 protocol, 2 error);
 pub static INGRESS_PORT_STATUS: r::Schema = r::Schema { name: r::Ref::Static("IngressPortStatus"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
     r::Field::new("port", 1, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("protocol", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("protocol", 2, r::Shape::String, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.Protocol", &["TCP", "UDP", "SCTP"]),
     r::Field::new("error", 3, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -322,7 +322,7 @@ pub struct NetworkPolicyPort {
 }
 r::record!(NetworkPolicyPort, NETWORK_POLICY_PORT, 0 protocol, 1 port, 2 end_port);
 pub static NETWORK_POLICY_PORT: r::Schema = r::Schema { name: r::Ref::Static("NetworkPolicyPort"), package: r::Ref::Static("k8s.io.api.networking.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2]), fields: r::Ref::Static(&[
-    r::Field::new("protocol", 1, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("protocol", 1, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.Protocol", &["TCP", "UDP", "SCTP"]),
     r::Field::new("port", 2, r::Shape::IntOrString, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("endPort", 3, r::Shape::Int32, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
@@ -339,7 +339,7 @@ pub static NETWORK_POLICY_SPEC: r::Schema = r::Schema { name: r::Ref::Static("Ne
     r::Field::new("podSelector", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)), r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("ingress", 2, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&NETWORK_POLICY_INGRESS_RULE)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }]),
     r::Field::new("egress", 3, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&NETWORK_POLICY_EGRESS_RULE)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }]),
-    r::Field::new("policyTypes", 4, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("policyTypes", 4, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]).named("v1.PolicyType", &[]),
 ]) };
 
 #[derive(Clone, Default)]

@@ -54,7 +54,7 @@ pub static POD_DISRUPTION_BUDGET_SPEC: r::Schema = r::Schema { name: r::Ref::Sta
     r::Field::new("minAvailable", 1, r::Shape::IntOrString, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("selector", 2, r::Shape::Record(r::Ref::Static(&crate::meta::v1::LABEL_SELECTOR)), r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge { merge: false, retain_keys: false, key: "" }, None, &[], &[]),
     r::Field::new("maxUnavailable", 3, r::Shape::IntOrString, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("unhealthyPodEvictionPolicy", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("unhealthyPodEvictionPolicy", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.UnhealthyPodEvictionPolicyType", &["IfHealthyBudget", "AlwaysAllow"]),
 ]) };
 
 #[derive(Clone, Default)]

@@ -18,7 +18,7 @@ r::record!(DeviceTaint, DEVICE_TAINT, 0 key, 1 value, 2 effect, 3 time_added);
 pub static DEVICE_TAINT: r::Schema = r::Schema { name: r::Ref::Static("DeviceTaint"), package: r::Ref::Static("k8s.io.api.resource.v1alpha3"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3]), fields: r::Ref::Static(&[
     r::Field::new("key", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("value", 2, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("effect", 3, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Enum(&["None", "NoSchedule", "NoExecute"]) }]),
+    r::Field::new("effect", 3, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Enum(&["None", "NoSchedule", "NoExecute"]) }]).named("v1alpha3.DeviceTaintEffect", &["None", "NoSchedule", "NoExecute"]),
     r::Field::new("timeAdded", 4, r::Shape::Time, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 

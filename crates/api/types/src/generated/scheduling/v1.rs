@@ -21,7 +21,7 @@ pub static PRIORITY_CLASS: r::Schema = r::Schema { name: r::Ref::Static("Priorit
     r::Field::new("value", 2, r::Shape::Int32, r::Flags(0), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("globalDefault", 3, r::Shape::Bool, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("description", 4, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("preemptionPolicy", 5, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("preemptionPolicy", 5, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.PreemptionPolicy", &["PreemptLowerPriority", "Never"]),
 ]) };
 
 #[derive(Clone, Default)]

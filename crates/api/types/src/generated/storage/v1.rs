@@ -47,9 +47,9 @@ r::record!(CSIDriverSpec, CSI_DRIVER_SPEC, 0 attach_required, 1 pod_info_on_moun
 pub static CSI_DRIVER_SPEC: r::Schema = r::Schema { name: r::Ref::Static("CSIDriverSpec"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: true, rules: true }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]), fields: r::Ref::Static(&[
     r::Field::new("attachRequired", 1, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("podInfoOnMount", 2, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("volumeLifecycleModes", 3, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Set, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Immutable }]),
+    r::Field::new("volumeLifecycleModes", 3, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Set, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Optional }, r::Rule { level: r::Level::Alpha, constraint: r::Constraint::Immutable }]).named("v1.VolumeLifecycleMode", &[]),
     r::Field::new("storageCapacity", 4, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["CSIStorageCapacity"], &[]),
-    r::Field::new("fsGroupPolicy", 5, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("fsGroupPolicy", 5, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.FSGroupPolicy", &[]),
     r::Field::new("tokenRequests", 6, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&TOKEN_REQUEST)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("requiresRepublish", 7, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("seLinuxMount", 8, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &["SELinuxMountReadWriteOncePod"], &[]),
@@ -159,10 +159,10 @@ pub static STORAGE_CLASS: r::Schema = r::Schema { name: r::Ref::Static("StorageC
     r::Field::new("metadata", 1, r::Shape::Record(r::Ref::Static(&crate::meta::v1::OBJECT_META)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("provisioner", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Required }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Immutable }]),
     r::Field::new("parameters", 3, r::Shape::Map(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Immutable }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }]),
-    r::Field::new("reclaimPolicy", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Immutable }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }]),
+    r::Field::new("reclaimPolicy", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Immutable }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }]).named("v1.PersistentVolumeReclaimPolicy", &["Recycle", "Delete", "Retain"]),
     r::Field::new("mountOptions", 5, r::Shape::List(r::Ref::Static(&r::Shape::String)), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
     r::Field::new("allowVolumeExpansion", 6, r::Shape::Bool, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("volumeBindingMode", 7, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Immutable }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }]),
+    r::Field::new("volumeBindingMode", 7, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[r::Rule { level: r::Level::Beta, constraint: r::Constraint::Immutable }, r::Rule { level: r::Level::Beta, constraint: r::Constraint::Optional }]).named("v1.VolumeBindingMode", &["Immediate", "WaitForFirstConsumer"]),
     r::Field::new("allowedTopologies", 8, r::Shape::List(r::Ref::Static(&r::Shape::Record(r::Ref::Static(&crate::core::v1::TOPOLOGY_SELECTOR_TERM)))), r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Atomic, r::Merge::NONE, None, &[], &[]),
 ]) };
 
@@ -199,11 +199,11 @@ pub struct StorageHealthCondition {
 }
 r::record!(StorageHealthCondition, STORAGE_HEALTH_CONDITION, 0 status, 1 reason, 2 message, 3 access_mode, 4 volume_mode, 5 last_transition_time);
 pub static STORAGE_HEALTH_CONDITION: r::Schema = r::Schema { name: r::Ref::Static("StorageHealthCondition"), package: r::Ref::Static("k8s.io.api.storage.v1"), type_meta: false, json: r::JsonForm::Object, atomic: false, carries: r::Carries { defaults: false, gates: false, rules: false }, wire_order: r::Ref::Static(&[0, 1, 2, 3, 4, 5]), fields: r::Ref::Static(&[
-    r::Field::new("status", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("status", 1, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.StorageHealthStatusType", &["StorageUnreachable", "StorageDegraded"]),
     r::Field::new("reason", 2, r::Shape::String, r::Flags(r::Flags::REQUIRED), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
     r::Field::new("message", 3, r::Shape::String, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("accessMode", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
-    r::Field::new("volumeMode", 5, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
+    r::Field::new("accessMode", 4, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.PersistentVolumeAccessMode", &["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"]),
+    r::Field::new("volumeMode", 5, r::Shape::String, r::Flags(r::Flags::POINTER | r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]).named("v1.PersistentVolumeMode", &["Block", "Filesystem"]),
     r::Field::new("lastTransitionTime", 6, r::Shape::Time, r::Flags(r::Flags::OMIT_EMPTY), r::ListKind::Unset, r::Merge::NONE, None, &[], &[]),
 ]) };
 
