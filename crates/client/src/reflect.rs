@@ -62,6 +62,7 @@ async fn follow(
     let mut feed = api.watch(who, scope.clone(), start).await?;
     loop {
         let event = tokio::select! {
+            biased;
             event = feed.next() => event,
             () = publisher.relist_asked() => {
                 *from = None;

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use base::drain;
 use base::random::{Random, SystemRandom};
+use base::task::Tasks;
 use base::time::{Clock, SystemClock};
 use client::Api;
 use rustls::ServerConfig;
@@ -192,7 +193,13 @@ impl ControlPlane {
             ..control::Config::default()
         };
         running.spawn(control::run(Arc::clone(&api), Arc::clone(&clock), controllers, drain.clone()));
-        running.spawn(scheduler::shell::run(api, clock, scheduler::Config::default(), drain));
+        running.spawn(scheduler::shell::run(
+            api,
+            clock,
+            Tasks::default(),
+            scheduler::Config::default(),
+            drain,
+        ));
         if let Err(error) = cli::notify::ready() {
             tracing::warn!(%error, "server.notify");
         }

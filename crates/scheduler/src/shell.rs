@@ -13,12 +13,12 @@ use api_types::object_meta;
 use api_types::policy::v1::PodDisruptionBudget;
 use base::drain;
 use base::error::Chain;
+use base::task::{self, Tasks};
 use base::time::{Clock, Time};
 use client::reconcile::{Note, Op, Plan, Recorder, Severity, Write, execute, resource_of};
 use client::view::{Change, Follower};
 use client::{Api, Caller, RawView, Resource, Scope};
 use tokio::sync::{Notify, mpsc};
-use tokio::task::JoinSet;
 
 use crate::{Action, Config, Event, Failure, Nomination, OwnerKind, PodRef, Scheduler, scheduled_note};
 
@@ -34,10 +34,16 @@ pub fn caller() -> Caller {
 }
 
 /// Runs the scheduler until it is asked to finish.
-pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, mut drain: drain::Watch) {
+pub async fn run(
+    api: Arc<dyn Api>,
+    clock: Arc<dyn Clock>,
+    tasks: Tasks,
+    config: Config,
+    mut drain: drain::Watch,
+) {
     let name: &'static str = "default-scheduler";
     let changed = Arc::new(Notify::new());
-    let mut listeners = JoinSet::new();
+    let mut listeners = task::Set::new(tasks.clone());
     let mut followers = Vec::new();
     // Nodes come before the pods on them, and what pods refer to before the pods.
     let resources = [
@@ -52,6 +58,7 @@ pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, mut d
     ];
     for resource in resources {
         let view = tokio::select! {
+            biased;
             view = open(&*api, &*clock, resource) => view,
             () = drain.signaled() => return,
         };
@@ -75,7 +82,8 @@ pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, mut d
         pods,
         done,
     };
-    let mut loop_ = Loop { core: Scheduler::new(config), followers, hands, outcomes, work: JoinSet::new() };
+    let mut loop_ =
+        Loop { core: Scheduler::new(config), followers, hands, outcomes, work: task::Set::new(tasks) };
     loop_.serve(&changed, &mut drain).await;
 }
 
@@ -104,7 +112,7 @@ struct Loop {
     followers: Vec<Follower>,
     hands: Hands,
     outcomes: mpsc::UnboundedReceiver<Done>,
-    work: JoinSet<()>,
+    work: task::Set<()>,
 }
 
 impl Loop {
@@ -232,7 +240,7 @@ struct Hands {
 }
 
 impl Hands {
-    fn carry_out(&self, actions: Vec<Action>, work: &mut JoinSet<()>) {
+    fn carry_out(&self, actions: Vec<Action>, work: &mut task::Set<()>) {
         for action in actions {
             let hands = self.clone();
             work.spawn(async move { hands.act(action).await });
