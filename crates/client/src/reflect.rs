@@ -50,6 +50,7 @@ async fn follow(
     let start = match *from {
         Some(revision) => revision,
         None => {
+            publisher.begin_list();
             let answer = api.call(who, Request::from(scope)).await?;
             let Outcome::List(list) = answer.outcome else {
                 return Err(Status::internal_error("a list was answered with something else"));
@@ -63,11 +64,11 @@ async fn follow(
     loop {
         let event = tokio::select! {
             biased;
-            event = feed.next() => event,
             () = publisher.relist_asked() => {
                 *from = None;
                 return Ok(());
             }
+            event = feed.next() => event,
         };
         let Some(event) = event else { break };
         let reached = match event? {

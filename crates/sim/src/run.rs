@@ -152,8 +152,14 @@ fn settle(world: &Arc<World>, never: &AtomicBool) -> Result<Passed, String> {
             Err(_) => {}
         }
     }
-    // What is so stays so, and everybody has heard of it.
+    // What is so stays so, and everybody comes to hear of it.
     until(world, LOOK * 3, never)?;
+    while let Err(why) = told(world) {
+        if world.executor.now() >= end {
+            return Err(format!("watches: {why}"));
+        }
+        until(world, LOOK, never)?;
+    }
     world.check_views();
     let history = world.history();
     convergence::check(&history).map_err(|why| format!("convergence: it did not last: {why}"))?;
@@ -163,9 +169,14 @@ fn settle(world: &Arc<World>, never: &AtomicBool) -> Result<Passed, String> {
         millis: world.age().as_millis(),
         told: world.told(),
     };
-    for watched in world.watches().values().filter(|watched| *watched.resource() != resources::LEASES) {
-        watched.check_complete(&history).map_err(|why| format!("watches: {why}"))?;
-    }
     drop(history);
     world.violation().map_or(Ok(passed), Err)
+}
+
+/// Whether every watch has told all that it owes. Leases go on for ever.
+fn told(world: &World) -> Result<(), String> {
+    let history = world.history();
+    let watches = world.watches();
+    let mut watches = watches.values().filter(|watched| *watched.resource() != resources::LEASES);
+    watches.try_for_each(|watched| watched.check_complete(&history))
 }

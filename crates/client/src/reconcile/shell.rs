@@ -187,10 +187,10 @@ impl<C: Controller> Running<C> {
                 }
                 Output::Relist(resource) => {
                     tracing::warn!(controller = C::NAME, %resource, "a write did not show in its view");
-                    for (source, follower) in &self.sources {
-                        if *source.resource() == resource {
-                            follower.view().relist();
-                        }
+                    let views = self.sources.iter().filter(|(source, _)| *source.resource() == resource);
+                    // Of several views of a resource, the world shows the last.
+                    if let Some(request) = views.map(|(_, follower)| follower.view().relist()).last() {
+                        self.step(Input::Relisting { resource, request });
                     }
                 }
             }
