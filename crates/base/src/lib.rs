@@ -1,4 +1,4 @@
-//! What every crate of Knarr may use and nothing of which knows Kubernetes: time, randomness, shutdown, error chains
+//! What every crate of Knarr may use and nothing of which knows Kubernetes: time, randomness, tasks, shutdown, error chains
 //! and telemetry set-up.
 //!
 //! Layer: the lowest. Entry points: [`time::Clock`], [`random::Random`], [`drain`].
@@ -9,5 +9,6 @@
 pub mod drain;
 pub mod error;
 pub mod random;
+pub mod task;
 pub mod telemetry;
 pub mod time;

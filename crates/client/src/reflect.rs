@@ -59,6 +59,7 @@ async fn follow(
     let start = match *from {
         Some(revision) => revision,
         None => {
+            publisher.begin_list();
             let answer = api.call(who, Request::from(scope)).await?;
             let Outcome::List(list) = answer.outcome else {
                 return Err(Status::internal_error("a list was answered with something else"));
@@ -71,11 +72,12 @@ async fn follow(
     let mut feed = api.watch(who, scope.clone(), start).await?;
     loop {
         let event = tokio::select! {
-            event = feed.next() => event,
+            biased;
             () = publisher.relist_asked() => {
                 *from = None;
                 return Ok(());
             }
+            event = feed.next() => event,
         };
         let Some(event) = event else { break };
         let reached = match event? {

@@ -6,6 +6,7 @@ mod follow;
 
 use std::collections::VecDeque;
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use api_meta::owners;
@@ -32,6 +33,7 @@ pub struct Snapshot {
     owned: RedBlackTreeMapSync<(Arc<str>, Key), ()>,
     revision: Revision,
     synced: bool,
+    relisted: u64,
 }
 
 impl Default for Snapshot {
@@ -41,6 +43,7 @@ impl Default for Snapshot {
             owned: RedBlackTreeMapSync::new_sync(),
             revision: Revision::default(),
             synced: false,
+            relisted: 0,
         }
     }
 }
@@ -54,6 +57,11 @@ impl Snapshot {
     /// Whether it shows the whole scope, which it does not before the first list has come.
     pub fn is_synced(&self) -> bool {
         self.synced
+    }
+
+    /// How many of the requests for a new list ([`RawView::relist`]) had been made when the list was begun that this rests on.
+    pub fn relisted(&self) -> u64 {
+        self.relisted
     }
 
     /// The number of objects.
@@ -172,6 +180,8 @@ struct Shared {
     changes: watch::Sender<u64>,
     log: Mutex<Log>,
     relist: Notify,
+    /// How many new lists have been asked for.
+    asked: AtomicU64,
 }
 
 /// The latest changes, numbered from the view's beginning.
@@ -206,6 +216,8 @@ pub struct Publisher {
     shared: Arc<Shared>,
     next: Snapshot,
     pending: Vec<Change>,
+    /// How many new lists had been asked for when the one under way was begun.
+    begun: u64,
 }
 
 /// The reading end of a view.
@@ -222,15 +234,22 @@ pub fn channel() -> (Publisher, RawView) {
         changes: watch::Sender::new(0),
         log: Mutex::default(),
         relist: Notify::new(),
+        asked: AtomicU64::new(0),
     });
-    let publisher = Publisher { shared: Arc::clone(&shared), next: Snapshot::default(), pending: Vec::new() };
+    let publisher =
+        Publisher { shared: Arc::clone(&shared), next: Snapshot::default(), pending: Vec::new(), begun: 0 };
     (publisher, RawView { shared })
 }
 
 impl Publisher {
+    /// A list is begun: what it will show is no older than now.
+    pub fn begin_list(&mut self) {
+        self.begun = self.shared.asked.load(Ordering::Acquire);
+    }
+
     /// Shows these objects and no others; the view is synced from now on.
     pub fn replace(&mut self, objects: impl IntoIterator<Item = Arc<dyn Record>>, revision: Revision) {
-        self.next = Snapshot::of(objects, revision);
+        self.next = Snapshot { relisted: self.begun, ..Snapshot::of(objects, revision) };
         self.pending.clear();
         self.publish(true);
     }
@@ -284,9 +303,12 @@ impl RawView {
         self.shared.current.load_full()
     }
 
-    /// Asks whoever fills the view to list anew: it has not shown what it should have long ago.
-    pub fn relist(&self) {
+    /// Asks whoever fills the view to list anew: it has not shown what it should have long ago, or nobody knows what it
+    /// should show. Answers the request's number, which [`Snapshot::relisted`] comes to.
+    pub fn relist(&self) -> u64 {
+        let number = self.shared.asked.fetch_add(1, Ordering::AcqRel) + 1;
         self.shared.relist.notify_one();
+        number
     }
 
     /// A receiver that wakes whenever the view changes; what it carries counts the changes.

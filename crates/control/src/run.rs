@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use base::drain;
+use base::task::Tasks;
 use base::time::Clock;
 use client::Api;
 use client::reconcile::{self, Controller, Deps, Inspector};
@@ -30,7 +31,7 @@ pub struct Config {
 
 /// Runs all controllers until they are asked to finish, and returns once nothing that they began is left.
 pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, drain: drain::Watch) {
-    let deps = Deps { api, clock, inspector: Arc::clone(&config.inspector) };
+    let deps = Deps { api, clock, tasks: Tasks::default(), inspector: Arc::clone(&config.inspector) };
     let mut all = All { deps, drain, running: JoinSet::new() };
     all.start(workload::ReplicaSets);
     all.start(workload::Deployments);

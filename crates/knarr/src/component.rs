@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use base::drain;
 use base::random::SystemRandom;
+use base::task::Tasks;
 use base::time::{Clock, SystemClock};
 use cli::arguments::flags::{ComponentFlags, ControllerManagerFlags};
 use cli::config::Verbosity;
@@ -46,7 +47,8 @@ pub fn controllers(flags: &ControllerManagerFlags) -> anyhow::Result<()> {
 pub fn scheduler(flags: &ComponentFlags) -> anyhow::Result<()> {
     let access = kubeconfig::read(&flags.kubeconfig)?;
     alone(flags, &access, "kube-scheduler", |api, clock, drain| async move {
-        scheduler::shell::run(Arc::new(api), clock, scheduler::Config::default(), drain).await;
+        let tasks = Tasks::default();
+        scheduler::shell::run(Arc::new(api), clock, tasks, scheduler::Config::default(), drain).await;
     })
 }
 

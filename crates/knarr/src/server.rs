@@ -16,6 +16,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use base::drain;
 use base::random::{Random, SystemRandom};
+use base::task::Tasks;
 use base::time::{Clock, SystemClock};
 use client::Api;
 use server_admission::{Chain, Parts, Stored};
@@ -218,7 +219,8 @@ impl ControlPlane {
         if config.without_scheduler {
             drop(drain);
         } else {
-            running.spawn(scheduler::shell::run(api, clock, scheduler::Config::default(), drain));
+            let tasks = Tasks::default();
+            running.spawn(scheduler::shell::run(api, clock, tasks, scheduler::Config::default(), drain));
         }
         if let Err(error) = cli::notify::ready() {
             tracing::warn!(%error, "server.notify");

@@ -13,12 +13,12 @@ use api_types::object_meta;
 use api_types::policy::v1::PodDisruptionBudget;
 use base::drain;
 use base::error::Chain;
+use base::task::{self, Tasks};
 use base::time::{Clock, Time};
 use client::reconcile::{Note, Op, Plan, Recorder, Severity, Write, execute, resource_of};
 use client::view::{Change, Follower};
 use client::{Api, Caller, RawView, Resource, Scope};
 use tokio::sync::{Notify, mpsc};
-use tokio::task::JoinSet;
 
 use crate::{Action, Config, Event, Failure, Nomination, OwnerKind, PodRef, Scheduler, scheduled_note};
 
@@ -34,10 +34,16 @@ pub fn caller() -> Caller {
 }
 
 /// Runs the scheduler until it is asked to finish.
-pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, mut drain: drain::Watch) {
+pub async fn run(
+    api: Arc<dyn Api>,
+    clock: Arc<dyn Clock>,
+    tasks: Tasks,
+    config: Config,
+    mut drain: drain::Watch,
+) {
     let name: &'static str = "default-scheduler";
     let changed = Arc::new(Notify::new());
-    let mut listeners = JoinSet::new();
+    let mut listeners = task::Set::new(tasks.clone());
     let mut followers = Vec::new();
     // Nodes come before the pods on them, and what pods refer to before the pods.
     let resources = [
@@ -52,6 +58,7 @@ pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, mut d
     ];
     for resource in resources {
         let view = tokio::select! {
+            biased;
             view = open(&*api, &*clock, resource) => view,
             () = drain.signaled() => return,
         };
@@ -75,7 +82,8 @@ pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, mut d
         pods,
         done,
     };
-    let mut loop_ = Loop { core: Scheduler::new(config), followers, hands, outcomes, work: JoinSet::new() };
+    let mut loop_ =
+        Loop { core: Scheduler::new(config), followers, hands, outcomes, work: task::Set::new(tasks) };
     loop_.serve(&changed, &mut drain).await;
 }
 
@@ -104,7 +112,7 @@ struct Loop {
     followers: Vec<Follower>,
     hands: Hands,
     outcomes: mpsc::UnboundedReceiver<Done>,
-    work: JoinSet<()>,
+    work: task::Set<()>,
 }
 
 impl Loop {
@@ -154,8 +162,10 @@ impl Loop {
     fn take_in(&mut self, now: Time) {
         for follower in &mut self.followers {
             for change in follower.catch_up().1 {
-                let outputs = event(&change).map(|event| self.core.step(event, now));
-                self.hands.carry_out(outputs.unwrap_or_default().actions, &mut self.work);
+                for event in events(&change) {
+                    let outputs = self.core.step(event, now);
+                    self.hands.carry_out(outputs.actions, &mut self.work);
+                }
             }
         }
         while let Ok(done) = self.outcomes.try_recv() {
@@ -164,13 +174,15 @@ impl Loop {
     }
 }
 
-/// What a change of a view is to the core.
-fn event(change: &Change) -> Option<Event<'_>> {
-    match (&change.new, &change.old) {
-        (Some(object), _) => present(&**object),
-        (None, Some(object)) => gone(&**object),
-        (None, None) => None,
-    }
+/// What a change of a view is to the core. Between two looks an object can have made room for another of its name: then both
+/// have to be told of.
+fn events(change: &Change) -> impl Iterator<Item = Event<'_>> {
+    let uid = |object: &Option<Arc<dyn Record>>| {
+        object.as_deref().and_then(object_meta).map(|meta| meta.uid.clone())
+    };
+    let replaced = uid(&change.old) != uid(&change.new);
+    let gone = change.old.as_deref().filter(|_| replaced).and_then(gone);
+    gone.into_iter().chain(change.new.as_deref().and_then(present))
 }
 
 fn present(object: &dyn Record) -> Option<Event<'_>> {
@@ -232,7 +244,7 @@ struct Hands {
 }
 
 impl Hands {
-    fn carry_out(&self, actions: Vec<Action>, work: &mut JoinSet<()>) {
+    fn carry_out(&self, actions: Vec<Action>, work: &mut task::Set<()>) {
         for action in actions {
             let hands = self.clone();
             work.spawn(async move { hands.act(action).await });
@@ -351,4 +363,32 @@ fn bind(of: &PodRef, node: &str) -> Plan {
     let mut plan = Plan::default();
     plan.stage([Write::of(resource_of::<Pod>(), &pod.metadata, "binding", Op::Create(Box::new(binding)))]);
     plan
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(uid: &str) -> Option<Arc<dyn Record>> {
+        let of = PodRef { uid: uid.into(), namespace: "shop".into(), name: "db-0".into() };
+        Some(Arc::new(bare(&of)))
+    }
+
+    fn told(old: Option<Arc<dyn Record>>, new: Option<Arc<dyn Record>>) -> Vec<String> {
+        let change = Change { old, new };
+        let told = events(&change).map(|event| match event {
+            Event::Pod(pod) => format!("+{}", pod.metadata.uid),
+            Event::PodGone(uid) => format!("-{uid}"),
+            _ => "?".into(),
+        });
+        told.collect()
+    }
+
+    #[test]
+    fn a_pod_that_took_anothers_name_is_not_that_other() {
+        assert_eq!(told(None, pod("u1")), ["+u1"]);
+        assert_eq!(told(pod("u1"), pod("u1")), ["+u1"]);
+        assert_eq!(told(pod("u1"), pod("u2")), ["-u1", "+u2"]);
+        assert_eq!(told(pod("u1"), None), ["-u1"]);
+    }
 }

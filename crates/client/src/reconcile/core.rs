@@ -32,6 +32,13 @@ pub enum Input<K> {
     },
     /// The views show more than before.
     Shown,
+    /// A view is being listed anew, as asked.
+    Relisting {
+        /// The view's resource.
+        resource: Resource,
+        /// The request's number.
+        request: u64,
+    },
     /// Time has passed.
     Ticked,
 }
@@ -54,7 +61,8 @@ pub struct Finished {
 pub enum Output<K> {
     /// Plan this key and carry the plan out; the last attempt failed with this.
     Plan(K, Option<Failure>),
-    /// List this resource anew: its view has not shown a write for too long.
+    /// List this resource anew, and say so with [`Input::Relisting`]: its view has not shown a write for too long, or nobody
+    /// knows what was written.
     Relist(Resource),
 }
 
@@ -134,8 +142,9 @@ impl<K: Ord + Clone + Debug> Core<K> {
         let mut outputs = Vec::new();
         match input {
             Input::Changed { key, why } => self.want(key, why),
-            Input::Finished { key, how } => self.finish(key, how, world, now),
+            Input::Finished { key, how } => self.finish(key, how, world, now, &mut outputs),
             Input::Shown => self.release(world),
+            Input::Relisting { resource, request } => self.relisting(&resource, request),
             Input::Ticked => {}
         }
         self.tick(&mut outputs, now);
@@ -184,7 +193,7 @@ impl<K: Ord + Clone + Debug> Core<K> {
         }
     }
 
-    fn finish(&mut self, key: K, how: Finished, world: &World, now: Time) {
+    fn finish(&mut self, key: K, how: Finished, world: &World, now: Time, outputs: &mut Vec<Output<K>>) {
         let Some(state) = self.states.get_mut(&key) else { return };
         state.running = false;
         self.running -= 1;
@@ -205,6 +214,11 @@ impl<K: Ord + Clone + Debug> Core<K> {
             }
         };
         state.failure = how.failure;
+        for witness in &state.held {
+            if let Witness::Unsure(resource) = witness {
+                relist(resource, outputs);
+            }
+        }
         if !state.held.is_empty() {
             state.overdue_at = now + WITNESS_OVERDUE;
             self.timers.insert((state.overdue_at, key.clone()));
@@ -245,6 +259,17 @@ impl<K: Ord + Clone + Debug> Core<K> {
         }
     }
 
+    fn relisting(&mut self, resource: &Resource, request: u64) {
+        for key in &self.held {
+            let Some(state) = self.states.get_mut(key) else { continue };
+            for witness in &mut state.held {
+                if matches!(witness, Witness::Unsure(own) if own == resource) {
+                    *witness = Witness::Listed(resource.clone(), request);
+                }
+            }
+        }
+    }
+
     fn let_go(&mut self, key: K) {
         self.held.remove(&key);
         if let Some(state) = self.states.get_mut(&key) {
@@ -265,15 +290,15 @@ impl<K: Ord + Clone + Debug> Core<K> {
                 state.due = None;
             }
             if !state.held.is_empty() && state.overdue_at == at {
-                for witness in &state.held {
-                    self.overdue += 1;
-                    let relist = Output::Relist(witness.resource().clone());
-                    if !outputs.iter().any(|output| matches!((output, &relist), (Output::Relist(a), Output::Relist(b)) if a == b)) {
-                        outputs.push(relist);
-                    }
+                self.overdue += state.held.len() as u64;
+                // Still withheld: a view that is so late is the last thing to plan on.
+                for witness in &mut state.held {
+                    relist(witness.resource(), outputs);
+                    *witness = Witness::Unsure(witness.resource().clone());
                 }
+                state.overdue_at = now + WITNESS_OVERDUE;
+                self.timers.insert((state.overdue_at, key.clone()));
                 state.wanted.get_or_insert_with(|| Arc::from("a write did not show in time"));
-                self.let_go(key.clone());
             }
             if due {
                 self.want(key, Arc::from("its time had come"));
@@ -291,6 +316,13 @@ impl<K: Ord + Clone + Debug> Core<K> {
                 self.last.remove(&oldest);
             }
         }
+    }
+}
+
+/// Asks for a list of a resource, once.
+fn relist<K>(resource: &Resource, outputs: &mut Vec<Output<K>>) {
+    if !outputs.iter().any(|output| matches!(output, Output::Relist(own) if own == resource)) {
+        outputs.push(Output::Relist(resource.clone()));
     }
 }
 

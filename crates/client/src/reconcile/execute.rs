@@ -91,7 +91,7 @@ async fn carry_out(api: &dyn Api, who: &Caller, write: Write) -> Done {
             Done { result: Ok(()), witness: None, note: None }
         }
         Err(status) => {
-            let witness = if is_ambiguous(&status) { present(api, who, &target).await } else { None };
+            let witness = if is_ambiguous(&status) { Some(present(api, who, &target).await) } else { None };
             let note = telling.failed.map(|note| filled(note, &target.name, &status.message));
             Done { result: Err(failure(status, &target)), witness, note }
         }
@@ -165,10 +165,10 @@ fn is_ambiguous(status: &Status) -> bool {
 }
 
 /// Where history is now, by a consistent read: whatever the request did has happened before.
-async fn present(api: &dyn Api, who: &Caller, target: &Target) -> Option<Witness> {
+async fn present(api: &dyn Api, who: &Caller, target: &Target) -> Witness {
     match list_one(api, who, target).await {
-        Ok((_, revision)) => Some(Witness::Revision(target.resource.clone(), revision)),
-        Err(_) => None,
+        Ok((_, revision)) => Witness::Revision(target.resource.clone(), revision),
+        Err(_) => Witness::Unsure(target.resource.clone()),
     }
 }
 

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use base::drain;
 use base::error::Chain;
+use base::task::{self, Tasks};
 use base::time::Clock;
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
 
 use super::core::{Core, Finished, Input, Output};
 use super::events::Recorder;
@@ -29,6 +29,8 @@ pub struct Deps {
     pub api: Arc<dyn Api>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// What runs its tasks.
+    pub tasks: Tasks,
     /// Where it can be asked what it does.
     pub inspector: Arc<Inspector>,
 }
@@ -41,7 +43,7 @@ struct Running<C: Controller> {
     core: Arc<Mutex<Core<C::Key>>>,
     sources: Vec<(Source<C::Key>, Follower)>,
     world: World,
-    at_work: JoinSet<(C::Key, Finished)>,
+    at_work: task::Set<(C::Key, Finished)>,
 }
 
 /// Runs a controller until it is asked to finish, and returns once no plan of it is being carried out.
@@ -51,10 +53,11 @@ pub async fn run<C: Controller>(controller: C, deps: Deps, mut drain: drain::Wat
     let mut wires = Wires::default();
     controller.wire(&mut wires);
     let changed = Arc::new(Notify::new());
-    let mut listeners = JoinSet::new();
+    let mut listeners = task::Set::new(deps.tasks.clone());
     let mut sources = Vec::new();
     for source in wires.into_sources() {
         let opened = tokio::select! {
+            biased;
             view = open(&deps, &reader, &source.scope) => view,
             () = drain.signaled() => return,
         };
@@ -68,7 +71,7 @@ pub async fn run<C: Controller>(controller: C, deps: Deps, mut drain: drain::Wat
     let recorder = Arc::new(Mutex::new(Recorder::new(C::NAME)));
     let controller = Arc::new(controller);
     let world = World::new(BTreeMap::new());
-    let at_work = JoinSet::new();
+    let at_work = task::Set::new(deps.tasks.clone());
     let mut running = Running { controller, deps, who, recorder, core, sources, world, at_work };
     running.serve(&changed, &mut drain).await;
     while running.at_work.join_next().await.is_some() {}
@@ -111,9 +114,10 @@ impl<C: Controller> Running<C> {
                 }
             };
             tokio::select! {
+                biased;
                 () = drain.signaled() => return,
+                Some(done) = self.at_work.join_next() => self.finished(done),
                 () = changed.notified() => {}
-                Some(done) = self.at_work.join_next(), if !self.at_work.is_empty() => self.finished(done),
                 () = sleep => self.step(Input::Ticked),
             }
         }
@@ -153,7 +157,7 @@ impl<C: Controller> Running<C> {
         self.step(Input::Shown);
     }
 
-    fn finished(&mut self, done: Result<(C::Key, Finished), tokio::task::JoinError>) {
+    fn finished(&mut self, done: Result<(C::Key, Finished), task::Died>) {
         match done {
             Ok((key, how)) => {
                 if let Some(Failure { status, .. }) = &how.failure {
@@ -161,7 +165,8 @@ impl<C: Controller> Running<C> {
                 }
                 self.step(Input::Finished { key, how });
             }
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
+            // A key that is never finished would never be planned again.
+            Err(died) => panic!("{}: {died}", C::NAME),
         }
     }
 
@@ -182,10 +187,10 @@ impl<C: Controller> Running<C> {
                 }
                 Output::Relist(resource) => {
                     tracing::warn!(controller = C::NAME, %resource, "a write did not show in its view");
-                    for (source, follower) in &self.sources {
-                        if *source.resource() == resource {
-                            follower.view().relist();
-                        }
+                    let views = self.sources.iter().filter(|(source, _)| *source.resource() == resource);
+                    // Of several views of a resource, the world shows the last.
+                    if let Some(request) = views.map(|(_, follower)| follower.view().relist()).last() {
+                        self.step(Input::Relisting { resource, request });
                     }
                 }
             }

@@ -10,7 +10,8 @@ use base::time::Time;
 use super::core::{Core, Finished, Input, Output};
 use super::witness::{Object, Witness};
 use super::{Failure, World, resource_of};
-use crate::{Revision, Status};
+use crate::view::channel;
+use crate::{Resource, Revision, Status};
 
 const KEY: &str = "a";
 
@@ -169,6 +170,38 @@ fn a_write_that_never_shows_forces_a_new_list() {
     core.step(finished(Finished { witnesses, ..Finished::default() }), &world, at(0));
     assert_eq!(core.wake_at(), Some(at(30_000)));
     let outputs = core.step(Input::Ticked, &world, at(30_000));
-    assert_eq!(outputs, [Output::Relist(pods), Output::Plan(KEY, None)]);
+    assert_eq!(
+        outputs,
+        [Output::Relist(pods.clone())],
+        "once, and nothing is planned on a view that is so late"
+    );
     assert_eq!(core.explain().overdue, 2);
+    relisted(&mut core, &pods, at(30_001));
+}
+
+#[test]
+fn when_nobody_knows_what_was_written_the_view_is_listed_anew() {
+    let pods = resource_of::<Pod>().clone();
+    let world = World::default().with([pod("u1", false)], Revision(3));
+    let mut core = Core::new(1);
+    core.step(changed(KEY), &world, at(0));
+    let how = Finished { witnesses: vec![Witness::Unsure(pods.clone())], ..failed() };
+    assert_eq!(core.step(finished(how), &world, at(0)), [Output::Relist(pods.clone())]);
+    relisted(&mut core, &pods, at(1000));
+}
+
+/// A list that was begun before it was asked for does not do; the next one sets the key free.
+fn relisted(core: &mut Core<&'static str>, pods: &Resource, now: Time) {
+    let (mut publisher, view) = channel();
+    publisher.begin_list();
+    let request = view.relist();
+    let world = |snapshot| World::new(BTreeMap::from([(pods.clone(), snapshot)]));
+    publisher.replace([], Revision(9));
+    let relisting = Input::Relisting { resource: pods.clone(), request };
+    assert!(core.step(relisting, &world(view.snapshot()), now).is_empty());
+    assert!(core.step(Input::Shown, &world(view.snapshot()), now).is_empty(), "it was begun before");
+    publisher.begin_list();
+    publisher.replace([], Revision(10));
+    let outputs = core.step(Input::Shown, &world(view.snapshot()), now);
+    assert!(matches!(&outputs[..], [Output::Plan(KEY, _)]));
 }

@@ -15,6 +15,10 @@ pub enum Witness {
     Going(Object),
     /// The pod of this uid has a node, or is gone.
     Bound(Object),
+    /// Nobody knows what was written: the view of the resource is to be listed anew.
+    Unsure(Resource),
+    /// The view of the resource rests on a list that was begun after this request for one.
+    Listed(Resource, u64),
 }
 
 /// An object as a witness names it.
@@ -42,7 +46,9 @@ impl Witness {
     /// The resource whose view is to show it.
     pub fn resource(&self) -> &Resource {
         match self {
-            Witness::Revision(resource, _) => resource,
+            Witness::Revision(resource, _) | Witness::Unsure(resource) | Witness::Listed(resource, _) => {
+                resource
+            }
             Witness::Going(object) | Witness::Bound(object) => &object.resource,
         }
     }
@@ -52,6 +58,10 @@ impl Witness {
         match self {
             Witness::Revision(resource, revision) => {
                 world.snapshot(resource).is_none_or(|snapshot| snapshot.revision() >= *revision)
+            }
+            Witness::Unsure(resource) => world.snapshot(resource).is_none(),
+            Witness::Listed(resource, request) => {
+                world.snapshot(resource).is_none_or(|snapshot| snapshot.relisted() >= *request)
             }
             Witness::Going(object) => {
                 object.find(world).and_then(object_meta).is_none_or(|meta| meta.deletion_timestamp.is_some())

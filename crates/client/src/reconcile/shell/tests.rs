@@ -122,7 +122,12 @@ fn show(publisher: &mut Publisher, pod: &Pod) {
 async fn a_lagging_view_does_not_make_anything_happen_twice() {
     let (api, mut publisher) = Fake::new(0);
     let inspector = Arc::new(Inspector::default());
-    let deps = Deps { api: api.clone(), clock: Arc::new(SystemClock), inspector: Arc::clone(&inspector) };
+    let deps = Deps {
+        api: api.clone(),
+        clock: Arc::new(SystemClock),
+        tasks: Tasks::default(),
+        inspector: Arc::clone(&inspector),
+    };
     let (signal, watch) = drain::channel();
     let running = tokio::spawn(run(Three, deps, watch));
     settle().await;
@@ -163,7 +168,12 @@ impl Clock for Leaping {
 #[tokio::test]
 async fn a_failure_stops_the_batches_and_is_tried_again() {
     let (api, _publisher) = Fake::new(2);
-    let deps = Deps { api: api.clone(), clock: Arc::new(Leaping::default()), inspector: Arc::default() };
+    let deps = Deps {
+        api: api.clone(),
+        clock: Arc::new(Leaping::default()),
+        tasks: Tasks::default(),
+        inspector: Arc::default(),
+    };
     let (signal, watch) = drain::channel();
     let running = tokio::spawn(run(Three, deps, watch));
     while api.pods().len() < 3 {

@@ -55,6 +55,11 @@ impl Rollout<'_> {
             return false;
         }
         let Some(new) = &self.new else { return false };
+        // What a set said of its pods before it saw its present size is not to be relied on: after a quick undo it may still
+        // count pods that are being deleted. Upstream does not wait for that, and can fall below its bound.
+        if self.sets().any(|set| set.status.observed_generation < set.metadata.generation) {
+            return false;
+        }
         let least = wanted(&self.deployment) - limits::max_unavailable(&self.deployment);
         let new_unavailable = size(new) - new.status.available_replicas;
         let most = self.total() - least - new_unavailable;
@@ -88,7 +93,8 @@ impl Rollout<'_> {
     }
 
     fn drop_surplus(&mut self, least: i32) -> bool {
-        let available: i32 = self.sets().map(|set| set.status.available_replicas).sum();
+        // A set that shrinks will not keep more than it wants.
+        let available: i32 = self.sets().map(|set| set.status.available_replicas.min(size(set))).sum();
         let most = available - least;
         let mut dropped = 0;
         let old: Vec<(String, i32, i32)> = self.old.iter().map(sizes).collect();

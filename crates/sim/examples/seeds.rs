@@ -1,0 +1,39 @@
+//! Runs seeds by hand: `--seed N` shows what happened in one, `--from N --count M` runs many and says which failed.
+
+use std::process::ExitCode;
+
+fn number(flag: &str) -> Option<u64> {
+    let mut arguments = std::env::args().skip_while(|argument| argument != flag);
+    arguments.nth(1)?.parse().ok()
+}
+
+fn main() -> ExitCode {
+    if let Some(seed) = number("--seed") {
+        return match sim::run::run(seed) {
+            Ok(passed) => {
+                passed.told.iter().for_each(|line| println!("{line}"));
+                println!("seed {seed} passed: {passed}");
+                ExitCode::SUCCESS
+            }
+            Err(failed) => {
+                failed.told.iter().for_each(|line| println!("{line}"));
+                println!("{failed}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let (Some(from), Some(count)) = (number("--from"), number("--count")) else {
+        eprintln!("usage: seeds --seed N | --from N --count M");
+        return ExitCode::FAILURE;
+    };
+    let mut failed = Vec::new();
+    for seed in from..from + count {
+        match sim::run::run(seed) {
+            Ok(passed) => println!("seed {seed} passed: {passed}"),
+            Err(why) => failed.push(why),
+        }
+    }
+    failed.iter().for_each(|failed| println!("seed {}: {}", failed.seed, failed.what));
+    println!("{} of {count} seeds failed", failed.len());
+    if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,237 @@
+//! What is on a machine whether or not an agent runs: records, containers, addresses.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use std::sync::Arc;
+
+use api_types::core::v1::Pod;
+use base::time::Time;
+use node_pod::container::id;
+use node_pod::plan::Step;
+use node_pod::record::{Exit, PodRecord, Stage, State, Waiting};
+use tokio::sync::Notify;
+
+use crate::dice::Dice;
+
+/// What is about to happen to a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Coming {
+    Started,
+    Ready,
+    Stopped,
+}
+
+/// A machine.
+pub struct Machine {
+    number: usize,
+    records: BTreeMap<String, PodRecord>,
+    coming: BTreeMap<(String, String), (Time, Coming)>,
+    addresses: BTreeSet<u8>,
+    given: u8,
+    /// Tells whoever runs there that a container has ended by itself.
+    pub deaths: Arc<Notify>,
+}
+
+impl Machine {
+    /// A machine on which nothing runs.
+    pub fn new(number: usize) -> Machine {
+        Machine {
+            number,
+            records: BTreeMap::new(),
+            coming: BTreeMap::new(),
+            addresses: BTreeSet::new(),
+            given: 0,
+            deaths: Arc::default(),
+        }
+    }
+
+    /// Begins records of pods that are new; forgets those that are over and gone. Answers all that there are.
+    pub fn take_in(&mut self, shown: &BTreeMap<String, Pod>, now: Time) -> Vec<String> {
+        for (uid, pod) in shown {
+            let over = matches!(pod.status.phase.as_str(), "Succeeded" | "Failed");
+            if !self.records.contains_key(uid) && (!over || pod.metadata.deletion_timestamp.is_some()) {
+                let meta = &pod.metadata;
+                let record = PodRecord::new(uid, &meta.namespace, &meta.name, now.unix_nanos());
+                self.records.insert(uid.clone(), record);
+            }
+        }
+        self.records.retain(|uid, record| shown.contains_key(uid) || record.stage != Stage::Terminated);
+        self.records.keys().cloned().collect()
+    }
+
+    /// A pod's record.
+    pub fn record(&self, uid: &str) -> Option<&PodRecord> {
+        self.records.get(uid)
+    }
+
+    /// Whether anything of a pod runs.
+    pub fn is_running(&self, uid: &str) -> bool {
+        let record = self.records.get(uid);
+        record.is_some_and(|record| record.containers.values().any(|container| container.is_running()))
+    }
+
+    /// When the next thing happens to a pod.
+    pub fn next_event(&self, uid: &str) -> Option<Time> {
+        self.coming.iter().filter(|((own, _), _)| own == uid).map(|(_, (at, _))| *at).min()
+    }
+
+    /// Lets happen what has come by now.
+    pub fn pass_time(&mut self, uid: &str, now: Time) {
+        loop {
+            let due = self.coming.iter().find(|((own, _), (at, _))| own == uid && *at <= now);
+            let Some((key, (at, what))) = due.map(|(key, coming)| (key.clone(), *coming)) else { return };
+            self.coming.remove(&key);
+            let Some(record) = self.records.get_mut(uid) else { continue };
+            let container = record.container(&key.1);
+            match what {
+                Coming::Started => {
+                    container.state = State::Running(at.unix_nanos());
+                    container.waiting = None;
+                    container.started = true;
+                    container.post_started = true;
+                    let ready = at + std::time::Duration::from_millis(300);
+                    self.coming.insert(key, (ready, Coming::Ready));
+                }
+                Coming::Ready => container.ready = true,
+                Coming::Stopped => self.end(uid, &key.1, 0, "Completed", now),
+            }
+        }
+    }
+
+    /// Carries out a step; answers whether that changed anything.
+    pub fn carry_out(
+        &mut self,
+        uid: &str,
+        step: &Step,
+        now: Time,
+        dice: &Dice,
+        failing: bool,
+        reuses: bool,
+    ) -> bool {
+        match step {
+            Step::Sandbox => {
+                let address = if reuses && dice.chance(500) { 1 } else { self.free_address() };
+                self.addresses.insert(address);
+                let text = format!("10.{}.0.{address}", self.number + 1);
+                let Some(record) = self.records.get_mut(uid) else { return false };
+                record.sandbox = true;
+                record.addresses = vec![text];
+            }
+            Step::Start { container } => {
+                let Some(record) = self.records.get_mut(uid) else { return false };
+                let known = record.container(container);
+                if let Some(exit) = known.exit() {
+                    let ended = Time::from_unix_nanos(exit.finished_nanos);
+                    known.backoff.next(ended, now);
+                }
+                known.begin(|attempt| id(uid, container, attempt));
+                if failing {
+                    let waiting =
+                        Waiting { reason: "ErrImagePull".into(), message: "no such registry".into() };
+                    known.abandon(waiting);
+                    known.retry_nanos = (now + std::time::Duration::from_secs(10)).unix_nanos();
+                } else {
+                    let at = now + dice.millis(50, 2_000);
+                    self.coming.insert((uid.to_owned(), container.clone()), (at, Coming::Started));
+                }
+            }
+            Step::Stop { container, .. } => self.end(uid, container, 137, "Error", now),
+            Step::Terminate { verdict } => {
+                let Some(record) = self.records.get_mut(uid) else { return false };
+                record.stage = Stage::Terminating;
+                record.verdict.clone_from(verdict);
+            }
+            Step::StopAll => return self.stop_all(uid, now, dice),
+            Step::Finish => {
+                let Some(record) = self.records.get_mut(uid) else { return false };
+                record.stage = Stage::Terminated;
+                let freed = record.addresses.iter().filter_map(|it| it.rsplit('.').next()?.parse().ok());
+                for address in freed.collect::<Vec<u8>>() {
+                    self.addresses.remove(&address);
+                }
+            }
+        }
+        true
+    }
+
+    /// An address that is not in use; the one that was freed last is not given at once.
+    fn free_address(&mut self) -> u8 {
+        loop {
+            self.given = self.given % 250 + 1;
+            if !self.addresses.contains(&self.given) {
+                return self.given;
+            }
+        }
+    }
+
+    fn stop_all(&mut self, uid: &str, now: Time, dice: &Dice) -> bool {
+        let Some(record) = self.records.get(uid) else { return false };
+        let active = record.containers.iter().filter(|(_, container)| container.is_active());
+        let active: Vec<String> = active.map(|(name, _)| name.clone()).collect();
+        let mut moved = false;
+        for name in active {
+            let key = (uid.to_owned(), name.clone());
+            if matches!(self.coming.get(&key), Some((_, Coming::Stopped))) {
+                continue;
+            }
+            let starting = self.records[uid].containers[&name].state == State::Starting;
+            self.coming.remove(&key);
+            if starting {
+                self.end(uid, &name, 137, "ContainerStatusUnknown", now);
+            } else {
+                self.coming.insert(key, (now + dice.millis(10, 2_000), Coming::Stopped));
+            }
+            moved = true;
+        }
+        moved
+    }
+
+    fn end(&mut self, uid: &str, name: &str, code: i32, reason: &str, now: Time) {
+        self.coming.remove(&(uid.to_owned(), name.to_owned()));
+        let Some(record) = self.records.get_mut(uid) else { return };
+        let container = record.container(name);
+        let started_nanos = match container.state {
+            State::Running(since) => since,
+            _ => 0,
+        };
+        container.exited(Exit {
+            code,
+            reason: reason.to_owned(),
+            started_nanos,
+            finished_nanos: now.unix_nanos(),
+            id: container.id.clone(),
+            ..Exit::default()
+        });
+    }
+
+    /// A running container dies; answers whether one did.
+    pub fn kill_one(&mut self, now: Time, dice: &Dice) -> bool {
+        let running = self.records.iter().flat_map(|(uid, record)| {
+            let running = record.containers.iter().filter(|(_, container)| container.is_running());
+            running.map(|(name, _)| (uid.clone(), name.clone()))
+        });
+        let running: Vec<(String, String)> = running.collect();
+        if running.is_empty() {
+            return false;
+        }
+        let (uid, name) = dice.pick(&running);
+        let (code, reason) = *dice.pick(&[(137, "OOMKilled"), (1, "Error"), (0, "Completed")]);
+        self.end(uid, name, code, reason, now);
+        self.deaths.notify_one();
+        true
+    }
+
+    /// The machine starts anew: nothing runs, and no pod has its network.
+    pub fn reboot(&mut self, now: Time) {
+        let active = self.records.iter().flat_map(|(uid, record)| {
+            let active = record.containers.iter().filter(|(_, container)| container.is_active());
+            active.map(|(name, _)| (uid.clone(), name.clone()))
+        });
+        for (uid, name) in active.collect::<Vec<_>>() {
+            self.end(&uid, &name, 255, "Unknown", now);
+        }
+        for record in self.records.values_mut().filter(|record| record.stage == Stage::Syncing) {
+            record.sandbox = false;
+        }
+    }
+}

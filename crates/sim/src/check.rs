@@ -1,0 +1,38 @@
+//! What must hold of a world, one checker a file. Those that implement [`Check`] hear of every change of the store; the others
+//! look at what passes over a line, at views, or at how all of it ends.
+
+pub mod addresses;
+pub mod answers;
+pub mod bindings;
+pub mod bounds;
+pub mod convergence;
+pub mod garbage;
+pub mod life;
+pub mod views;
+pub mod watches;
+
+use crate::history::{Change, History};
+use crate::profile::Profile;
+
+/// Something that must hold at each change.
+pub trait Check: Send {
+    /// What it is called where it finds something.
+    fn name(&self) -> &'static str;
+
+    /// Looks at a change, which the history has taken in already.
+    ///
+    /// # Errors
+    /// What is not as it must be.
+    fn changed(&mut self, history: &History, change: &Change) -> Result<(), String>;
+}
+
+/// All of them.
+pub fn all(profile: &Profile) -> Vec<Box<dyn Check>> {
+    vec![
+        Box::new(bindings::Bindings),
+        Box::new(addresses::Addresses::default()),
+        Box::new(bounds::Surge::new(profile)),
+        Box::new(bounds::Availability::new(profile)),
+        Box::new(life::Life),
+    ]
+}

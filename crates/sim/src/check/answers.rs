@@ -1,0 +1,180 @@
+//! What a request rests on holds when it is carried out: a write that names a version replaces that version, one that names a
+//! uid meets that uid, a list shows one moment of the history, and the garbage collector takes nothing that is owned.
+
+use std::collections::BTreeMap;
+
+use api_types::meta::v1::ObjectMeta;
+use api_types::object_meta;
+use client::{Answer, Body, Caller, Outcome, Request, Resource, Scope, Status, Target, Verb};
+
+use crate::history::{History, Place, version};
+
+/// What of a request is needed to judge its answer.
+pub struct Asked {
+    who: String,
+    verb: Verb,
+    target: Target,
+    version: String,
+    uid: String,
+    whole_list: bool,
+}
+
+impl Asked {
+    /// The request as it leaves its sender.
+    pub fn of(who: &Caller, request: &Request) -> Asked {
+        let (mut version, mut uid) = (String::new(), String::new());
+        let mut target = request.target.clone();
+        match &request.body {
+            Body::Object(object) => {
+                if let Some(meta) = object_meta(&**object) {
+                    version.clone_from(&meta.resource_version);
+                    if request.verb == Verb::Update || !target.subresource.is_empty() {
+                        uid.clone_from(&meta.uid);
+                    }
+                    if target.name.is_empty() {
+                        target.name.clone_from(&meta.name);
+                    }
+                }
+            }
+            Body::Patch(_, bytes) => {
+                let patch: serde_json::Value = serde_json::from_slice(bytes).unwrap_or_default();
+                let text = |field: &str| patch["metadata"][field].as_str().unwrap_or_default().to_owned();
+                (version, uid) = (text("resourceVersion"), text("uid"));
+            }
+            Body::Empty => {}
+        }
+        if request.verb == Verb::Delete {
+            let precondition = &request.delete.precondition;
+            version = precondition.version.clone().unwrap_or_default();
+            uid = precondition.uid.clone().unwrap_or_default();
+        }
+        let list = &request.list;
+        let whole_list = request.verb == Verb::List
+            && list.limit == 0
+            && list.continue_.is_empty()
+            && list.labels.is_empty()
+            && list.fields.is_empty();
+        Asked { who: who.name.clone(), verb: request.verb, target, version, uid, whole_list }
+    }
+
+    /// The request and its answer in words.
+    pub fn tell(&self, answer: &Result<Answer, Status>) -> String {
+        let Target { resource, namespace, name, subresource } = &self.target;
+        let who = self.who.rsplit(':').next().unwrap_or_default();
+        let outcome = match answer {
+            Ok(answer) => match &answer.outcome {
+                Outcome::Object(object) => {
+                    let made = object_meta(&**object).map(|meta| meta.name.clone()).unwrap_or_default();
+                    format!("{made} at {}", version(&**object))
+                }
+                Outcome::List(list) => format!("{} at {}", list.items.len(), list.revision),
+                Outcome::Status(_) => "done".to_owned(),
+            },
+            Err(status) => format!("{} {}", status.http_code(), status.message),
+        };
+        format!("{who}: {} {resource} {namespace}/{name} {subresource}: {outcome}", self.verb.name())
+    }
+
+    /// Compares the answer with the history.
+    ///
+    /// # Errors
+    /// How they differ.
+    pub fn check(&self, history: &History, answer: &Result<Answer, Status>) -> Result<(), String> {
+        let Ok(answer) = answer else { return Ok(()) };
+        let resource = &self.target.resource;
+        match &answer.outcome {
+            Outcome::Object(object) => {
+                let Some(meta) = object_meta(&**object) else { return Ok(()) };
+                self.check_uid(&meta.uid)?;
+                if matches!(self.verb, Verb::Update | Verb::Patch) {
+                    self.check_version(history, meta)?;
+                }
+                if self.verb == Verb::Delete { self.check_garbage(history, &meta.uid) } else { Ok(()) }
+            }
+            Outcome::Status(status) => {
+                let uid = status.details.as_deref().map(|details| details.uid.as_str()).unwrap_or_default();
+                if self.verb == Verb::Delete {
+                    self.check_uid(uid)?;
+                    return self.check_garbage(history, uid);
+                }
+                Ok(())
+            }
+            Outcome::List(list) if self.whole_list => {
+                let shown: BTreeMap<Place, String> = list
+                    .items
+                    .iter()
+                    .filter_map(|object| {
+                        let meta = object_meta(&**object)?;
+                        Some(((meta.namespace.clone(), meta.name.clone()), version(&**object)))
+                    })
+                    .collect();
+                let scope =
+                    Scope { namespace: self.target.namespace.clone(), ..Scope::all(resource.clone()) };
+                if shown == history.projection(&scope, list.revision.0) {
+                    return Ok(());
+                }
+                Err(format!("a list of {resource} at {} shows what was not so", list.revision))
+            }
+            Outcome::List(_) => Ok(()),
+        }
+    }
+
+    fn check_uid(&self, uid: &str) -> Result<(), String> {
+        if self.uid.is_empty() || uid.is_empty() || self.uid == uid {
+            return Ok(());
+        }
+        let Target { resource, namespace, name, .. } = &self.target;
+        Err(format!(
+            "{} of {resource} {namespace}/{name} was for uid {} and met {uid}",
+            self.verb.name(),
+            self.uid
+        ))
+    }
+
+    fn check_version(&self, history: &History, meta: &ObjectMeta) -> Result<(), String> {
+        if self.version.is_empty() || self.version == meta.resource_version {
+            return Ok(());
+        }
+        let Some(replaced) = replaced(history, &self.target.resource, meta) else { return Ok(()) };
+        if replaced == self.version {
+            return Ok(());
+        }
+        let Target { resource, namespace, name, .. } = &self.target;
+        Err(format!(
+            "{} by {} of {resource} {namespace}/{name} was based on {} and replaced {replaced}",
+            self.verb.name(),
+            self.who,
+            self.version
+        ))
+    }
+
+    /// The collector may delete only what no owner keeps: none that is there and is not going.
+    fn check_garbage(&self, history: &History, uid: &str) -> Result<(), String> {
+        if !self.who.ends_with(":generic-garbage-collector") || uid.is_empty() {
+            return Ok(());
+        }
+        let of_uid = |meta: Option<&ObjectMeta>| meta.is_some_and(|meta| meta.uid == uid);
+        let last = history.of(&self.target.resource).iter().rev().find(|change| of_uid(change.meta_before()));
+        let Some(meta) = last.and_then(|change| change.meta_before()) else { return Ok(()) };
+        for reference in &meta.owner_references {
+            let owner = history.metas().find(|owner| owner.uid == reference.uid);
+            if owner.is_some_and(|owner| owner.deletion_timestamp.is_none()) {
+                return Err(format!(
+                    "garbage was made of {} {}/{}, which {} {} owns",
+                    self.target.resource, meta.namespace, meta.name, reference.kind, reference.name
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The version that a write replaced, by the version that it made.
+fn replaced(history: &History, resource: &Resource, meta: &ObjectMeta) -> Option<String> {
+    let made: u64 = meta.resource_version.parse().ok()?;
+    let of_name = |change: &&crate::history::Change| {
+        change.revision == made && change.name == meta.name && change.namespace == meta.namespace
+    };
+    let change = history.of(resource).iter().rev().find(of_name)?;
+    Some(version(&**change.before.as_ref()?))
+}

@@ -1,0 +1,41 @@
+//! The deterministic simulator: the parts of Knarr that ship, driven through faults on one thread by one seed, and checked at
+//! every step.
+//!
+//! Layer: the top, beside the binary; it may see everything. Entry points: [`run::run`] (a seed to its verdict),
+//! [`run::run_with`] (with a planted defect, or with other faults than the seed's).
+//!
+//! How it works: [`executor`] is virtual time, one heap of it, and tasks that are polled in an order that the seed decides. On it
+//! run a server (the real registry and admission over the real store in memory), the real controllers in the real reconcile
+//! runtime, the real scheduler with its shell, and nodes whose agents decide by `node-pod`'s state machine ([`actors`]). Each
+//! has a [`line`] to the server that is slow, loses requests and answers, lets watches lag and cuts them; the store under the
+//! server fails as [`medium`] has it; [`faults`] crashes components at any step, the server too, compacts the history, loses
+//! nodes and kills containers. [`profile`] says which of it a seed gets. Users ask for Deployments, ReplicaSets, Pods and
+//! Services, and change their minds.
+//!
+//! Invariants: the same seed gives the same history, to the last revision. What runs here is what ships: nothing of a core is
+//! written a second time, but for checks.
+//!
+//! Checked ([`check`]): every watch is a projection of the history, every view shows its scope as of its revision, every list
+//! one moment; a write replaces the version that it was based on and meets the uid that it names; one binding a pod; unique
+//! addresses of pods and services, and node ports; a Deployment's surge and availability; nothing that is owned is garbage, and
+//! nothing is left whose owner is gone; what has ended stays ended; a node ends no pod that nobody deleted; all is as it was
+//! asked for within a bound once faults stop.
+//!
+//! State: none; a world ends with its run. Failure: a run says what did not hold, and its seed.
+//! Limits: those of [`run`].
+//!
+//! How to test: `cargo test -p sim` runs all seeds, the planted defects and the regressions. One seed by hand, with what
+//! happened in it: `cargo run -p sim --example seeds -- --seed N`; a range: `--from N --count M`.
+
+pub mod actors;
+pub mod check;
+pub mod dice;
+pub mod executor;
+pub mod faults;
+pub mod history;
+pub mod line;
+pub mod medium;
+pub mod profile;
+pub mod run;
+pub mod server;
+pub mod world;
