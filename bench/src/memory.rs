@@ -15,7 +15,7 @@ use crate::machine::Memory;
 use crate::objects::{PODS, node, typical_pod, typical_status};
 use crate::report::{Figure, count};
 
-const PODS_MADE: usize = 10_000;
+const PODS_MADE: usize = 30_000;
 const WRITERS: usize = 32;
 const PODS_A_NODE: usize = 100;
 
@@ -25,7 +25,7 @@ const SETTLE: Duration = Duration::from_secs(10);
 /// Prints the figure.
 pub fn run() -> Result<()> {
     println!(
-        "  control plane alone; each pod is created as bound to one of 100 nodes that nobody runs, and given the status of a running pod"
+        "  control plane alone; each pod is created as bound to one of 300 nodes that nobody runs, and given the status of a running pod"
     );
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {

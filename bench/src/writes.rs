@@ -12,9 +12,9 @@ use tokio::task::LocalSet;
 use crate::access::Access;
 use crate::client::{Client, PROTOBUF};
 use crate::cluster::Cluster;
-use crate::limit;
 use crate::objects::{CONFIG_MAPS, config_map};
 use crate::report::{Figure, Times, count};
+use crate::{limit, machine};
 
 const WARM_UP: Duration = Duration::from_secs(1);
 const RUN: Duration = Duration::from_secs(5);
@@ -35,12 +35,19 @@ pub fn run() -> Result<()> {
             let bare = limit::log(&cluster.database(), clients)?;
             load(&access, clients, Kind::Create, WARM_UP).await?;
             let (read, _) = load(&access, clients, Kind::Nothing, RUN).await?;
+            let used = machine::cpu(cluster.pid())?;
             let (rate, times) = load(&access, clients, Kind::Create, RUN).await?;
+            let used =
+                machine::cpu(cluster.pid())?.saturating_sub(used).as_secs_f64() * 1e3 / times.len() as f64;
             let plural = if clients == 1 { "client" } else { "clients" };
             Figure::new(
                 6,
                 format!("durable creates of 1 KiB, {clients} {plural}"),
-                format!("{}/s, {}", count(rate), times.shown()),
+                format!(
+                    "{}/s, {}; {used:.2} ms of the server's processor time each",
+                    count(rate),
+                    times.shown()
+                ),
             )
             .goal(format!("{}/s", count(goal)), rate >= goal)
             .limit(format!(
