@@ -5,6 +5,7 @@
     reason = "a developer's tool that works on files"
 )]
 
+mod bench;
 mod codegen;
 mod steps;
 mod tidy;
@@ -30,6 +31,11 @@ enum Habit {
     Test,
     /// Check and test: what CI runs
     Ci,
+    /// Measure: benchmarks by their names, or the list of them (most need root)
+    Bench {
+        /// Which
+        names: Vec<String>,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -38,6 +44,7 @@ fn main() -> anyhow::Result<()> {
         Habit::Tidy => tidy::run(),
         Habit::Check => steps::check(),
         Habit::Test => steps::test(),
+        Habit::Bench { names } => bench::run(&names),
         Habit::Ci => steps::check().and_then(|()| steps::test()),
     }
 }

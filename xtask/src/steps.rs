@@ -20,7 +20,8 @@ pub fn test() -> Result<()> {
     cargo(&["test", "--workspace", "--no-fail-fast"])
 }
 
-fn cargo(arguments: &[&str]) -> Result<()> {
+/// Runs cargo in the workspace.
+pub fn cargo(arguments: &[&str]) -> Result<()> {
     println!("==> cargo {}", arguments.join(" "));
     let status = Command::new(env!("CARGO"))
         .args(arguments)

@@ -316,6 +316,17 @@ impl RawView {
         self.shared.changes.subscribe()
     }
 
+    /// Wakes `waiting` whenever the view changes, from this call on: also before the future, which is to be spawned, is first
+    /// polled. It completes when the view ends.
+    pub fn wake(&self, waiting: Arc<Notify>) -> impl Future<Output = ()> + Send + use<> {
+        let mut changes = self.changed();
+        async move {
+            while changes.changed().await.is_ok() {
+                waiting.notify_one();
+            }
+        }
+    }
+
     /// Completes when the view shows the whole scope at `revision` or later; at once if it does.
     pub async fn reached(&self, revision: Revision) {
         let mut changes = self.changed();

@@ -27,7 +27,7 @@
 //! weights and formulas of plugins, sampling, queueing hints, back-off, texts of events and conditions.
 //!
 //! How to test: `cargo test -p scheduler`: tables beside each filter and score, and `tests` for whole clusters, with
-//! properties that compare the incremental state with one counted anew, and decisions with naive ones. `examples/throughput.rs` measures.
+//! properties that compare the incremental state with one counted anew, and decisions with naive ones. `cargo xtask bench scheduling` measures.
 
 mod arena;
 mod checks;

@@ -63,13 +63,7 @@ pub async fn run(
             () = drain.signaled() => return,
         };
         view.reached(client::Revision(0)).await;
-        let (view_changes, changed) = (view.clone(), Arc::clone(&changed));
-        listeners.spawn(async move {
-            let mut changes = view_changes.changed();
-            while changes.changed().await.is_ok() {
-                changed.notify_one();
-            }
-        });
+        listeners.spawn(view.wake(Arc::clone(&changed)));
         followers.push(Follower::new(view));
     }
     let pods = followers.last().map(|follower| follower.view().clone());

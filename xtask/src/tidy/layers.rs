@@ -27,6 +27,7 @@ const LAYERS: [&[&str]; 18] = [
     &["node-"],
     &["cli"],
     &["knarr", "sim"],
+    &["bench"],
     &["xtask"],
 ];
 

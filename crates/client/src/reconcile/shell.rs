@@ -61,7 +61,7 @@ pub async fn run<C: Controller>(controller: C, deps: Deps, mut drain: drain::Wat
             view = open(&deps, &reader, &source.scope) => view,
             () = drain.signaled() => return,
         };
-        listeners.spawn(listen(opened.clone(), Arc::clone(&changed)));
+        listeners.spawn(opened.wake(Arc::clone(&changed)));
         sources.push((source, Follower::new(opened)));
     }
     let core = Arc::new(Mutex::new(Core::default()));
@@ -88,13 +88,6 @@ async fn open(deps: &Deps, who: &Caller, scope: &Scope) -> RawView {
                 wait = (wait * 2).min(OPEN_LONGEST);
             }
         }
-    }
-}
-
-async fn listen(view: RawView, changed: Arc<Notify>) {
-    let mut changes = view.changed();
-    while changes.changed().await.is_ok() {
-        changed.notify_one();
     }
 }
 

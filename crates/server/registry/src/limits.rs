@@ -6,6 +6,10 @@ pub const WRITE_ATTEMPTS: usize = 16;
 /// How many decoded objects are remembered.
 pub const DECODED_OBJECTS: usize = 8_192;
 
+/// How many of these may be objects that have been written again since. Views hold the newest of each anyway; what came
+/// before it only watchers still ask for that are a little behind, and each costs the memory of a whole object.
+pub const SUPERSEDED_OBJECTS: usize = 512;
+
 /// How many objects one read of the store fetches for a list.
 pub const LIST_PAGE: usize = 2_000;
 

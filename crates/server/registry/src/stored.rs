@@ -12,7 +12,7 @@ use bytes::Bytes;
 use store::{Entry, Revision};
 
 use crate::Served;
-use crate::limits::DECODED_OBJECTS;
+use crate::limits::{DECODED_OBJECTS, SUPERSEDED_OBJECTS};
 
 /// The value to keep for an object of the hub's type.
 pub(crate) fn encode(served: &Served, object: &dyn Record) -> Bytes {
@@ -38,8 +38,42 @@ type Moment = (Revision, Bytes);
 #[derive(Default)]
 struct Remembered {
     by_moment: HashMap<Moment, Arc<dyn Record>>,
-    /// The oldest first.
+    /// The revision of the newest object of each key that is remembered.
+    newest: HashMap<Bytes, Revision>,
+    /// The oldest first; some may be forgotten already.
     order: VecDeque<Moment>,
+    /// Those that are not the newest of their key, the first to become so first.
+    superseded: VecDeque<Moment>,
+}
+
+impl Remembered {
+    fn insert(&mut self, moment: Moment, object: &Arc<dyn Record>) {
+        if self.by_moment.insert(moment.clone(), Arc::clone(object)).is_some() {
+            return;
+        }
+        let (revision, key) = moment.clone();
+        match self.newest.get(&key) {
+            Some(newest) if *newest > revision => self.superseded.push_back(moment.clone()),
+            before => {
+                self.superseded.extend(before.map(|before| (*before, key.clone())));
+                self.newest.insert(key, revision);
+            }
+        }
+        self.order.push_back(moment);
+        while self.superseded.len() > SUPERSEDED_OBJECTS {
+            if let Some(oldest) = self.superseded.pop_front() {
+                self.by_moment.remove(&oldest);
+            }
+        }
+        while self.order.len() > DECODED_OBJECTS {
+            if let Some(oldest) = self.order.pop_front() {
+                self.by_moment.remove(&oldest);
+                if self.newest.get(&oldest.1) == Some(&oldest.0) {
+                    self.newest.remove(&oldest.1);
+                }
+            }
+        }
+    }
 }
 
 impl Decoded {
@@ -56,16 +90,7 @@ impl Decoded {
     }
 
     fn remember(&self, moment: Moment, object: &Arc<dyn Record>) {
-        let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
-        let Remembered { by_moment, order } = &mut *objects;
-        if by_moment.insert(moment.clone(), Arc::clone(object)).is_none() {
-            order.push_back(moment);
-        }
-        while order.len() > DECODED_OBJECTS {
-            if let Some(oldest) = order.pop_front() {
-                by_moment.remove(&oldest);
-            }
-        }
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner).insert(moment, object);
     }
 }
 
@@ -90,4 +115,54 @@ fn decode(served: &Served, entry: &Entry) -> Result<Box<dyn Record>, Status> {
         meta.resource_version = entry.modified.to_string();
     }
     Ok(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use api_types::core::v1::Pod;
+
+    use super::*;
+
+    fn written(remembered: &mut Remembered, key: &str, revision: u64) {
+        let object: Arc<dyn Record> = Arc::new(Pod::default());
+        remembered.insert((Revision(revision), Bytes::copy_from_slice(key.as_bytes())), &object);
+    }
+
+    fn knows(remembered: &Remembered, key: &str, revision: u64) -> bool {
+        remembered.by_moment.contains_key(&(Revision(revision), Bytes::copy_from_slice(key.as_bytes())))
+    }
+
+    #[test]
+    fn the_newest_of_each_key_outlive_what_they_superseded() {
+        let mut remembered = Remembered::default();
+        let writes = (SUPERSEDED_OBJECTS + 10) as u64;
+        written(&mut remembered, "still", 1);
+        for revision in 2..writes + 2 {
+            written(&mut remembered, "busy", revision);
+        }
+        assert!(knows(&remembered, "still", 1) && knows(&remembered, "busy", writes + 1));
+        assert!(knows(&remembered, "busy", writes), "what was superseded last is still known");
+        assert!(!knows(&remembered, "busy", 2));
+        assert_eq!(remembered.by_moment.len(), SUPERSEDED_OBJECTS + 2);
+    }
+
+    #[test]
+    fn an_old_object_that_is_read_late_counts_as_superseded() {
+        let mut remembered = Remembered::default();
+        written(&mut remembered, "a", 5);
+        written(&mut remembered, "a", 3);
+        assert_eq!(remembered.newest.values().collect::<Vec<_>>(), [&Revision(5)]);
+        assert_eq!(remembered.superseded, [(Revision(3), Bytes::from_static(b"a"))]);
+    }
+
+    #[test]
+    fn no_more_is_remembered_than_the_bound() {
+        let mut remembered = Remembered::default();
+        for number in 0..DECODED_OBJECTS as u64 + 5 {
+            written(&mut remembered, &number.to_string(), number + 1);
+        }
+        assert_eq!(remembered.by_moment.len(), DECODED_OBJECTS);
+        assert_eq!((remembered.newest.len(), remembered.superseded.len()), (DECODED_OBJECTS, 0));
+        assert!(!knows(&remembered, "4", 5) && knows(&remembered, "5", 6));
+    }
 }

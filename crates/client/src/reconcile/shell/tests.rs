@@ -187,3 +187,25 @@ async fn a_failure_stops_the_batches_and_is_tried_again() {
     signal.drain().await;
     running.await.expect("it ends");
 }
+
+#[tokio::test]
+async fn a_change_is_seen_that_comes_between_the_first_look_and_the_first_wait() {
+    let (api, mut publisher) = Fake::new(0);
+    publisher.replace([], Revision(10));
+    let deps = Deps { api: api.clone(), clock: Arc::new(SystemClock), inspector: Arc::default() };
+    let (signal, watch) = drain::channel();
+    let running = tokio::spawn(run(Three, deps, watch));
+    // Before anything that the controller spawns has its turn.
+    let publishing = tokio::spawn(async move {
+        let mut pod = Pod::default();
+        pod.metadata.name = "first".into();
+        pod.metadata.resource_version = "11".into();
+        show(&mut publisher, &pod);
+        publisher
+    });
+    settle().await;
+    assert_eq!(api.pods().len(), 3);
+    signal.drain().await;
+    running.await.expect("it ends");
+    drop(publishing.await.expect("it ends"));
+}

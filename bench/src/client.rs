@@ -1,0 +1,127 @@
+//! A client that does as little as it can, because it shares the cores with the server: one HTTP/2 connection over TLS.
+
+use anyhow::{Context as _, Result, bail};
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::pki_types::ServerName;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::access::Access;
+
+/// Kubernetes' media type of protobuf.
+pub const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+
+const JSON: &str = "application/json";
+
+/// A connection to the API. Its clones share it.
+#[derive(Clone)]
+pub struct Client {
+    requests: SendRequest<Full<Bytes>>,
+    authority: String,
+}
+
+impl Client {
+    /// Connects.
+    pub async fn connect(access: &Access) -> Result<Client> {
+        let socket = TcpStream::connect(access.address).await?;
+        socket.set_nodelay(true)?;
+        let name = ServerName::IpAddress(access.address.ip().into());
+        let stream = TlsConnector::from(access.tls.clone()).connect(name, socket).await?;
+        let (requests, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
+        // It ends with the last clone, or with the server; whoever has a request open is told.
+        tokio::spawn(async move { drop(connection.await) });
+        Ok(Client { requests, authority: access.address.to_string() })
+    }
+
+    async fn open(&self, method: Method, path: &str, media: &str, body: Bytes) -> Result<Response<Incoming>> {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("https://{}{path}", self.authority))
+            .header("accept", media)
+            .header("content-type", media)
+            .body(Full::new(body))?;
+        let mut requests = self.requests.clone();
+        requests.ready().await?;
+        Ok(requests.send_request(request).await?)
+    }
+
+    /// Asks, and reads the whole answer.
+    pub async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        media: &str,
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes)> {
+        let response = self.open(method, path, media, body).await?;
+        let status = response.status();
+        Ok((status, response.into_body().collect().await?.to_bytes()))
+    }
+
+    /// Asks in protobuf; anything but success is an error.
+    pub async fn proto(&self, method: Method, path: &str, body: Bytes) -> Result<Bytes> {
+        succeeded(path, self.ask(method, path, PROTOBUF, body).await?)
+    }
+
+    /// Asks in JSON; anything but success is an error.
+    pub async fn json(&self, method: Method, path: &str, body: &Value) -> Result<Value> {
+        let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
+        let answer = succeeded(path, self.ask(method, path, JSON, body).await?)?;
+        serde_json::from_slice(&answer).with_context(|| format!("{path} answered no JSON"))
+    }
+
+    /// Watches in JSON.
+    pub async fn watch(&self, path: &str) -> Result<Watch> {
+        let response = self.open(Method::GET, path, JSON, Bytes::new()).await?;
+        if !response.status().is_success() {
+            bail!("{path}: {}", response.status());
+        }
+        Ok(Watch { body: response.into_body(), read: Vec::new() })
+    }
+}
+
+fn succeeded(path: &str, (status, answer): (StatusCode, Bytes)) -> Result<Bytes> {
+    if !status.is_success() {
+        bail!("{path}: {status}: {}", String::from_utf8_lossy(&answer));
+    }
+    Ok(answer)
+}
+
+/// An open watch.
+pub struct Watch {
+    body: Incoming,
+    read: Vec<u8>,
+}
+
+impl Watch {
+    /// The next event: its type and its object.
+    pub async fn next(&mut self) -> Result<(String, Value)> {
+        loop {
+            if let Some(end) = self.read.iter().position(|byte| *byte == b'\n') {
+                let mut event: Value = serde_json::from_slice(&self.read[..end])?;
+                self.read.drain(..=end);
+                return Ok((event["type"].as_str().unwrap_or_default().to_owned(), event["object"].take()));
+            }
+            let frame = self.body.frame().await.context("the watch ended")??;
+            if let Some(data) = frame.data_ref() {
+                self.read.extend_from_slice(data);
+            }
+        }
+    }
+
+    /// The next object of which something holds.
+    pub async fn until(&mut self, wanted: impl Fn(&str, &Value) -> bool) -> Result<Value> {
+        loop {
+            let (kind, object) = self.next().await?;
+            if wanted(&kind, &object) {
+                return Ok(object);
+            }
+        }
+    }
+}
