@@ -77,7 +77,10 @@ impl Agent {
         .await?;
         let data = config.data_dir.clone();
         let (store, machine) = blocking(move || {
-            Ok((Store::open(&data.join("images"), StoreOptions::default())?, Machine::detect(&data)))
+            Ok((
+                Store::open(&data.join(crate::image::STORE), StoreOptions::default())?,
+                Machine::detect(&data),
+            ))
         })
         .await?;
         let Some(cidrs) = pod_cidrs(&config, &calls, &mut drain).await else { return Ok(None) };
@@ -144,6 +147,7 @@ impl Agent {
     /// When records cannot be read, or the network not be made ready.
     pub async fn run(mut self) -> Result<(), AgentError> {
         let core = Arc::clone(&self.core);
+        tokio::spawn(crate::dropped::run(Arc::clone(&core), self.drain.clone()));
         tokio::spawn(Arc::clone(&core).heartbeat(self.drain.clone()));
         tokio::spawn(Arc::clone(&core).renew_lease(self.node.metadata.uid.clone(), self.drain.clone()));
         let (sender, mut ready) = watch::channel(false);

@@ -131,6 +131,16 @@ impl Lab {
         self.api.put(&PODS, pod);
     }
 
+    /// An archive of the image of busybox under another name.
+    pub fn archive(&self, name: &str, path: &Path) {
+        let elsewhere = tempfile::tempdir().unwrap();
+        let store = Store::open(elsewhere.path(), StoreOptions::default()).unwrap();
+        let config = ImageConfig { cmd: vec![name.into()], ..ImageConfig::default() };
+        let build = BuildConfig { config, ..BuildConfig::default() };
+        store.build(&self.path("root"), &name.parse().unwrap(), &build).unwrap();
+        store.export(name, &mut std::fs::File::create(path).unwrap()).unwrap();
+    }
+
     /// A container's log, without times.
     pub fn log(&self, pod: &Pod, container: &str, attempt: u32) -> Vec<String> {
         let meta = &pod.metadata;
@@ -178,7 +188,8 @@ fn build_image(directory: &Path) {
         .unwrap();
     std::fs::write(root.join("etc/group"), "root:x:0:\nweb:x:34:\n").unwrap();
     std::fs::create_dir_all(directory.join("data")).unwrap();
-    let store = Store::open(&directory.join("data/images"), StoreOptions::default()).unwrap();
+    let store =
+        Store::open(&directory.join("data").join(node_agent::STORE), StoreOptions::default()).unwrap();
     let config = ImageConfig { cmd: vec!["/bin/sh".into()], ..ImageConfig::default() };
     let build = BuildConfig { config, ..BuildConfig::default() };
     store.build(&root, &"busybox:1".parse().unwrap(), &build).unwrap();
