@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use api_types::core::v1::Taint;
 use base::drain;
 use base::random::SystemRandom;
 use base::time::SystemClock;
@@ -42,6 +43,15 @@ pub async fn run(
     Ok(())
 }
 
+fn taint(taint: &cli::arguments::value::Taint) -> Taint {
+    Taint {
+        key: taint.key.clone(),
+        value: taint.value.clone(),
+        effect: taint.effect.to_owned(),
+        time_added: None,
+    }
+}
+
 fn wanted(config: &ServerConfig, address: IpAddr) -> anyhow::Result<Config> {
     let id = config.place.cluster_id.as_str();
     let parent = CgroupPath::parse(&format!("/knarr-{id}"))?;
@@ -55,6 +65,7 @@ fn wanted(config: &ServerConfig, address: IpAddr) -> anyhow::Result<Config> {
             config.node.addresses.clone()
         },
         labels: config.node.labels.iter().map(|label| (label.key.clone(), label.value.clone())).collect(),
+        taints: config.node.taints.iter().map(taint).collect(),
         data_dir: config.place.data_dir.join("agent"),
         state_dir: format!("/run/knarr/{id}").into(),
         log_dir: config.place.data_dir.join("agent/logs"),

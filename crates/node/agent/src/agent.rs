@@ -123,6 +123,8 @@ impl Agent {
             directory: Directory::default(),
             views,
             dns,
+            health: Default::default(),
+            pressure: Default::default(),
         });
         let Some(node) = core.register(&mut drain).await else { return Ok(None) };
         core.announce();
@@ -290,9 +292,7 @@ async fn pod_cidrs(config: &Config, calls: &Calls, drain: &mut drain::Watch) -> 
             }
             // Ranges are given to nodes that exist.
             Err(error) if error.is_not_found() => {
-                let mut node = Node::default();
-                node.metadata.name.clone_from(&name);
-                if let Err(error) = calls.create(NODES, ("", "", ""), node).await {
+                if let Err(error) = calls.create(NODES, ("", "", ""), crate::node::bare(config)).await {
                     tracing::warn!(error = %Chain(&error), "the node cannot be registered yet");
                 }
             }

@@ -107,6 +107,20 @@ impl Runtime {
         self.shared.capabilities
     }
 
+    /// Whether pods can be made and started now, as far as can be seen without making one: the directories can be written to and the
+    /// control groups are there. Blocks, but not for long.
+    ///
+    /// # Errors
+    /// What is not usable.
+    pub fn check(&self) -> Result<(), RuntimeError> {
+        let config = &self.shared.config;
+        for directory in [pods(&config.state_dir), config.data_dir.join("containers")] {
+            disk::check_writable(&directory)?;
+        }
+        host::cgroup::detect()?;
+        Ok(())
+    }
+
     /// This node's control groups.
     pub fn cgroups(&self) -> Arc<dyn Cgroups> {
         self.shared.cgroups.clone()

@@ -7,4 +7,5 @@ mod dropped;
 mod features;
 mod lab;
 mod lifecycle;
+mod node;
 mod requests;
