@@ -8,4 +8,6 @@ mod features;
 mod lab;
 mod lifecycle;
 mod node;
+mod reached;
 mod requests;
+mod shown;
