@@ -168,6 +168,7 @@ impl Agent {
             }
         }
         self.adopt().await?;
+        tokio::spawn(crate::garbage::run(Arc::clone(&core), self.drain.clone()));
         loop {
             self.dispatch();
             tokio::select! {
@@ -208,7 +209,9 @@ impl Agent {
         }
         let keep: BTreeSet<String> = records.keys().cloned().collect();
         let network = Arc::clone(&self.core.network);
+        let known = keep.clone();
         blocking(move || Ok(network.retain(&keep)?)).await?;
+        self.core.remove_orphans(known).await?;
         let snapshot = self.core.pods.snapshot();
         let mut known: BTreeMap<String, Arc<Pod>> = typed::<Pod>(snapshot.iter())
             .map(|pod| (pod.metadata.uid.clone(), Arc::new(pod.clone())))

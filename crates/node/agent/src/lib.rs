@@ -29,11 +29,13 @@
 mod action;
 mod agent;
 mod calls;
+mod collect;
 mod config;
 mod core;
 mod dropped;
 mod error;
 mod events;
+mod garbage;
 mod health;
 mod hooks;
 mod image;

@@ -48,6 +48,8 @@ pub const NODE_IMAGES: usize = 50;
 pub const ACTION_OUTPUT_BYTES: u64 = 10 << 10;
 /// How long a postStart hook may take: kubelet bounds it not at all, this node so that no pod hangs for ever.
 pub const HOOK: Duration = Duration::from_secs(3600);
+/// How often images are looked at for removal: kubelet's interval.
+pub const COLLECT_IMAGES: Duration = Duration::from_secs(300);
 /// How many lines of a log are read at a time.
 pub const LOG_LINES: usize = 256;
 /// How many lines of a log wait for whoever reads it.

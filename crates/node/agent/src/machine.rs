@@ -64,6 +64,13 @@ fn amount(text: &str, name: &str) -> i64 {
     kibibytes.unwrap_or(0).saturating_mul(1024)
 }
 
+/// How much is left of the disk that holds `path`; `None` when it cannot be told.
+pub(crate) fn disk_left(path: &Path) -> Option<Left> {
+    rustix::fs::statvfs(path).ok().as_ref().map(bytes)
+}
+
+/// What is reserved for root counts as neither available nor capacity. Kubelet has it as capacity that is taken: a disk of which most is
+/// reserved, as virtual ones can be, would be full for ever.
 fn bytes(disk: &rustix::fs::StatVfs) -> Left {
     let reserved = disk.f_bfree.saturating_sub(disk.f_bavail);
     Left {

@@ -479,6 +479,7 @@ impl Worker {
             Ok(started) => {
                 known.image = started.image;
                 known.image_id = started.image_id;
+                known.image_digest = started.image_digest;
                 known.stop_signal = started.stop_signal;
                 known.post_started = started.hook_failure.is_none();
                 known.unhealthy = started.hook_failure;

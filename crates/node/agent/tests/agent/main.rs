@@ -5,6 +5,7 @@
 mod api;
 mod dropped;
 mod features;
+mod garbage;
 mod lab;
 mod lifecycle;
 mod node;

@@ -17,8 +17,8 @@ use crate::limits::SHIM_READY;
 /// How much a shim that fails to start may say.
 const MESSAGE_BYTES_MAX: u64 = 16 << 10;
 
-/// Copies `executable` to `<data>/bin/<sha256>`, unless it is there, and opens that sealed.
-pub(super) fn pin(executable: &Path, data: &Path) -> Result<OwnedFd, RuntimeError> {
+/// Copies `executable` to `<data>/bin/<sha256>`, unless it is there, and opens that sealed. Returns its name, too.
+pub(super) fn pin(executable: &Path, data: &Path) -> Result<(String, OwnedFd), RuntimeError> {
     let bytes = disk::read(executable)?.ok_or_else(|| RuntimeError::System {
         action: "find the shims' program",
         source: std::io::Error::from(std::io::ErrorKind::NotFound),
@@ -35,7 +35,8 @@ pub(super) fn pin(executable: &Path, data: &Path) -> Result<OwnedFd, RuntimeErro
     }
     let other = data.join("seccomp");
     disk::make_directory(&other)?;
-    Ok(seal(&directory, &other, &name)?)
+    let sealed = seal(&directory, &other, &name)?;
+    Ok((name, sealed))
 }
 
 /// Bytes as lower-case hexadecimal text.
