@@ -7,6 +7,7 @@
     reason = "tests start programs and wait for them"
 )]
 
+mod alone;
 mod application;
 mod control_plane;
 mod harness;
