@@ -7,6 +7,7 @@
     reason = "tests start programs and wait for them"
 )]
 
+mod alone;
 mod apart;
 mod application;
 mod certificates;

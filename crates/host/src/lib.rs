@@ -15,3 +15,4 @@ pub mod mount;
 pub mod netlink;
 pub mod nft;
 pub mod process;
+pub mod watch;

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use api_types::core::v1::Taint;
 use base::drain;
 use base::random::SystemRandom;
 use base::time::{Clock, SystemClock};
@@ -85,6 +86,7 @@ impl Node<'_> {
             node_name: self.config.name.to_string(),
             node_ips: self.addresses(),
             labels: labels.map(|label| (label.key.clone(), label.value.clone())).collect(),
+            taints: self.config.taints.iter().map(taint).collect(),
             data_dir: self.place.data_dir.join("agent"),
             state_dir: format!("/run/knarr/{id}").into(),
             log_dir: self.place.data_dir.join("agent/logs"),
@@ -105,6 +107,15 @@ impl Node<'_> {
             port: self.config.port,
             kernel: Kernel { netlink: Arc::new(LinuxNetlink::new()), nft: Arc::new(LinuxNft::new()) },
         })
+    }
+}
+
+fn taint(taint: &cli::arguments::value::Taint) -> Taint {
+    Taint {
+        key: taint.key.clone(),
+        value: taint.value.clone(),
+        effect: taint.effect.to_owned(),
+        time_added: None,
     }
 }
 

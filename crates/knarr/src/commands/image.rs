@@ -14,7 +14,7 @@ use node_image::store::{Image, Store, StoreOptions};
 
 /// Where a cluster's images are.
 pub fn folder(place: &Place) -> PathBuf {
-    place.data_dir.join("agent/images")
+    place.data_dir.join("agent").join(node_agent::STORE)
 }
 
 /// Carries the command out.

@@ -10,5 +10,7 @@ pub const VXLAN_OVERHEAD_BYTES: u32 = 50;
 pub const VXLAN_OVERHEAD_6_BYTES: u32 = 70;
 /// The smallest MTU that IPv6 allows, in bytes: no pod gets less.
 pub const MTU_MIN_BYTES: u32 = 1280;
+/// The largest MTU that a veth takes, in bytes.
+pub const MTU_MAX_BYTES: u32 = 65_535;
 /// How many other nodes one node keeps routes to.
 pub const PEERS_MAX: usize = 10_000;

@@ -12,7 +12,7 @@ use host::netlink::{
     Address, Change, Cidr, Forward, LinkKind, Mac, Neighbour, Network, ROUTE_PROTOCOL, Route,
 };
 
-use crate::limits::{MTU_MIN_BYTES, VXLAN_OVERHEAD_6_BYTES, VXLAN_OVERHEAD_BYTES};
+use crate::limits::{MTU_MAX_BYTES, MTU_MIN_BYTES, VXLAN_OVERHEAD_6_BYTES, VXLAN_OVERHEAD_BYTES};
 use crate::names::{ClusterId, fnv};
 
 /// Another node.
@@ -63,7 +63,8 @@ pub fn pod_mtu(uplink_mtu: u32, overlay: bool, underlay: Option<IpAddr>) -> u32 
         (true, Some(IpAddr::V6(_))) => VXLAN_OVERHEAD_6_BYTES,
         (true, _) => VXLAN_OVERHEAD_BYTES,
     };
-    uplink_mtu.saturating_sub(overhead).max(MTU_MIN_BYTES)
+    // An address on the loopback device (65536 bytes), as nodes that announce theirs have, is no reason to ask for what no veth takes.
+    uplink_mtu.saturating_sub(overhead).clamp(MTU_MIN_BYTES, MTU_MAX_BYTES)
 }
 
 /// The MTU of the link that has this node's preferred address.

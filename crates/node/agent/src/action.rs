@@ -81,7 +81,7 @@ pub(crate) async fn exec(
 pub(crate) async fn tcp(host: &str, port: u16, clock: &dyn Clock, patience: Duration) -> Outcome {
     match timeout(clock, patience, TcpStream::connect((host, port))).await {
         Ok(Ok(_)) => Ok(String::new()),
-        Ok(Err(error)) => Err(format!("dial tcp {host}:{port}: {error}")),
+        Ok(Err(error)) => Err(format!("dial tcp {host}:{port}: {}", said(&error))),
         Err(_) => Err(format!("dial tcp {host}:{port}: i/o timeout")),
     }
 }
@@ -100,16 +100,44 @@ pub(crate) async fn http(
     match asked {
         Ok(Ok((200..400, body))) => Ok(body),
         Ok(Ok((code, _))) => Err(format!("HTTP probe failed with statuscode: {code}")),
-        Ok(Err(error)) => Err(format!("Get {url:?}: {error}")),
+        Ok(Err(Broken::Dial(error))) => Err(format!("Get {url:?}: dial tcp {host}:{port}: {}", said(&error))),
+        Ok(Err(Broken::Talk(error))) => Err(format!("Get {url:?}: {error}")),
         Err(_) => Err(format!(
             "Get {url:?}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
         )),
     }
 }
 
-async fn ask(action: &HTTPGetAction, host: &str, port: u16, path: &str) -> std::io::Result<(u16, String)> {
+/// Where a request broke.
+enum Broken {
+    Dial(std::io::Error),
+    Talk(std::io::Error),
+}
+
+/// Why there is no connection, in the words that events of probes have everywhere.
+fn said(error: &std::io::Error) -> String {
+    let known = match error.kind() {
+        std::io::ErrorKind::ConnectionRefused => "connection refused",
+        std::io::ErrorKind::HostUnreachable => "no route to host",
+        std::io::ErrorKind::NetworkUnreachable => "network is unreachable",
+        _ => return error.to_string(),
+    };
+    format!("connect: {known}")
+}
+
+async fn ask(action: &HTTPGetAction, host: &str, port: u16, path: &str) -> Result<(u16, String), Broken> {
+    let stream = TcpStream::connect((host, port)).await.map_err(Broken::Dial)?;
+    talk(action, host, port, path, stream).await.map_err(Broken::Talk)
+}
+
+async fn talk(
+    action: &HTTPGetAction,
+    host: &str,
+    port: u16,
+    path: &str,
+    mut stream: TcpStream,
+) -> std::io::Result<(u16, String)> {
     let invalid = |what: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, what.to_owned());
-    let mut stream = TcpStream::connect((host, port)).await?;
     let own = |name: &str| action.http_headers.iter().any(|header| header.name.eq_ignore_ascii_case(name));
     let mut request = format!("GET {path} HTTP/1.1\r\nConnection: close\r\n");
     for (name, value) in [

@@ -71,7 +71,10 @@ impl Agent {
         .await?;
         let data = config.data_dir.clone();
         let (store, machine) = blocking(move || {
-            Ok((Store::open(&data.join("images"), StoreOptions::default())?, Machine::detect(&data)))
+            Ok((
+                Store::open(&data.join(crate::image::STORE), StoreOptions::default())?,
+                Machine::detect(&data),
+            ))
         })
         .await?;
         let Some(cidrs) = pod_cidrs(&config, &calls, &mut drain).await else { return Ok(None) };
@@ -110,6 +113,8 @@ impl Agent {
             tokens: Tokens::default(),
             directory: Directory::default(),
             views,
+            health: Default::default(),
+            pressure: Default::default(),
         });
         let Some(node) = core.register(&mut drain).await else { return Ok(None) };
         core.announce();
@@ -134,6 +139,7 @@ impl Agent {
     /// When records cannot be read, or the network not be made ready.
     pub async fn run(mut self) -> Result<(), AgentError> {
         let core = Arc::clone(&self.core);
+        tokio::spawn(crate::dropped::run(Arc::clone(&core), self.drain.clone()));
         tokio::spawn(Arc::clone(&core).heartbeat(self.drain.clone()));
         tokio::spawn(Arc::clone(&core).renew_lease(self.node.metadata.uid.clone(), self.drain.clone()));
         let (sender, mut ready) = watch::channel(false);
@@ -152,6 +158,7 @@ impl Agent {
             }
         }
         self.adopt().await?;
+        tokio::spawn(crate::garbage::run(Arc::clone(&core), self.drain.clone()));
         loop {
             self.dispatch();
             tokio::select! {
@@ -192,7 +199,9 @@ impl Agent {
         }
         let keep: BTreeSet<String> = records.keys().cloned().collect();
         let network = Arc::clone(&self.core.network);
+        let known = keep.clone();
         blocking(move || Ok(network.retain(&keep)?)).await?;
+        self.core.remove_orphans(known).await?;
         let snapshot = self.core.pods.snapshot();
         let mut known: BTreeMap<String, Arc<Pod>> = typed::<Pod>(snapshot.iter())
             .map(|pod| (pod.metadata.uid.clone(), Arc::new(pod.clone())))
@@ -278,9 +287,7 @@ async fn pod_cidrs(config: &Config, calls: &Calls, drain: &mut drain::Watch) -> 
             }
             // Ranges are given to nodes that exist.
             Err(error) if error.is_not_found() => {
-                let mut node = Node::default();
-                node.metadata.name.clone_from(&name);
-                if let Err(error) = calls.create(NODES, ("", "", ""), node).await {
+                if let Err(error) = calls.create(NODES, ("", "", ""), crate::node::bare(config)).await {
                     tracing::warn!(error = %Chain(&error), "the node cannot be registered yet");
                 }
             }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use api_types::core::v1::Taint;
 use host::cgroup::CgroupPath;
 use host::netlink::{Cidr, Netlink};
 use host::nft::Nft;
@@ -30,6 +31,8 @@ pub struct Config {
     pub node_ips: Vec<IpAddr>,
     /// Labels of the node besides the usual.
     pub labels: BTreeMap<String, String>,
+    /// Taints that the node is registered with.
+    pub taints: Vec<Taint>,
     /// Where images, volumes, records and containers' changes are: a disk.
     pub data_dir: PathBuf,
     /// Short-lived state, in memory: `/run/knarr`.

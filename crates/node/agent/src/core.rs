@@ -1,6 +1,6 @@
 //! What all of the agent's tasks share.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use api_types::core::v1::Pod;
 use base::random::Random;
@@ -16,9 +16,11 @@ use crate::calls::Calls;
 use crate::config::Config;
 use crate::error::AgentError;
 use crate::events::Recorder;
+use crate::health::Health;
 use crate::image::Images;
 use crate::machine::Machine;
 use crate::node_api::Directory;
+use crate::pressure::Pressure;
 use crate::records::Records;
 use crate::services::Views;
 use crate::volumes::Tokens;
@@ -38,6 +40,8 @@ pub(crate) struct Core {
     pub(crate) directory: Directory,
     pub(crate) views: Views,
     pub(crate) pods: View<Pod>,
+    pub(crate) health: Health,
+    pub(crate) pressure: Mutex<Pressure>,
 }
 
 pub(crate) fn images(store: Store, config: &Config) -> Images {

@@ -79,6 +79,9 @@ pub enum AgentError {
         #[source]
         source: serde_json::Error,
     },
+    /// A directory that is watched for changes.
+    #[error(transparent)]
+    Watch(#[from] host::watch::WatchError),
     /// Work on another thread was lost.
     #[error("blocking work was lost")]
     Lost(#[source] tokio::task::JoinError),

@@ -14,9 +14,15 @@ use node_image::store::{Image, Store};
 use node_pod::backoff::Backoff;
 use node_pod::container::{field_path, pull_policy};
 use node_pod::record::Waiting;
+use tokio::sync::watch;
 
 use crate::core::{Core, blocking};
 use crate::events::{Kind, pod_reference};
+
+/// The directory of the image store within the agent's data.
+pub const STORE: &str = "store";
+/// The directory within the agent's data whose files are loaded as images, named as K3s names it.
+pub const DROPPED: &str = "images";
 
 /// A pull's last failure, and how long the next one waits.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +37,8 @@ pub(crate) struct Images {
     pub(crate) store: Store,
     puller: Puller,
     failures: Mutex<BTreeMap<(String, String), Failure>>,
+    /// Whether what was dropped in before the agent's start has been loaded.
+    loaded: watch::Sender<bool>,
 }
 
 /// Why there is no image, and when to try again.
@@ -42,11 +50,16 @@ pub(crate) struct NoImage {
 
 impl Images {
     pub(crate) fn new(store: Store, puller: Puller) -> Images {
-        Images { store, puller, failures: Mutex::default() }
+        Images { store, puller, failures: Mutex::default(), loaded: watch::Sender::new(false) }
     }
 
     fn failures(&self) -> std::sync::MutexGuard<'_, BTreeMap<(String, String), Failure>> {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was dropped in has been loaded: whoever misses an image need not wait any more.
+    pub(crate) fn set_loaded(&self) {
+        self.loaded.send_replace(true);
     }
 
     async fn find(&self, name: &str) -> Result<Option<Image>, ImageError> {
@@ -57,6 +70,28 @@ impl Images {
             Err(ImageError::NotPresent(_)) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// An image that is here, or will be as soon as what was dropped in is loaded.
+    async fn find_or_wait(&self, name: &str) -> Result<Option<Image>, ImageError> {
+        let found = self.find(name).await?;
+        if found.is_some() || *self.loaded.borrow() {
+            return Ok(found);
+        }
+        // The sender is a part of this.
+        let _ = self.loaded.subscribe().wait_for(|loaded| *loaded).await;
+        self.find(name).await
+    }
+
+    /// Pulls an image that is not here, without credentials.
+    pub(crate) async fn prefetch(&self, name: &str) -> Result<Option<Image>, ImageError> {
+        if self.find(name).await?.is_some() {
+            return Ok(None);
+        }
+        let parsed = name.parse::<Reference>();
+        let reference = parsed.map_err(|source| ImageError::InvalidName { name: name.to_owned(), source })?;
+        let keys = Keyring::default().lookup(&reference);
+        self.puller.pull(&reference, &keys, None).await.map(|pulled| Some(pulled.image))
     }
 
     /// Forgets a pod's failures.
@@ -86,7 +121,7 @@ impl Core {
             }
         };
         let policy = pull_policy(container);
-        let found = self.images.find(name).await.map_err(|error| {
+        let found = self.images.find_or_wait(name).await.map_err(|error| {
             say(Kind::Warning, "InspectFailed", error.event(name));
             refused(&error)
         })?;

@@ -13,7 +13,8 @@
 //! - The API forgets a pod (its deletion with grace 0) only after nothing of it is left and its last status was taken.
 //! - Dropping the agent disturbs no container: shims keep them, and the next agent adopts them.
 //!
-//! State: `<data>/pods/<uid>/record.json` and each pod's volumes and small files; images; logs. What runs is asked of the
+//! State: `<data>/pods/<uid>/record.json` and each pod's volumes and small files; images (`<data>/store`, and what is dropped into
+//! `<data>/images`); logs. What runs is asked of the
 //! shims and the kernel after every start.
 //!
 //! Failure: starts are tried again with kubelet's back-offs, calls to the API with a doubling wait. While the API is away, containers
@@ -28,10 +29,14 @@
 mod action;
 mod agent;
 mod calls;
+mod collect;
 mod config;
 mod core;
+mod dropped;
 mod error;
 mod events;
+mod garbage;
+mod health;
 mod hooks;
 mod image;
 pub mod limits;
@@ -40,6 +45,7 @@ mod machine;
 mod node;
 pub mod node_api;
 mod peers;
+mod pressure;
 mod records;
 mod reporter;
 mod services;
@@ -49,4 +55,5 @@ mod worker;
 pub use agent::Agent;
 pub use config::{Config, Kernel};
 pub use error::AgentError;
+pub use image::{DROPPED, STORE};
 pub use node_api::NodeApi;

@@ -51,6 +51,8 @@ pub const NODE_IMAGES: usize = 50;
 pub const ACTION_OUTPUT_BYTES: u64 = 10 << 10;
 /// How long a postStart hook may take: kubelet bounds it not at all, this node so that no pod hangs for ever.
 pub const HOOK: Duration = Duration::from_secs(3600);
+/// How often images are looked at for removal: kubelet's interval.
+pub const COLLECT_IMAGES: Duration = Duration::from_secs(300);
 /// How many lines of a log are read at a time.
 pub const LOG_LINES: usize = 256;
 /// How many lines of a log wait for whoever reads it.
@@ -59,3 +61,13 @@ pub const LOG_CHUNKS: usize = 64;
 pub const LOG_POLL: Duration = Duration::from_millis(200);
 /// How long output of a command that has ended is waited for.
 pub const OUTPUT_DRAIN: Duration = Duration::from_secs(10);
+/// How long the directory of dropped images must have been quiet before it is looked at after a change, as K3s waits.
+pub const DROPPED_QUIET: Duration = Duration::from_secs(2);
+/// How often that directory is looked at where the kernel does not tell of changes.
+pub const DROPPED_LOOK: Duration = Duration::from_secs(60);
+/// How many directories of dropped layouts are watched, with those below them.
+pub const DROPPED_WATCHED: usize = 256;
+/// How deep below that directory changes are watched: `layout/blobs/sha256`.
+pub const DROPPED_DEPTH: usize = 3;
+/// The longest list of images to be pulled.
+pub const DROPPED_LIST_BYTES: u64 = 1 << 20;

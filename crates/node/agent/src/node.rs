@@ -1,14 +1,14 @@
 //! The node's own objects: its Node, with a status that is kept up to date, and its Lease, which says that it lives.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use api_meta::conditions;
 use api_record::scalar::{MicroTime, Quantity, QuantityFormat};
 use api_types::coordination::v1::Lease;
 use api_types::core::v1::{
-    ContainerImage, DaemonEndpoint, Node, NodeAddress, NodeCondition, NodeDaemonEndpoints, NodeSystemInfo,
-    ObjectReference,
+    ContainerImage, DaemonEndpoint, Node, NodeAddress, NodeCondition, NodeDaemonEndpoints, NodeStatus,
+    NodeSwapStatus, NodeSystemInfo, ObjectReference,
 };
 use api_types::meta::v1::OwnerReference;
 use base::drain;
@@ -16,10 +16,12 @@ use base::error::Chain;
 use base::time::Time;
 
 use crate::calls::{LEASES, NODES};
-use crate::core::Core;
+use crate::config::Config;
+use crate::core::{Core, blocking};
 use crate::error::AgentError;
 use crate::events::Kind;
 use crate::limits;
+use crate::pressure::Condition;
 
 const LEASE_NAMESPACE: &str = "kube-node-lease";
 const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
@@ -33,6 +35,40 @@ pub(crate) fn reference(name: &str) -> ObjectReference {
         uid: name.to_owned(),
         ..ObjectReference::default()
     }
+}
+
+/// A node that is only registered: its name, labels and taints.
+pub(crate) fn bare(config: &Config) -> Node {
+    let mut node = Node::default();
+    node.metadata.name.clone_from(&config.node_name);
+    node.metadata.labels = labels(config);
+    // Whoever takes one away later is right: as kubelet's, they are given once.
+    node.spec.taints = config.taints.clone();
+    node
+}
+
+fn labels(config: &Config) -> BTreeMap<String, String> {
+    let mut labels = config.labels.clone();
+    for (key, value) in [
+        ("kubernetes.io/hostname", config.node_name.as_str()),
+        ("kubernetes.io/os", "linux"),
+        ("kubernetes.io/arch", ARCHITECTURE),
+        ("beta.kubernetes.io/os", "linux"),
+        ("beta.kubernetes.io/arch", ARCHITECTURE),
+    ] {
+        labels.insert(key.to_owned(), value.to_owned());
+    }
+    labels
+}
+
+/// Whether two statuses say the same, whenever they said it.
+fn same(a: &NodeStatus, b: &NodeStatus) -> bool {
+    let timeless = |status: &NodeStatus| {
+        let mut status = status.clone();
+        status.conditions.iter_mut().for_each(|condition| condition.last_heartbeat_time = None);
+        status
+    };
+    timeless(a) == timeless(b)
 }
 
 impl Core {
@@ -56,36 +92,21 @@ impl Core {
         let mut node = match crate::lookup::present(self.calls.get::<Node>(NODES, "", &name).await)? {
             Some(node) => node,
             None => {
-                let mut node = Node::default();
-                node.metadata.name.clone_from(&name);
-                node.metadata.labels = self.labels();
+                let mut node = bare(&self.config);
                 self.fill(&mut node, self.clock.now(), &[]);
                 self.calls.create(NODES, ("", "", ""), node).await?
             }
         };
-        let labels = self.labels();
+        let labels = labels(&self.config);
         if labels.iter().any(|(key, value)| node.metadata.labels.get(key) != Some(value)) {
             node.metadata.labels.extend(labels);
             node = self.calls.update(NODES, ("", &name, ""), node).await?;
         }
-        self.send_status(node).await
+        self.send_status(node, true).await
     }
 
-    fn labels(&self) -> BTreeMap<String, String> {
-        let mut labels = self.config.labels.clone();
-        for (key, value) in [
-            ("kubernetes.io/hostname", self.config.node_name.as_str()),
-            ("kubernetes.io/os", "linux"),
-            ("kubernetes.io/arch", ARCHITECTURE),
-            ("beta.kubernetes.io/os", "linux"),
-            ("beta.kubernetes.io/arch", ARCHITECTURE),
-        ] {
-            labels.insert(key.to_owned(), value.to_owned());
-        }
-        labels
-    }
-
-    async fn send_status(&self, mut node: Node) -> Result<Node, AgentError> {
+    /// Tells the node's status if it has changed, or if it is to be told anyway.
+    async fn send_status(&self, old: Node, anyway: bool) -> Result<Node, AgentError> {
         let images = self.listed_images().await;
         let images: Vec<ContainerImage> = images
             .into_iter()
@@ -95,9 +116,34 @@ impl Core {
                 size_bytes: i64::try_from(image.size_bytes).unwrap_or(i64::MAX),
             })
             .collect();
+        let mut node = old.clone();
         self.fill(&mut node, self.clock.now(), &images);
+        if !anyway && same(&old.status, &node.status) {
+            return Ok(old);
+        }
         let name = node.metadata.name.clone();
-        self.calls.update(NODES, ("", &name, "status"), node).await
+        let told = self.calls.update(NODES, ("", &name, "status"), node.clone()).await?;
+        self.tell_transitions(&old.status, &node.status);
+        Ok(told)
+    }
+
+    /// Says which conditions have turned.
+    fn tell_transitions(&self, old: &NodeStatus, new: &NodeStatus) {
+        for condition in &new.conditions {
+            if conditions::is(&old.conditions, &condition.type_, &condition.status) {
+                continue;
+            }
+            let holds = condition.status == conditions::TRUE;
+            let pressure = Condition::ALL.into_iter().find(|one| one.words(holds)[0] == condition.type_);
+            let event = match (pressure, holds) {
+                (Some(pressure), _) => pressure.words(holds)[3],
+                (None, true) => "NodeReady",
+                (None, false) => "NodeNotReady",
+            };
+            let name = &self.config.node_name;
+            let message = format!("Node {name} status is now: {event}");
+            self.events.record(reference(name), Kind::Normal, event, message);
+        }
     }
 
     fn fill(&self, node: &mut Node, now: Time, images: &[ContainerImage]) {
@@ -133,15 +179,18 @@ impl Core {
             kubelet_version: KUBERNETES.to_owned(),
             operating_system: "linux".to_owned(),
             architecture: ARCHITECTURE.to_owned(),
+            swap: (machine.swap_bytes > 0)
+                .then(|| Box::new(NodeSwapStatus { capacity: Some(machine.swap_bytes) })),
             ..NodeSystemInfo::default()
         };
         status.images = images.to_vec();
-        for (type_, state, reason, message) in CONDITIONS {
+        for (type_, holds, reason, message) in self.conditions(status) {
+            let state = if holds { conditions::TRUE } else { conditions::FALSE };
             let condition = NodeCondition {
-                type_: (*type_).to_owned(),
-                status: (*state).to_owned(),
-                reason: (*reason).to_owned(),
-                message: (*message).to_owned(),
+                type_,
+                status: state.to_owned(),
+                reason,
+                message,
                 last_heartbeat_time: Some(now.into()),
                 last_transition_time: None,
             };
@@ -149,29 +198,76 @@ impl Core {
         }
     }
 
+    /// The node's conditions: type, whether it holds, reason and message.
+    fn conditions(&self, old: &NodeStatus) -> Vec<(String, bool, String, String)> {
+        let pressure = self.pressure.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<_> = Condition::ALL
+            .into_iter()
+            .map(|condition| {
+                let holds = pressure.is_under(condition);
+                let [type_, reason, message, _] = condition.words(holds);
+                (type_.to_owned(), holds, reason.to_owned(), message.to_owned())
+            })
+            .collect();
+        let ready =
+            |holds, reason: &str, message: String| ("Ready".to_owned(), holds, reason.to_owned(), message);
+        all.push(match self.health.now().verdict() {
+            Some(Ok(())) => ready(true, "KubeletReady", "kubelet is posting ready status".to_owned()),
+            Some(Err(wrong)) => ready(false, "KubeletNotReady", wrong),
+            // An agent that has just come knows nothing against what the one before it said: pods that run are not disturbed.
+            None if conditions::is_true(&old.conditions, "Ready") => {
+                ready(true, "KubeletReady", "kubelet is posting ready status".to_owned())
+            }
+            None => {
+                let message = "[container runtime status check may not have completed yet]";
+                ready(false, "KubeletNotReady", message.to_owned())
+            }
+        });
+        all
+    }
+
+    /// Looks at the machine and at the runtime: what the node's conditions are made of.
+    async fn look(&self) {
+        let data = self.config.data_dir.clone();
+        let images = self.images.store.root().to_owned();
+        let runtime = self.runtime.clone();
+        let looked = blocking(move || Ok((crate::machine::observe(&data, &images), runtime.check()))).await;
+        match looked {
+            Ok((observed, runtime)) => {
+                let mut pressure = self.pressure.lock().unwrap_or_else(PoisonError::into_inner);
+                pressure.observe(&observed, self.clock.now());
+                self.health.say_runtime(runtime.map_err(|error| Chain(&error).to_string()));
+            }
+            Err(error) => self.health.say_runtime(Err(error.text())),
+        }
+    }
+
     /// Keeps the node's status up to date until the agent is to end.
     pub(crate) async fn heartbeat(self: Arc<Self>, mut drain: drain::Watch) {
+        let mut health = self.health.changes();
         let mut reported = self.clock.now();
         loop {
+            self.look().await;
+            health.borrow_and_update();
+            let due = self.clock.now().since(reported) >= limits::NODE_STATUS_REPORT;
+            let found = self.calls.get::<Node>(NODES, "", &self.config.node_name).await;
+            let told = match found {
+                Err(error) if error.is_not_found() => self.register_once().await.map(drop),
+                Err(error) => Err(error),
+                Ok(node) => self.send_status(node, due).await.map(drop),
+            };
+            match told {
+                Ok(()) if due => reported = self.clock.now(),
+                Ok(()) => {}
+                Err(error) => {
+                    tracing::warn!(error = %Chain(&error), "the node's status cannot be told");
+                }
+            }
             tokio::select! {
                 () = drain.signaled() => return,
                 () = self.clock.sleep(limits::NODE_STATUS_CHECK) => {}
-            }
-            let found = self.calls.get::<Node>(NODES, "", &self.config.node_name).await;
-            let node = match found {
-                Err(error) if error.is_not_found() => self.register_once().await.map(drop),
-                Err(error) => Err(error),
-                Ok(node) => {
-                    let due = self.clock.now().since(reported) >= limits::NODE_STATUS_REPORT;
-                    let ready = conditions::is_true(&node.status.conditions, "Ready");
-                    match due || !ready {
-                        true => self.send_status(node).await.map(|_| reported = self.clock.now()),
-                        false => Ok(()),
-                    }
-                }
-            };
-            if let Err(error) = node {
-                tracing::warn!(error = %Chain(&error), "the node's status cannot be told");
+                // Its end is that of this.
+                _ = health.changed() => {}
             }
         }
     }
@@ -220,10 +316,3 @@ impl Core {
         self.events.record(reference(&self.config.node_name), Kind::Normal, "Starting", message);
     }
 }
-
-const CONDITIONS: &[(&str, &str, &str, &str)] = &[
-    ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
-    ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
-    ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
-    ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
-];

@@ -48,10 +48,12 @@ pub(crate) async fn run(
             match blocking(move || Ok(network.sync_node(&list)?)).await {
                 Ok(()) => {
                     done = Some(wanted);
+                    core.health.say_network(Ok(()));
                     ready.send_replace(true);
                 }
                 Err(error) => {
                     tracing::warn!(error = %Chain(&error), "the node's share of the pod network is not ready");
+                    core.health.say_network(Err(error.text()));
                     retry = Some(core.clock.sleep(limits::SYNC_RETRY));
                 }
             }

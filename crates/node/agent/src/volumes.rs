@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use api_types::authentication::v1::{BoundObjectReference, TokenRequest};
 use api_types::core::v1::{
     ConfigMap, Container, DownwardAPIVolumeFile, Pod, ProjectedVolumeSource, Secret,
     ServiceAccountTokenProjection, Volume, VolumeMount,
 };
+use base::error::Chain;
 use base::time::Time;
 use host::mount::{LinuxMounts, Mounts};
+use node_pod::container::all;
 use node_pod::env::{Node, field};
 use node_pod::expand::expand;
 use node_pod::resources;
@@ -30,28 +33,44 @@ use crate::lookup::present;
 const TOKEN_SECONDS: i64 = 3600;
 const FILE_MODE: i32 = 0o644;
 
-/// A token, since when it was had, and for how many seconds it holds.
-type Held = (String, Time, i64);
+/// For how long a token is used at most, however long it holds: kubelet's bound.
+const TOKEN_USED: Duration = Duration::from_secs(24 * 3600);
+
+/// A token, when it is to be asked for again, and until when it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Held {
+    token: String,
+    renew: Time,
+    end: Time,
+}
+
+impl Held {
+    /// A token that was just granted for so many seconds: to be renewed when four fifths of them are over, as kubelet does.
+    fn new(token: String, now: Time, seconds: i64) -> Held {
+        let whole = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+        Held { token, renew: now + (whole * 4 / 5).min(TOKEN_USED), end: now + whole }
+    }
+}
+
+/// Of which pod, for whom, and for how many seconds it was asked for.
+type TokenKey = (String, String, i64);
 
 /// Tokens that were handed out, so that they are asked for again only when most of their time is over.
 #[derive(Default)]
-pub(crate) struct Tokens(Mutex<BTreeMap<(String, String), Held>>);
+pub(crate) struct Tokens(Mutex<BTreeMap<TokenKey, Held>>);
 
 impl Tokens {
-    fn fresh(&self, key: &(String, String), now: Time) -> Option<String> {
-        let tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (token, since, seconds) = tokens.get(key)?;
-        let age = i64::try_from(now.since(*since).as_secs()).unwrap_or(i64::MAX);
-        (age < seconds * 4 / 5).then(|| token.clone())
+    fn held(&self, key: &TokenKey) -> Option<Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
-    fn keep(&self, key: (String, String), token: String, now: Time, seconds: i64) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, (token, now, seconds));
+    fn keep(&self, key: TokenKey, held: Held) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, held);
     }
 
     /// Forgets a pod's.
     pub(crate) fn forget(&self, uid: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|(pod, _), _| pod != uid);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|(pod, ..), _| pod != uid);
     }
 }
 
@@ -210,10 +229,10 @@ impl Core {
             }
             if let Some(one) = &part.service_account_token {
                 let token = self.token(pod, one).await?;
-                // A token is for one user only, unless the pod's group is to read it too.
-                let private = if runs_as_root(pod) { mode } else { 0o600 };
-                let mode = if group(pod).is_some() { 0o600 } else { private };
-                payload.insert(one.path.clone(), File { bytes: token.into_bytes(), mode });
+                // For one user only where there is only one; the pod's group may read it too.
+                let user = only_user(pod);
+                let mode = if user.is_some() || group(pod).is_some() { 0o600 } else { mode };
+                payload.insert(one.path.clone(), File { bytes: token.into_bytes(), mode, user });
             }
         }
         Ok(payload)
@@ -221,16 +240,17 @@ impl Core {
 
     async fn token(&self, pod: &Pod, wanted: &ServiceAccountTokenProjection) -> Result<String, AgentError> {
         let meta = &pod.metadata;
-        let key = (meta.uid.clone(), wanted.audience.clone());
+        let seconds = wanted.expiration_seconds.unwrap_or(TOKEN_SECONDS);
+        let key = (meta.uid.clone(), wanted.audience.clone(), seconds);
+        let held = self.tokens.held(&key);
         let now = self.clock.now();
-        if let Some(token) = self.tokens.fresh(&key, now) {
-            return Ok(token);
+        if let Some(held) = held.as_ref().filter(|held| now < held.renew) {
+            return Ok(held.token.clone());
         }
         let account = match pod.spec.service_account_name.as_str() {
             "" => "default",
             name => name,
         };
-        let seconds = wanted.expiration_seconds.unwrap_or(TOKEN_SECONDS);
         let mut request = TokenRequest::default();
         if !wanted.audience.is_empty() {
             request.spec.audiences = vec![wanted.audience.clone()].into();
@@ -243,9 +263,21 @@ impl Core {
             uid: meta.uid.clone(),
         }));
         let place = (meta.namespace.as_str(), account, "token");
-        let granted: TokenRequest = self.calls.create(SERVICE_ACCOUNTS, place, request).await?;
-        self.tokens.keep(key, granted.status.token.clone(), now, seconds);
-        Ok(granted.status.token)
+        match self.calls.create::<TokenRequest>(SERVICE_ACCOUNTS, place, request).await {
+            Ok(granted) => {
+                // The API may grant less, or more, than was asked for.
+                let seconds = granted.spec.expiration_seconds.unwrap_or(seconds);
+                self.tokens.keep(key, Held::new(granted.status.token.clone(), now, seconds));
+                Ok(granted.status.token)
+            }
+            Err(error) => match held.filter(|held| now < held.end) {
+                Some(held) => {
+                    tracing::warn!(uid = meta.uid, error = %Chain(&error), "a token cannot be renewed yet");
+                    Ok(held.token)
+                }
+                None => Err(error),
+            },
+        }
     }
 
     /// The mounts of a container's volumes, with paths below `subPath` bound beside the volumes.
@@ -333,12 +365,16 @@ async fn bind_sub_path(root: PathBuf, sub: String, target: PathBuf) -> Result<Pa
     .await
 }
 
-fn runs_as_root(pod: &Pod) -> bool {
+/// The user of all of a pod's containers, if each says that it runs as this one.
+fn only_user(pod: &Pod) -> Option<u32> {
     let shared = pod.spec.security_context.as_deref().and_then(|context| context.run_as_user);
-    pod.spec.containers.iter().any(|container| {
+    let of = |container: &Container| {
         let own = container.security_context.as_deref().and_then(|context| context.run_as_user);
-        own.or(shared).is_none_or(|uid| uid == 0)
-    }) || shared.is_none_or(|uid| uid == 0)
+        own.or(shared).and_then(|uid| u32::try_from(uid).ok())
+    };
+    let mut users = all(pod).map(|(container, _)| of(container));
+    let first = users.next()??;
+    users.all(|user| user == Some(first)).then_some(first)
 }
 
 fn downward(
@@ -355,7 +391,51 @@ fn downward(
             (None, None) => String::new(),
         };
         let mode = item.mode.map_or(mode, |mode| mode.cast_unsigned() & 0o777);
-        payload.insert(item.path.clone(), File { bytes: text.into_bytes(), mode });
+        payload.insert(item.path.clone(), File { bytes: text.into_bytes(), mode, user: None });
     }
     Ok(payload)
+}
+
+#[cfg(test)]
+mod tests {
+    use api_types::core::v1::{PodSecurityContext, SecurityContext};
+
+    use super::*;
+
+    #[test]
+    fn tokens_are_renewed_before_they_end() {
+        let now = Time::from_unix_seconds(1000);
+        for (seconds, renew, end) in
+            [(600, 1480, 1600), (3600, 3880, 4600), (1_000_000, 1000 + 24 * 3600, 1_001_000)]
+        {
+            let held = Held::new("t".into(), now, seconds);
+            assert_eq!((held.renew.unix_seconds(), held.end.unix_seconds()), (renew, end), "{seconds}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_somebodys_where_all_containers_are_the_same_user() {
+        let container = |uid: Option<i64>| Container {
+            security_context: Some(Box::new(SecurityContext {
+                run_as_user: uid,
+                ..SecurityContext::default()
+            })),
+            ..Container::default()
+        };
+        let cases: [(Option<i64>, &[Option<i64>], Option<u32>); 6] = [
+            (None, &[None], None),
+            (None, &[Some(33)], Some(33)),
+            (None, &[Some(33), None], None),
+            (None, &[Some(33), Some(34)], None),
+            (Some(5), &[None, Some(5)], Some(5)),
+            (Some(5), &[Some(6)], Some(6)),
+        ];
+        for (shared, own, wanted) in cases {
+            let mut pod = Pod::default();
+            pod.spec.security_context =
+                Some(Box::new(PodSecurityContext { run_as_user: shared, ..PodSecurityContext::default() }));
+            pod.spec.containers = own.iter().copied().map(container).collect::<Vec<_>>().into();
+            assert_eq!(only_user(&pod), wanted, "{shared:?} {own:?}");
+        }
+    }
 }

@@ -434,8 +434,13 @@ impl Worker {
     fn see(&mut self) {
         let newest = self.source.borrow_and_update().clone();
         self.present = newest.is_some();
-        if newest.is_some() {
-            self.pod = newest;
+        if let Some(newest) = newest {
+            let shown = |pod: &Pod| (pod.metadata.labels.clone(), pod.metadata.annotations.clone());
+            if self.pod.as_deref().is_some_and(|old| shown(old) != shown(&newest)) {
+                // Volumes may show them: not only when their time comes.
+                self.refresh_at = self.refresh_at.map(|_| self.core.clock.now());
+            }
+            self.pod = Some(newest);
         }
     }
 
@@ -474,6 +479,7 @@ impl Worker {
             Ok(started) => {
                 known.image = started.image;
                 known.image_id = started.image_id;
+                known.image_digest = started.image_digest;
                 known.stop_signal = started.stop_signal;
                 known.post_started = started.hook_failure.is_none();
                 known.unhealthy = started.hook_failure;

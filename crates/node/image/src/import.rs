@@ -23,7 +23,7 @@ mod folder;
 mod layout;
 mod tree;
 
-pub use folder::FolderEntry;
+pub use folder::{FolderEntry, FolderOutcome};
 
 use tree::Tree;
 

@@ -77,6 +77,8 @@ pub struct ContainerRecord {
     pub image: String,
     /// The image's id as the status shows it.
     pub image_id: String,
+    /// The digest of the image's configuration, by which the node knows it; empty before one was found.
+    pub image_digest: String,
     /// The signal that stops it.
     pub stop_signal: String,
     /// How the attempt before ended.

@@ -75,6 +75,12 @@ pub(crate) fn make_directory(path: &Path) -> Result<(), DiskError> {
     fs::create_dir_all(path).map_err(failed("create", path))
 }
 
+/// Whether files can be made in a directory: it is there, and on a file system that may be written to.
+pub(crate) fn check_writable(path: &Path) -> Result<(), DiskError> {
+    nix::unistd::access(path, nix::unistd::AccessFlags::W_OK | nix::unistd::AccessFlags::X_OK)
+        .map_err(|errno| failed("write to", path)(errno.into()))
+}
+
 /// Removes a directory and all in it; an absent one counts as removed.
 pub(crate) fn remove_directory(path: &Path) -> Result<(), DiskError> {
     match fs::remove_dir_all(path) {

@@ -28,6 +28,7 @@
 
 mod disk;
 mod error;
+mod garbage;
 mod layout;
 pub mod limits;
 pub mod protocol;
@@ -40,5 +41,6 @@ pub mod teardown;
 
 pub use disk::DiskError;
 pub use error::RuntimeError;
+pub use garbage::Garbage;
 pub use layout::PodLayout;
 pub use runtime::{Adopted, Attached, Exec, Input, Output, Pinned, PodHandle, Runtime, RuntimeConfig, pin};

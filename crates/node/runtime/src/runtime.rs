@@ -13,6 +13,7 @@ use host::process::NodeCapabilities;
 
 use crate::disk;
 use crate::error::RuntimeError;
+use crate::garbage::{self, Garbage};
 use crate::layout::{PodLayout, pods};
 use crate::seccomp::{Filter, Profile};
 use crate::shim::{RECOVER, RUN};
@@ -52,6 +53,8 @@ pub(crate) struct Shared {
     pub(crate) config: RuntimeConfig,
     pub(crate) cgroups: Arc<dyn Cgroups>,
     pub(crate) program: OwnedFd,
+    /// The program's name among the pinned ones.
+    pinned: String,
     capabilities: NodeCapabilities,
     /// Held while a filter is compiled: ten containers of one profile compile it once.
     compiling: tokio::sync::Mutex<()>,
@@ -91,14 +94,14 @@ impl Runtime {
             let cgroups = host::cgroup::detect()?;
             disk::make_directory(&pods(&config.state_dir))?;
             disk::make_directory(&config.data_dir.join("containers"))?;
-            let program = launch::pin(&config.executable, &config.data_dir)?.program;
+            let launch::Pinned { name: pinned, program } = launch::pin(&config.executable, &config.data_dir)?;
             let capabilities = NodeCapabilities::detect();
             if !capabilities.lower_oom_score {
                 tracing::warn!(
                     "this node may not lower oom_score_adj (no CAP_SYS_RESOURCE): containers keep the node's where theirs would be lower"
                 );
             }
-            Ok(Runtime { shared: Arc::new(Shared { config, cgroups, program, capabilities, compiling: Default::default() }) })
+            Ok(Runtime { shared: Arc::new(Shared { config, cgroups, program, pinned, capabilities, compiling: Default::default() }) })
         })
         .await
     }
@@ -106,6 +109,20 @@ impl Runtime {
     /// What this node's kernel and privileges allow.
     pub fn capabilities(&self) -> NodeCapabilities {
         self.shared.capabilities
+    }
+
+    /// Whether pods can be made and started now, as far as can be seen without making one: the directories can be written to and the
+    /// control groups are there. Blocks, but not for long.
+    ///
+    /// # Errors
+    /// What is not usable.
+    pub fn check(&self) -> Result<(), RuntimeError> {
+        let config = &self.shared.config;
+        for directory in [pods(&config.state_dir), config.data_dir.join("containers")] {
+            disk::check_writable(&directory)?;
+        }
+        host::cgroup::detect()?;
+        Ok(())
     }
 
     /// This node's control groups.
@@ -177,6 +194,20 @@ impl Runtime {
         blocking(move || match disk::read_json::<PodSandbox>(&places.pod()) {
             Ok(Some(sandbox)) => Ok(teardown::pod(cgroups.as_ref(), &places, &sandbox.cgroup)?),
             Ok(None) | Err(_) => Ok(teardown::files(&places)?),
+        })
+        .await
+    }
+
+    /// Takes away what no pod needs any more: programs of earlier releases, compiled filters, changes of containers that are gone.
+    /// For an agent's start, after it has adopted and before it makes anything.
+    ///
+    /// # Errors
+    /// What could not be read or taken away; trying again is safe.
+    pub async fn remove_garbage(&self) -> Result<Garbage, RuntimeError> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || {
+            let _compiling = shared.compiling.blocking_lock();
+            Ok(garbage::collect(&shared.config.state_dir, &shared.config.data_dir, &shared.pinned)?)
         })
         .await
     }

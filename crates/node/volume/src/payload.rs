@@ -11,6 +11,8 @@ pub struct File {
     pub bytes: Vec<u8>,
     /// Its permissions.
     pub mode: u32,
+    /// Whose it is, if not root's.
+    pub user: Option<u32>,
 }
 
 /// A volume's files by their paths in it.
@@ -85,6 +87,7 @@ fn project(
     let file = |bytes: &[u8], mode: Option<i32>| File {
         bytes: bytes.to_vec(),
         mode: mode.map_or(shown.mode, |mode| mode.cast_unsigned() & 0o777),
+        user: None,
     };
     if shown.items.is_empty() {
         return Ok(all.iter().map(|(key, bytes)| ((*key).to_owned(), file(bytes, None))).collect());
@@ -125,7 +128,7 @@ mod tests {
         assert_eq!(names, ["a", "b"]);
         let chosen = [item("a", "x/y", Some(0o400))];
         let one = config_map(Shown { items: &chosen, ..all }, Some(&map)).unwrap();
-        assert_eq!(one["x/y"], File { bytes: b"1".to_vec(), mode: 0o400 });
+        assert_eq!(one["x/y"], File { bytes: b"1".to_vec(), mode: 0o400, user: None });
         let gone = [item("c", "c", None)];
         let cases = [
             (Shown { items: &gone, ..all }, Some(&map), "configmap references non-existent config key: c"),

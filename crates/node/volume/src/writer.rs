@@ -83,7 +83,7 @@ pub fn write(volume: &Path, payload: &Payload, owner: Owner, version: &str) -> R
         let parent = target.parent().unwrap_or(&directory);
         fs::create_dir_all(parent).map_err(failed("create", parent))?;
         fs::write(&target, &file.bytes).map_err(failed("write", &target))?;
-        chown(&target, owner.user, owner.group).map_err(failed("give", &target))?;
+        chown(&target, file.user.or(owner.user), owner.group).map_err(failed("give", &target))?;
         fs::set_permissions(&target, Permissions::from_mode(file.mode)).map_err(failed("permit", &target))?;
     }
     let (new, data) = (volume.join(DATA_NEW), volume.join(DATA));
@@ -158,7 +158,7 @@ mod tests {
     use crate::payload::File;
 
     fn payload(files: &[(&str, &str)]) -> Payload {
-        let file = |text: &str| File { bytes: text.as_bytes().to_vec(), mode: 0o640 };
+        let file = |text: &str| File { bytes: text.as_bytes().to_vec(), mode: 0o640, user: None };
         files.iter().map(|(path, text)| ((*path).to_owned(), file(text))).collect()
     }
 

@@ -131,4 +131,5 @@ fn pods_leave_room_for_the_tunnel() {
     assert_eq!(pod_mtu(1500, true, Some("fd00::1".parse().unwrap())), 1430);
     assert_eq!(pod_mtu(9000, false, None), 9000);
     assert_eq!(pod_mtu(1300, true, None), 1280);
+    assert_eq!(pod_mtu(65_536, false, None), 65_535, "an address on the loopback device");
 }

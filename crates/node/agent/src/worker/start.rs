@@ -34,6 +34,7 @@ pub(super) struct Attempt {
 pub(crate) struct Started {
     pub(super) image: String,
     pub(super) image_id: String,
+    pub(super) image_digest: String,
     pub(super) stop_signal: String,
     /// Why it is to be stopped at once: its postStart hook failed.
     pub(super) hook_failure: Option<String>,
@@ -71,6 +72,7 @@ impl Attempt {
         Ok(Started {
             image: image.references.first().cloned().unwrap_or_else(|| container.image.clone()),
             image_id: image.digests.first().cloned().unwrap_or_else(|| image.id.to_string()),
+            image_digest: image.id.to_string(),
             stop_signal: image.config.stop_signal.clone(),
             hook_failure,
         })

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use api_meta::Status;
 use api_meta::gvk::GroupResource;
 use api_record::{Record, scalar};
+use api_types::authentication::v1::TokenRequest;
 use api_types::core::v1::{Event, Node, Pod};
 use api_types::{object_meta, object_meta_mut};
 use client::view::{Publisher, channel};
@@ -23,6 +24,8 @@ struct State {
     views: Vec<(Scope, Publisher)>,
     /// Pods whose API objects were deleted for good, with the last status that they had.
     gone: Vec<Arc<dyn Record>>,
+    /// Requests for tokens; the answer to the first one is `token-1`.
+    tokens: Vec<TokenRequest>,
 }
 
 /// The API.
@@ -85,6 +88,12 @@ impl State {
         let outcome = match (request.verb, request.body) {
             (Verb::Get, _) => Outcome::Object(found.ok_or_else(missing)?),
             (Verb::List, _) => Outcome::List(List { revision: Revision(self.revision), ..List::default() }),
+            (Verb::Create, Body::Object(object)) if target.subresource == "token" => {
+                let mut request = object.downcast_ref::<TokenRequest>().unwrap().clone();
+                self.tokens.push(request.clone());
+                request.status.token = format!("token-{}", self.tokens.len());
+                Outcome::Object(Arc::new(request))
+            }
             (Verb::Create, Body::Object(object)) => {
                 key.2 = object_meta(&*object).unwrap().name.clone();
                 if self.objects.contains_key(&key) {
@@ -183,6 +192,11 @@ impl Memory {
 
     pub fn pod(&self, name: &str) -> Option<Pod> {
         self.get("pods", "default", name)
+    }
+
+    /// The requests for tokens.
+    pub fn tokens(&self) -> Vec<TokenRequest> {
+        self.state.lock().unwrap().tokens.clone()
     }
 
     /// The last that was seen of a pod that was deleted for good.

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use api_types::core::v1::{Container, Pod};
+use api_types::core::v1::{Container, Pod, Taint};
 use base::drain;
 use base::random::SystemRandom;
-use base::time::SystemClock;
+use base::time::{Clock, Sleep, SystemClock, Time};
 use client::{Api, Caller, Request, Resource, Target, Verb};
 use host::cgroup::CgroupPath;
 use host::mount::{LinuxMounts, Mounts};
@@ -19,6 +19,7 @@ use node_agent::{Agent, Config, Kernel, NodeApi};
 use node_image::build::BuildConfig;
 use node_image::config::ImageConfig;
 use node_image::store::{Store, StoreOptions};
+use tokio::sync::watch;
 
 use crate::api::Memory;
 
@@ -29,8 +30,42 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub const PODS: Resource = Resource::of("", "v1", "pods");
 
+/// The machine's clock, which a test puts forward instead of waiting.
+#[derive(Default)]
+pub struct Forward(watch::Sender<Duration>);
+
+impl Forward {
+    pub fn by(&self, more: Duration) {
+        self.0.send_modify(|offset| *offset += more);
+    }
+}
+
+impl Clock for Forward {
+    fn now(&self) -> Time {
+        SystemClock.now() + *self.0.borrow()
+    }
+
+    fn sleep(&self, duration: Duration) -> Sleep {
+        let (end, mut offset) = (self.now() + duration, self.0.subscribe());
+        Box::pin(async move {
+            loop {
+                let left = end.since(SystemClock.now() + *offset.borrow_and_update());
+                if left.is_zero() {
+                    return;
+                }
+                tokio::select! {
+                    () = SystemClock.sleep(left) => {}
+                    Ok(()) = offset.changed() => {}
+                }
+            }
+        })
+    }
+}
+
 pub struct Lab {
     pub api: Arc<Memory>,
+    pub clock: Arc<Forward>,
+    pub taints: Vec<Taint>,
     pub directory: tempfile::TempDir,
     parent: CgroupPath,
     home: PathBuf,
@@ -68,7 +103,7 @@ impl Lab {
         net.pin(&home).unwrap();
         net.apply(&Namespace::Host, &[Change::SetUp("lo".into())]).unwrap();
         build_image(directory.path());
-        Lab { api: Arc::default(), directory, parent, home }
+        Lab { api: Arc::default(), clock: Arc::default(), taints: Vec::new(), directory, parent, home }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -80,6 +115,7 @@ impl Lab {
             node_name: "n1".into(),
             node_ips: vec!["192.0.2.1".parse().unwrap()],
             labels: Default::default(),
+            taints: self.taints.clone(),
             data_dir: self.path("data"),
             state_dir: self.path("state"),
             log_dir: self.path("logs"),
@@ -108,7 +144,8 @@ impl Lab {
     pub async fn start(&self) -> Running {
         let (signal, watch) = drain::channel();
         let api: Arc<dyn Api> = Arc::<Memory>::clone(&self.api);
-        let agent = Agent::start(self.config(), api, Arc::new(SystemClock), Arc::new(SystemRandom), watch);
+        let clock = Arc::<Forward>::clone(&self.clock);
+        let agent = Agent::start(self.config(), api, clock, Arc::new(SystemRandom), watch);
         let agent = agent.await.unwrap().unwrap();
         let node = agent.node_api();
         let task = tokio::spawn(async move { agent.run().await.unwrap() });
@@ -128,6 +165,29 @@ impl Lab {
 
     pub fn run(&self, pod: Pod) {
         self.api.put(&PODS, pod);
+    }
+
+    /// An archive of the image of busybox under another name.
+    pub fn archive(&self, name: &str, path: &Path) {
+        let elsewhere = tempfile::tempdir().unwrap();
+        let store = Store::open(elsewhere.path(), StoreOptions::default()).unwrap();
+        let config = ImageConfig { cmd: vec![name.into()], ..ImageConfig::default() };
+        let build = BuildConfig { config, ..BuildConfig::default() };
+        store.build(&self.path("root"), &name.parse().unwrap(), &build).unwrap();
+        store.export(name, &mut std::fs::File::create(path).unwrap()).unwrap();
+    }
+
+    /// Runs a test within the lab's network namespace, where its pods can be reached from.
+    pub fn inside(test: impl AsyncFnOnce(&Lab)) {
+        let lab = Lab::new();
+        let home = lab.home.clone();
+        let enter = move || {
+            let home = std::fs::File::open(&home).unwrap();
+            nix::sched::setns(home, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+        };
+        enter();
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        runtime.enable_all().on_thread_start(enter).build().unwrap().block_on(test(&lab));
     }
 
     /// A container's log, without times.
@@ -177,7 +237,8 @@ fn build_image(directory: &Path) {
         .unwrap();
     std::fs::write(root.join("etc/group"), "root:x:0:\nweb:x:34:\n").unwrap();
     std::fs::create_dir_all(directory.join("data")).unwrap();
-    let store = Store::open(&directory.join("data/images"), StoreOptions::default()).unwrap();
+    let store =
+        Store::open(&directory.join("data").join(node_agent::STORE), StoreOptions::default()).unwrap();
     let config = ImageConfig { cmd: vec!["/bin/sh".into()], ..ImageConfig::default() };
     let build = BuildConfig { config, ..BuildConfig::default() };
     store.build(&root, &"busybox:1".parse().unwrap(), &build).unwrap();

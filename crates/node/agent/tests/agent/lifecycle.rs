@@ -18,8 +18,11 @@ fn ready(api: &Memory, name: &str) -> Option<Pod> {
 async fn a_pod_runs_is_ready_and_is_deleted() {
     let lab = Lab::new();
     let agent = lab.start().await;
-    let node: Node = lab.api.get("nodes", "", "n1").unwrap();
-    assert!(conditions::is_true(&node.status.conditions, "Ready"));
+    let node = |api: &Memory| {
+        let node: Option<Node> = api.get("nodes", "", "n1");
+        node.filter(|node| conditions::is_true(&node.status.conditions, "Ready"))
+    };
+    let node = lab.api.until("a ready node", node).await;
     assert_eq!(node.metadata.labels["kubernetes.io/hostname"], "n1");
     let script = "trap 'echo bye; exit 0' TERM; echo hello $HOSTNAME; cat /etc/resolv.conf; while :; do sleep 0.05; done";
     lab.run(pod("web", "Always", vec![container("main", script)]));

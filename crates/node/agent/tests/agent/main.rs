@@ -3,7 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::disallowed_types, reason = "tests")]
 
 mod api;
+mod dropped;
 mod features;
+mod garbage;
 mod lab;
 mod lifecycle;
+mod node;
+mod reached;
 mod requests;
+mod shown;

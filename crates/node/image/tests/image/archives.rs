@@ -1,5 +1,6 @@
 //! Importing and exporting: every format, every compression, and what is damaged.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,7 @@ use node_image::compression::Compression;
 use node_image::config::ImageConfig;
 use node_image::digest::Digest;
 use node_image::error::ImageError;
-use node_image::import::ImportOptions;
+use node_image::import::{FolderOutcome, ImportOptions};
 use node_image::manifest::Platform;
 use node_image::store::{Store, StoreOptions};
 use serde_json::json;
@@ -216,6 +217,20 @@ fn layers_that_were_not_kept_cannot_be_exported() {
     assert!(matches!(error, ImageError::ContentAbsent(_)), "{error}");
 }
 
+/// What came of every entry of a folder: its name, and a word with the number of images imported.
+fn looked(store: &Store, folder: &Path) -> Vec<String> {
+    let entries = store.import_folder(folder).unwrap();
+    let word = |outcome: &FolderOutcome| match outcome {
+        FolderOutcome::Imported(images) => format!("imported {}", images.len()),
+        FolderOutcome::Present => "present".to_owned(),
+        FolderOutcome::Changing => "changing".to_owned(),
+        FolderOutcome::Damaged { known, .. } => format!("damaged{}", if *known { " as before" } else { "" }),
+        FolderOutcome::Failed(error) => format!("failed: {}", error.message()),
+    };
+    let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
+    entries.iter().map(|entry| format!("{} {}", name(&entry.path), word(&entry.outcome))).collect()
+}
+
 #[test]
 fn a_folder_is_imported_once_for_its_content() {
     let place = place();
@@ -226,25 +241,52 @@ fn a_folder_is_imported_once_for_its_content() {
     let parts = Parts::mixed();
     let files =
         layout(parts.blobs(), &[(&parts.manifest(), json!({ "org.opencontainers.image.ref.name": "a:1" }))]);
-    fs::write(folder.join("a.tar"), archive(&files)).unwrap();
+    let whole = archive(&files);
+    fs::write(folder.join("a.tar"), &whole).unwrap();
     fs::write(folder.join("broken.tar"), "no archive").unwrap();
+    fs::write(folder.join("cut.tar.gz"), &gzip(&whole)[..200]).unwrap();
     fs::write(folder.join(".half.tar"), "being copied").unwrap();
-    let outcome = |store: &Store| -> Vec<(PathBuf, Option<usize>)> {
-        let entries = store.import_folder(&folder).unwrap();
-        entries.into_iter().map(|e| (e.path, e.outcome.ok().map(|images| images.len()))).collect()
-    };
-    let broken = (folder.join("broken.tar"), None);
-    let at = |name: &str, count| (folder.join(name), Some(count));
-    assert_eq!(outcome(&store), [at("a.tar", 1), broken.clone()]);
-    assert_eq!(outcome(&store), [at("a.tar", 0), broken.clone()]);
+    fs::write(folder.join("names.txt"), "a list of names").unwrap();
+    assert_eq!(looked(&store, &folder), ["a.tar imported 1", "broken.tar damaged", "cut.tar.gz damaged"]);
+    let again = ["a.tar present", "broken.tar damaged as before", "cut.tar.gz damaged as before"];
+    assert_eq!(looked(&store, &folder), again, "nothing is read twice for nothing");
+    fs::write(folder.join("cut.tar.gz"), gzip(&whole)).unwrap();
+    let mended = ["a.tar present", "broken.tar damaged as before", "cut.tar.gz imported 1"];
+    assert_eq!(looked(&store, &folder), mended, "what has changed is read again");
     fs::copy(folder.join("a.tar"), folder.join("b.tar")).unwrap();
-    assert_eq!(
-        outcome(&store),
-        [at("a.tar", 0), at("b.tar", 0), broken.clone()],
-        "the same content elsewhere"
-    );
+    assert_eq!(looked(&store, &folder)[1], "b.tar present", "the same content elsewhere");
+    fs::remove_file(folder.join("b.tar")).unwrap();
     store.remove("a:1").unwrap();
-    assert_eq!(outcome(&store), [at("a.tar", 1), at("b.tar", 0), broken], "what was removed comes back");
+    let back = ["a.tar imported 1", "broken.tar damaged as before", "cut.tar.gz present"];
+    assert_eq!(looked(&store, &folder), back, "what was removed comes back");
+    assert_eq!(store.folder_images().unwrap(), BTreeSet::from([parts.id()]));
+}
+
+#[test]
+fn a_folder_takes_every_form() {
+    let place = place();
+    let store = store(&place);
+    let folder = place.path().join("folder");
+    fs::create_dir(&folder).unwrap();
+    let parts = Parts::mixed();
+    let named = |name: &str| {
+        layout(parts.blobs(), &[(&parts.manifest(), json!({ "io.containerd.image.name": name }))])
+    };
+    fs::write(folder.join("docker.tar.zst"), zstd(&archive(&named("d.io/docker:1")))).unwrap();
+    fs::write(folder.join("oci.tgz"), gzip(&archive(&named("d.io/oci:1")))).unwrap();
+    fs::rename(spread(&place, &named("d.io/directory:1")), folder.join("layout")).unwrap();
+    let missing = folder.join("layout/blobs/sha256").join(parts.id().hex());
+    let kept = fs::read(&missing).unwrap();
+    fs::remove_file(&missing).unwrap();
+    let first = ["docker.tar.zst imported 1", "layout damaged", "oci.tgz imported 1"];
+    assert_eq!(looked(&store, &folder), first);
+    // Copied file by file: once it is whole, it is taken.
+    fs::write(&missing, kept).unwrap();
+    assert_eq!(looked(&store, &folder), ["docker.tar.zst present", "layout imported 1", "oci.tgz present"]);
+    assert_eq!(looked(&store, &folder), ["docker.tar.zst present", "layout present", "oci.tgz present"]);
+    for name in ["d.io/docker:1", "d.io/oci:1", "d.io/directory:1"] {
+        assert_eq!(store.inspect(name).unwrap().id, parts.id(), "{name}");
+    }
 }
 
 #[test]

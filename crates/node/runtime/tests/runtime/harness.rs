@@ -56,16 +56,16 @@ impl Node {
         )
         .unwrap();
         std::fs::write(image.join("etc/group"), "root:x:0:\nweb:x:34:\nlogs:x:4:web\n").unwrap();
-        let runtime = Node::open(&directory, &parent).await;
+        let runtime = Node::open(&directory, &parent, env!("CARGO_BIN_EXE_node-runtime-shim").into()).await;
         let cgroups = runtime.cgroups();
         Node { runtime, directory, cgroups, parent }
     }
 
-    async fn open(directory: &tempfile::TempDir, parent: &CgroupPath) -> Runtime {
+    async fn open(directory: &tempfile::TempDir, parent: &CgroupPath, executable: PathBuf) -> Runtime {
         let config = RuntimeConfig {
             state_dir: directory.path().join("state"),
             data_dir: directory.path().join("data"),
-            executable: env!("CARGO_BIN_EXE_node-runtime-shim").into(),
+            executable,
             shim_arguments: Vec::new(),
             shim_cgroup: Some(parent.join("shims").unwrap()),
             clock: Arc::new(SystemClock),
@@ -75,7 +75,12 @@ impl Node {
 
     /// The runtime as a restarted agent has it.
     pub async fn restarted(&self) -> Runtime {
-        Node::open(&self.directory, &self.parent).await
+        self.open_with(env!("CARGO_BIN_EXE_node-runtime-shim").into()).await
+    }
+
+    /// The same with another program.
+    pub async fn open_with(&self, executable: PathBuf) -> Runtime {
+        Node::open(&self.directory, &self.parent, executable).await
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

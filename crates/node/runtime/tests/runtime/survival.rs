@@ -195,3 +195,48 @@ async fn a_terminal_outlives_its_shim() {
     pod.delete().await.unwrap();
     node.assert_nothing_left();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_pod_needs_is_taken_away_at_the_next_start() {
+    let node = Node::new().await;
+    let pod = node.pod("keeps").await;
+    started(&node, &pod, "runs", "sleep 1000").await;
+    let names = |place: &str| -> Vec<String> {
+        let entries = std::fs::read_dir(node.path("data").join(place)).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    let (program, filter) = (names("bin").remove(0), names("seccomp").remove(0));
+    // Another release: the pod's shim still runs the old program.
+    let mut newer = std::fs::read(env!("CARGO_BIN_EXE_node-runtime-shim")).unwrap();
+    newer.push(0);
+    std::fs::write(node.path("newer"), newer).unwrap();
+    std::fs::set_permissions(node.path("newer"), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .unwrap();
+    for left in ["data/bin/of-an-older-release", "data/seccomp/of-an-older-container"] {
+        std::fs::write(node.path(left), "old").unwrap();
+    }
+    std::fs::create_dir_all(node.path("data/containers/of-before-the-reboot/upper")).unwrap();
+    drop(pod);
+    let runtime = node.open_with(node.path("newer")).await;
+    let pod = runtime.adopt().await.unwrap().remove(0).pod.unwrap();
+    let garbage = runtime.remove_garbage().await.unwrap();
+    assert_eq!(
+        (garbage.programs, garbage.filters, garbage.changes),
+        (
+            vec![text("of-an-older-release")],
+            vec![text("of-an-older-container")],
+            vec![text("of-before-the-reboot")]
+        )
+    );
+    assert!(names("bin").contains(&program) && names("bin").len() == 2, "both programs are needed");
+    assert_eq!((names("seccomp"), names("containers")), (vec![filter], vec![text("runs")]));
+    assert!(runtime.remove_garbage().await.unwrap().is_empty());
+    let mut exec = pod
+        .exec(ExecSpec { container: text("runs"), args: vec![text("true")], ..ExecSpec::default() })
+        .await
+        .unwrap();
+    assert_eq!(within(exec.wait()).await.unwrap(), 0, "the pod goes on as before");
+    pod.delete().await.unwrap();
+    assert_eq!(runtime.remove_garbage().await.unwrap().programs, [program], "its shim is gone");
+    node.assert_nothing_left();
+}
