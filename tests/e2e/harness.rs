@@ -137,6 +137,19 @@ impl Cluster {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
+    /// Runs kubectl with these flags in the place of the administrator's identity; it must succeed.
+    pub fn kubectl_as(&self, identity: &[&str], arguments: &[&str]) -> String {
+        let server = self.kubectl(&["config", "view", "-o", "jsonpath={.clusters[0].cluster.server}"]);
+        let mut command = self.program("kubectl");
+        command.env("KUBECONFIG", "/dev/null").env("HOME", self.dir.path());
+        command.args(["--server", &server, "--certificate-authority"]);
+        command.arg(self.dir.path().join("data/server/tls/ca.crt")).args(identity).args(arguments);
+        let output = command.output().expect("kubectl is on the PATH");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "kubectl {arguments:?}: {errors}\n{}", self.log());
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     /// Runs kubectl, which must fail, and answers its complaint.
     pub fn refused(&self, arguments: &[&str]) -> String {
         let output = self.try_kubectl(arguments);

@@ -8,6 +8,7 @@
 )]
 
 mod application;
+mod certificates;
 mod control_plane;
 mod harness;
 mod network;

@@ -9,7 +9,7 @@ mod root_ca;
 mod service_account;
 mod taint_eviction;
 
-pub use csr::{Approval, CertificateRequests, Signer};
+pub use csr::{Approval, CertificateCleaner, CertificateRequests, KubeletServing, Serving, Signer, Unsigned};
 pub use garbage::{Garbage, Id};
 pub use namespace::Namespaces;
 pub use node_ipam::{NodeIpam, Range};

@@ -46,7 +46,9 @@ pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, drain
         all.start(cluster::NodeIpam::new(range));
     }
     if let Some(signer) = config.signer {
-        all.start(cluster::CertificateRequests::new(signer));
+        all.start(cluster::CertificateRequests::new(Arc::clone(&signer)));
+        all.start(cluster::KubeletServing::new(Arc::clone(&signer)));
+        all.start(cluster::CertificateCleaner::new(signer));
     }
     let All { drain, mut running, .. } = all;
     drop(drain);

@@ -8,6 +8,7 @@ mod maintenance;
 pub mod node;
 mod node_http;
 pub mod nodes;
+mod signing;
 mod tokens;
 
 use std::net::{IpAddr, SocketAddr};
@@ -189,6 +190,7 @@ impl ControlPlane {
             served: control::resources::built_in(),
             root_ca: pki.cluster.certificate_pem().to_owned(),
             pod_range: control::cluster::Range::parse(&config.pod_range),
+            signer: Some(Arc::new(signing::Signing::new(Arc::clone(&pki), Arc::new(SystemRandom)))),
             ..control::Config::default()
         };
         running.spawn(control::run(Arc::clone(&api), Arc::clone(&clock), controllers, drain.clone()));

@@ -1,9 +1,17 @@
-//! Requests for certificates: approving those of nodes for themselves, and signing what is approved.
+//! Requests for certificates: approving those of nodes, signing what is approved, and clearing away what is done with.
 //!
-//! Upstream: `pkg/controller/certificates/{approver,signer}`. Reading requests and signing is a [`Signer`]'s, who holds the keys.
+//! Upstream: `pkg/controller/certificates/{approver,signer,cleaner}`. Reading requests and signing is a [`Signer`]'s, who
+//! holds the keys and makes the certificate at once, without asking anybody.
 
+mod cleaner;
+mod serving;
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use api_meta::Status;
 use api_meta::conditions::TRUE;
 use api_record::Bytes;
 use api_types::authorization::v1::{ResourceAttributes, SubjectAccessReview};
@@ -12,6 +20,9 @@ use api_types::certificates::v1::{
 };
 use base::time::Time;
 use client::reconcile::{Controller, Guard, Plan, Wires, World, Write};
+
+pub use cleaner::CertificateCleaner;
+pub use serving::KubeletServing;
 
 /// A permission that makes a request be approved without anybody's looking at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,16 +33,42 @@ pub struct Approval {
     pub message: &'static str,
 }
 
-/// Who reads requests and holds the keys. Answers only for signers that are its own.
-pub trait Signer: Send + Sync {
-    /// The ways in which a request may be approved automatically, in the order to be tried.
-    fn approvals(&self, request: &CertificateSigningRequestSpec) -> Vec<Approval>;
-
-    /// The certificate in PEM, or why there is none; `None` if somebody else signs it.
-    fn sign(&self, request: &CertificateSigningRequestSpec, now: Time) -> Option<Result<String, String>>;
+/// What a node's serving certificate is to prove.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Serving {
+    /// The user that it names.
+    pub user: String,
+    /// The host names.
+    pub hosts: Vec<String>,
+    /// The addresses.
+    pub addresses: Vec<IpAddr>,
 }
 
-/// The controller of requests for certificates.
+/// Why there is no certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unsigned {
+    /// The signer does not permit what is asked for, and never will.
+    Refused(String),
+    /// The signer could not: it is tried again.
+    Failed(String),
+}
+
+/// Who reads requests and holds the keys. Answers only for signers that are its own.
+pub trait Signer: Send + Sync {
+    /// The ways in which a request may be approved by permission, in the order to be tried.
+    fn approvals(&self, request: &CertificateSigningRequestSpec) -> Vec<Approval>;
+
+    /// What a request asks for, if it is one for a node's serving certificate that its signer permits.
+    fn serving(&self, request: &CertificateSigningRequestSpec) -> Option<Serving>;
+
+    /// The certificate in PEM, or why there is none; `None` if somebody else signs it.
+    fn sign(&self, request: &CertificateSigningRequestSpec, now: Time) -> Option<Result<String, Unsigned>>;
+
+    /// When a certificate in PEM ends; `None` if it cannot be read.
+    fn end(&self, certificate: &[u8]) -> Option<Time>;
+}
+
+/// The controller that approves nodes' client certificates and has all be signed.
 pub struct CertificateRequests {
     signer: Arc<dyn Signer>,
 }
@@ -46,21 +83,8 @@ impl CertificateRequests {
         let ways = self.signer.approvals(&request.spec);
         // The second way is tried when the first has just been refused.
         let way = if world.failure().is_some() { ways.last() } else { ways.first() }?;
-        let mut approved = request.clone();
-        approved.status.conditions.push(condition("Approved", "AutoApproved", way.message.to_owned(), now));
-        let write = Write::update_part(approved, "approval");
-        Some(write.guarded(Guard::Allowed(Box::new(review(&request.spec, way.subresource)))))
-    }
-
-    fn sign(&self, request: &CertificateSigningRequest, now: Time) -> Option<Write> {
-        let mut signed = request.clone();
-        match self.signer.sign(&request.spec, now)? {
-            Ok(pem) => signed.status.certificate = Some(Bytes::from(pem)),
-            Err(why) => {
-                signed.status.conditions.push(condition("Failed", "SignerValidationFailure", why, now));
-            }
-        }
-        Some(Write::status(signed))
+        let guard = Guard::Allowed(Box::new(review(&request.spec, way.subresource)));
+        Some(approval(request, way.message, now).guarded(guard))
     }
 }
 
@@ -75,15 +99,43 @@ impl Controller for CertificateRequests {
     fn plan(&self, key: &String, world: &World, now: Time) -> Plan {
         let mut plan = Plan::default();
         let Some(request) = world.get::<CertificateSigningRequest>("", key) else { return plan };
-        let is = |type_: &str| request.status.conditions.iter().any(|condition| condition.type_ == type_);
-        let issued = request.status.certificate.as_ref().is_some_and(|certificate| !certificate.is_empty());
-        if issued || is("Denied") || is("Failed") {
+        if is_issued(request) || has(request, "Denied") || has(request, "Failed") {
             return plan;
         }
-        let write = if is("Approved") { self.sign(request, now) } else { self.approve(request, world, now) };
-        plan.stage(write);
+        if !has(request, "Approved") {
+            plan.stage(self.approve(request, world, now));
+            return plan;
+        }
+        let Some(answer) = self.signer.sign(&request.spec, now) else { return plan };
+        let mut signed = request.clone();
+        match answer {
+            Ok(pem) => signed.status.certificate = Some(Bytes::from(pem)),
+            Err(Unsigned::Refused(why)) => {
+                signed.status.conditions.push(condition("Failed", "SignerValidationFailure", why, now));
+            }
+            Err(Unsigned::Failed(why)) => {
+                plan.failure = Some(Status::internal_error(format!("error auto signing csr: {why}")));
+                return plan;
+            }
+        }
+        plan.stage([Write::status(signed)]);
         plan
     }
+}
+
+fn has(request: &CertificateSigningRequest, type_: &str) -> bool {
+    request.status.conditions.iter().any(|condition| condition.type_ == type_)
+}
+
+fn is_issued(request: &CertificateSigningRequest) -> bool {
+    request.status.certificate.as_ref().is_some_and(|certificate| !certificate.is_empty())
+}
+
+/// The request, approved by no person.
+fn approval(request: &CertificateSigningRequest, message: &str, now: Time) -> Write {
+    let mut approved = request.clone();
+    approved.status.conditions.push(condition("Approved", "AutoApproved", message.to_owned(), now));
+    Write::update_part(approved, "approval")
 }
 
 fn condition(type_: &str, reason: &str, message: String, now: Time) -> CertificateSigningRequestCondition {
@@ -112,64 +164,4 @@ fn review(request: &CertificateSigningRequestSpec, subresource: &str) -> Subject
         ..ResourceAttributes::default()
     }));
     review
-}
-
-#[cfg(test)]
-mod tests {
-    use client::Revision;
-
-    use super::*;
-
-    struct Fake;
-
-    impl Signer for Fake {
-        fn approvals(&self, request: &CertificateSigningRequestSpec) -> Vec<Approval> {
-            let ours = request.signer_name == "kubelet";
-            ours.then_some(Approval { subresource: "nodeclient", message: "fine" }).into_iter().collect()
-        }
-
-        fn sign(&self, request: &CertificateSigningRequestSpec, _: Time) -> Option<Result<String, String>> {
-            match request.signer_name.as_str() {
-                "kubelet" => Some(Ok("PEM".into())),
-                "strict" => Some(Err("no".into())),
-                _ => None,
-            }
-        }
-    }
-
-    fn request(signer: &str, conditions: &[&str]) -> CertificateSigningRequest {
-        let mut request = CertificateSigningRequest::default();
-        request.metadata.name = "r".into();
-        request.spec.signer_name = signer.into();
-        request.spec.username = "joiner".into();
-        let now = Time::EPOCH;
-        request.status.conditions =
-            conditions.iter().map(|it| condition(it, "", String::new(), now)).collect();
-        request
-    }
-
-    fn plan(request: CertificateSigningRequest) -> Plan {
-        let world = World::default().with([request], Revision(1));
-        CertificateRequests::new(Arc::new(Fake)).plan(&"r".to_owned(), &world, Time::EPOCH)
-    }
-
-    #[test]
-    fn requests_are_approved_then_signed() {
-        let approving = plan(request("kubelet", &[]));
-        assert_eq!(
-            approving.describe(),
-            ["update certificatesigningrequests.certificates.k8s.io/approval r"]
-        );
-        let [Guard::Allowed(review)] = &approving.stages[0][0].guards[..] else { panic!("a review") };
-        assert_eq!(review.spec.user, "joiner");
-        let signing = plan(request("kubelet", &["Approved"]));
-        let signed: &CertificateSigningRequest = signing.stages[0][0].object().expect("a request");
-        assert_eq!(signed.status.certificate.as_deref(), Some(&b"PEM"[..]));
-        let failing = plan(request("strict", &["Approved"]));
-        let failed: &CertificateSigningRequest = failing.stages[0][0].object().expect("a request");
-        assert_eq!(failed.status.conditions[1].reason, "SignerValidationFailure");
-        for (signer, conditions) in [("other", &["Approved"][..]), ("other", &[]), ("kubelet", &["Denied"])] {
-            assert!(plan(request(signer, conditions)).stages.is_empty());
-        }
-    }
 }

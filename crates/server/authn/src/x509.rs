@@ -156,6 +156,13 @@ pub fn subject(der: &[u8]) -> Result<Name, X509Error> {
     Name::read(certificate.subject()).ok_or(X509Error::Malformed)
 }
 
+/// When the first certificate of a text in PEM ends; `None` when it cannot be read.
+pub fn end(text: &[u8]) -> Option<Time> {
+    let block = pem::parse(text).ok()?;
+    let (_, certificate) = X509Certificate::from_der(block.contents()).ok()?;
+    Some(Time::from_unix_seconds(certificate.validity().not_after.timestamp()))
+}
+
 /// The user that a certificate names (its chain must have been checked): common name, organizations as groups, uid,
 /// and the certificate's own digest as the credential. `None` when it has no common name.
 ///

@@ -5,7 +5,7 @@
 
 use api_types::rbac::v1::{ClusterRole, ClusterRoleBinding};
 
-use super::build::SubjectRow::{Group, User};
+use super::build::SubjectRow::{Account, Group, User};
 use super::build::{BindingRow, RoleRow, bind, on, role};
 
 /// The group of the operators' own certificates: administrators by a binding, which can be revoked; members of
@@ -22,19 +22,30 @@ const BINDINGS: &[BindingRow] = &[
     // and as a node renews it likewise.
     bind("knarr:node-autoapprove-certificate-rotation", &[Group("system:nodes")])
         .of_role("system:certificates.k8s.io:certificatesigningrequests:selfnodeclient"),
+    // A node's serving certificate is approved when its names are the node's own.
+    bind("knarr:kubelet-serving-approver", &[Account("kubelet-serving-approver")]),
     bind("knarr:dns", &[User(DNS_USER)]),
 ];
 
 /// The user as whom the cluster's DNS looks at services.
 pub const DNS_USER: &str = "knarr:dns";
 
-const ROLES: &[RoleRow] = &[role(
-    "knarr:dns",
-    &[
-        on("core", "namespaces services", "list watch"),
-        on("discovery.k8s.io", "endpointslices", "list watch"),
-    ],
-)];
+const ROLES: &[RoleRow] = &[
+    role(
+        "knarr:dns",
+        &[
+            on("core", "namespaces services", "list watch"),
+            on("discovery.k8s.io", "endpointslices", "list watch"),
+        ],
+    ),
+    role(
+        "knarr:kubelet-serving-approver",
+        &[
+            on("certificates.k8s.io", "certificatesigningrequests/approval", "update"),
+            on("certificates.k8s.io", "signers", "approve").named("kubernetes.io/kubelet-serving"),
+        ],
+    ),
+];
 
 /// The roles that the bindings are of and that stock Kubernetes lacks, to be reconciled like the policy's.
 pub fn join_roles() -> Vec<ClusterRole> {
