@@ -34,7 +34,7 @@ use server_authn::token::issue::Issuer;
 use server_authn::token::verify::Verifier;
 use server_authn::x509::{ClientAuthorities, tls_verifier};
 use server_http::{Handler, Server};
-use server_local::{Direct, Local, Policy};
+use server_local::{Direct, Local, Policy, TokenReviewer};
 use server_registry::admit::Everything;
 use server_registry::{Catalog, Registry, Shared};
 use store::{SqliteStore, Store};
@@ -135,14 +135,15 @@ impl ControlPlane {
             tokens: Verifier::new(vec![ISSUER.to_owned()], audiences, keys),
             anonymous: Anonymous::All,
         };
-        let identity = Identity::new(authenticator, &local, Arc::clone(&clock));
+        let identity = Arc::new(Identity::new(authenticator, &local, Arc::clone(&clock)));
+        local.direct().review_tokens_by(Arc::clone(&identity) as Arc<dyn TokenReviewer>);
         let port = listener.local_addr()?.port();
         let address = SocketAddr::new(config.advertise, port).to_string();
         let nodes = Arc::new(OwnNodes::default());
         let handler = Arc::new(Handler::new(
             local.clone(),
             Arc::clone(&clock),
-            Arc::new(identity),
+            identity,
             Arc::new(ready),
             Arc::clone(&nodes) as Arc<dyn server_http::Nodes>,
             address,

@@ -1,6 +1,6 @@
 //! Carrying out requests that have been authorized, or need not be.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use api_meta::Status;
 use api_meta::status::reason;
@@ -13,8 +13,9 @@ use client::{
 };
 use server_registry::{Deleted, From, Registry, Served, Written};
 
+use crate::review::{self, TokenReviewer};
 use crate::subresource::{self, tokens::TokenIssuer};
-use crate::{Policy, patch, review, views::Views};
+use crate::{Policy, patch, views::Views};
 
 /// The pipeline behind authorization: verbs, subresources and reviews.
 #[derive(Clone)]
@@ -22,6 +23,7 @@ pub struct Direct {
     registry: Registry,
     policy: Arc<Policy>,
     tokens: Arc<dyn TokenIssuer>,
+    reviewer: Arc<OnceLock<Arc<dyn TokenReviewer>>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -33,7 +35,17 @@ impl Direct {
         tokens: Arc<dyn TokenIssuer>,
         clock: Arc<dyn Clock>,
     ) -> Direct {
-        Direct { registry, policy, tokens, clock }
+        Direct { registry, policy, tokens, reviewer: Arc::default(), clock }
+    }
+
+    /// Has tokens be reviewed by `reviewer`, which reads views of this pipeline and so comes after it. Only the first counts.
+    pub fn review_tokens_by(&self, reviewer: Arc<dyn TokenReviewer>) {
+        // A second one would be a mistake of the wiring, and changes nothing.
+        let _ = self.reviewer.set(reviewer);
+    }
+
+    pub(crate) fn token_reviewer(&self) -> Option<&dyn TokenReviewer> {
+        self.reviewer.get().map(|reviewer| &**reviewer)
     }
 
     /// The registry.

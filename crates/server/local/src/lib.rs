@@ -23,4 +23,5 @@ pub use attributes::forbidden;
 pub use direct::Direct;
 pub use local::Local;
 pub use policy::Policy;
+pub use review::{Reviewed, TokenReviewer};
 pub use subresource::tokens::TokenIssuer;
