@@ -11,4 +11,5 @@ mod application;
 mod certificates;
 mod control_plane;
 mod harness;
+mod identities;
 mod network;
