@@ -15,7 +15,7 @@ use server_registry::{Deleted, From, Registry, Served, Written};
 
 use crate::review::{self, TokenReviewer};
 use crate::subresource::{self, tokens::TokenIssuer};
-use crate::{Policy, patch, views::Views};
+use crate::{Policy, escalation, patch, views::Views};
 
 /// The pipeline behind authorization: verbs, subresources and reviews.
 #[derive(Clone)]
@@ -106,6 +106,7 @@ impl Direct {
         if let Some(request) = object.downcast_mut::<CertificateSigningRequest>() {
             requested_by(request, who);
         }
+        escalation::check(&self.policy, who, "create", &target, &*object, None)?;
         let written = self.registry.create(served, who, &target.namespace, object, &write).await?;
         Ok(written_answer(written))
     }
@@ -122,7 +123,10 @@ impl Direct {
         let precondition = Precondition::default();
         let (written, warnings) = match body {
             Body::Object(object) => {
-                let replace = move |_: Option<&dyn Record>| Ok(object.clone());
+                let replace = |current: Option<&dyn Record>| {
+                    escalation::check(&self.policy, who, "update", &target, &*object, current)?;
+                    Ok(object.clone())
+                };
                 let registry = &self.registry;
                 let written = registry
                     .update(served, who, namespace, name, subresource, &replace, &precondition, &write)
@@ -131,7 +135,11 @@ impl Direct {
             }
             Body::Patch(kind, bytes) => {
                 let patch = patch::Patch::new(served, kind, &bytes, write.field_validation);
-                let change = |current: Option<&dyn Record>| patch.apply(current, name);
+                let change = |current: Option<&dyn Record>| {
+                    let new = patch.apply(current, name)?;
+                    escalation::check(&self.policy, who, "patch", &target, &*new, current)?;
+                    Ok(new)
+                };
                 let registry = &self.registry;
                 let written = registry
                     .update(served, who, namespace, name, subresource, &change, &precondition, &write)

@@ -12,6 +12,7 @@
 
 mod attributes;
 mod direct;
+mod escalation;
 mod local;
 mod patch;
 mod policy;
