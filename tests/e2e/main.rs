@@ -13,3 +13,4 @@ mod control_plane;
 mod harness;
 mod identities;
 mod network;
+mod server;

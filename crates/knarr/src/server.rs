@@ -1,6 +1,7 @@
 //! The server: store, registry, pipeline and HTTP, wired together.
 
 pub mod address;
+mod components;
 mod dns;
 mod documents;
 mod identity;
@@ -184,8 +185,10 @@ impl ControlPlane {
         };
         let begun = server_bootstrap::bootstrap(local.direct().registry(), &wanted).await;
         begun.map_err(|status| anyhow::anyhow!("what every cluster starts with cannot be made: {status}"))?;
+        maintenance::repair(local.direct().registry()).await;
         local.follow().await;
         handler.set_ready(true);
+        let direct = local.direct().clone();
         let api: Arc<dyn Api> = Arc::new(local);
         let controllers = control::Config {
             served: control::resources::built_in(),
@@ -194,8 +197,11 @@ impl ControlPlane {
             signer: Some(Arc::new(signing::Signing::new(Arc::clone(&pki), Arc::new(SystemRandom)))),
             ..control::Config::default()
         };
-        running.spawn(control::run(Arc::clone(&api), Arc::clone(&clock), controllers, drain.clone()));
-        running.spawn(scheduler::shell::run(api, clock, scheduler::Config::default(), drain));
+        let task =
+            running.spawn(control::run(Arc::clone(&api), Arc::clone(&clock), controllers, drain.clone()));
+        direct.components().add("controller-manager", components::alive(task));
+        let task = running.spawn(scheduler::shell::run(api, clock, scheduler::Config::default(), drain));
+        direct.components().add("scheduler", components::alive(task));
         if let Err(error) = cli::notify::ready() {
             tracing::warn!(%error, "server.notify");
         }

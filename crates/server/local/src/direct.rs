@@ -15,7 +15,7 @@ use server_registry::{Deleted, From, Registry, Served, Written};
 
 use crate::review::{self, TokenReviewer};
 use crate::subresource::{self, tokens::TokenIssuer};
-use crate::{Policy, escalation, patch, views::Views};
+use crate::{Components, Policy, escalation, patch, views::Views};
 
 /// The pipeline behind authorization: verbs, subresources and reviews.
 #[derive(Clone)]
@@ -24,6 +24,7 @@ pub struct Direct {
     policy: Arc<Policy>,
     tokens: Arc<dyn TokenIssuer>,
     reviewer: Arc<OnceLock<Arc<dyn TokenReviewer>>>,
+    components: Arc<Components>,
     clock: Arc<dyn Clock>,
 }
 
@@ -35,7 +36,8 @@ impl Direct {
         tokens: Arc<dyn TokenIssuer>,
         clock: Arc<dyn Clock>,
     ) -> Direct {
-        Direct { registry, policy, tokens, reviewer: Arc::default(), clock }
+        let (reviewer, components) = (Arc::default(), Arc::default());
+        Direct { registry, policy, tokens, reviewer, components, clock }
     }
 
     /// Has tokens be reviewed by `reviewer`, which reads views of this pipeline and so comes after it. Only the first counts.
@@ -51,6 +53,11 @@ impl Direct {
     /// The registry.
     pub fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// The parts of the control plane, to be asked how they are.
+    pub fn components(&self) -> &Components {
+        &self.components
     }
 
     pub(crate) fn policy(&self) -> Arc<Policy> {
@@ -75,6 +82,12 @@ impl Direct {
         let served = Arc::clone(served.ok_or_else(missing)?);
         if !target.subresource.is_empty() && target.subresource != "status" {
             return subresource::answer(self, who, &served, request).await;
+        }
+        if !is_offered(&served, &target.subresource, request.verb.name())? {
+            return Err(Status::method_not_supported(served.group_resource(), request.verb.name()));
+        }
+        if served.resource.plural == "componentstatuses" {
+            return self.components.answer(&self.registry, &served, &request).await;
         }
         match request.verb {
             Verb::Get => {
@@ -184,6 +197,15 @@ fn requested_by(request: &mut CertificateSigningRequest, who: &Caller) {
     request.spec.extra.clone_from(&who.extra);
 }
 
+/// Whether a verb can be had of a resource or of its status.
+fn is_offered(served: &Served, subresource: &str, verb: &str) -> Result<bool, Status> {
+    let verbs = match subresource {
+        "" => served.resource.verbs,
+        part => served.resource.subresource(part).ok_or_else(missing)?.verbs,
+    };
+    Ok(verbs.contains(&verb))
+}
+
 /// Upstream's words for a path that nothing is served at.
 pub(crate) fn missing() -> Status {
     Status::failure(404, reason::NOT_FOUND, "the server could not find the requested resource", None)
@@ -223,6 +245,9 @@ impl Api for Direct {
             let Scope { resource, namespace, labels, fields } = scope;
             let served = self.registry.catalog().find(&resource.group, &resource.version, &resource.plural);
             let served = served.ok_or_else(missing)?;
+            if !is_offered(served, "", "watch")? {
+                return Err(Status::method_not_supported(served.group_resource(), "watch"));
+            }
             let from = if from.0 == 0 { From::Now } else { From::After(from.0) };
             self.registry.watch(served, &namespace, labels, fields, from, true).await
         })

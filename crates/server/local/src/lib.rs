@@ -11,6 +11,7 @@
 //! How to test: `cargo test -p server-local`.
 
 mod attributes;
+mod components;
 mod direct;
 mod escalation;
 mod local;
@@ -21,6 +22,7 @@ mod subresource;
 mod views;
 
 pub use attributes::forbidden;
+pub use components::{Check, Components};
 pub use direct::Direct;
 pub use local::Local;
 pub use policy::Policy;
