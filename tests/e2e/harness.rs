@@ -252,14 +252,19 @@ impl Cluster {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// Runs kubectl with these flags in the place of the administrator's identity; it must succeed.
-    pub fn kubectl_as(&self, identity: &[&str], arguments: &[&str]) -> String {
+    /// Runs kubectl with these flags in the place of the administrator's identity, whatever comes of it.
+    pub fn try_kubectl_as(&self, identity: &[&str], arguments: &[&str]) -> Output {
         let server = self.kubectl(&["config", "view", "-o", "jsonpath={.clusters[0].cluster.server}"]);
         let mut command = self.program("kubectl");
         command.env("KUBECONFIG", "/dev/null").env("HOME", self.dir.path());
         command.args(["--server", &server, "--certificate-authority"]);
         command.arg(self.dir.path().join("data/server/tls/ca.crt")).args(identity).args(arguments);
-        let output = command.output().expect("kubectl is on the PATH");
+        command.output().expect("kubectl is on the PATH")
+    }
+
+    /// The same; it must succeed.
+    pub fn kubectl_as(&self, identity: &[&str], arguments: &[&str]) -> String {
+        let output = self.try_kubectl_as(identity, arguments);
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "kubectl {arguments:?}: {errors}\n{}", self.log());
         String::from_utf8_lossy(&output.stdout).into_owned()
@@ -274,31 +279,50 @@ impl Cluster {
 
     /// Applies a manifest.
     pub fn apply(&self, manifest: &str) -> String {
+        self.send(&["apply", "-f", "-"], manifest)
+    }
+
+    /// Sends an object as it is to a path.
+    pub fn create_raw(&self, path: &str, object: &str) -> String {
+        self.send(&["create", "--raw", path, "-f", "-"], object)
+    }
+
+    fn send(&self, arguments: &[&str], text: &str) -> String {
         let mut child = self
-            .command(&["apply", "-f", "-"])
+            .command(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("kubectl is on the PATH");
-        child.stdin.take().expect("it is piped").write_all(manifest.as_bytes()).expect("kubectl reads");
+        child.stdin.take().expect("it is piped").write_all(text.as_bytes()).expect("kubectl reads");
         let output = child.wait_with_output().expect("kubectl ends");
         let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "kubectl apply: {errors}\n{}", self.log());
+        assert!(output.status.success(), "kubectl {arguments:?}: {errors}\n{}", self.log());
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// Asks kubectl until the answer is as wanted.
     pub fn eventually(&self, arguments: &[&str], wanted: impl Fn(&str) -> bool) -> String {
-        let begun = Instant::now();
-        loop {
+        self.until(|| {
             let output = self.try_kubectl(arguments);
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
             if output.status.success() && wanted(&text) {
-                return text;
+                return Ok(text);
             }
             let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!(begun.elapsed() < PATIENCE, "kubectl {arguments:?} says: {text}{errors}\n{}", self.log());
+            Err(format!("kubectl {arguments:?} says: {text}{errors}"))
+        })
+    }
+
+    /// Asks until there is an answer.
+    pub fn until<T>(&self, ask: impl Fn() -> Result<T, String>) -> T {
+        let begun = Instant::now();
+        loop {
+            match ask() {
+                Ok(answer) => return answer,
+                Err(why) => assert!(begun.elapsed() < PATIENCE, "{why}\n{}", self.log()),
+            }
             std::thread::sleep(Duration::from_millis(100));
         }
     }

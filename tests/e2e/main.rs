@@ -14,6 +14,8 @@ mod certificates;
 mod control_plane;
 mod dns;
 mod harness;
+mod identities;
 mod neighbours;
 mod network;
 mod second_node;
+mod server;

@@ -3,6 +3,8 @@
 mod backend;
 mod endpoint_slice;
 mod endpoints;
+mod service_address;
 
 pub use endpoint_slice::EndpointSlices;
 pub use endpoints::EndpointsObjects;
+pub use service_address::ServiceAddresses;

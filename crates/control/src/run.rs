@@ -41,6 +41,8 @@ pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, drain
     all.start(cluster::Garbage::new(&config.served));
     all.start(network::EndpointSlices);
     all.start(network::EndpointsObjects);
+    all.start(network::ServiceAddresses);
+    all.start(cluster::RoleAggregation);
     all.start(cluster::NodeLifecycle);
     all.start(cluster::TaintEviction);
     if let Some(range) = config.pod_range {

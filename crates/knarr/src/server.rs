@@ -1,6 +1,7 @@
 //! The server: store, registry, pipeline and HTTP, wired together.
 
 pub mod address;
+mod components;
 mod documents;
 mod identity;
 mod join;
@@ -31,7 +32,7 @@ use server_authn::token::issue::Issuer;
 use server_authn::token::verify::Verifier;
 use server_authn::x509::ClientAuthorities;
 use server_http::{Handler, Server};
-use server_local::{Direct, Local, Policy};
+use server_local::{Direct, Local, Policy, TokenReviewer};
 use server_registry::admit::Everything;
 use server_registry::{Catalog, Registry, Shared};
 use store::{SqliteStore, Store};
@@ -142,7 +143,8 @@ impl ControlPlane {
             tokens: Verifier::new(vec![ISSUER.to_owned()], audiences, keys),
             anonymous: Anonymous::All,
         };
-        let identity = Identity::new(authenticator, &local, Arc::clone(&clock));
+        let identity = Arc::new(Identity::new(authenticator, &local, Arc::clone(&clock)));
+        local.direct().review_tokens_by(Arc::clone(&identity) as Arc<dyn TokenReviewer>);
         let port = listener.local_addr()?.port();
         let address = SocketAddr::new(config.advertise, port).to_string();
         let client = pki.component(&files, &Component::ApiserverKubeletClient, clock.now(), &SystemRandom)?;
@@ -151,7 +153,7 @@ impl ControlPlane {
         let handler = Arc::new(Handler::new(
             local.clone(),
             Arc::clone(&clock),
-            Arc::new(identity),
+            identity,
             Arc::new(ready),
             Arc::clone(&nodes) as Arc<dyn server_http::Nodes>,
             address,
@@ -203,8 +205,10 @@ impl ControlPlane {
         };
         let begun = server_bootstrap::bootstrap(local.direct().registry(), &wanted).await;
         begun.map_err(|status| anyhow::anyhow!("what every cluster starts with cannot be made: {status}"))?;
+        maintenance::repair(local.direct().registry()).await;
         local.follow().await;
         handler.set_ready(true);
+        let direct = local.direct().clone();
         let api: Arc<dyn Api> = Arc::new(local);
         let controllers = control::Config {
             served: control::resources::built_in(),
@@ -214,13 +218,15 @@ impl ControlPlane {
             ..control::Config::default()
         };
         if !config.without_controllers {
-            running.spawn(control::run(Arc::clone(&api), Arc::clone(&clock), controllers, drain.clone()));
+            let control = control::run(Arc::clone(&api), Arc::clone(&clock), controllers, drain.clone());
+            direct.components().add("controller-manager", components::alive(running.spawn(control)));
         }
         if config.without_scheduler {
             drop(drain);
         } else {
             let tasks = Tasks::default();
-            running.spawn(scheduler::shell::run(api, clock, tasks, scheduler::Config::default(), drain));
+            let scheduling = scheduler::shell::run(api, clock, tasks, scheduler::Config::default(), drain);
+            direct.components().add("scheduler", components::alive(running.spawn(scheduling)));
         }
         if let Err(error) = cli::notify::ready() {
             tracing::warn!(%error, "server.notify");

@@ -12,7 +12,7 @@ use server_authn::authenticator::{Authenticator, Credentials, Sources};
 use server_authn::bootstrap::{BootstrapSecret, BootstrapSecrets};
 use server_authn::token::{BoundObjects, Found, TokenSecret};
 use server_http::{Identify, Peer};
-use server_local::Local;
+use server_local::{Local, Reviewed, TokenReviewer};
 
 /// The namespace of bootstrap tokens.
 const BOOTSTRAP_NAMESPACE: &str = "kube-system";
@@ -100,6 +100,22 @@ impl Identify for Identity {
                 tracing::debug!(error = %base::error::Chain(&refused), "request.unauthorized");
                 None
             }
+        }
+    }
+}
+
+impl TokenReviewer for Identity {
+    fn review(&self, token: &str, audiences: &[String]) -> Result<Reviewed, String> {
+        let sources = Sources { objects: self, bootstrap: Some(self) };
+        let audiences = Some(audiences).filter(|audiences| !audiences.is_empty());
+        match self.authenticator.review(token, audiences, sources, self.clock.now()) {
+            Ok(found) => {
+                let user = found.user;
+                let caller =
+                    Caller { name: user.name, uid: user.uid, groups: user.groups, extra: user.extra };
+                Ok(Reviewed { caller, audiences: found.audiences })
+            }
+            Err(refused) => Err(refused.to_string()),
         }
     }
 }

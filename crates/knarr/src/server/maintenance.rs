@@ -1,4 +1,5 @@
-//! What the store needs done now and then: expired keys deleted, old history dropped.
+//! What the store needs done: at the start what was written to it by hand is mended, now and then expired keys are deleted and
+//! old history is dropped.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,6 +7,7 @@ use std::time::Duration;
 use base::drain;
 use base::error::Chain;
 use base::time::Clock;
+use server_registry::Registry;
 use store::{Revision, Store};
 
 /// How often expired keys are looked for.
@@ -13,6 +15,15 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(10);
 
 /// How long history is kept: between one and two of upstream's `--etcd-compaction-interval`.
 const KEEP_TICKS: u32 = 30;
+
+/// Mends what no transaction of a server leaves behind.
+pub async fn repair(registry: &Registry) {
+    match registry.repair_node_ports().await {
+        Ok(repaired) if repaired == server_registry::RepairedPorts::default() => {}
+        Ok(repaired) => tracing::warn!(?repaired, "node_ports.repaired"),
+        Err(status) => tracing::warn!(error = %Chain(&status), "node_ports.repair"),
+    }
+}
 
 /// Keeps the store tidy until asked to finish.
 pub async fn run(store: Arc<dyn Store>, clock: Arc<dyn Clock>, mut drain: drain::Watch) {

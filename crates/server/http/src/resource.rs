@@ -158,6 +158,9 @@ async fn watch(handler: &Handler, asked: &Asked<'_>) -> Result<Response<Body>, S
     let served =
         registry.catalog().find(&target.resource.group, &target.resource.version, &target.resource.plural);
     let served = Arc::clone(served.ok_or_else(missing)?);
+    if !served.resource.verbs.contains(&"watch") {
+        return Err(Status::method_not_supported(served.group_resource(), "watch"));
+    }
     let labels = labels::Selector::parse(&options.labels, &Path::NONE)
         .map_err(|error| Status::bad_request(error.to_string()))?;
     let mut fields =

@@ -8,41 +8,45 @@ use api_meta::{fields, labels};
 use client::{Caller, Target};
 use server_authz::{Attributes, FieldOperator, FieldRequirement, LabelOperator, LabelRequirement};
 
-/// The selectors of a request, as far as they can be read, in a form that [`Attributes`] borrows.
+/// What the selectors of a request require, as far as they can be read.
 #[derive(Default)]
 pub(crate) struct Selectors {
-    labels: Option<labels::Selector>,
-    fields: Option<fields::Selector>,
+    pub(crate) labels: Vec<labels::Requirement>,
+    pub(crate) fields: Vec<fields::Term>,
 }
 
 impl Selectors {
     pub(crate) fn parse(labels: &str, fields: &str) -> Selectors {
+        let labels = labels::Selector::parse(labels, &Path::NONE).ok();
+        let fields = fields::Selector::parse(fields).ok();
         Selectors {
-            labels: labels::Selector::parse(labels, &Path::NONE).ok(),
-            fields: fields::Selector::parse(fields).ok(),
+            labels: labels.as_ref().and_then(labels::Selector::requirements).unwrap_or_default().to_vec(),
+            fields: fields.as_ref().map(fields::Selector::terms).unwrap_or_default().to_vec(),
         }
     }
 
-    fn field_requirements(&self) -> Vec<FieldRequirement<'_>> {
-        let terms = self.fields.as_ref().map(fields::Selector::terms).unwrap_or_default();
+    /// The same in the form that [`Attributes`] borrows.
+    pub(crate) fn lend<T>(
+        &self,
+        to: impl FnOnce(&[FieldRequirement<'_>], &[LabelRequirement<'_>]) -> T,
+    ) -> T {
         let operator = |equal: bool| if equal { FieldOperator::Equals } else { FieldOperator::NotEquals };
-        terms
+        let fields: Vec<_> = self
+            .fields
             .iter()
             .map(|term| FieldRequirement {
                 field: &term.field,
                 operator: operator(term.equal),
                 value: &term.value,
             })
-            .collect()
-    }
-
-    fn label_requirements(&self) -> Vec<LabelRequirement<'_>> {
-        let requirements = self.labels.as_ref().and_then(labels::Selector::requirements).unwrap_or_default();
-        let requirement = |requirement: &labels::Requirement| LabelOperatorOf(requirement.operator()).into();
-        requirements
+            .collect();
+        let operator = |requirement: &labels::Requirement| LabelOperatorOf(requirement.operator()).into();
+        let labels: Vec<_> = self
+            .labels
             .iter()
-            .map(|own| LabelRequirement { key: own.key(), operator: requirement(own), values: own.values() })
-            .collect()
+            .map(|own| LabelRequirement { key: own.key(), operator: operator(own), values: own.values() })
+            .collect();
+        to(&fields, &labels)
     }
 }
 
@@ -69,24 +73,25 @@ pub(crate) fn with<T>(
     selectors: &Selectors,
     decide: impl FnOnce(&Attributes<'_>) -> T,
 ) -> T {
-    let fields = selectors.field_requirements();
-    let labels = selectors.label_requirements();
-    let named = selectors.fields.as_ref().and_then(|fields| fields.exact_match("metadata.name"));
+    let named = selectors.fields.iter().find(|term| term.equal && term.field == "metadata.name");
+    let named = named.map(|term| term.value.as_str());
     let name = if target.name.is_empty() { named.unwrap_or_default() } else { &target.name };
-    decide(&Attributes {
-        uid: &caller.uid,
-        extra: &caller.extra,
-        verb,
-        is_resource_request: true,
-        api_group: &target.resource.group,
-        api_version: &target.resource.version,
-        resource: &target.resource.plural,
-        subresource: &target.subresource,
-        name,
-        namespace: &target.namespace,
-        field_selector: &fields,
-        label_selector: &labels,
-        ..Attributes::of(&caller.name, &caller.groups)
+    selectors.lend(|fields, labels| {
+        decide(&Attributes {
+            uid: &caller.uid,
+            extra: &caller.extra,
+            verb,
+            is_resource_request: true,
+            api_group: &target.resource.group,
+            api_version: &target.resource.version,
+            resource: &target.resource.plural,
+            subresource: &target.subresource,
+            name,
+            namespace: &target.namespace,
+            field_selector: fields,
+            label_selector: labels,
+            ..Attributes::of(&caller.name, &caller.groups)
+        })
     })
 }
 

@@ -1,6 +1,6 @@
 //! Carrying out requests that have been authorized, or need not be.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use api_meta::Status;
 use api_meta::status::reason;
@@ -14,8 +14,9 @@ use client::{
 };
 use server_registry::{Deleted, From, Registry, Served, Written};
 
+use crate::review::{self, TokenReviewer};
 use crate::subresource::{self, tokens::TokenIssuer};
-use crate::{Policy, patch, review};
+use crate::{Components, Policy, escalation, patch};
 
 /// The pipeline behind authorization: verbs, subresources and reviews.
 #[derive(Clone)]
@@ -23,6 +24,8 @@ pub struct Direct {
     registry: Registry,
     policy: Arc<Policy>,
     tokens: Arc<dyn TokenIssuer>,
+    reviewer: Arc<OnceLock<Arc<dyn TokenReviewer>>>,
+    components: Arc<Components>,
     clock: Arc<dyn Clock>,
 }
 
@@ -34,12 +37,28 @@ impl Direct {
         tokens: Arc<dyn TokenIssuer>,
         clock: Arc<dyn Clock>,
     ) -> Direct {
-        Direct { registry, policy, tokens, clock }
+        let (reviewer, components) = (Arc::default(), Arc::default());
+        Direct { registry, policy, tokens, reviewer, components, clock }
+    }
+
+    /// Has tokens be reviewed by `reviewer`, which reads views of this pipeline and so comes after it. Only the first counts.
+    pub fn review_tokens_by(&self, reviewer: Arc<dyn TokenReviewer>) {
+        // A second one would be a mistake of the wiring, and changes nothing.
+        let _ = self.reviewer.set(reviewer);
+    }
+
+    pub(crate) fn token_reviewer(&self) -> Option<&dyn TokenReviewer> {
+        self.reviewer.get().map(|reviewer| &**reviewer)
     }
 
     /// The registry.
     pub fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// The parts of the control plane, to be asked how they are.
+    pub fn components(&self) -> &Components {
+        &self.components
     }
 
     pub(crate) fn policy(&self) -> Arc<Policy> {
@@ -64,6 +83,12 @@ impl Direct {
         let served = Arc::clone(served.ok_or_else(missing)?);
         if !target.subresource.is_empty() && target.subresource != "status" {
             return subresource::answer(self, who, &served, request).await;
+        }
+        if !is_offered(&served, &target.subresource, request.verb.name())? {
+            return Err(Status::method_not_supported(served.group_resource(), request.verb.name()));
+        }
+        if served.resource.plural == "componentstatuses" {
+            return self.components.answer(&self.registry, &served, &request).await;
         }
         match request.verb {
             Verb::Get => {
@@ -95,6 +120,7 @@ impl Direct {
         if let Some(request) = object.downcast_mut::<CertificateSigningRequest>() {
             requested_by(request, who);
         }
+        escalation::check(&self.policy, who, "create", &target, &*object, None)?;
         let written = self.registry.create(served, who, &target.namespace, object, &write).await?;
         Ok(written_answer(written))
     }
@@ -111,7 +137,10 @@ impl Direct {
         let precondition = Precondition::default();
         let (written, warnings) = match body {
             Body::Object(object) => {
-                let replace = move |_: Option<&dyn Record>| Ok(object.clone());
+                let replace = |current: Option<&dyn Record>| {
+                    escalation::check(&self.policy, who, "update", &target, &*object, current)?;
+                    Ok(object.clone())
+                };
                 let registry = &self.registry;
                 let written = registry
                     .update(served, who, namespace, name, subresource, &replace, &precondition, &write)
@@ -120,7 +149,11 @@ impl Direct {
             }
             Body::Patch(kind, bytes) => {
                 let patch = patch::Patch::new(served, kind, &bytes, write.field_validation);
-                let change = |current: Option<&dyn Record>| patch.apply(current, name);
+                let change = |current: Option<&dyn Record>| {
+                    let new = patch.apply(current, name)?;
+                    escalation::check(&self.policy, who, "patch", &target, &*new, current)?;
+                    Ok(new)
+                };
                 let registry = &self.registry;
                 let written = registry
                     .update(served, who, namespace, name, subresource, &change, &precondition, &write)
@@ -165,6 +198,15 @@ fn requested_by(request: &mut CertificateSigningRequest, who: &Caller) {
     request.spec.extra.clone_from(&who.extra);
 }
 
+/// Whether a verb can be had of a resource or of its status.
+fn is_offered(served: &Served, subresource: &str, verb: &str) -> Result<bool, Status> {
+    let verbs = match subresource {
+        "" => served.resource.verbs,
+        part => served.resource.subresource(part).ok_or_else(missing)?.verbs,
+    };
+    Ok(verbs.contains(&verb))
+}
+
 /// Upstream's words for a path that nothing is served at.
 pub(crate) fn missing() -> Status {
     Status::failure(404, reason::NOT_FOUND, "the server could not find the requested resource", None)
@@ -204,6 +246,9 @@ impl Api for Direct {
             let Scope { resource, namespace, labels, fields } = scope;
             let served = self.registry.catalog().find(&resource.group, &resource.version, &resource.plural);
             let served = served.ok_or_else(missing)?;
+            if !is_offered(served, "", "watch")? {
+                return Err(Status::method_not_supported(served.group_resource(), "watch"));
+            }
             let from = if from.0 == 0 { From::Now } else { From::After(from.0) };
             self.registry.watch(served, &namespace, labels, fields, from, true).await
         })

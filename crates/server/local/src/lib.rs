@@ -11,7 +11,9 @@
 //! How to test: `cargo test -p server-local`.
 
 mod attributes;
+mod components;
 mod direct;
+mod escalation;
 mod local;
 mod patch;
 mod policy;
@@ -19,7 +21,9 @@ mod review;
 mod subresource;
 
 pub use attributes::forbidden;
+pub use components::{Check, Components};
 pub use direct::Direct;
 pub use local::Local;
 pub use policy::Policy;
+pub use review::{Reviewed, TokenReviewer};
 pub use subresource::tokens::TokenIssuer;

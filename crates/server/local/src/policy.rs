@@ -23,6 +23,12 @@ pub struct Policy {
     node: RwLock<Graph>,
 }
 
+impl Authorize for Policy {
+    fn authorize(&self, request: &Attributes<'_>) -> Decision {
+        self.decide(request)
+    }
+}
+
 impl Policy {
     /// Decides a request.
     pub fn decide(&self, request: &Attributes<'_>) -> Decision {

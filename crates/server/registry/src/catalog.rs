@@ -68,7 +68,7 @@ impl Catalog {
     pub fn new() -> Catalog {
         let mut served = Vec::new();
         for resource in api_types::resources().iter().filter(|resource| resource.served_by_default) {
-            if !resource.verbs.contains(&"list") || resource.plural == "componentstatuses" {
+            if !resource.verbs.contains(&"list") {
                 continue;
             }
             let gvk = resource.kind;
@@ -159,11 +159,9 @@ mod tests {
         let nodes = find("", "v1", "nodes").expect("nodes are served");
         assert_eq!(nodes.key("", "one"), "/registry/minions/one");
         assert!(find("apps", "v1beta1", "deployments").is_none());
-        let wanted = api_types::resources().iter().filter(|resource| {
-            resource.served_by_default
-                && resource.verbs.contains(&"list")
-                && resource.plural != "componentstatuses"
-        });
+        let wanted = api_types::resources()
+            .iter()
+            .filter(|resource| resource.served_by_default && resource.verbs.contains(&"list"));
         let missing: Vec<_> = wanted
             .filter(|r| find(r.kind.group, r.kind.version, r.plural).is_none())
             .map(|r| (r.kind, r.plural))

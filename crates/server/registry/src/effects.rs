@@ -17,6 +17,7 @@ use store::Txn;
 use tokio::sync::OwnedMutexGuard;
 
 use crate::{Registry, Served};
+pub use service::RepairedPorts;
 
 /// The ports that services of type NodePort get, by default.
 pub const NODE_PORTS: RangeInclusive<u16> = 30_000..=32_767;
@@ -58,12 +59,14 @@ impl From<Txn> for Bound {
 /// The effects of all kinds.
 pub(crate) struct Effects {
     by_resource: BTreeMap<(&'static str, &'static str), Arc<dyn Effect>>,
+    services: Arc<service::Services>,
 }
 
 impl Effects {
     pub(crate) fn new(node_ports: RangeInclusive<u16>) -> Effects {
-        let service: Arc<dyn Effect> = Arc::new(service::Services::new(node_ports));
-        Effects { by_resource: BTreeMap::from([(("", "services"), service)]) }
+        let services = Arc::new(service::Services::new(node_ports));
+        let effect = Arc::clone(&services) as Arc<dyn Effect>;
+        Effects { by_resource: BTreeMap::from([(("", "services"), effect)]), services }
     }
 
     /// Whether writing such objects has effects.
@@ -99,6 +102,11 @@ impl Effects {
             Some(effect) => effect.bind(registry, new, old, txn).await,
             None => Ok(Some(txn.into())),
         }
+    }
+
+    /// Brings the node ports in use to what the services say.
+    pub(crate) async fn repair_node_ports(&self, registry: &Registry) -> Result<RepairedPorts, Status> {
+        self.services.repair_ports(registry).await
     }
 
     fn of(&self, served: &Served) -> Option<&Arc<dyn Effect>> {

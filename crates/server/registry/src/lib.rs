@@ -31,7 +31,7 @@ mod write;
 
 pub use catalog::{Catalog, Served};
 pub use delete::Deleted;
-pub use effects::NODE_PORTS;
+pub use effects::{NODE_PORTS, RepairedPorts};
 pub use registry::{Registry, Shared};
 pub use watch::From;
 pub use write::{Change, Written};

@@ -11,9 +11,12 @@ use base::time::Clock;
 use store::{Entry, Range, Store};
 
 use crate::admit::{Admission, Attributes};
-use crate::effects::{Effects, NODE_PORTS};
+use crate::effects::{Effects, NODE_PORTS, RepairedPorts};
 use crate::stored::Decoded;
 use crate::{Catalog, Served, faults};
+
+/// The key that stock Kubernetes reads to see whether its store is well.
+const HEALTH: &[u8] = b"/registry/health";
 
 /// What the registry works with.
 pub struct Shared {
@@ -66,6 +69,18 @@ impl Registry {
     ) -> Result<(), Status> {
         self.admission.mutate(attributes, object, old).await?;
         self.admission.validate(attributes, Some(object), old).await
+    }
+
+    /// Brings the node ports in use to what the services say, and answers what was wrong: nothing, unless somebody has written
+    /// to the store by hand.
+    pub async fn repair_node_ports(&self) -> Result<RepairedPorts, Status> {
+        self.effects.repair_node_ports(self).await
+    }
+
+    /// Whether the store answers.
+    pub async fn reachable(&self) -> Result<(), Status> {
+        let asked = self.shared.store.get(HEALTH.into()).await;
+        asked.map(drop).map_err(|error| faults::read(&error))
     }
 
     /// Which resources there are.

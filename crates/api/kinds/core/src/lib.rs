@@ -9,6 +9,7 @@
 
 use api_kind::AnyKind;
 
+pub mod component_status;
 pub mod config_map;
 pub mod endpoints;
 pub mod event;
@@ -29,6 +30,7 @@ pub mod template;
 
 /// The rows of this group.
 pub static KINDS: &[&dyn AnyKind] = &[
+    &component_status::KIND,
     &config_map::KIND,
     &endpoints::KIND,
     &event::KIND,

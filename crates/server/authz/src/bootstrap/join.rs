@@ -6,7 +6,7 @@
 use api_types::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 
 use super::build::SubjectRow::{Account, Group, User};
-use super::build::{BindingRow, RoleRow, bind, on, role};
+use super::build::{BindingRow, EVENTS, RoleRow, bind, on, role};
 
 /// The group of the operators' own certificates: administrators by a binding, which can be revoked; members of
 /// `system:masters` cannot be.
@@ -30,6 +30,8 @@ const BINDINGS: &[BindingRow] = &[
         .of_role("system:kubelet-api-admin"),
     // A node's serving certificate is approved when its names are the node's own.
     bind("knarr:kubelet-serving-approver", &[Account("kubelet-serving-approver")]),
+    // Upstream's is part of its API server, which may do anything.
+    bind("knarr:ipallocator-repair-controller", &[Account("ipallocator-repair-controller")]),
 ];
 
 /// The ConfigMap of `kube-system` that tells a node of the cluster that it joins.
@@ -49,6 +51,10 @@ const ROLES: &[RoleRow] = &[
             on("certificates.k8s.io", "certificatesigningrequests/approval", "update"),
             on("certificates.k8s.io", "signers", "approve").named("kubernetes.io/kubelet-serving"),
         ],
+    ),
+    role(
+        "knarr:ipallocator-repair-controller",
+        &[on("networking.k8s.io", "ipaddresses", "create delete"), on("core", "services", "get"), EVENTS],
     ),
 ];
 

@@ -28,6 +28,7 @@ use tokio::sync::Mutex;
 
 use super::{Bound, Effect};
 use crate::Registry;
+pub use ports::RepairedPorts;
 
 /// What a headless service has in place of an address.
 const NONE: &str = "None";
@@ -41,6 +42,11 @@ pub(super) struct Services {
 impl Services {
     pub(super) fn new(node_ports: RangeInclusive<u16>) -> Services {
         Services { node_ports, ports_lock: Arc::default() }
+    }
+
+    /// Brings the ports in use to what the services say.
+    pub(super) async fn repair_ports(&self, registry: &Registry) -> Result<RepairedPorts, Status> {
+        ports::repair(registry, &self.node_ports).await
     }
 
     async fn fill(

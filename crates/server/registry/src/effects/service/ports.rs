@@ -10,10 +10,11 @@ use api_meta::field::{FieldError, Path};
 use api_types::GroupVersionKind;
 use api_types::core::v1::{RangeAllocation, Service};
 use client::ListOptions;
-use store::{Compare, Revision, Txn};
+use store::{CommitError, Compare, Revision, Txn};
 
 use super::previous::allocates_node_ports;
 use super::{below, has_node_ports, invalid, needs_health_check, ports_of};
+use crate::limits::WRITE_ATTEMPTS;
 use crate::{Registry, faults};
 
 const KEY: &str = "/registry/ranges/servicenodeports";
@@ -192,12 +193,63 @@ pub(super) async fn bind(
         Some(revision) => Compare::Modified(key.into(), revision),
         None => Compare::Absent(key.into()),
     };
+    Ok(Some(txn.when(unchanged).put(key, encoded(&ports, range))))
+}
+
+/// Ports whose keeping did not agree with what the services say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RepairedPorts {
+    /// Ports that no service has, and that are free now.
+    pub leaked: BTreeSet<u16>,
+    /// Ports that services have, and that nobody else gets any more.
+    pub missing: BTreeSet<u16>,
+}
+
+/// Brings the ports in use to what the services say. A service that changes its ports meanwhile changes the key that this
+/// compares, so what was read is what is. Stock Kubernetes, which reserves a port before it makes the service, has to wait for a leak
+/// to be seen thrice (`portallocator/controller/repair.go`).
+pub(super) async fn repair(
+    registry: &Registry,
+    range: &RangeInclusive<u16>,
+) -> Result<RepairedPorts, Status> {
+    for _ in 0..WRITE_ATTEMPTS {
+        let Allocation { ports, kept_at } = allocation(registry, range).await?;
+        let Some(kept_at) = kept_at else { break };
+        let wanted = of_services(registry).await?;
+        let wanted: BTreeSet<u16> = wanted.into_iter().filter(|port| range.contains(port)).collect();
+        if ports == wanted {
+            break;
+        }
+        let txn = Txn::update(KEY.as_bytes(), encoded(&wanted, range), kept_at);
+        match registry.shared.store.commit(txn).await {
+            Ok(_) => {
+                return Ok(RepairedPorts {
+                    leaked: ports.difference(&wanted).copied().collect(),
+                    missing: wanted.difference(&ports).copied().collect(),
+                });
+            }
+            Err(CommitError::Conflict { .. }) => {}
+            Err(error) => return Err(faults::commit(&error)),
+        }
+    }
+    Ok(RepairedPorts::default())
+}
+
+fn encoded(ports: &BTreeSet<u16>, range: &RangeInclusive<u16>) -> Vec<u8> {
     let object = RangeAllocation {
         range: shown(range),
-        data: Some(bits(&ports, range).into()),
+        data: Some(bits(ports, range).into()),
         ..RangeAllocation::default()
     };
-    Ok(Some(txn.when(unchanged).put(key, proto::encode(&object, &KIND))))
+    proto::encode(&object, &KIND)
+}
+
+/// Keeps other ports than the services say.
+#[cfg(test)]
+pub(super) async fn spoil(registry: &Registry, range: &RangeInclusive<u16>, ports: &BTreeSet<u16>) {
+    let kept = allocation(registry, range).await.expect("read").kept_at.expect("kept");
+    let txn = Txn::update(KEY.as_bytes(), encoded(ports, range), kept);
+    registry.shared.store.commit(txn).await.map(|_| ()).expect("written");
 }
 
 /// The ports in use.

@@ -1,6 +1,7 @@
 //! Services against a store in memory whose callers take turns at every step, so that they race.
 
 mod races;
+mod repair;
 mod rules;
 
 use std::collections::BTreeSet;

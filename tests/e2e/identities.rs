@@ -1,0 +1,78 @@
+//! A pod's own token: whom it names, what it is for, and when it ends.
+
+use std::process::Output;
+
+use serde_json::{Value, json};
+
+use crate::harness::Cluster;
+
+const POD: &str = "
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: default}
+spec:
+  serviceAccountName: default
+  containers: [{name: web, image: 'example.com/web:1'}]
+";
+const USER: &str = "system:serviceaccount:default:default";
+
+/// The answer of a TokenReview.
+fn review(cluster: &Cluster, token: &str, audiences: &[&str]) -> Value {
+    let review = json!({
+        "apiVersion": "authentication.k8s.io/v1",
+        "kind": "TokenReview",
+        "spec": {"token": token, "audiences": audiences},
+    });
+    let answer = cluster.create_raw("/apis/authentication.k8s.io/v1/tokenreviews", &review.to_string());
+    let answer: Value = serde_json::from_str(&answer).expect("JSON");
+    answer["status"].clone()
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_pods_token_is_its_pods_for_its_audience_and_ends_with_it() {
+    let cluster = Cluster::control_plane();
+    cluster.eventually(&["get", "serviceaccount", "default", "-o", "name"], |name| !name.is_empty());
+    cluster.apply(POD);
+    let bound = ["create", "token", "default", "--bound-object-kind", "Pod", "--bound-object-name", "web"];
+    let token = cluster.kubectl(&bound);
+    let token = token.trim();
+    // The name under which pods reach the API stands in its certificate.
+    let identity = ["--token", token, "--tls-server-name", "kubernetes.default.svc"];
+    let asked = ["auth", "whoami", "-o", "json"];
+    let answer = cluster.until(|| {
+        let output = cluster.try_kubectl_as(&identity, &asked);
+        if output.status.success() { Ok(output.stdout) } else { Err(errors(&output)) }
+    });
+    let answer: Value = serde_json::from_slice(&answer).expect("JSON");
+    let user = &answer["status"]["userInfo"];
+    assert_eq!(user["username"], USER);
+    assert_eq!(user["extra"]["authentication.kubernetes.io/pod-name"], json!(["web"]));
+    let groups = user["groups"].as_array().expect("groups");
+    assert!(groups.contains(&json!("system:serviceaccounts:default")), "{groups:?}");
+
+    let reviewed = review(&cluster, token, &[]);
+    assert_eq!((&reviewed["authenticated"], &reviewed["user"]["username"]), (&json!(true), &json!(USER)));
+    let elsewhere = review(&cluster, token, &["vault"]);
+    assert_eq!(elsewhere["authenticated"], json!(null), "{elsewhere}");
+    assert!(elsewhere["error"].as_str().is_some_and(|error| error.contains("vault")), "{elsewhere}");
+    let vault = cluster.kubectl(&[&bound[..], &["--audience", "vault"]].concat());
+    let reviewed = review(&cluster, vault.trim(), &["vault", "bank"]);
+    assert_eq!((&reviewed["authenticated"], &reviewed["audiences"]), (&json!(true), &json!(["vault"])));
+    let here = cluster.try_kubectl_as(&["--token", vault.trim()], &asked);
+    assert!(errors(&here).contains("Unauthorized"), "{}", errors(&here));
+
+    let uid = cluster.kubectl(&["get", "pod", "web", "-o", "jsonpath={.metadata.uid}"]);
+    cluster.kubectl(&["delete", "pod", "web", "--wait"]);
+    cluster.apply(POD);
+    let other = cluster.kubectl(&["get", "pod", "web", "-o", "jsonpath={.metadata.uid}"]);
+    assert_ne!(uid, other);
+    let refused = cluster.until(|| {
+        let output = cluster.try_kubectl_as(&identity, &asked);
+        if output.status.success() { Err("the token still counts".to_owned()) } else { Ok(errors(&output)) }
+    });
+    assert!(refused.contains("Unauthorized"), "{refused}");
+}
