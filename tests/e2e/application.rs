@@ -1,7 +1,5 @@
 //! A real application in a whole cluster: real containers, reached by name, by address and from the host.
 
-use std::os::unix::fs::symlink;
-use std::path::Path;
 use std::process::Stdio;
 
 use crate::harness::Cluster;
@@ -52,23 +50,11 @@ spec:
   ports: [{name: http, port: 80, targetPort: http, nodePort: 30080}]
 "#;
 
-/// A root file system of busybox alone.
-fn busybox(root: &Path) {
-    let bin = root.join("bin");
-    std::fs::create_dir_all(&bin).expect("a directory");
-    std::fs::copy("/bin/busybox", bin.join("busybox")).expect("busybox-static is installed: ./dev setup");
-    for name in ["sh", "httpd", "wget", "echo", "cat", "sleep"] {
-        symlink("busybox", bin.join(name)).expect("a link");
-    }
-}
-
 #[test]
 fn an_application_is_deployed_reached_updated_rolled_back_and_outlives_its_server() {
     let mut cluster = Cluster::with_node("app");
-    let root = tempfile::tempdir().expect("a temporary directory");
-    busybox(root.path());
-    cluster.build_image(root.path(), "example.com/web:1");
-    cluster.build_image(root.path(), "example.com/web:2");
+    cluster.busybox_image("example.com/web:1");
+    cluster.busybox_image("example.com/web:2");
     cluster.apply(APPLICATION);
     let shop =
         |cluster: &Cluster, arguments: &[&str]| cluster.kubectl(&[&["-n", "shop"], arguments].concat());

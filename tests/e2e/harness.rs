@@ -6,6 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use host::process::{LinuxProcesses, Processes as _};
 use tempfile::TempDir;
 
 use crate::network::Network;
@@ -46,7 +47,11 @@ impl Cluster {
 
     /// Starts a control plane with a node, in a network namespace of their own.
     pub fn with_node(name: &str) -> Cluster {
-        Cluster::start(Some(Network::new(name)), &["--node-name", "one"])
+        let cluster = Cluster::start(Some(Network::new(name)), &["--node-name", "one"]);
+        cluster.eventually(&["get", "serviceaccount", "default"], |_| true);
+        let ready = "jsonpath={.status.conditions[?(@.type=='Ready')].status}";
+        cluster.eventually(&["get", "node", "one", "-o", ready], |ready| ready == "True");
+        cluster
     }
 
     fn start(network: Option<Network>, flags: &[&str]) -> Cluster {
@@ -66,32 +71,91 @@ impl Cluster {
         program_in(self.network.as_ref(), program)
     }
 
+    /// Runs a command of the binary for this cluster, whatever comes of it.
+    pub fn try_knarr(&self, arguments: &[&str]) -> Output {
+        let mut command = self.program(env!("CARGO_BIN_EXE_knarr"));
+        command.args(arguments).arg("--data-dir").arg(self.data());
+        command.output().expect("the binary was built")
+    }
+
+    /// Runs a command of the binary for this cluster, which must succeed, and answers what it prints.
+    pub fn knarr(&self, arguments: &[&str]) -> String {
+        let output = self.try_knarr(arguments);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "knarr {arguments:?}: {errors}\n{}", self.log());
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     /// Packages a directory as an image of the node.
     pub fn build_image(&self, from: &Path, tag: &str) {
-        let mut command = self.program(env!("CARGO_BIN_EXE_knarr"));
-        command.args(["image", "build", "--tag", tag, "--from"]).arg(from);
-        command.arg("--data-dir").arg(self.dir.path().join("data"));
-        let output = command.output().expect("the binary was built");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let from = from.to_str().expect("a path of letters");
+        self.knarr(&["image", "build", "--tag", tag, "--from", from]);
+    }
+
+    /// Packages Debian's busybox-static as an image of this name.
+    pub fn busybox_image(&self, tag: &str) {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let bin = root.path().join("bin");
+        std::fs::create_dir_all(&bin).expect("a directory");
+        std::fs::copy("/bin/busybox", bin.join("busybox")).expect("busybox-static is installed: ./dev setup");
+        for name in ["sh", "httpd", "wget", "echo", "cat", "sleep", "tty"] {
+            std::os::unix::fs::symlink("busybox", bin.join(name)).expect("a link");
+        }
+        self.build_image(root.path(), tag);
     }
 
     /// Stops everything and deletes it, and answers what was said.
     pub fn down(&self) -> String {
-        let mut command = self.program(env!("CARGO_BIN_EXE_knarr"));
-        command.args(["down", "--purge", "--data-dir"]).arg(self.dir.path().join("data"));
-        let output = command.output().expect("the binary was built");
-        let (said, errors) =
-            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success(), "{said}{errors}");
-        said.into_owned()
+        self.knarr(&["down", "--purge"])
+    }
+
+    /// Where the cluster keeps what outlives the machine's uptime.
+    pub fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// The cluster's short name, as its server noted it.
+    pub fn id(&self) -> String {
+        let note = std::fs::read(self.data().join("server/knarr.pid")).expect("the server left its record");
+        let note: serde_json::Value = serde_json::from_slice(&note).expect("the record is JSON");
+        note["clusterId"].as_str().expect("the record names the cluster").to_owned()
+    }
+
+    /// Where the cluster keeps what does not outlive the machine's uptime.
+    pub fn state(&self) -> PathBuf {
+        Path::new("/run/knarr").join(self.id())
+    }
+
+    /// Adds to the flags that the server is started with.
+    pub fn add_flags(&mut self, flags: &[&str]) {
+        self.flags.extend(flags.iter().map(|flag| (*flag).to_owned()));
+    }
+
+    /// Kills the server without warning.
+    pub fn kill_server(&mut self) {
+        self.server.kill().expect("the server can be killed");
+        self.server.wait().expect("the server can be waited for");
+    }
+
+    /// Asks the server to end, and waits until it has.
+    pub fn stop_server(&mut self) {
+        let pid = i32::try_from(self.server.id()).expect("a process id");
+        let process = LinuxProcesses.identify(pid).expect("the server runs");
+        assert!(LinuxProcesses.signal(process, 15).expect("the server can be signalled"));
+        let status = self.server.wait().expect("the server can be waited for");
+        assert!(status.success(), "{status}\n{}", self.log());
+    }
+
+    /// Starts the server again, and waits until it is ready.
+    pub fn start_server(&mut self) {
+        self.server = spawn(&self.dir, self.network.as_ref(), &self.flags);
+        self.wait_ready();
     }
 
     /// Kills the server without warning and starts it again.
     pub fn crash_and_restart(&mut self) {
-        self.server.kill().expect("the server can be killed");
-        self.server.wait().expect("the server can be waited for");
-        self.server = spawn(&self.dir, self.network.as_ref(), &self.flags);
-        self.wait_ready();
+        self.kill_server();
+        self.start_server();
     }
 
     fn wait_ready(&mut self) {
@@ -223,10 +287,8 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         let _ = self.server.kill();
         let _ = self.server.wait();
-        if self.network.is_some() && self.dir.path().join("data").exists() {
-            let mut command = self.program(env!("CARGO_BIN_EXE_knarr"));
-            command.args(["down", "--purge", "--data-dir"]).arg(self.dir.path().join("data"));
-            let _ = command.output();
+        if self.network.is_some() && self.data().exists() {
+            let _ = self.try_knarr(&["down", "--purge"]);
         }
     }
 }
@@ -250,5 +312,27 @@ impl Drop for Lines {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Waits until something is so.
+pub fn until(what: &str, so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !so() {
+        assert!(begun.elapsed() < PATIENCE, "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Asks until the answer is as wanted.
+pub fn until_answer(wanted: &str, ask: impl Fn() -> String) {
+    let begun = Instant::now();
+    loop {
+        let answer = ask();
+        if answer == wanted {
+            return;
+        }
+        assert!(begun.elapsed() < PATIENCE, "not {wanted:?} but {answer:?}");
+        std::thread::sleep(Duration::from_millis(50));
     }
 }

@@ -9,5 +9,6 @@
 
 mod application;
 mod control_plane;
+mod dns;
 mod harness;
 mod network;

@@ -73,6 +73,29 @@ pub struct Record {
 impl Record {
     /// Whether the process that wrote this still runs.
     pub fn is_alive(&self) -> bool {
+        Lifetime { process: self.process, boot: self.boot.clone() }.goes_on()
+    }
+}
+
+/// A process and the boot that it belongs to, as records name it: neither a reused id nor a reboot brings a dead one back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lifetime {
+    /// The process.
+    pub process: Identity,
+    /// The boot.
+    pub boot: String,
+}
+
+impl Lifetime {
+    /// This process's.
+    pub fn own() -> Lifetime {
+        let pid = i32::try_from(std::process::id()).unwrap_or_default();
+        let process = LinuxProcesses.identify(pid).unwrap_or(Identity { pid, started_ticks: 0 });
+        Lifetime { process, boot: boot_id() }
+    }
+
+    /// Whether the process still runs.
+    pub fn goes_on(&self) -> bool {
         self.boot == boot_id()
             && LinuxProcesses.identify(self.process.pid) == Some(self.process)
             && !has_ended(self.process.pid)
@@ -161,12 +184,11 @@ pub fn claim(
         data_dir: place.data_dir.clone(),
         pid: find(place).map(|record| record.process.pid),
     })?;
-    let pid = i32::try_from(std::process::id()).unwrap_or_default();
-    let process = LinuxProcesses.identify(pid).unwrap_or(Identity { pid, started_ticks: 0 });
+    let Lifetime { process, boot } = Lifetime::own();
     let record = Record {
         role,
         process,
-        boot: boot_id(),
+        boot,
         data_dir: place.data_dir.clone(),
         cluster_id: place.cluster_id.to_string(),
         kubeconfig: place.kubeconfig.clone(),

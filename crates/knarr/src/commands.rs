@@ -16,6 +16,7 @@ use cli::surroundings::ProcessSurroundings;
 use cli::up::{Outcome, Up};
 use cli::{check, completion, down, instance, kubeconfig, kubectl, logs, service, status, up};
 
+use crate::dns;
 use machine::Own;
 use probe::{Look, Wanted};
 
@@ -66,9 +67,8 @@ pub fn carry_out(invocation: Invocation) -> anyhow::Result<ExitCode> {
         Invocation::Agent(_) => anyhow::bail!(
             "this release cannot join a node to a cluster yet: a cluster is the one node that its server runs"
         ),
-        Invocation::Shim(_) | Invocation::Dns(_) => {
-            anyhow::bail!("this is started by knarr itself, not by hand")
-        }
+        Invocation::Dns(words) => dns::serve::run(&words)?,
+        Invocation::Shim(_) => anyhow::bail!("this is started by knarr itself, not by hand"),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -9,6 +9,7 @@
 )]
 
 mod commands;
+mod dns;
 mod server;
 
 use std::ffi::OsString;

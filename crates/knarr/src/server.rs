@@ -1,7 +1,6 @@
 //! The server: store, registry, pipeline and HTTP, wired together.
 
 pub mod address;
-mod dns;
 mod documents;
 mod identity;
 mod maintenance;

@@ -13,9 +13,10 @@ use host::cgroup::{self, CgroupPath};
 use host::mount::{LinuxMounts, Mounts as _};
 use host::netlink::{Address, Change, Cidr, LinuxNetlink, Namespace, Netlink as _};
 use host::nft::{Command, Family, LinuxNft, Nft as _, Table};
-use net_dns::snapshot;
 use net_pod::pod::GATEWAY;
 use node_runtime::{PodHandle, Runtime, RuntimeConfig};
+
+use crate::dns;
 
 /// How long a pod's programs have to end by themselves.
 const GRACE: Duration = Duration::from_secs(10);
@@ -114,6 +115,9 @@ impl Machine for Own {
 fn clear(place: &Place) -> anyhow::Result<Vec<String>> {
     let id = place.cluster_id.as_str();
     let mut removed = Vec::new();
+    if dns::stop(place)? {
+        removed.push("the DNS server".to_owned());
+    }
     let nft = LinuxNft::new();
     for family in [Family::Ip, Family::Ip6] {
         for part in ["pod", "service"] {
@@ -135,10 +139,6 @@ fn clear(place: &Place) -> anyhow::Result<Vec<String>> {
         .collect();
     if !changes.is_empty() {
         removed.push(format!("{} network interfaces", changes.len()));
-    }
-    let dns = snapshot::load(&place.data_dir.join("agent/dns.json")).ok().flatten().unwrap_or_default();
-    for address in dns.dns_ips {
-        changes.push(Change::DeleteAddress(Address { link: "lo".to_owned(), cidr: Cidr::host(address) }));
     }
     let clusters = instance::running(Path::new(instance::CLUSTERS));
     if !clusters.iter().any(|other| other.cluster_id != id) {

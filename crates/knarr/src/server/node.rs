@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use base::drain;
 use base::random::SystemRandom;
 use base::time::SystemClock;
+use cli::arguments::value::Component;
 use cli::config::ServerConfig;
 use client::Api;
 use host::cgroup::CgroupPath;
@@ -14,9 +15,9 @@ use host::netlink::LinuxNetlink;
 use host::nft::LinuxNft;
 use node_agent::{Agent, Config, Kernel};
 
-use super::dns;
 use super::node_http::Direct;
 use super::nodes::OwnNodes;
+use crate::dns;
 
 /// The node's own API port, as upstream has it.
 const PORT: u16 = 10_250;
@@ -29,11 +30,12 @@ pub async fn run(
     nodes: &OwnNodes,
     drain: drain::Watch,
 ) -> anyhow::Result<()> {
-    let mut wanted = wanted(config, address)?;
-    let snapshot = wanted.data_dir.join("dns.json");
-    let domain = &config.cluster_domain;
-    let resolv_conf = &config.node.resolv_conf;
-    wanted.dns = Some(dns::start(config.cluster_dns, domain, &snapshot, resolv_conf, drain.clone()).await?);
+    let wanted = wanted(config, address)?;
+    if !config.disable.contains(&Component::Coredns) {
+        let resolv_conf = &config.node.resolv_conf;
+        dns::keep(&config.place, config.cluster_dns, &config.cluster_domain, resolv_conf, drain.clone())
+            .await?;
+    }
     let agent = Agent::start(wanted, api, Arc::new(SystemClock), Arc::new(SystemRandom), drain);
     if let Some(agent) = agent.await? {
         nodes.add(&config.node.name.to_string(), Arc::new(Direct(agent.node_api())));

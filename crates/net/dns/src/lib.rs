@@ -5,7 +5,7 @@
 //! Services and endpoints builds [`records::Records`] and hands them to [`server::Serving`].
 //!
 //! Entry points: [`server::Server`] listens on UDP and TCP; [`zone::Zone`] is the immutable snapshot that answers;
-//! [`snapshot`] keeps it on disk.
+//! [`snapshot`] keeps it on disk, and [`follow`] hears when it is replaced.
 //!
 //! Invariants: an answer comes from one snapshot, never from two; a malformed packet costs an error answer or silence,
 //! never more; what a query may cost is bounded ([`limits`]).
@@ -24,6 +24,7 @@
 //! Testing: tables for names, arbitrary bytes for the parser, real sockets on loopback for the server.
 
 pub mod answer;
+pub mod follow;
 pub mod limits;
 pub mod records;
 pub mod server;

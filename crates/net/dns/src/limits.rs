@@ -26,3 +26,5 @@ pub const ALIASES_MAX: usize = 8;
 pub const UDP_RECEIVERS: usize = 4;
 /// How often a port that is free for UDP but taken for TCP is exchanged, when any port will do.
 pub const BIND_ATTEMPTS_MAX: usize = 16;
+/// How many bytes of the kernel's news about files are read at once; an event takes at most 272.
+pub const INOTIFY_BYTES: usize = 4096;

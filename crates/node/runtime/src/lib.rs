@@ -41,4 +41,4 @@ pub mod teardown;
 pub use disk::DiskError;
 pub use error::RuntimeError;
 pub use layout::PodLayout;
-pub use runtime::{Adopted, Attached, Exec, Input, Output, PodHandle, Runtime, RuntimeConfig};
+pub use runtime::{Adopted, Attached, Exec, Input, Output, Pinned, PodHandle, Runtime, RuntimeConfig, pin};

@@ -26,6 +26,7 @@ mod pod;
 mod stdio;
 
 pub use execs::{Attached, Exec};
+pub use launch::{Pinned, pin};
 pub use pod::PodHandle;
 pub use stdio::{Input, Output};
 
@@ -90,7 +91,7 @@ impl Runtime {
             let cgroups = host::cgroup::detect()?;
             disk::make_directory(&pods(&config.state_dir))?;
             disk::make_directory(&config.data_dir.join("containers"))?;
-            let program = launch::pin(&config.executable, &config.data_dir)?;
+            let program = launch::pin(&config.executable, &config.data_dir)?.program;
             let capabilities = NodeCapabilities::detect();
             if !capabilities.lower_oom_score {
                 tracing::warn!(

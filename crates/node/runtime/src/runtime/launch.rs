@@ -17,8 +17,19 @@ use crate::limits::SHIM_READY;
 /// How much a shim that fails to start may say.
 const MESSAGE_BYTES_MAX: u64 = 16 << 10;
 
+/// A program that stays as it is, whatever becomes of the file that it was copied from.
+pub struct Pinned {
+    /// Its SHA-256, which is its file's name.
+    pub name: String,
+    /// Opened sealed: it can be executed by [`executable_path`] and not be changed.
+    pub program: OwnedFd,
+}
+
 /// Copies `executable` to `<data>/bin/<sha256>`, unless it is there, and opens that sealed.
-pub(super) fn pin(executable: &Path, data: &Path) -> Result<OwnedFd, RuntimeError> {
+///
+/// # Errors
+/// When there is no such file, the copy cannot be written, or the kernel lacks overlays.
+pub fn pin(executable: &Path, data: &Path) -> Result<Pinned, RuntimeError> {
     let bytes = disk::read(executable)?.ok_or_else(|| RuntimeError::System {
         action: "find the shims' program",
         source: std::io::Error::from(std::io::ErrorKind::NotFound),
@@ -35,7 +46,8 @@ pub(super) fn pin(executable: &Path, data: &Path) -> Result<OwnedFd, RuntimeErro
     }
     let other = data.join("seccomp");
     disk::make_directory(&other)?;
-    Ok(seal(&directory, &other, &name)?)
+    let program = seal(&directory, &other, &name)?;
+    Ok(Pinned { name, program })
 }
 
 /// Bytes as lower-case hexadecimal text.
