@@ -31,6 +31,7 @@ pub struct Config {
 
 /// Runs all controllers until they are asked to finish, and returns once nothing that they began is left.
 pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, drain: drain::Watch) {
+    let health = cluster::NodeLifecycle::new(clock.now());
     let deps = Deps { api, clock, tasks: Tasks::default(), inspector: Arc::clone(&config.inspector) };
     let mut all = All { deps, drain, running: JoinSet::new() };
     all.start(workload::ReplicaSets);
@@ -43,7 +44,7 @@ pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, drain
     all.start(network::EndpointsObjects);
     all.start(network::ServiceAddresses);
     all.start(cluster::RoleAggregation);
-    all.start(cluster::NodeLifecycle);
+    all.start(health);
     all.start(cluster::TaintEviction);
     if let Some(range) = config.pod_range {
         all.start(cluster::NodeIpam::new(range));

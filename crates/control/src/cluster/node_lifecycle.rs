@@ -1,6 +1,7 @@
 //! Nodes that are not heard of: their conditions become unknown, their pods not ready, and taints keep pods away.
 //!
 //! Upstream: `pkg/controller/nodelifecycle`. A node's sign of life is the later of its lease's renewal and its own report.
+//! Silence counts from this controller's own start at the earliest: a node could not be heard while there was no control plane.
 //! When no node at all is ready, nothing is evicted: then the fault is more likely here than there.
 
 #[cfg(test)]
@@ -37,7 +38,16 @@ const TAINTS: [(&str, &str, &str); 7] = [
 ];
 
 /// The controller of nodes' health.
-pub struct NodeLifecycle;
+pub struct NodeLifecycle {
+    begun: Time,
+}
+
+impl NodeLifecycle {
+    /// One that begins to listen now.
+    pub fn new(now: Time) -> NodeLifecycle {
+        NodeLifecycle { begun: now }
+    }
+}
 
 impl Controller for NodeLifecycle {
     const NAME: &'static str = "node-lifecycle-controller";
@@ -64,7 +74,7 @@ impl Controller for NodeLifecycle {
         let mut plan = Plan::default();
         let Some(node) = world.get::<Node>("", key) else { return plan };
         let lease = world.get::<Lease>(LEASES, key);
-        let end = silent_at(node, lease);
+        let end = silent_at(node, lease).max(self.begun + GRACE);
         let mut seen = node.clone();
         if end > now {
             plan.again_in(end.since(now) + Duration::from_secs(1));

@@ -37,11 +37,15 @@ fn pod(node: &str) -> Pod {
 }
 
 fn plan(nodes: Vec<Node>, now: i64) -> Plan {
+    plan_since(0, nodes, now)
+}
+
+fn plan_since(begun: i64, nodes: Vec<Node>, now: i64) -> Plan {
     let world = World::default()
         .with(nodes, Revision(1))
         .with([lease("a", 100), lease("b", 100)], Revision(1))
         .with([pod("a")], Revision(1));
-    NodeLifecycle.plan(&"a".to_owned(), &world, at(now))
+    NodeLifecycle::new(at(begun)).plan(&"a".to_owned(), &world, at(now))
 }
 
 fn effects(taints: &[Taint]) -> Vec<String> {
@@ -69,6 +73,15 @@ fn a_silent_node_is_unknown_tainted_and_its_pods_not_ready() {
     assert_eq!(plan.events[0].message, "Node a status is now: NodeNotReady");
     let next = super::tests::plan(vec![seen.clone(), node("b", TRUE)], 151);
     assert_eq!(next.describe(), ["patch nodes a", "patch pods/status shop/p"]);
+}
+
+#[test]
+fn silence_before_the_controller_began_is_no_silence() {
+    let nodes = || vec![node("a", TRUE), node("b", TRUE)];
+    let plan = plan_since(900, nodes(), 949);
+    assert_eq!(plan.describe(), Vec::<String>::new());
+    assert_eq!(plan.again, Some(Duration::from_secs(2)));
+    assert_eq!(plan_since(900, nodes(), 950).describe().len(), 2, "but from then on it is");
 }
 
 #[test]
