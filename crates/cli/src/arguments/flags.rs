@@ -138,16 +138,16 @@ pub struct AgentFlags {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["server", "token", "token_file"])]
     pub kubeconfig: Option<PathBuf>,
     /// Range of the pods' addresses in a cluster that is not Knarr's
-    #[arg(long, value_name = "CIDR", value_parser = value::cidr, requires = "kubeconfig")]
+    #[arg(long, value_name = "CIDR", value_parser = value::cidr)]
     pub cluster_cidr: Option<Cidr>,
     /// Range of the services' addresses in a cluster that is not Knarr's
-    #[arg(long, value_name = "CIDR", value_parser = value::cidr, requires = "kubeconfig")]
+    #[arg(long, value_name = "CIDR", value_parser = value::cidr)]
     pub service_cidr: Option<Cidr>,
     /// Address at which this node is to answer the DNS of a cluster that is not Knarr's [default: it does not]
-    #[arg(long, value_name = "ADDRESS", requires = "kubeconfig")]
+    #[arg(long, value_name = "ADDRESS")]
     pub cluster_dns: Option<IpAddr>,
     /// Domain of a cluster that is not Knarr's [default: cluster.local]
-    #[arg(long, value_name = "DOMAIN", value_parser = value::domain, requires = "kubeconfig")]
+    #[arg(long, value_name = "DOMAIN", value_parser = value::domain)]
     pub cluster_domain: Option<String>,
     /// Flags of the node.
     #[command(flatten)]

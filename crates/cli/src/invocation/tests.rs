@@ -122,7 +122,8 @@ fn one_file_serves_server_agent_and_local_commands() {
             .config("server: https://1.2.3.4\ntoken: t\ndata-dir: rel/./dir/\ncluster-cidr: 10.1.0.0/16\n")
     };
     let Ok(Invocation::Agent(agent)) = invocation("knarr agent", &file()) else { panic!("an agent") };
-    assert_eq!((agent.server.to_string(), agent.token.reveal()), ("https://1.2.3.4:6443".to_owned(), "t"));
+    let crate::config::Cluster::Join { server: url, token } = &agent.cluster else { panic!("it does not join") };
+    assert_eq!((url.to_string(), token.reveal()), ("https://1.2.3.4:6443".to_owned(), "t"));
     assert_eq!(server("knarr server", &file()).cluster_cidr.to_string(), "10.1.0.0/16");
     let Ok(Invocation::Down(place, true)) = invocation("knarr down --purge", &file()) else { panic!("down") };
     assert_eq!(place.data_dir, Path::new("/home/me/rel/dir"));
@@ -265,4 +266,22 @@ fn the_words_for_a_child_are_absolute_and_hold_no_token() {
     assert_eq!(got, expected);
     assert_eq!(words.token.expect("a token").reveal(), "secret");
     assert_eq!(config.cluster_domain, "file.example");
+}
+
+#[test]
+fn an_agent_of_another_cluster_is_told_what_that_cannot_say() {
+    let around = Fake::default();
+    let line = "knarr agent --kubeconfig node.yaml --cluster-cidr 10.42.0.0/16";
+    let error = invocation(line, &around).expect_err("the services' range is missing");
+    assert!(error.contains("--service-cidr is needed with --kubeconfig"), "{error}");
+    let line = format!("{line} --service-cidr 10.43.0.0/16");
+    let Ok(Invocation::Agent(agent)) = invocation(&line, &around) else { panic!("an agent") };
+    let crate::config::Cluster::Known { kubeconfig, cluster_domain, .. } = &agent.cluster else {
+        panic!("it joins")
+    };
+    assert_eq!(
+        (kubeconfig.as_path(), cluster_domain.as_str()),
+        (Path::new("/home/me/node.yaml"), "cluster.local")
+    );
+    assert!(invocation(&format!("{line} --server https://1.2.3.4:6443"), &around).is_err());
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api_record::Record;
-use api_types::core::v1::{Endpoints, Service};
+use api_types::core::v1::{ConfigMap, Endpoints, Secret, Service};
 use api_types::discovery::v1::EndpointSlice;
 use api_types::rbac::v1::ClusterRole;
 use base::random::SystemRandom;
 use base::time::SystemClock;
-use client::{Caller, DeleteOptions, ListOptions};
+use client::{Caller, DeleteOptions, ListOptions, WriteOptions};
 use server_admission::{Chain, Parts, Stored};
 use server_authn::bootstrap::BootstrapToken;
 use server_registry::admit::Everything;

@@ -51,7 +51,7 @@ pub fn start(world: &Arc<World>, group: Group, number: usize) {
         "namespaces" => run(world, group, cluster::Namespaces::new(&served())),
         "service-accounts" => run(world, group, cluster::ServiceAccounts),
         "endpoint-slices" => run(world, group, network::EndpointSlices),
-        "node-lifecycle" => run(world, group, cluster::NodeLifecycle),
+        "node-lifecycle" => run(world, group, cluster::NodeLifecycle::new(world.executor.now())),
         _ => run(world, group, cluster::TaintEviction),
     }
 }
