@@ -13,6 +13,7 @@ fn bootstrapped() -> Index {
     policy.cluster_role_bindings.iter().for_each(|binding| index.put_cluster_role_binding(binding));
     policy.roles.iter().for_each(|role| index.put_role(role));
     policy.role_bindings.iter().for_each(|binding| index.put_role_binding(binding));
+    bootstrap::join_roles().iter().for_each(|role| index.put_cluster_role(role));
     bootstrap::join_bindings().iter().for_each(|binding| index.put_cluster_role_binding(binding));
     index
 }
