@@ -15,6 +15,10 @@ pub const KIND: Kind<Deployment> = Kind::<Deployment>::of("apps", "v1", "deploym
     .defaults(defaults)
     .prepare(prepare)
     .validate(validate)
+    .warnings(|ctx, own, old| {
+        let old = old.map(|old| &old.metadata);
+        workload::warnings(ctx, &own.metadata, old, &own.spec.template, true)
+    })
     .columns(&[
         Column::<Deployment>::name(),
         Column::<Deployment>::text("Ready", "Number of the pod with ready state", |own, _| {

@@ -16,6 +16,10 @@ pub const KIND: Kind<ReplicaSet> = Kind::<ReplicaSet>::of("apps", "v1", "replica
         template::default(&mut own.spec.template);
     })
     .validate(validate)
+    .warnings(|ctx, own, old| {
+        let old = old.map(|old| &old.metadata);
+        workload::warnings(ctx, &own.metadata, old, &own.spec.template, true)
+    })
     .columns(&[
         Column::<ReplicaSet>::name(),
         Column::<ReplicaSet>::number("Desired", "Replicas is the number of desired pods.", |own, _| {

@@ -16,6 +16,10 @@ pub const KIND: Kind<StatefulSet> = Kind::<StatefulSet>::of("apps", "v1", "state
     .generation()
     .defaults(defaults)
     .validate(validate)
+    .warnings(|ctx, own, old| {
+        let old = old.map(|old| &old.metadata);
+        workload::warnings(ctx, &own.metadata, old, &own.spec.template, false)
+    })
     .columns(&[
         Column::<StatefulSet>::name(),
         Column::<StatefulSet>::text("Ready", "Number of the pod with ready state", |own, _| {

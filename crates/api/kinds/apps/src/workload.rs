@@ -1,5 +1,6 @@
 //! What the kinds of this group have in common: selectors that must match their templates, numbers or percentages.
 
+use api_kind::Ctx;
 use api_kind::checks::{non_negative, shown};
 use api_kinds_core::template;
 use api_meta::field::{ErrorList, FieldError, Path};
@@ -7,7 +8,23 @@ use api_meta::labels::{Selector, SelectorLeniency, validate_label_selector};
 use api_meta::names;
 use api_record::scalar::IntOrString;
 use api_types::core::v1::PodTemplateSpec;
-use api_types::meta::v1::LabelSelector;
+use api_types::meta::v1::{LabelSelector, ObjectMeta};
+
+/// What is unwise about a workload's template when it is made or changed, and about its name when pods are named after it.
+pub(crate) fn warnings(
+    ctx: &Ctx<'_>,
+    meta: &ObjectMeta,
+    old: Option<&ObjectMeta>,
+    pods: &PodTemplateSpec,
+    named: bool,
+) -> Vec<String> {
+    if !ctx.subresource.is_empty() || old.is_some_and(|old| old.generation == meta.generation) {
+        return Vec::new();
+    }
+    let name =
+        template::name_warning(&meta.name, "Pod names and hostnames").filter(|_| named && old.is_none());
+    name.into_iter().chain(template::warnings(&Path::new("spec").child("template"), pods)).collect()
+}
 
 /// A selector that selects something; `kind` is what upstream calls the kind in its message.
 pub(crate) fn selector(errors: &mut ErrorList, path: &Path, selector: Option<&LabelSelector>, kind: &str) {

@@ -139,7 +139,7 @@ fn seccomp(errors: &mut ErrorList, path: &Path, profile: Option<&SeccompProfile>
     }
 }
 
-fn app_armor(errors: &mut ErrorList, path: &Path, profile: Option<&AppArmorProfile>) {
+pub(super) fn app_armor(errors: &mut ErrorList, path: &Path, profile: Option<&AppArmorProfile>) {
     let Some(profile) = profile else { return };
     let at = path.child("type");
     if profile.type_.is_empty() {

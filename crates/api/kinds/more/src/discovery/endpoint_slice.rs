@@ -17,6 +17,7 @@ pub const KIND: Kind<EndpointSlice> = Kind::<EndpointSlice>::of("discovery.k8s.i
     .generation()
     .defaults(defaults)
     .validate(validate)
+    .warnings(warnings)
     .columns(&[
         Column::<EndpointSlice>::name(),
         Column::<EndpointSlice>::text(
@@ -65,6 +66,20 @@ fn shown(all: Vec<String>, none: &str) -> String {
         count if count > SHOWN => format!("{} + {} more...", all[..SHOWN].join(","), count - SHOWN),
         _ => all.join(","),
     }
+}
+
+fn warnings(_: &Ctx<'_>, slice: &EndpointSlice, old: Option<&EndpointSlice>) -> Vec<String> {
+    let mut out = Vec::new();
+    if old.is_none() && slice.address_type == "FQDN" {
+        out.push("spec.addressType: FQDN endpoints are deprecated".to_owned());
+    }
+    for (index, one) in slice.endpoints.iter().enumerate() {
+        for (place, address) in one.addresses.iter().enumerate() {
+            let at = Path::new("endpoints").index(index).child("addresses").index(place);
+            out.extend(names::ip_warnings(&at, address));
+        }
+    }
+    out
 }
 
 fn validate(_: &Ctx<'_>, slice: &EndpointSlice, old: Option<&EndpointSlice>, errors: &mut ErrorList) {
