@@ -74,7 +74,7 @@ fn validate(ctx: &Ctx<'_>, own: &DaemonSet, old: Option<&DaemonSet>, errors: &mu
     workload::selector(errors, &path.child("selector"), spec.selector.as_deref(), "daemonset");
     workload::template(
         errors,
-        &path.child("template"),
+        (&path.child("template"), &path.child("selector")),
         &spec.template,
         spec.selector.as_deref(),
         "DaemonSet",

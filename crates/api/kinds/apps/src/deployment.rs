@@ -71,7 +71,7 @@ fn validate(ctx: &Ctx<'_>, own: &Deployment, old: Option<&Deployment>, errors: &
     workload::selector(errors, &path.child("selector"), spec.selector.as_deref(), "deployment");
     workload::template(
         errors,
-        &path.child("template"),
+        (&path.child("template"), &path.child("selector")),
         &spec.template,
         spec.selector.as_deref(),
         "ReplicaSet",
@@ -143,6 +143,11 @@ fn status(errors: &mut ErrorList, own: &Deployment, old: Option<&Deployment>) {
             status.available_replicas,
             "cannot be greater than readyReplicas",
         ));
+    }
+    for (name, count) in
+        [("collisionCount", status.collision_count), ("terminatingReplicas", status.terminating_replicas)]
+    {
+        non_negative(errors, &path.child(name), count.unwrap_or(0).into());
     }
     if let Some(before) = old.and_then(|old| old.status.collision_count)
         && status.collision_count.unwrap_or(0) < before

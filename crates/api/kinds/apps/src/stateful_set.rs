@@ -114,7 +114,7 @@ fn validate(ctx: &Ctx<'_>, own: &StatefulSet, old: Option<&StatefulSet>, errors:
     let own_template = with_claims(spec);
     workload::template(
         errors,
-        &path.child("template"),
+        (&path.child("template"), &path.child("selector")),
         &own_template,
         spec.selector.as_deref(),
         "StatefulSet",

@@ -3,7 +3,7 @@
 use api_kind::Ctx;
 use api_kind::checks::{non_negative, shown};
 use api_kinds_core::template;
-use api_meta::field::{ErrorList, FieldError, Path};
+use api_meta::field::{BadValue, ErrorList, FieldError, Path};
 use api_meta::labels::{Selector, SelectorLeniency, validate_label_selector};
 use api_meta::names;
 use api_record::scalar::IntOrString;
@@ -42,19 +42,25 @@ pub(crate) fn selector(errors: &mut ErrorList, path: &Path, selector: Option<&La
 /// A template that its own selector selects; `kind` is the controller's.
 pub(crate) fn template(
     errors: &mut ErrorList,
-    path: &Path,
+    (path, selector_path): (&Path, &Path),
     own: &PodTemplateSpec,
     selector: Option<&LabelSelector>,
     kind: &str,
 ) {
-    if let Ok(selector) = Selector::from_api(selector)
+    let found = Selector::from_api(selector);
+    if let (Err(_), Some(selector)) = (&found, selector) {
+        let why = "invalid label selector";
+        errors.push(FieldError::invalid(selector_path, shown(selector), why));
+    }
+    if let Ok(selector) = found
         && !selector.is_everything()
-        && !selector.is_nothing()
         && !selector.matches(&own.metadata.labels)
     {
         let at = path.child("metadata").child("labels");
         let why = "`selector` does not match template `labels`";
-        errors.push(FieldError::invalid(&at, api_kind::checks::labels(&own.metadata.labels), why));
+        let labels = &own.metadata.labels;
+        let shown = if labels.is_empty() { BadValue::null() } else { api_kind::checks::labels(labels) };
+        errors.push(FieldError::invalid(&at, shown, why));
     }
     template::validate_always(errors, path, own, kind);
 }

@@ -24,6 +24,7 @@ pub mod warnings;
 use api_kind::{Ctx, Kind, Verb};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::names;
+use api_meta::object_meta::known_finalizers;
 use api_types::core::v1::{Pod, PodCondition};
 use api_types::meta::v1::{LabelSelector, LabelSelectorRequirement};
 
@@ -82,6 +83,7 @@ fn prepare(ctx: &Ctx<'_>, pod: &mut Pod, old: Option<&Pod>) {
         }
         merge_label_keys(pod);
         app_armor::synchronize(pod);
+        resources::default_for_pod(&mut pod.spec);
         qos::class(&pod.spec).clone_into(&mut pod.status.qos_class);
         return;
     };
@@ -152,7 +154,9 @@ fn validate(ctx: &Ctx<'_>, pod: &Pod, old: Option<&Pod>, errors: &mut ErrorList)
         (Some(old), "status") => return update::status(errors, pod, old),
         _ => {}
     }
-    annotations(errors, &Path::new("metadata").child("annotations"), pod);
+    let meta = Path::new("metadata");
+    annotations(errors, &meta.child("annotations"), pod);
+    errors.extend(known_finalizers(&pod.metadata.finalizers, &meta.child("finalizers")));
     spec::check(errors, &path, &pod.spec, Some(&pod.metadata));
     if pod.spec.service_account_name.is_empty() {
         account_tokens(errors, &path.child("volumes"), pod);
