@@ -26,7 +26,7 @@ pub fn prepare(kind: &dyn AnyKind, ctx: &Ctx<'_>, object: &mut dyn Record, old: 
     let split = has_status(kind);
     match old {
         None => {
-            if split {
+            if split && !kind.brings_status() {
                 clear(object, "status");
             }
             if let (true, Some(meta)) = (kind.has_generation(), object_meta_mut(object)) {
@@ -65,6 +65,8 @@ pub fn validate(
     match (api_types::object_meta(object), old.and_then(api_types::object_meta)) {
         (Some(meta), None) => {
             errors.extend(api_meta::object_meta::validate(meta, namespaced, kind.name_check(), &path));
+            errors
+                .extend(api_meta::object_meta::known_finalizers(&meta.finalizers, &path.child("finalizers")));
         }
         (Some(meta), Some(old)) => {
             errors.extend(api_meta::object_meta::validate(meta, namespaced, kind.name_check(), &path));

@@ -28,6 +28,7 @@ pub struct Kind<T: Typed> {
     held: fn(&T) -> bool,
     deleting: fn(&mut T),
     frozen_metadata: bool,
+    brings_status: bool,
     bare: &'static [&'static str],
     name: NameCheck,
     defaults: fn(&Ctx<'_>, &mut T),
@@ -53,6 +54,7 @@ impl<T: Typed> Kind<T> {
             held: |_| false,
             deleting: |_| {},
             frozen_metadata: false,
+            brings_status: false,
             bare: &[],
             name: names::name_is_dns_subdomain,
             defaults: |_, _| {},
@@ -112,6 +114,13 @@ impl<T: Typed> Kind<T> {
     #[must_use]
     pub const fn frozen_metadata(mut self) -> Self {
         self.frozen_metadata = true;
+        self
+    }
+
+    /// A new object keeps the status that it comes with: a node describes itself.
+    #[must_use]
+    pub const fn brings_status(mut self) -> Self {
+        self.brings_status = true;
         self
     }
 
@@ -203,6 +212,8 @@ pub trait AnyKind: Send + Sync {
     fn mark_deleting(&self, object: &mut dyn Record);
     /// Whether a write of its status leaves labels, annotations, finalizers and owners as they are.
     fn freezes_metadata(&self) -> bool;
+    /// Whether a new object keeps the status that it comes with.
+    fn brings_status(&self) -> bool;
     /// Whether a write through this subresource is taken as it is, status and generation included.
     fn is_bare(&self, subresource: &str) -> bool;
     /// How names are checked.
@@ -276,6 +287,9 @@ impl<T: Typed> AnyKind for Kind<T> {
     }
     fn freezes_metadata(&self) -> bool {
         self.frozen_metadata
+    }
+    fn brings_status(&self) -> bool {
+        self.brings_status
     }
     fn is_bare(&self, subresource: &str) -> bool {
         self.bare.contains(&subresource)
@@ -365,6 +379,9 @@ impl AnyKind for Plain {
     fn mark_deleting(&self, _: &mut dyn Record) {}
     fn freezes_metadata(&self) -> bool {
         true
+    }
+    fn brings_status(&self) -> bool {
+        false
     }
     fn is_bare(&self, _: &str) -> bool {
         false

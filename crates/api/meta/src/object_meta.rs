@@ -190,6 +190,16 @@ pub fn validate_finalizer_name(name: &str, path: &Path) -> ErrorList {
     ErrorList::invalid(path, name, is_label_key(name))
 }
 
+/// The finalizers of built-in kinds that are neither Kubernetes' own nor named with a domain.
+pub fn known_finalizers(finalizers: &[String], path: &Path) -> ErrorList {
+    let unknown = finalizers.iter().enumerate().filter(|(_, name)| {
+        !name.contains('/')
+            && !matches!(name.as_str(), "kubernetes" | FINALIZER_ORPHAN | FINALIZER_FOREGROUND)
+    });
+    let why = "name is neither a standard finalizer name nor is it fully qualified";
+    unknown.map(|(index, name)| FieldError::invalid(&path.index(index), name, why)).collect()
+}
+
 /// What is wrong with finalizers, each and together.
 pub fn validate_finalizers(finalizers: &[String], path: &Path) -> ErrorList {
     let mut errors: ErrorList =

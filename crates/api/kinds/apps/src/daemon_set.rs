@@ -15,6 +15,10 @@ pub const KIND: Kind<DaemonSet> = Kind::<DaemonSet>::of("apps", "v1", "daemonset
     .generation()
     .defaults(defaults)
     .validate(validate)
+    .warnings(|ctx, own, old| {
+        let old = old.map(|old| &old.metadata);
+        workload::warnings(ctx, &own.metadata, old, &own.spec.template, false)
+    })
     .columns(&[
         Column::<DaemonSet>::name(),
         Column::<DaemonSet>::number("Desired", "The total number of nodes that should be running the daemon pod.", |own, _| own.status.desired_number_scheduled.into()),
@@ -70,7 +74,7 @@ fn validate(ctx: &Ctx<'_>, own: &DaemonSet, old: Option<&DaemonSet>, errors: &mu
     workload::selector(errors, &path.child("selector"), spec.selector.as_deref(), "daemonset");
     workload::template(
         errors,
-        &path.child("template"),
+        (&path.child("template"), &path.child("selector")),
         &spec.template,
         spec.selector.as_deref(),
         "DaemonSet",

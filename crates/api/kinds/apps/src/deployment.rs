@@ -15,6 +15,10 @@ pub const KIND: Kind<Deployment> = Kind::<Deployment>::of("apps", "v1", "deploym
     .defaults(defaults)
     .prepare(prepare)
     .validate(validate)
+    .warnings(|ctx, own, old| {
+        let old = old.map(|old| &old.metadata);
+        workload::warnings(ctx, &own.metadata, old, &own.spec.template, true)
+    })
     .columns(&[
         Column::<Deployment>::name(),
         Column::<Deployment>::text("Ready", "Number of the pod with ready state", |own, _| {
@@ -67,7 +71,7 @@ fn validate(ctx: &Ctx<'_>, own: &Deployment, old: Option<&Deployment>, errors: &
     workload::selector(errors, &path.child("selector"), spec.selector.as_deref(), "deployment");
     workload::template(
         errors,
-        &path.child("template"),
+        (&path.child("template"), &path.child("selector")),
         &spec.template,
         spec.selector.as_deref(),
         "ReplicaSet",
@@ -139,6 +143,11 @@ fn status(errors: &mut ErrorList, own: &Deployment, old: Option<&Deployment>) {
             status.available_replicas,
             "cannot be greater than readyReplicas",
         ));
+    }
+    for (name, count) in
+        [("collisionCount", status.collision_count), ("terminatingReplicas", status.terminating_replicas)]
+    {
+        non_negative(errors, &path.child(name), count.unwrap_or(0).into());
     }
     if let Some(before) = old.and_then(|old| old.status.collision_count)
         && status.collision_count.unwrap_or(0) < before

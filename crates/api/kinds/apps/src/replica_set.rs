@@ -3,7 +3,7 @@
 use api_kind::checks::{immutable, non_negative, shown};
 use api_kind::{Column, Ctx, Kind};
 use api_kinds_core::template;
-use api_meta::field::{BadValue, ErrorList, Path};
+use api_meta::field::{BadValue, ErrorList, FieldError, Path};
 use api_types::apps::v1::ReplicaSet;
 
 use crate::workload;
@@ -16,6 +16,10 @@ pub const KIND: Kind<ReplicaSet> = Kind::<ReplicaSet>::of("apps", "v1", "replica
         template::default(&mut own.spec.template);
     })
     .validate(validate)
+    .warnings(|ctx, own, old| {
+        let old = old.map(|old| &old.metadata);
+        workload::warnings(ctx, &own.metadata, old, &own.spec.template, true)
+    })
     .columns(&[
         Column::<ReplicaSet>::name(),
         Column::<ReplicaSet>::number("Desired", "Replicas is the number of desired pods.", |own, _| {
@@ -61,7 +65,12 @@ fn validate(ctx: &Ctx<'_>, own: &ReplicaSet, old: Option<&ReplicaSet>, errors: &
             ("readyReplicas", status.ready_replicas),
             ("availableReplicas", status.available_replicas),
         ];
-        return workload::counts(errors, &path, &counts);
+        workload::counts(errors, &path, &counts);
+        if status.available_replicas > status.ready_replicas {
+            let (at, count) = (path.child("availableReplicas"), status.available_replicas);
+            errors.push(FieldError::invalid(&at, count, "cannot be greater than readyReplicas"));
+        }
+        return;
     }
     let (path, spec) = (Path::new("spec"), &own.spec);
     if let Some(replicas) = spec.replicas {
@@ -72,7 +81,7 @@ fn validate(ctx: &Ctx<'_>, own: &ReplicaSet, old: Option<&ReplicaSet>, errors: &
     workload::selector(errors, &path.child("selector"), spec.selector.as_deref(), "deployment");
     workload::template(
         errors,
-        &path.child("template"),
+        (&path.child("template"), &path.child("selector")),
         &spec.template,
         spec.selector.as_deref(),
         "ReplicaSet",

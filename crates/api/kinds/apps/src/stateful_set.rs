@@ -16,6 +16,10 @@ pub const KIND: Kind<StatefulSet> = Kind::<StatefulSet>::of("apps", "v1", "state
     .generation()
     .defaults(defaults)
     .validate(validate)
+    .warnings(|ctx, own, old| {
+        let old = old.map(|old| &old.metadata);
+        workload::warnings(ctx, &own.metadata, old, &own.spec.template, false)
+    })
     .columns(&[
         Column::<StatefulSet>::name(),
         Column::<StatefulSet>::text("Ready", "Number of the pod with ready state", |own, _| {
@@ -110,7 +114,7 @@ fn validate(ctx: &Ctx<'_>, own: &StatefulSet, old: Option<&StatefulSet>, errors:
     let own_template = with_claims(spec);
     workload::template(
         errors,
-        &path.child("template"),
+        (&path.child("template"), &path.child("selector")),
         &own_template,
         spec.selector.as_deref(),
         "StatefulSet",

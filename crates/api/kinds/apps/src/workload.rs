@@ -1,13 +1,30 @@
 //! What the kinds of this group have in common: selectors that must match their templates, numbers or percentages.
 
+use api_kind::Ctx;
 use api_kind::checks::{non_negative, shown};
 use api_kinds_core::template;
-use api_meta::field::{ErrorList, FieldError, Path};
+use api_meta::field::{BadValue, ErrorList, FieldError, Path};
 use api_meta::labels::{Selector, SelectorLeniency, validate_label_selector};
 use api_meta::names;
 use api_record::scalar::IntOrString;
 use api_types::core::v1::PodTemplateSpec;
-use api_types::meta::v1::LabelSelector;
+use api_types::meta::v1::{LabelSelector, ObjectMeta};
+
+/// What is unwise about a workload's template when it is made or changed, and about its name when pods are named after it.
+pub(crate) fn warnings(
+    ctx: &Ctx<'_>,
+    meta: &ObjectMeta,
+    old: Option<&ObjectMeta>,
+    pods: &PodTemplateSpec,
+    named: bool,
+) -> Vec<String> {
+    if !ctx.subresource.is_empty() || old.is_some_and(|old| old.generation == meta.generation) {
+        return Vec::new();
+    }
+    let name =
+        template::name_warning(&meta.name, "Pod names and hostnames").filter(|_| named && old.is_none());
+    name.into_iter().chain(template::warnings(&Path::new("spec").child("template"), pods)).collect()
+}
 
 /// A selector that selects something; `kind` is what upstream calls the kind in its message.
 pub(crate) fn selector(errors: &mut ErrorList, path: &Path, selector: Option<&LabelSelector>, kind: &str) {
@@ -25,19 +42,25 @@ pub(crate) fn selector(errors: &mut ErrorList, path: &Path, selector: Option<&La
 /// A template that its own selector selects; `kind` is the controller's.
 pub(crate) fn template(
     errors: &mut ErrorList,
-    path: &Path,
+    (path, selector_path): (&Path, &Path),
     own: &PodTemplateSpec,
     selector: Option<&LabelSelector>,
     kind: &str,
 ) {
-    if let Ok(selector) = Selector::from_api(selector)
+    let found = Selector::from_api(selector);
+    if let (Err(_), Some(selector)) = (&found, selector) {
+        let why = "invalid label selector";
+        errors.push(FieldError::invalid(selector_path, shown(selector), why));
+    }
+    if let Ok(selector) = found
         && !selector.is_everything()
-        && !selector.is_nothing()
         && !selector.matches(&own.metadata.labels)
     {
         let at = path.child("metadata").child("labels");
         let why = "`selector` does not match template `labels`";
-        errors.push(FieldError::invalid(&at, api_kind::checks::labels(&own.metadata.labels), why));
+        let labels = &own.metadata.labels;
+        let shown = if labels.is_empty() { BadValue::null() } else { api_kind::checks::labels(labels) };
+        errors.push(FieldError::invalid(&at, shown, why));
     }
     template::validate_always(errors, path, own, kind);
 }

@@ -88,24 +88,28 @@ fn last_seen(event: &Event, now: Time) -> Cell {
     }
 }
 
-fn validate(_: &Ctx<'_>, event: &Event, old: Option<&Event>, errors: &mut ErrorList) {
+fn validate(_: &Ctx<'_>, event: &Event, _: Option<&Event>, errors: &mut ErrorList) {
     let object = &event.involved_object;
     let (own, named) = (&event.metadata.namespace, &object.namespace);
     // What is in no namespace has its events in the default one.
-    let fits =
-        if named.is_empty() { matches!(own.as_str(), "default" | "kube-system") } else { own == named };
+    let new = event.event_time.is_some();
+    let fits = match named.as_str() {
+        "" => own == "default" || own.is_empty() || (new && own == "kube-system"),
+        _ => new || own == named,
+    };
     if !fits {
         let at = Path::new("involvedObject").child("namespace");
         errors.push(FieldError::invalid(&at, named, "does not match event.namespace"));
     }
-    if event.event_time.is_some() && old.is_none() {
+    if new {
         new_style(errors, event);
     }
 }
 
 /// What events of the new style must have.
 fn new_style(errors: &mut ErrorList, event: &Event) {
-    let controller = Path::new("reportingController");
+    // What the core group calls it.
+    let controller = Path::new("reportingComponent");
     if event.reporting_controller.is_empty() {
         errors.push(FieldError::required(&controller, ""));
     }
@@ -128,13 +132,6 @@ fn new_style(errors: &mut ErrorList, event: &Event) {
     if event.message.len() > EVENT_MESSAGE_BYTES {
         let why = format!("can have at most {EVENT_MESSAGE_BYTES} characters");
         errors.push(FieldError::invalid(&Path::new("message"), "", why));
-    }
-    if !matches!(event.type_.as_str(), "Normal" | "Warning") {
-        errors.push(FieldError::invalid(
-            &Path::new("type"),
-            "",
-            format!("has invalid value: {}", event.type_),
-        ));
     }
 }
 

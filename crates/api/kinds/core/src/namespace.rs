@@ -57,8 +57,9 @@ fn prepare(ctx: &Ctx<'_>, namespace: &mut Namespace, old: Option<&Namespace>) {
 
 fn validate(ctx: &Ctx<'_>, namespace: &Namespace, old: Option<&Namespace>, errors: &mut ErrorList) {
     if old.is_none() || ctx.subresource == "finalize" {
-        for finalizer in &namespace.spec.finalizers {
+        for (index, finalizer) in namespace.spec.finalizers.iter().enumerate() {
             let at = Path::new("spec").child("finalizers");
+            let at = if old.is_some() { at.index(index) } else { at };
             errors.extend(validate_finalizer_name(finalizer, &at));
             if !finalizer.contains('/')
                 && !matches!(finalizer.as_str(), FINALIZER | "orphan" | "foregroundDeletion")

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use api_kind::checks::{each, immutable, required, supported};
+use api_kind::checks::{each, required, supported};
 use api_kind::{Cell, Column, Ctx, Kind};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::{labels, names};
@@ -11,10 +11,16 @@ use api_types::core::v1::{Node, NodeSpec};
 use crate::pod::{defaults::round_up, resources, scheduling::EFFECTS};
 
 /// The row.
-pub const KIND: Kind<Node> =
-    Kind::<Node>::of("", "v1", "nodes").defaults(defaults).validate(validate).columns(COLUMNS).selectable(&[
-        ("spec.unschedulable", |node| if node.spec.unschedulable { "true".into() } else { "false".into() }),
-    ]);
+pub const KIND: Kind<Node> = Kind::<Node>::of("", "v1", "nodes")
+    .brings_status()
+    .defaults(defaults)
+    .validate(validate)
+    .columns(COLUMNS)
+    .selectable(&[("spec.unschedulable", |node| {
+        if node.spec.unschedulable { "true".into() } else { "false".into() }
+    })]);
+
+const AVOID: &str = "scheduler.alpha.kubernetes.io/preferAvoidPods";
 
 const COLUMNS: &[Column<Node>] = &[
     Column::<Node>::name(),
@@ -92,21 +98,28 @@ fn defaults(_: &Ctx<'_>, node: &mut Node) {
     round_up(&mut node.status.allocatable);
     // The first of the list and the single field are the same, whichever was said.
     match node.spec.pod_cidrs.first() {
-        None if !node.spec.pod_cidr.is_empty() => node.spec.pod_cidrs = vec![node.spec.pod_cidr.clone()],
         Some(first) if node.spec.pod_cidr.is_empty() => node.spec.pod_cidr.clone_from(first),
+        // The single field is older, and wins.
+        first if !node.spec.pod_cidr.is_empty() && first != Some(&node.spec.pod_cidr) => {
+            node.spec.pod_cidrs = vec![node.spec.pod_cidr.clone()];
+        }
         _ => {}
     }
 }
 
-fn validate(ctx: &Ctx<'_>, node: &Node, old: Option<&Node>, errors: &mut ErrorList) {
+fn validate(_: &Ctx<'_>, node: &Node, old: Option<&Node>, errors: &mut ErrorList) {
     let spec = Path::new("spec");
-    taints(errors, &spec.child("taints"), &node.spec);
+    // Upstream's path.
+    taints(errors, &Path::new("metadata").child("taints"), &node.spec);
+    if let Some(text) = node.metadata.annotations.get(AVOID).filter(|text| !text.is_empty())
+        && let Some(fault) = crate::secret::no_object(text.as_bytes(), "v1.AvoidPods")
+    {
+        let at = Path::new("metadata").child("annotations").child("AvoidPods");
+        errors.push(FieldError::invalid(&at, AVOID, fault));
+    }
     for (field, list) in [("capacity", &node.status.capacity), ("allocatable", &node.status.allocatable)] {
         for (name, value) in list {
-            let at = Path::new("status").child(field).key(name);
-            if old.is_none() || ctx.subresource == "status" {
-                resources::quantity(errors, &at, name, value);
-            }
+            resources::quantity(errors, &Path::new("status").child(field).child(name.clone()), name, value);
         }
     }
     cidrs(errors, &spec.child("podCIDRs"), &node.spec);
@@ -117,16 +130,13 @@ fn validate(ctx: &Ctx<'_>, node: &Node, old: Option<&Node>, errors: &mut ErrorLi
         errors.push(FieldError::forbidden(&spec.child("podCIDRs"), why));
     }
     if !before.provider_id.is_empty() && new.provider_id != before.provider_id {
-        let why = "node updates may not change providerID except from \"\" to valid";
-        errors.push(FieldError::forbidden(&spec.child("providerID"), why));
+        let why = if new.provider_id.is_empty() { "cleared" } else { "modified" };
+        let (at, null) = (spec.child("providerID"), api_meta::field::BadValue::null());
+        errors.push(FieldError::invalid(&at, null, format!("field cannot be {why} once set")));
     }
-    let at = spec.child("externalID");
-    immutable(
-        errors,
-        &at,
-        new.do_not_use_external_id == before.do_not_use_external_id,
-        &new.do_not_use_external_id,
-    );
+    if new.do_not_use_external_id != before.do_not_use_external_id {
+        errors.push(FieldError::forbidden(&spec.child("externalID"), "may not be updated"));
+    }
     for (index, address) in node.status.addresses.iter().enumerate() {
         if node.status.addresses[..index].contains(address) {
             let at = Path::new("status").child("addresses").index(index);
@@ -159,7 +169,17 @@ fn cidrs(errors: &mut ErrorList, path: &Path, spec: &NodeSpec) {
         errors.extend(names::is_valid_cidr_for_legacy_field(&path.index(index), cidr, true, &[]));
     }
     let v6 = spec.pod_cidrs.iter().filter(|cidr| cidr.contains(':')).count();
-    if spec.pod_cidrs.len() > 2 || (spec.pod_cidrs.len() == 2 && v6 != 1) {
+    let bad = spec.pod_cidrs.iter().enumerate().find(|(_, cidr)| names::parse_cidr_sloppy(cidr).is_none());
+    if let Some((index, cidr)) = bad.filter(|_| spec.pod_cidrs.len() > 1) {
+        errors.push(FieldError::internal(
+            path,
+            format!(
+                "invalid PodCIDRs. failed to check with dual stack with error:invalid CIDR[{index}]: <nil> (invalid CIDR address: {cidr})"
+            ),
+        ));
+    }
+    let dual = bad.is_none() && v6 > 0 && v6 < spec.pod_cidrs.len();
+    if spec.pod_cidrs.len() > 1 && (!dual || spec.pod_cidrs.len() > 2) {
         let why = "may specify no more than one CIDR for each IP family";
         errors.push(FieldError::invalid(path, &spec.pod_cidrs, why));
     }
@@ -201,7 +221,7 @@ mod tests {
         assert_eq!(
             taint.errors,
             [
-                r#"spec.taints[0].effect: Unsupported value: "X": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute""#
+                r#"metadata.taints[0].effect: Unsupported value: "X": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute""#
             ]
         );
     }

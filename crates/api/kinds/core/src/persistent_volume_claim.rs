@@ -165,7 +165,8 @@ pub fn spec(errors: &mut ErrorList, path: &Path, spec: &PersistentVolumeClaimSpe
     modes(errors, &at, &spec.access_modes, "at least 1 access mode is required");
     let lenient = SelectorLeniency::default();
     errors.extend(validate_label_selector(spec.selector.as_deref(), lenient, &path.child("selector")));
-    let at = path.child("resources").child("requests").key("storage");
+    // Upstream's path.
+    let at = path.child("resources").key("storage");
     match spec.resources.requests.get("storage") {
         None => errors.push(FieldError::required(&path.child("resources").key("storage"), "")),
         Some(size) if size.sign() <= 0 => {

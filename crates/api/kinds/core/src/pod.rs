@@ -3,12 +3,14 @@
 //! What a pod's spec gets and may hold is shared with templates ([`defaults`], [`spec`]); here is what a pod alone has: its
 //! status at birth, what may change later, its grace, its table.
 
+mod app_armor;
 pub mod columns;
 pub mod container;
 pub mod defaults;
 mod env;
 pub mod probe;
 pub mod qos;
+mod resize;
 pub mod resources;
 pub mod scheduling;
 mod security;
@@ -17,12 +19,16 @@ pub mod spec;
 mod tests;
 mod update;
 pub mod volume;
+pub mod warnings;
 
 use api_kind::{Ctx, Kind, Verb};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::names;
+use api_meta::object_meta::known_finalizers;
 use api_types::core::v1::{Pod, PodCondition};
 use api_types::meta::v1::{LabelSelector, LabelSelectorRequirement};
+
+use crate::template;
 
 /// The row.
 pub const KIND: Kind<Pod> = Kind::<Pod>::of("", "v1", "pods")
@@ -76,6 +82,8 @@ fn prepare(ctx: &Ctx<'_>, pod: &mut Pod, old: Option<&Pod>) {
             });
         }
         merge_label_keys(pod);
+        app_armor::synchronize(pod);
+        resources::default_for_pod(&mut pod.spec);
         qos::class(&pod.spec).clone_into(&mut pod.status.qos_class);
         return;
     };
@@ -93,6 +101,7 @@ fn prepare(ctx: &Ctx<'_>, pod: &mut Pod, old: Option<&Pod>) {
                 new.observed_generation = old.observed_generation;
             }
         }
+        "resize" => resize::prepare(pod, old),
         "ephemeralcontainers" => {
             let added = std::mem::take(&mut pod.spec.ephemeral_containers);
             pod.spec.clone_from(&old.spec);
@@ -145,6 +154,9 @@ fn validate(ctx: &Ctx<'_>, pod: &Pod, old: Option<&Pod>, errors: &mut ErrorList)
         (Some(old), "status") => return update::status(errors, pod, old),
         _ => {}
     }
+    let meta = Path::new("metadata");
+    annotations(errors, &meta.child("annotations"), pod);
+    errors.extend(known_finalizers(&pod.metadata.finalizers, &meta.child("finalizers")));
     spec::check(errors, &path, &pod.spec, Some(&pod.metadata));
     if pod.spec.service_account_name.is_empty() {
         account_tokens(errors, &path.child("volumes"), pod);
@@ -161,7 +173,7 @@ fn validate(ctx: &Ctx<'_>, pod: &Pod, old: Option<&Pod>, errors: &mut ErrorList)
     }
     match old {
         Some(old) if ctx.subresource == "ephemeralcontainers" => ephemeral_update(errors, pod, old),
-        Some(_) if ctx.subresource == "resize" => {}
+        Some(old) if ctx.subresource == "resize" => resize::validate(errors, pod, old),
         Some(old) => update::main(errors, pod, old),
         None => on_create(errors, &path, pod),
     }
@@ -175,6 +187,41 @@ fn on_create(errors: &mut ErrorList, path: &Path, pod: &Pod) {
         let why = "cannot be set until all schedulingGates have been cleared";
         errors.push(FieldError::forbidden(&path.child("nodeName"), why));
     }
+    app_armor::agree(errors, path, pod);
+}
+
+/// The annotations that mean something.
+fn annotations(errors: &mut ErrorList, path: &Path, pod: &Pod) {
+    const MIRROR: &str = "kubernetes.io/config.mirror";
+    const COST: &str = "controller.kubernetes.io/pod-deletion-cost";
+    let annotations = &pod.metadata.annotations;
+    if let Some(value) = annotations.get(MIRROR).filter(|_| pod.spec.node_name.is_empty()) {
+        let why = "must set spec.nodeName if mirror pod annotation is set";
+        errors.push(FieldError::invalid(&path.key(MIRROR), value, why));
+    }
+    if let Some(value) = annotations.get(COST) {
+        // Upstream refuses other ways to write the same number.
+        let plain = value.parse::<i32>().is_ok()
+            && !value.starts_with('+')
+            && (value == "0" || !value.trim_start_matches('-').starts_with('0'));
+        if !plain {
+            errors.push(FieldError::invalid(&path.key(COST), value, "must be a 32bit integer"));
+        }
+    }
+    for (key, value) in annotations {
+        let pod_wide = key == "seccomp.security.alpha.kubernetes.io/pod";
+        if !pod_wide && !key.starts_with("container.seccomp.security.alpha.kubernetes.io/") {
+            continue;
+        }
+        let local = value.strip_prefix("localhost/");
+        let at = if pod_wide { path.child(key.clone()) } else { path.child(key.clone()) };
+        match (value.as_str(), local) {
+            ("runtime/default" | "docker/default" | "unconfined", _) => {}
+            (_, Some(profile)) => volume::descending_path(errors, &at, profile),
+            _ => errors.push(FieldError::invalid(&at, value, "must be a valid seccomp profile")),
+        }
+    }
+    app_armor::annotations(errors, path, pod);
 }
 
 fn account_tokens(errors: &mut ErrorList, path: &Path, pod: &Pod) {
@@ -206,16 +253,24 @@ fn ephemeral_update(errors: &mut ErrorList, pod: &Pod, old: &Pod) {
 }
 
 fn warnings(ctx: &Ctx<'_>, pod: &Pod, _: Option<&Pod>) -> Vec<String> {
-    if ctx.verb != Verb::Create {
-        return Vec::new();
-    }
     let mut warnings = Vec::new();
-    let faults = names::is_dns1123_label(&pod.metadata.name);
-    if !faults.is_empty() {
-        warnings.push(format!(
-            "metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is recommended: [{}]",
-            faults.join(" ")
-        ));
+    if ctx.subresource == "status" {
+        let path = Path::new("status");
+        let own = pod.status.pod_ips.iter().map(|ip| &ip.ip).enumerate();
+        let hosts = pod.status.host_ips.iter().map(|ip| &ip.ip).enumerate();
+        for (field, index, ip) in own
+            .map(|(index, ip)| ("podIPs", index, ip))
+            .chain(hosts.map(|(index, ip)| ("hostIPs", index, ip)))
+        {
+            warnings.extend(names::ip_warnings(&path.child(field).index(index).child("ip"), ip));
+        }
     }
+    // People seldom change pods themselves, and what does so does it often.
+    if ctx.verb != Verb::Create {
+        return warnings;
+    }
+    warnings.extend(template::name_warning(&pod.metadata.name, "the Pod's hostname"));
+    warnings.extend(warnings::of(&Path::NONE, &pod.spec, &pod.metadata, false));
+    warnings.extend(app_armor::warnings(pod));
     warnings
 }

@@ -17,6 +17,7 @@ pub const KIND: Kind<Secret> = Kind::<Secret>::of("", "v1", "secrets")
     .defaults(defaults)
     .prepare(prepare)
     .validate(validate)
+    .warnings(warnings)
     .columns(&[
         Column::<Secret>::name(),
         Column::<Secret>::text(
@@ -104,12 +105,39 @@ fn docker(errors: &mut ErrorList, data: &Path, secret: &Secret, key: &str) {
     match secret.data.get(key) {
         None => errors.push(FieldError::required(&data.key(key), "")),
         Some(text) => {
-            if let Err(error) = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(text) {
+            if let Some(fault) = no_object(text, "map[string]interface {}") {
                 let shown = "<secret contents redacted>";
-                errors.push(FieldError::invalid(&data.key(key), shown, error.to_string()));
+                errors.push(FieldError::invalid(&data.key(key), shown, fault));
             }
         }
     }
+}
+
+/// Why a text is no JSON object, in the words of Go's decoder of this type.
+pub(crate) fn no_object(text: &[u8], type_: &str) -> Option<String> {
+    let found = match api_codec::json::type_meta(text, api_codec::limits::Limits::REQUEST) {
+        Err(api_codec::DecodeError::Type { found, place, .. }) if place == "value" => found,
+        Err(error @ (api_codec::DecodeError::Syntax(_) | api_codec::DecodeError::TooDeep)) => {
+            return Some(error.to_string());
+        }
+        _ => return None,
+    };
+    (found != "null").then(|| format!("json: cannot unmarshal {found} into Go value of type {type_}"))
+}
+
+fn warnings(_: &Ctx<'_>, secret: &Secret, _: Option<&Secret>) -> Vec<String> {
+    if secret.type_ != "kubernetes.io/tls" {
+        return Vec::new();
+    }
+    let plain = |key: &str| secret.data.get(key).is_some_and(|text| !contains(text, b"-----BEGIN"));
+    // Of the faults of a pair this is the one that can be told without reading certificates.
+    let faulty = [("tls.crt", "certificate"), ("tls.key", "key")].into_iter().find(|(key, _)| plain(key));
+    let text = faulty.map(|(_, what)| format!("tls: failed to find any PEM data in {what} input"));
+    text.into_iter().collect()
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod columns;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod warnings;
 
 use api_kind::{Ctx, Kind};
 use api_meta::names;
@@ -19,6 +20,7 @@ pub const KIND: Kind<Service> = Kind::<Service>::of("", "v1", "services")
     .defaults(defaults)
     .prepare(prepare)
     .validate(validate::validate)
+    .warnings(warnings::warnings)
     .columns(columns::COLUMNS)
     .selectable(&[
         ("spec.clusterIP", |service| service.spec.cluster_ip.as_str().into()),

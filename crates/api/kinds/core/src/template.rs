@@ -3,6 +3,7 @@
 use api_kind::Cell;
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::labels::validate_labels;
+use api_meta::names;
 use api_meta::object_meta::validate_annotations;
 use api_types::core::v1::{Container, PodTemplateSpec};
 
@@ -38,6 +39,22 @@ pub fn validate_always(errors: &mut ErrorList, path: &Path, template: &PodTempla
         let why = format!("activeDeadlineSeconds in {kind} is not Supported");
         errors.push(FieldError::forbidden(&at, why));
     }
+}
+
+/// What is unwise about it, when it is made or changed.
+pub fn warnings(path: &Path, template: &PodTemplateSpec) -> Vec<String> {
+    pod::warnings::of(path, &template.spec, &template.metadata, true)
+}
+
+/// The warning about a name that is used in other names and is no DNS label.
+pub fn name_warning(name: &str, place: &str) -> Option<String> {
+    let faults = names::is_dns1123_label(name);
+    let shown = faults.join(" ");
+    (!faults.is_empty()).then(|| {
+        format!(
+            "metadata.name: this is used in {place}, which can result in surprising behavior; a DNS label is recommended: [{shown}]"
+        )
+    })
 }
 
 /// The names of the containers, separated by commas.

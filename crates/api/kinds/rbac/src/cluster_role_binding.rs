@@ -47,6 +47,6 @@ fn validate(_: &Ctx<'_>, own: &ClusterRoleBinding, old: Option<&ClusterRoleBindi
     rules::subjects(errors, &own.subjects, false);
     if old.is_some_and(|old| old.role_ref != own.role_ref) {
         let at = Path::new("roleRef");
-        errors.push(FieldError::invalid(&at, shown(&own.role_ref), "cannot change roleRef"));
+        errors.push(FieldError::invalid(&at, shown(&own.role_ref), "field is immutable"));
     }
 }

@@ -48,7 +48,7 @@ fn validate(_: &Ctx<'_>, own: &RoleBinding, old: Option<&RoleBinding>, errors: &
     rules::subjects(errors, &own.subjects, true);
     if old.is_some_and(|old| old.role_ref != own.role_ref) {
         let at = Path::new("roleRef");
-        errors.push(FieldError::invalid(&at, shown(&own.role_ref), "cannot change roleRef"));
+        errors.push(FieldError::invalid(&at, shown(&own.role_ref), "field is immutable"));
     }
 }
 
@@ -69,7 +69,7 @@ mod tests {
         assert_eq!(
             moved.errors,
             [
-                r#"roleRef: Invalid value: {"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"edit"}: cannot change roleRef"#
+                r#"roleRef: Invalid value: {"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"edit"}: field is immutable"#
             ]
         );
     }

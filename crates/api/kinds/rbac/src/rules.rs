@@ -108,6 +108,11 @@ pub(crate) fn selectors(
     }
     for (index, selector) in selectors.iter().enumerate() {
         let lenient = api_meta::labels::SelectorLeniency::default();
-        errors.extend(api_meta::labels::validate_label_selector(Some(selector), lenient, &path.index(index)));
+        let at = path.index(index);
+        errors.extend(api_meta::labels::validate_label_selector(Some(selector), lenient, &at));
+        if api_meta::labels::Selector::from_api(Some(selector)).is_err() {
+            let null = api_meta::field::BadValue::null();
+            errors.push(FieldError::invalid(&at, null, "invalid label selector."));
+        }
     }
 }

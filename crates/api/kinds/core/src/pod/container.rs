@@ -297,7 +297,7 @@ fn devices(errors: &mut ErrorList, path: &Path, container: &Container, volumes: 
         if required(errors, &place, &device.device_path)
             && device.device_path.split('/').any(|part| part == "..")
         {
-            errors.push(FieldError::invalid(&place, &device.device_path, "must not contain '..'"));
+            errors.push(FieldError::invalid(&place, &device.device_path, "can not contain backsteps ('..')"));
         }
         if !device.device_path.is_empty() && !seen_paths.insert(&device.device_path) {
             errors.push(FieldError::invalid(&place, &device.device_path, "must be unique"));

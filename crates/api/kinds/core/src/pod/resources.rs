@@ -1,8 +1,11 @@
 //! What is wrong with what containers ask for.
 
-use api_kind::checks::required;
+use std::collections::BTreeSet;
+
+use api_kind::checks::{each, required};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::names;
+use api_meta::resources::{ResourceList, add};
 use api_record::scalar::Quantity;
 use api_types::core::v1::{PodSpec, ResourceRequirements};
 
@@ -91,18 +94,138 @@ pub fn quantity(errors: &mut ErrorList, path: &Path, name: &str, value: &Quantit
     }
 }
 
+/// What a runtime adds.
+pub fn of_overhead(errors: &mut ErrorList, path: &Path, name: &str, value: &Quantity) {
+    container_name(errors, path, name);
+    quantity(errors, path, name, value);
+}
+
+fn whole_pages(errors: &mut ErrorList, path: &Path, name: &str, value: &Quantity) {
+    let Some(size) = name.strip_prefix("hugepages-").and_then(|size| size.parse::<Quantity>().ok()) else {
+        return;
+    };
+    if size.units() > 0 && (value.sign() < 0 || value.units() % size.units() != 0) {
+        let why = format!("{value} is not positive integer multiple of {name}");
+        errors.push(FieldError::invalid(path, value, why));
+    }
+}
+
+/// What all containers ask for together, initial ones as far as they run at the same time.
+fn aggregated(spec: &PodSpec, list: fn(&ResourceRequirements) -> &ResourceList) -> ResourceList {
+    let (mut total, mut sidecars, mut initial) =
+        (ResourceList::new(), ResourceList::new(), ResourceList::new());
+    for container in spec.containers.iter() {
+        add(&mut total, list(&container.resources));
+    }
+    for container in &spec.init_containers {
+        let mut now = sidecars.clone();
+        add(&mut now, list(&container.resources));
+        if container.restart_policy.as_deref() == Some("Always") {
+            add(&mut total, list(&container.resources));
+            sidecars.clone_from(&now);
+        }
+        for (name, value) in now {
+            let most = initial.entry(name).or_insert_with(|| value.clone());
+            *most = value.max(most.clone());
+        }
+    }
+    for (name, value) in initial {
+        let most = total.entry(name).or_insert_with(|| value.clone());
+        *most = value.max(most.clone());
+    }
+    total
+}
+
+fn is_for_pods(name: &str) -> bool {
+    matches!(name, "cpu" | "memory") || name.starts_with("hugepages-")
+}
+
+/// What a pod as a whole asks for where its author said only a part: as much as its containers, or as much as its limits.
+pub fn default_for_pod(spec: &mut PodSpec) {
+    let (requests, limits) = (aggregated(spec, |own| &own.requests), aggregated(spec, |own| &own.limits));
+    let everywhere = |name: &str| {
+        let all = spec.containers.iter().chain(&spec.init_containers);
+        all.into_iter().all(|container| container.resources.limits.contains_key(name))
+    };
+    let limited: Vec<String> = limits.keys().filter(|name| everywhere(name)).cloned().collect();
+    let Some(own) = spec.resources.as_mut() else { return };
+    if own.requests.is_empty() && own.limits.is_empty() {
+        return;
+    }
+    for (name, value) in limits.iter().filter(|(name, _)| name.starts_with("hugepages-")) {
+        if !own.requests.contains_key(name) {
+            own.limits.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    for (name, value) in requests.iter().filter(|(name, _)| matches!(name.as_str(), "cpu" | "memory")) {
+        own.requests.entry(name.clone()).or_insert_with(|| value.clone());
+    }
+    for (name, value) in own.limits.iter().filter(|(name, _)| is_for_pods(name)) {
+        own.requests.entry(name.clone()).or_insert_with(|| value.clone());
+    }
+    for name in limited {
+        if let (true, Some(request)) = (is_for_pods(&name), own.requests.get(&name)) {
+            let most = request.clone().max(limits[&name].clone());
+            own.limits.entry(name).or_insert(most);
+        }
+    }
+}
+
+/// What a pod as a whole asks for.
+pub fn of_pod(errors: &mut ErrorList, path: &Path, resources: &ResourceRequirements, spec: &PodSpec) {
+    requirements(errors, path, resources, spec, |errors, path, text| {
+        if name(errors, path, text) && !is_for_pods(text) {
+            errors.push(FieldError::not_supported(path, text, &["cpu", "hugepages-", "memory"]));
+        }
+    });
+    for (name, total) in aggregated(spec, |own| &own.requests) {
+        if let Some(own) = resources.requests.get(&name).filter(|own| total > **own) {
+            let why = format!("must be greater than or equal to aggregate container requests of {total}");
+            errors.push(FieldError::invalid(&path.child("requests").key(name), own.to_string(), why));
+        }
+    }
+    for (name, total) in aggregated(spec, |own| &own.limits) {
+        let own = resources.limits.get(&name).filter(|own| name.starts_with("hugepages-") && total > **own);
+        if let Some(own) = own {
+            let why = format!("must be greater than or equal to aggregate container limits of {total}");
+            errors.push(FieldError::invalid(&path.child("limits").key(name), own.to_string(), why));
+        }
+    }
+    for (index, container) in spec.containers.iter().enumerate() {
+        for (name, limit) in &container.resources.limits {
+            if let Some(most) = resources.limits.get(name).filter(|most| limit > *most) {
+                let at = path.child("containers").index(index).key(name).child("limits");
+                let why = format!("must be less than or equal to pod limits of {most}");
+                errors.push(FieldError::invalid(&at, limit.to_string(), why));
+            }
+        }
+    }
+}
+
 /// What a container asks for.
 pub fn of_container(errors: &mut ErrorList, path: &Path, resources: &ResourceRequirements, spec: &PodSpec) {
+    requirements(errors, path, resources, spec, container_name);
+}
+
+fn requirements(
+    errors: &mut ErrorList,
+    path: &Path,
+    resources: &ResourceRequirements,
+    spec: &PodSpec,
+    check_name: impl Fn(&mut ErrorList, &Path, &str),
+) {
     let (limits, requests) = (path.child("limits"), path.child("requests"));
     for (name, value) in &resources.limits {
         let at = limits.key(name);
-        container_name(errors, &at, name);
+        check_name(errors, &at, name);
         quantity(errors, &at, name, value);
+        whole_pages(errors, &at, name, value);
     }
     for (name, value) in &resources.requests {
         let at = requests.key(name);
-        container_name(errors, &at, name);
+        check_name(errors, &at, name);
         quantity(errors, &at, name, value);
+        whole_pages(errors, &at, name, value);
         match resources.limits.get(name) {
             Some(limit) if !may_overcommit(name) && value != limit => {
                 let why = format!("must be equal to {name} limit of {limit}");
@@ -132,9 +255,30 @@ pub fn of_container(errors: &mut ErrorList, path: &Path, resources: &ResourceReq
         let twice =
             resources.claims[..index].iter().any(|c| (&c.name, &c.request) == (&claim.name, &claim.request));
         if twice {
-            errors.push(FieldError::duplicate(&at, &claim.name));
+            let shown = if claim.request.is_empty() {
+                claim.name.clone()
+            } else {
+                format!("{}/{}", claim.name, claim.request)
+            };
+            errors.push(FieldError::duplicate(&at, shown));
         } else if !spec.resource_claims.iter().any(|known| known.name == claim.name) {
-            errors.push(FieldError::not_found(&at.child("name"), &claim.name));
+            let known: BTreeSet<&str> = spec
+                .resource_claims
+                .iter()
+                .map(|known| known.name.as_str())
+                .filter(|name| !name.is_empty())
+                .collect();
+            let mut error = FieldError::not_found(&at, &claim.name);
+            error.detail = if known.is_empty() {
+                "must be one of the names in pod.spec.resourceClaims which is empty".to_owned()
+            } else {
+                let known: Vec<&str> = known.into_iter().collect();
+                format!("must be one of the names in pod.spec.resourceClaims: {}", known.join(", "))
+            };
+            errors.push(error);
+        }
+        if !claim.request.is_empty() {
+            each(errors, &at.child("request"), &claim.request, names::is_dns1123_label(&claim.request));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What is wrong with what a pod says about where it is to run.
 
-use api_kind::checks::{each, non_negative, positive, required, supported};
+use api_kind::checks::{each, positive, supported};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::labels::{SelectorLeniency, validate_label_name, validate_label_selector};
 use api_meta::names;
@@ -9,6 +9,8 @@ use api_types::core::v1::{
     Toleration, TopologySpreadConstraint, WeightedPodAffinityTerm,
 };
 use api_types::meta::v1::LabelSelector;
+
+use super::resources;
 
 const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
 const PREFERRED: &str = "preferredDuringSchedulingIgnoredDuringExecution";
@@ -274,8 +276,6 @@ pub fn deadline(errors: &mut ErrorList, path: &Path, seconds: i64, least: i64) {
 /// What a runtime adds to a pod's needs.
 pub fn overhead(errors: &mut ErrorList, path: &Path, list: &api_meta::resources::ResourceList) {
     for (name, value) in list {
-        let at = path.child("limits").key(name);
-        required(errors, &at, name);
-        non_negative(errors, &at, value.units());
+        resources::of_overhead(errors, &path.child("limits").key(name), name, value);
     }
 }

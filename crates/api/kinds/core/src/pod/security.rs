@@ -74,7 +74,7 @@ fn group(errors: &mut ErrorList, path: &Path, id: Option<i64>) {
 }
 
 fn sysctls(errors: &mut ErrorList, path: &Path, context: &PodSecurityContext, spec: &PodSpec) {
-    const REGEX: &str = "^[a-z0-9]([-_a-z0-9]*[a-z0-9])?([\\./][a-z0-9]([-_a-z0-9]*[a-z0-9])?)*$";
+    const REGEX: &str = "^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$";
     let mut seen = BTreeSet::new();
     for (index, sysctl) in context.sysctls.iter().enumerate() {
         let at = path.index(index).child("name");
@@ -139,7 +139,7 @@ fn seccomp(errors: &mut ErrorList, path: &Path, profile: Option<&SeccompProfile>
     }
 }
 
-fn app_armor(errors: &mut ErrorList, path: &Path, profile: Option<&AppArmorProfile>) {
+pub(super) fn app_armor(errors: &mut ErrorList, path: &Path, profile: Option<&AppArmorProfile>) {
     let Some(profile) = profile else { return };
     let at = path.child("type");
     if profile.type_.is_empty() {
@@ -160,6 +160,8 @@ fn app_armor(errors: &mut ErrorList, path: &Path, profile: Option<&AppArmorProfi
                 errors.push(FieldError::too_long(&at, 4095));
             }
         }
+        // What type it is has been asked for already.
+        (false, Some(_)) if !matches!(profile.type_.as_str(), "RuntimeDefault" | "Unconfined") => {}
         (false, Some(text)) => {
             let why = "can only be set when AppArmor type is Localhost";
             errors.push(FieldError::invalid(&at, text, why));

@@ -26,7 +26,7 @@ pub fn check(errors: &mut ErrorList, path: &Path, spec: &PodSpec, meta: Option<&
     container::initial(errors, &path.child("initContainers"), &around);
     container::ephemeral(errors, &path.child("ephemeralContainers"), &around);
     if let Some(resources_) = &spec.resources {
-        resources::of_container(errors, &path.child("resources"), resources_, spec);
+        resources::of_pod(errors, &path.child("resources"), resources_, spec);
     }
     host_network(errors, &path.child("containers"), spec, meta.is_some());
     one_of(errors, &path.child("restartPolicy"), &spec.restart_policy, &["Always", "OnFailure", "Never"]);
@@ -64,6 +64,14 @@ fn claims(errors: &mut ErrorList, path: &Path, spec: &PodSpec) {
         }
         if spec.resource_claims[..index].iter().any(|other| other.name == claim.name) {
             errors.push(FieldError::duplicate(&at.child("name"), &claim.name));
+        }
+        for (name, value) in [
+            ("resourceClaimName", &claim.resource_claim_name),
+            ("resourceClaimTemplateName", &claim.resource_claim_template_name),
+        ] {
+            if let Some(value) = value {
+                each(errors, &at.child(name), value, names::name_is_dns_subdomain(value, false));
+            }
         }
         let given = usize::from(claim.resource_claim_name.is_some())
             + usize::from(claim.resource_claim_template_name.is_some());

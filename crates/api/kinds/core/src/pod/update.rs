@@ -32,7 +32,7 @@ pub fn main(errors: &mut ErrorList, new: &Pod, old: &Pod) {
         if !old_spec.scheduling_gates.contains(gate) {
             let why =
                 "only deletion is allowed, but found new scheduling gate '".to_owned() + &gate.name + "'";
-            errors.push(FieldError::forbidden(&at.child("schedulingGates").index(index), why));
+            errors.push(FieldError::forbidden(&at.child("schedulingGates").index(index).child("name"), why));
         }
     }
     if new_spec == old_spec {
@@ -108,7 +108,10 @@ fn gated(errors: &mut ErrorList, path: &Path, munged: &mut PodSpec, old: &PodSpe
         let at = path.child("nodeSelector");
         let text: Vec<String> =
             munged.node_selector.iter().map(|(key, value)| format!("{key:?}:{value:?}")).collect();
-        let shown = api_meta::field::BadValue::json(format!("{{{}}}", text.join(",")));
+        let shown = match text.is_empty() {
+            true => api_meta::field::BadValue::null(),
+            false => api_meta::field::BadValue::json(format!("{{{}}}", text.join(","))),
+        };
         errors.push(FieldError::invalid(&at, shown, why));
     }
     munged.node_selector.clone_from(&old.node_selector);
@@ -145,7 +148,11 @@ fn node_affinity(
     let new = required(new).unwrap_or_default();
     if new.node_selector_terms.len() != old.node_selector_terms.len() {
         let why = "no additions/deletions to non-empty NodeSelectorTerms list are allowed";
-        errors.push(FieldError::invalid(&at, new.node_selector_terms.len(), why));
+        let shown = match new.node_selector_terms.len() {
+            0 => api_meta::field::BadValue::null(),
+            _ => api_kind::checks::shown(&*new),
+        };
+        errors.push(FieldError::invalid(&at, shown, why));
         return;
     }
     for (index, (new, old)) in new.node_selector_terms.iter().zip(&old.node_selector_terms).enumerate() {
@@ -248,16 +255,16 @@ fn addresses(errors: &mut ErrorList, path: &Path, pod: &Pod) {
         let text: Vec<String> = list.iter().map(|ip| (*ip).to_owned()).collect();
         if list.len() > 2 || (list.len() == 2 && v6 != 1) {
             let why = "may specify no more than one IP for each IP family";
-            errors.push(FieldError::invalid(&at, &text, why));
-        }
-        for (index, ip) in list.iter().enumerate().filter(|(index, ip)| list[..*index].contains(ip)) {
-            errors.push(FieldError::duplicate(&at.index(index), *ip));
+            let shown: Vec<String> =
+                text.iter().map(|ip| format!("{{\"IP\":{}}}", api_meta::quote::json(ip))).collect();
+            let shown = api_meta::field::BadValue::json(format!("[{}]", shown.join(",")));
+            errors.push(FieldError::invalid(&at, shown, why));
         }
     }
     let first = pod.status.host_ips.first();
     if first.is_some_and(|first| first.ip != pod.status.host_ip) {
         let at = path.child("hostIPs").index(0).child("ip");
-        let why = format!("must be equal to `hostIP`, {:?}", pod.status.host_ip);
+        let why = "must be equal to `hostIP`";
         errors.push(FieldError::invalid(&at, pod.status.host_ips[0].ip.as_str(), why));
     }
 }

@@ -6,7 +6,8 @@ use api_kind::checks::{each, one_of, required, supported};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::names;
 use api_types::core::v1::{
-    DownwardAPIVolumeFile, KeyToPath, ProjectedVolumeSource, Volume, VolumeProjection, VolumeSource,
+    ClusterTrustBundleProjection, DownwardAPIVolumeFile, KeyToPath, ProjectedVolumeSource, Volume,
+    VolumeProjection, VolumeSource,
 };
 use api_types::meta::v1::ObjectMeta;
 
@@ -40,6 +41,16 @@ pub fn check<'a>(
             good.insert(&volume.name, &volume.volume_source);
         }
         errors.extend(own);
+        if let (Some(_), Some(meta)) = (&volume.volume_source.ephemeral, meta)
+            && !meta.name.is_empty()
+            && !volume.name.is_empty()
+        {
+            let claim = format!("{}-{}", meta.name, volume.name);
+            for message in names::name_is_dns_subdomain(&claim, false) {
+                let why = format!("PVC name {}: {message}", api_meta::quote::go(&claim));
+                errors.push(FieldError::invalid(&name, &volume.name, why));
+            }
+        }
         if let (Some(claim), Some(meta)) = (&volume.volume_source.persistent_volume_claim, meta)
             && !meta.name.is_empty()
             && volumes.iter().any(|other| {
@@ -126,6 +137,12 @@ fn one(errors: &mut ErrorList, at: &Path, source: &VolumeSource, kind: &str) {
             mode(errors, &at.child("defaultMode"), map.default_mode);
             items(errors, &at.child("items"), &map.items);
         }),
+        "gitRepo" => source.git_repo.iter().for_each(|repository| {
+            required(errors, &at.child("repository"), &repository.repository);
+            if !repository.directory.is_empty() {
+                descending_path(errors, &at.child("directory"), &repository.directory);
+            }
+        }),
         "nfs" => source.nfs.iter().for_each(|nfs| {
             required(errors, &at.child("server"), &nfs.server);
             required(errors, &at.child("path"), &nfs.path);
@@ -151,6 +168,7 @@ fn one(errors: &mut ErrorList, at: &Path, source: &VolumeSource, kind: &str) {
             }
         }),
         "image" => source.image.iter().for_each(|image| {
+            required(errors, &at.child("reference"), &image.reference);
             let at = at.child("pullPolicy");
             one_of(errors, &at, &image.pull_policy, &["Always", "IfNotPresent", "Never"]);
         }),
@@ -276,6 +294,12 @@ fn projection<'a>(
             non_reserved_path(errors, &volume.child("path"), &token.path);
         }
     }
+    if let Some(bundle) = &source.cluster_trust_bundle {
+        trust_bundle(errors, &at.child("clusterTrustBundle"), bundle);
+        if !bundle.path.is_empty() && !paths.insert(&bundle.path) {
+            errors.push(FieldError::invalid(volume, &bundle.path, "conflicting duplicate paths"));
+        }
+    }
     let given = [
         source.secret.is_some(),
         source.config_map.is_some(),
@@ -286,6 +310,33 @@ fn projection<'a>(
     ];
     if given.into_iter().filter(|given| *given).count() > 1 {
         errors.push(FieldError::forbidden(at, "may not specify more than 1 volume type per source"));
+    }
+}
+
+fn trust_bundle(errors: &mut ErrorList, at: &Path, bundle: &ClusterTrustBundleProjection) {
+    let name = bundle.name.as_deref();
+    match (name, &bundle.signer_name) {
+        (Some(_), Some(_)) => {
+            let why = "only one of name and signerName may be used";
+            errors.push(FieldError::invalid(at, api_kind::checks::shown(bundle), why));
+        }
+        (None, None) => {
+            errors.push(FieldError::required(at, "either name or signerName must be specified"));
+        }
+        (Some(name), None) => {
+            let at = at.child("name");
+            if name.is_empty() {
+                errors.push(FieldError::required(&at, "must be a valid object name"));
+            }
+            for message in names::name_is_dns_subdomain(name, false) {
+                let why = format!("not a valid clustertrustbundlename: {message}");
+                errors.push(FieldError::invalid(&at, name, why));
+            }
+        }
+        (None, Some(_)) => {}
+    }
+    if required(errors, &at.child("path"), &bundle.path) {
+        non_reserved_path(errors, &at.child("path"), &bundle.path);
     }
 }
 

@@ -94,25 +94,11 @@ fn status(errors: &mut ErrorList, service: &Service) {
 /// What has been set once: the primary address, the class of the balancer.
 fn changes(errors: &mut ErrorList, path: &Path, new: &ServiceSpec, old: &ServiceSpec) {
     if new.type_ != "ExternalName" && old.type_ != "ExternalName" {
-        let at = path.child("clusterIPs");
-        if let Some(first) = old.cluster_ips.first() {
-            if new.cluster_ips.is_empty() {
-                errors.push(FieldError::invalid(&at, &new.cluster_ips, "primary clusterIP can not be unset"));
-            } else if new.cluster_ips[0] != *first {
-                errors.push(FieldError::invalid(&at.index(0), &new.cluster_ips, "may not change once set"));
-            }
-            if let (Some(before), Some(now)) = (old.cluster_ips.get(1), new.cluster_ips.get(1))
-                && before != now
-            {
-                errors.push(FieldError::invalid(&at.index(1), &new.cluster_ips, "may not change once set"));
-            }
+        if !(headless(new) && headless(old)) {
+            kept_addresses(errors, path, new, old);
         }
-        if let (Some(before), Some(now)) = (old.ip_families.first(), new.ip_families.first())
-            && before != now
-            && !headless(new)
-        {
-            let at = path.child("ipFamilies").index(0);
-            errors.push(FieldError::invalid(&at, &new.ip_families, "may not change once set"));
+        if !headless(new) && !headless(old) {
+            kept_families(errors, path, new, old);
         }
     }
     if new.type_ == "LoadBalancer"
@@ -128,6 +114,70 @@ fn changes(errors: &mut ErrorList, path: &Path, new: &ServiceSpec, old: &Service
     {
         let at = path.child("healthCheckNodePort");
         errors.push(FieldError::forbidden(&at, "field is immutable"));
+    }
+}
+
+const CHANGED: &str = "may not change once set";
+
+fn list(values: &[String]) -> BadValue {
+    if values.is_empty() { BadValue::null() } else { values.into() }
+}
+
+/// Giving up the second address or family is said by the policy too.
+fn released(errors: &mut ErrorList, path: &Path, spec: &ServiceSpec, what: &str) {
+    if spec.ip_family_policy.as_deref() != Some("SingleStack") {
+        let why = format!("must be set to 'SingleStack' when releasing the secondary {what}");
+        errors.push(FieldError::invalid(
+            &path.child("ipFamilyPolicy"),
+            spec.ip_family_policy.as_deref(),
+            why,
+        ));
+    }
+}
+
+fn kept_addresses(errors: &mut ErrorList, path: &Path, new: &ServiceSpec, old: &ServiceSpec) {
+    let at = path.child("clusterIPs");
+    let (ips, before) = (&new.cluster_ips, &old.cluster_ips);
+    if ips.len() == before.len() {
+        for (index, _) in ips.iter().zip(before).enumerate().filter(|(_, (new, old))| new != old) {
+            errors.push(FieldError::invalid(&at.index(index), ips, CHANGED));
+        }
+        return;
+    }
+    match (ips.first(), before.first()) {
+        (None, Some(_)) => {
+            errors.push(FieldError::invalid(&at.index(0), list(ips), "primary clusterIP can not be unset"));
+        }
+        (Some(first), Some(old)) if first != old => {
+            errors.push(FieldError::invalid(&at.index(0), ips, CHANGED));
+        }
+        _ => {}
+    }
+    if ips.len() < before.len() && ips.len() == 1 {
+        released(errors, path, new, "clusterIP");
+    }
+}
+
+fn kept_families(errors: &mut ErrorList, path: &Path, new: &ServiceSpec, old: &ServiceSpec) {
+    let at = path.child("ipFamilies").index(0);
+    let (families, before) = (&new.ip_families, &old.ip_families);
+    if families.len() == before.len() {
+        for _ in families.iter().zip(before).filter(|(new, old)| new != old) {
+            errors.push(FieldError::invalid(&at, families, CHANGED));
+        }
+        return;
+    }
+    if families.len() < before.len() && new.cluster_ips.is_empty() {
+        errors.push(FieldError::invalid(&at, list(families), "primary ipFamily can not be unset"));
+    }
+    if let (Some(first), Some(old)) = (families.first(), before.first())
+        && first != old
+    {
+        // Upstream shows the addresses.
+        errors.push(FieldError::invalid(&at, list(&new.cluster_ips), CHANGED));
+    }
+    if families.len() < before.len() && families.len() == 1 {
+        released(errors, path, new, "ipFamily");
     }
 }
 
@@ -256,15 +306,20 @@ fn addresses(errors: &mut ErrorList, path: &Path, spec: &ServiceSpec, old: Optio
     if invalid || headless(spec) {
         return;
     }
-    if ips.len() > 1 && ips.iter().filter(|text| text.contains(':')).count() != 1 {
+    if ips.len() > 1 && !dual_stack(ips) {
         errors.push(FieldError::invalid(&at, ips, "may specify no more than one IP for each IP family"));
     }
     for (index, (text, family)) in ips.iter().zip(&spec.ip_families).enumerate() {
-        if (family == "IPv6") != text.contains(':') {
+        if matches!(family.as_str(), "IPv4" | "IPv6") && (family == "IPv6") != text.contains(':') {
             let why = format!("expected an {family} value as indicated by `ipFamilies[{index}]`");
             errors.push(FieldError::invalid(&at.index(index), text, why));
         }
     }
+}
+
+/// Whether there are addresses of both families.
+fn dual_stack(ips: &[String]) -> bool {
+    ips.iter().any(|text| text.contains(':')) && ips.iter().any(|text| !text.contains(':'))
 }
 
 fn unique_ports(errors: &mut ErrorList, path: &Path, spec: &ServiceSpec) {
@@ -346,7 +401,9 @@ fn traffic(errors: &mut ErrorList, path: &Path, spec: &ServiceSpec) {
     let at = path.child("internalTrafficPolicy");
     match &spec.internal_traffic_policy {
         Some(policy) => supported(errors, &at, policy, &["Cluster", "Local"]),
-        None if spec.type_ != "ExternalName" => errors.push(FieldError::required(&at, "")),
+        None if matches!(spec.type_.as_str(), "ClusterIP" | "LoadBalancer" | "NodePort") => {
+            errors.push(FieldError::required(&at, ""));
+        }
         None => {}
     }
     if let Some(policy) = &spec.traffic_distribution {

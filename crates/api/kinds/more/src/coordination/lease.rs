@@ -1,8 +1,8 @@
 //! Leases: who holds what, until when.
 
-use api_kind::checks::{non_negative, positive};
+use api_kind::checks::non_negative;
 use api_kind::{Column, Ctx, Kind};
-use api_meta::field::{ErrorList, Path};
+use api_meta::field::{ErrorList, FieldError, Path};
 use api_types::coordination::v1::Lease;
 
 /// The row.
@@ -23,7 +23,10 @@ pub const KIND: Kind<Lease> = Kind::<Lease>::of("coordination.k8s.io", "v1", "le
 fn validate(_: &Ctx<'_>, lease: &Lease, _: Option<&Lease>, errors: &mut ErrorList) {
     let path = Path::new("spec");
     if let Some(seconds) = lease.spec.lease_duration_seconds {
-        positive(errors, &path.child("leaseDurationSeconds"), seconds.into());
+        if seconds <= 0 {
+            let at = path.child("leaseDurationSeconds");
+            errors.push(FieldError::invalid(&at, seconds, "must be greater than 0"));
+        }
     }
     if let Some(count) = lease.spec.lease_transitions {
         non_negative(errors, &path.child("leaseTransitions"), count.into());
@@ -43,7 +46,7 @@ mod tests {
         assert_eq!(made.cells(&KIND), "x|a|<unknown>");
         assert_eq!(
             create(&KIND, "spec: {leaseDurationSeconds: 0}").errors,
-            ["spec.leaseDurationSeconds: Invalid value: 0: must be greater than zero"]
+            ["spec.leaseDurationSeconds: Invalid value: 0: must be greater than 0"]
         );
     }
 }

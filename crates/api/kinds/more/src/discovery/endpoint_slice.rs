@@ -17,6 +17,7 @@ pub const KIND: Kind<EndpointSlice> = Kind::<EndpointSlice>::of("discovery.k8s.i
     .generation()
     .defaults(defaults)
     .validate(validate)
+    .warnings(warnings)
     .columns(&[
         Column::<EndpointSlice>::name(),
         Column::<EndpointSlice>::text(
@@ -67,11 +68,26 @@ fn shown(all: Vec<String>, none: &str) -> String {
     }
 }
 
+fn warnings(_: &Ctx<'_>, slice: &EndpointSlice, old: Option<&EndpointSlice>) -> Vec<String> {
+    let mut out = Vec::new();
+    if old.is_none() && slice.address_type == "FQDN" {
+        out.push("spec.addressType: FQDN endpoints are deprecated".to_owned());
+    }
+    for (index, one) in slice.endpoints.iter().enumerate() {
+        for (place, address) in one.addresses.iter().enumerate() {
+            let at = Path::new("endpoints").index(index).child("addresses").index(place);
+            out.extend(names::ip_warnings(&at, address));
+        }
+    }
+    out
+}
+
 fn validate(_: &Ctx<'_>, slice: &EndpointSlice, old: Option<&EndpointSlice>, errors: &mut ErrorList) {
     let path = Path::new("addressType");
     one_of(errors, &path, &slice.address_type, &["FQDN", "IPv4", "IPv6"]);
     if let Some(old) = old {
-        immutable(errors, &path, slice.address_type == old.address_type, &slice.address_type);
+        let shown = Some(slice.address_type.as_str()).filter(|type_| !type_.is_empty());
+        immutable(errors, &path, slice.address_type == old.address_type, shown);
     }
     let path = Path::new("endpoints");
     if slice.endpoints.len() > MAX_ENDPOINTS {
@@ -94,11 +110,6 @@ fn validate(_: &Ctx<'_>, slice: &EndpointSlice, old: Option<&EndpointSlice>, err
         }
         if slice.ports[..index].iter().any(|other| other.name == port.name) {
             errors.push(FieldError::duplicate(&at.child("name"), name));
-        }
-        if let Some(number) = port.port {
-            for message in names::is_valid_port_num(number.into()) {
-                errors.push(FieldError::invalid(&at.child("port"), number, message));
-            }
         }
         match &port.protocol {
             None => errors.push(FieldError::required(&at.child("protocol"), "")),
@@ -123,7 +134,9 @@ fn endpoint(errors: &mut ErrorList, path: &Path, endpoint: &Endpoint, type_: &st
             "IPv4" | "IPv6" => {
                 let faults = names::is_valid_ip_for_legacy_field(&at, address, true, &[]);
                 if faults.is_empty() && (type_ == "IPv6") != address.contains(':') {
-                    errors.push(FieldError::invalid(&at, address, format!("must be an {type_} address")));
+                    // Upstream names the list and not the element.
+                    let why = format!("must be an {type_} address");
+                    errors.push(FieldError::invalid(&addresses, address, why));
                 } else if faults.is_empty() {
                     endpoint_ip(errors, &at, address);
                 }
@@ -138,6 +151,23 @@ fn endpoint(errors: &mut ErrorList, path: &Path, endpoint: &Endpoint, type_: &st
     }
     if let Some(hostname) = &endpoint.hostname {
         each(errors, &path.child("hostname"), hostname, names::is_dns1123_label(hostname));
+    }
+    let Some(hints) = &endpoint.hints else { return };
+    let at = path.child("hints").child("forZones");
+    for (index, zone) in hints.for_zones.iter().enumerate() {
+        let at = at.index(index).child("name");
+        if hints.for_zones[..index].iter().any(|other| other.name == zone.name) {
+            errors.push(FieldError::duplicate(&at, &zone.name));
+        }
+        each(errors, &at, &zone.name, names::is_label_value(&zone.name));
+    }
+    let at = path.child("hints").child("forNodes");
+    for (index, node) in hints.for_nodes.iter().enumerate() {
+        let at = at.index(index).child("name");
+        if hints.for_nodes[..index].iter().any(|other| other.name == node.name) {
+            errors.push(FieldError::duplicate(&at, &node.name));
+        }
+        each(errors, &at, &node.name, names::name_is_dns_subdomain(&node.name, false));
     }
 }
 
@@ -158,7 +188,7 @@ mod tests {
         let bad = create(&KIND, "{addressType: IPv6, endpoints: [{addresses: [10.0.0.1]}]}");
         assert_eq!(
             bad.errors,
-            [r#"endpoints[0].addresses[0]: Invalid value: "10.0.0.1": must be an IPv6 address"#]
+            [r#"endpoints[0].addresses: Invalid value: "10.0.0.1": must be an IPv6 address"#]
         );
     }
 }
