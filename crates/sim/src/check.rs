@@ -30,7 +30,7 @@ pub trait Check: Send {
 pub fn all(profile: &Profile) -> Vec<Box<dyn Check>> {
     vec![
         Box::new(bindings::Bindings),
-        Box::new(addresses::Addresses::default()),
+        Box::new(addresses::Addresses),
         Box::new(bounds::Surge::new(profile)),
         Box::new(bounds::Availability::new(profile)),
         Box::new(life::Life),

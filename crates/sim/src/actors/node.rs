@@ -193,7 +193,7 @@ impl Agent {
         let mut machine = lock(&machine);
         machine.pass_time(uid, now);
         loop {
-            let Some(record) = machine.record(uid) else { return None };
+            let record = machine.record(uid)?;
             let Plan { steps, wake } = plan(pod, record, now);
             let mut moved = false;
             for step in steps {
