@@ -18,7 +18,7 @@ const BUSY: Duration = Duration::from_secs(90);
 const AFTER: Duration = Duration::from_secs(5);
 /// The bound within which all is as it was asked for, once faults have stopped. Back-offs of restarts and of views are within
 /// it.
-const SETTLED: Duration = Duration::from_secs(900);
+const SETTLED: Duration = Duration::from_secs(300);
 /// How often it is looked whether that is so.
 const LOOK: Duration = Duration::from_secs(3);
 
