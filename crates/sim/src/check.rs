@@ -29,7 +29,7 @@ pub trait Check: Send {
 /// All of them.
 pub fn all(profile: &Profile) -> Vec<Box<dyn Check>> {
     vec![
-        Box::new(bindings::Bindings),
+        Box::new(bindings::Bindings::new(profile)),
         Box::new(addresses::Addresses),
         Box::new(bounds::Surge::new(profile)),
         Box::new(bounds::Availability::new(profile)),

@@ -14,8 +14,10 @@ pub enum Defect {
     PreconditionOff,
     /// Some events are kept from a watch's reader.
     EventDropped,
-    /// The store forgets to check that an address of a service is free, and nodes give pods addresses that are taken.
-    AddressTwice,
+    /// Nodes give pods addresses that are taken.
+    PodAddressTwice,
+    /// The store forgets to check that an address of a service is free.
+    ServiceAddressTwice,
     /// Views say that they have synced before they have.
     UnsyncedView,
 }

@@ -8,6 +8,7 @@ use api_types::core::v1::{Namespace, Pod, Service};
 use api_types::networking::v1::ServiceCIDR;
 use api_types::object_meta;
 use client::{Caller, Propagation, Status};
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::requests::{Hand, object};
@@ -55,7 +56,7 @@ fn template(app: &str, image: &str) -> Value {
         "metadata": {"labels": {"app": app}},
         "spec": {
             "terminationGracePeriodSeconds": 2,
-            "containers": [{"name": "c", "image": image, "resources": {"requests": {"cpu": "100m"}}}],
+            "containers": [{"name": "c", "image": image, "resources": {"requests": {"cpu": "250m"}}}],
         },
     })
 }
@@ -73,6 +74,14 @@ impl User {
             let app = format!("web-{number}");
             self.make_deployment(&app).await;
             self.make_service(&app).await;
+        }
+        if self.dice.chance(200) {
+            // All at once, so that they want the same addresses and ports.
+            let rush = ["rush-0", "rush-1", "rush-2", "rush-3"];
+            join_all(rush.map(|name| self.make_service(name))).await;
+            for name in rush {
+                self.remove::<Service>(name, None).await;
+            }
         }
         if self.dice.chance(300) {
             self.make_set("lone").await;
