@@ -30,10 +30,12 @@ fn main() -> ExitCode {
     for seed in from..from + count {
         match sim::run::run(seed) {
             Ok(passed) => println!("seed {seed} passed: {passed}"),
-            Err(why) => failed.push(why),
+            Err(why) => {
+                println!("seed {seed} FAILED: {}", why.what);
+                failed.push(seed);
+            }
         }
     }
-    failed.iter().for_each(|failed| println!("seed {}: {}", failed.seed, failed.what));
-    println!("{} of {count} seeds failed", failed.len());
+    println!("{} of {count} seeds failed: {failed:?}", failed.len());
     if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -45,6 +45,11 @@ impl Fleet {
         lock(&self.lives).keys().cloned().collect()
     }
 
+    /// Whether none is away.
+    pub fn is_whole(&self) -> bool {
+        lock(&self.lives).values().all(Option::is_some)
+    }
+
     /// Starts a component, unless it runs.
     pub fn start(&self, world: &Arc<World>, component: &Component) {
         let mut lives = lock(&self.lives);

@@ -29,8 +29,8 @@ pub trait Check: Send {
 /// All of them.
 pub fn all(profile: &Profile) -> Vec<Box<dyn Check>> {
     vec![
-        Box::new(bindings::Bindings),
-        Box::new(addresses::Addresses::default()),
+        Box::new(bindings::Bindings::new(profile)),
+        Box::new(addresses::Addresses),
         Box::new(bounds::Surge::new(profile)),
         Box::new(bounds::Availability::new(profile)),
         Box::new(life::Life),

@@ -171,13 +171,13 @@ impl History {
         self.now.values().flat_map(BTreeMap::values).filter_map(|object| object_meta(&**object))
     }
 
-    /// What a scope holds at a revision: places with the versions of their objects.
-    pub fn projection(&self, scope: &Scope, revision: u64) -> BTreeMap<Place, String> {
+    /// What a scope holds at a revision.
+    pub fn projection(&self, scope: &Scope, revision: u64) -> BTreeMap<Place, Arc<dyn Record>> {
         let mut held = BTreeMap::new();
         for change in self.of(&scope.resource).iter().take_while(|change| change.revision <= revision) {
             let place = (change.namespace.clone(), change.name.clone());
-            match change.after.as_deref().filter(|object| is_in(scope, change, *object)) {
-                Some(object) => held.insert(place, version(object)),
+            match change.after.as_ref().filter(|object| is_in(scope, change, &***object)) {
+                Some(object) => held.insert(place, Arc::clone(object)),
                 None => held.remove(&place),
             };
         }

@@ -11,6 +11,8 @@ use store::{
     Revision, Store, Txn,
 };
 
+use tokio::task::yield_now;
+
 use crate::dice::Dice;
 use crate::profile::Defect;
 use crate::world::World;
@@ -29,6 +31,7 @@ impl Medium {
 
     /// Lets others go first, sometimes for a while.
     async fn pause(&self) {
+        yield_now().await;
         if self.dice.chance(300) {
             let wait = self.dice.millis(0, self.world.profile.way_millis / 4);
             self.world.executor.sleep(wait).await;
@@ -64,7 +67,8 @@ impl Store for Medium {
             if torn && self.dice.chance(500) {
                 return Err(CommitError::Fault(broken()));
             }
-            let txn = if self.world.defect == Some(Defect::AddressTwice) { careless(txn) } else { txn };
+            let txn =
+                if self.world.defect == Some(Defect::ServiceAddressTwice) { careless(txn) } else { txn };
             let done = self.world.store.commit_now(txn);
             self.world.catch_up();
             self.pause().await;

@@ -14,8 +14,10 @@ pub enum Defect {
     PreconditionOff,
     /// Some events are kept from a watch's reader.
     EventDropped,
-    /// The store forgets to check that an address of a service is free, and nodes give pods addresses that are taken.
-    AddressTwice,
+    /// Nodes give pods addresses that are taken.
+    PodAddressTwice,
+    /// The store forgets to check that an address of a service is free.
+    ServiceAddressTwice,
     /// Views say that they have synced before they have.
     UnsyncedView,
 }
@@ -58,7 +60,9 @@ pub struct Profile {
 impl Profile {
     /// The profile of a seed.
     pub fn draw(dice: &Dice) -> Profile {
-        let maybe = |most: usize| if dice.chance(500) { 1 + dice.below(most) } else { 0 };
+        // In one of ten worlds everything goes wrong at once.
+        let often = if dice.chance(100) { 1_000 } else { 500 };
+        let maybe = |most: usize| if dice.chance(often) { 1 + dice.below(most) } else { 0 };
         Profile {
             refused: maybe(80),
             lost: maybe(80),

@@ -180,9 +180,12 @@ impl<C: Controller> Running<C> {
                 }
                 Output::Relist(resource) => {
                     tracing::warn!(controller = C::NAME, %resource, "a write did not show in its view");
-                    let views = self.sources.iter().filter(|(source, _)| *source.resource() == resource);
-                    // Of several views of a resource, the world shows the last.
-                    if let Some(request) = views.map(|(_, follower)| follower.view().relist()).last() {
+                    let mut request = None;
+                    for (_, follower) in self.sources.iter().filter(|(it, _)| *it.resource() == resource) {
+                        // Of several views of a resource, the world shows the last.
+                        request = Some(follower.view().relist());
+                    }
+                    if let Some(request) = request {
                         self.step(Input::Relisting { resource, request });
                     }
                 }

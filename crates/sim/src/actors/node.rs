@@ -24,6 +24,7 @@ use super::requests::{Hand, object};
 use crate::dice::Dice;
 use crate::executor::Group;
 use crate::line::Line;
+use crate::profile::Defect;
 use crate::world::{World, lock, resources};
 
 pub use machine::Machine;
@@ -111,8 +112,8 @@ impl Agent {
         let now = self.clock.now();
         if !conditions::is_true(&node.status.conditions, "Ready") || node.status.allocatable.is_empty() {
             let room = json!({"status": {
-                "capacity": {"cpu": "8", "memory": "8Gi", "pods": "110"},
-                "allocatable": {"cpu": "8", "memory": "8Gi", "pods": "110"},
+                "capacity": {"cpu": "4", "memory": "8Gi", "pods": "110"},
+                "allocatable": {"cpu": "4", "memory": "8Gi", "pods": "110"},
             }});
             let room = object::<Node>(&room).status;
             (node.status.capacity, node.status.allocatable) = (room.capacity, room.allocatable);
@@ -193,7 +194,7 @@ impl Agent {
         let mut machine = lock(&machine);
         machine.pass_time(uid, now);
         loop {
-            let Some(record) = machine.record(uid) else { return None };
+            let record = machine.record(uid)?;
             let Plan { steps, wake } = plan(pod, record, now);
             let mut moved = false;
             for step in steps {
@@ -201,7 +202,7 @@ impl Agent {
                     self.check_end(uid, machine.is_running(uid));
                 }
                 let failing = self.world.is_faulty() && self.dice.chance(self.world.profile.failed_pulls);
-                let reuses = self.world.defect == Some(crate::profile::Defect::AddressTwice);
+                let reuses = self.world.defect == Some(Defect::PodAddressTwice);
                 moved |= machine.carry_out(uid, &step, now, &self.dice, failing, reuses);
             }
             if !moved {

@@ -8,6 +8,7 @@ use api_types::core::v1::{Namespace, Pod, Service};
 use api_types::networking::v1::ServiceCIDR;
 use api_types::object_meta;
 use client::{Caller, Propagation, Status};
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::requests::{Hand, object};
@@ -55,7 +56,7 @@ fn template(app: &str, image: &str) -> Value {
         "metadata": {"labels": {"app": app}},
         "spec": {
             "terminationGracePeriodSeconds": 2,
-            "containers": [{"name": "c", "image": image, "resources": {"requests": {"cpu": "100m"}}}],
+            "containers": [{"name": "c", "image": image, "resources": {"requests": {"cpu": "250m"}}}],
         },
     })
 }
@@ -69,10 +70,18 @@ impl User {
     /// Asks for an application, and changes it for a while.
     pub async fn work(&self) {
         self.make(|| object::<Namespace>(&json!({"metadata": {"name": SPACE}}))).await;
-        for number in 0..1 + self.dice.below(2) {
+        for number in 0..1 + usize::from(self.dice.chance(250)) {
             let app = format!("web-{number}");
             self.make_deployment(&app).await;
             self.make_service(&app).await;
+        }
+        if self.dice.chance(200) {
+            // All at once, so that they want the same addresses and ports.
+            let rush = ["rush-0", "rush-1", "rush-2", "rush-3"];
+            join_all(rush.map(|name| self.make_service(name))).await;
+            for name in rush {
+                self.remove::<Service>(name, None).await;
+            }
         }
         if self.dice.chance(300) {
             self.make_set("lone").await;
@@ -80,14 +89,14 @@ impl User {
         if self.dice.chance(300) {
             self.make_pod("single").await;
         }
-        for _ in 0..2 + self.dice.below(4) {
+        for _ in 0..1 + self.dice.below(4) {
             self.world.executor.sleep(self.dice.millis(500, 12_000)).await;
             self.change().await;
         }
     }
 
     async fn change(&self) {
-        let app = format!("web-{}", self.dice.below(2));
+        let app = format!("web-{}", usize::from(self.dice.chance(150)));
         self.world.tell(|| "the user changes something".into());
         match self.dice.below(12) {
             0..=3 => {
@@ -150,7 +159,7 @@ impl User {
     }
 
     fn few(&self) -> i32 {
-        i32::try_from(self.dice.below(5)).unwrap_or(1)
+        i32::try_from(self.dice.below(4)).unwrap_or(1)
     }
 
     async fn make_deployment(&self, app: &str) {
@@ -168,7 +177,7 @@ impl User {
         let value = json!({
             "metadata": {"name": app, "namespace": SPACE},
             "spec": {
-                "replicas": 1 + self.dice.below(4),
+                "replicas": 1 + self.dice.below(3),
                 "strategy": strategy,
                 "revisionHistoryLimit": self.dice.below(3),
                 "selector": {"matchLabels": {"app": app}},
@@ -182,7 +191,7 @@ impl User {
         let value = json!({
             "metadata": {"name": name, "namespace": SPACE},
             "spec": {
-                "replicas": 1 + self.dice.below(3),
+                "replicas": 1 + self.dice.below(2),
                 "selector": {"matchLabels": {"app": name}},
                 "template": template(name, "image:0"),
             },

@@ -10,7 +10,6 @@ use super::Check;
 use crate::history::{Change, History};
 
 /// Unique addresses.
-#[derive(Default)]
 pub struct Addresses;
 
 impl Check for Addresses {

@@ -1,13 +1,12 @@
 //! What a request rests on holds when it is carried out: a write that names a version replaces that version, one that names a
 //! uid meets that uid, a list shows one moment of the history, and the garbage collector takes nothing that is owned.
 
-use std::collections::BTreeMap;
-
 use api_types::meta::v1::ObjectMeta;
 use api_types::object_meta;
 use client::{Answer, Body, Caller, Outcome, Request, Resource, Scope, Status, Target, Verb};
 
-use crate::history::{History, Place, version};
+use super::views;
+use crate::history::{History, version};
 
 /// What of a request is needed to judge its answer.
 pub struct Asked {
@@ -100,20 +99,10 @@ impl Asked {
                 Ok(())
             }
             Outcome::List(list) if self.whole_list => {
-                let shown: BTreeMap<Place, String> = list
-                    .items
-                    .iter()
-                    .filter_map(|object| {
-                        let meta = object_meta(&**object)?;
-                        Some(((meta.namespace.clone(), meta.name.clone()), version(&**object)))
-                    })
-                    .collect();
                 let scope =
                     Scope { namespace: self.target.namespace.clone(), ..Scope::all(resource.clone()) };
-                if shown == history.projection(&scope, list.revision.0) {
-                    return Ok(());
-                }
-                Err(format!("a list of {resource} at {} shows what was not so", list.revision))
+                views::shown(history, &scope, list.items.iter(), list.revision.0)
+                    .map_err(|why| format!("a list: {why}"))
             }
             Outcome::List(_) => Ok(()),
         }

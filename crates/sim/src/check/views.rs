@@ -1,7 +1,9 @@
-//! Every view shows its scope as it was at the view's revision.
+//! Every view, and every list, shows its scope as it was at its revision.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use api_record::Record;
 use api_types::object_meta;
 use client::{RawView, Scope};
 
@@ -16,35 +18,44 @@ pub fn compare(history: &History, scope: &Scope, view: &RawView) -> Result<(), S
     if !snapshot.is_synced() {
         return Ok(());
     }
-    let revision = snapshot.revision().0;
-    let shown: BTreeMap<Place, String> = snapshot
-        .iter()
-        .filter_map(|object| {
-            let meta = object_meta(&**object)?;
-            Some(((meta.namespace.clone(), meta.name.clone()), version(&**object)))
-        })
-        .collect();
+    shown(history, scope, snapshot.iter(), snapshot.revision().0)
+}
+
+/// Compares objects that are shown with what the history held at a revision.
+///
+/// # Errors
+/// How they differ.
+pub fn shown<'a>(
+    history: &History,
+    scope: &Scope,
+    objects: impl Iterator<Item = &'a Arc<dyn Record>>,
+    revision: u64,
+) -> Result<(), String> {
+    let place = |object: &Arc<dyn Record>| -> Option<Place> {
+        let meta = object_meta(&**object)?;
+        Some((meta.namespace.clone(), meta.name.clone()))
+    };
+    let shown: BTreeMap<Place, &Arc<dyn Record>> =
+        objects.filter_map(|object| Some((place(object)?, object))).collect();
     let held = history.projection(scope, revision);
-    let place = |place: &Place| format!("{}/{}", place.0, place.1);
-    for (key, version) in &held {
-        match shown.get(key) {
-            Some(own) if own == version => {}
-            Some(own) => {
-                return Err(format!(
-                    "the view of {} at {revision} shows {} of {own}, which was of {version}",
-                    scope.resource,
-                    place(key)
-                ));
-            }
-            None => {
-                return Err(format!("the view of {} at {revision} lacks {}", scope.resource, place(key)));
-            }
+    let of = format!("{} at {revision}", scope.resource);
+    for ((namespace, name), object) in &held {
+        let Some(own) = shown.get(&(namespace.clone(), name.clone())) else {
+            return Err(format!("{of} lack {namespace}/{name}"));
+        };
+        let (own, held) = (version(&***own), version(&**object));
+        if own != held {
+            return Err(format!("{of} show {namespace}/{name} of {own}, which was of {held}"));
         }
     }
-    match shown.keys().find(|key| !held.contains_key(*key)) {
-        Some(key) => {
-            Err(format!("the view of {} at {revision} shows {}, which is gone", scope.resource, place(key)))
+    for (key, object) in &shown {
+        match held.get(key) {
+            None => return Err(format!("{of} show {}/{}, which is gone", key.0, key.1)),
+            Some(held) if **held != ***object => {
+                return Err(format!("{of} show {}/{} as it never was", key.0, key.1));
+            }
+            Some(_) => {}
         }
-        None => Ok(()),
     }
+    Ok(())
 }

@@ -5,7 +5,7 @@ use sim::profile::Defect;
 use sim::run::{Setting, run_with};
 
 /// How many seeds a defect may hide from.
-const SEEDS: u64 = 40;
+const SEEDS: u64 = 150;
 
 fn caught(defect: Defect, by: &[&str]) {
     let mut found = Vec::new();
@@ -37,8 +37,13 @@ fn events_that_are_kept_from_a_view_are_caught() {
 }
 
 #[test]
-fn an_address_that_is_given_twice_is_caught() {
-    caught(Defect::AddressTwice, &["addresses"]);
+fn an_address_that_is_given_to_two_pods_is_caught() {
+    caught(Defect::PodAddressTwice, &["addresses: pods"]);
+}
+
+#[test]
+fn an_address_that_is_given_to_two_services_is_caught() {
+    caught(Defect::ServiceAddressTwice, &["addresses: services", "addresses: the IPAddress"]);
 }
 
 #[test]
