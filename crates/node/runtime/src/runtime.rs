@@ -15,7 +15,7 @@ use crate::disk;
 use crate::error::RuntimeError;
 use crate::garbage::{self, Garbage};
 use crate::layout::{PodLayout, pods};
-use crate::seccomp::{Filter, Profile};
+use crate::seccomp::{FORMAT, Filter, Profile};
 use crate::shim::{RECOVER, RUN};
 use crate::spec::{PodSandbox, Seccomp};
 use crate::teardown;
@@ -230,11 +230,11 @@ impl Shared {
             Seccomp::Unconfined | Seccomp::Compiled(_) => return Ok(seccomp),
             Seccomp::RuntimeDefault => {
                 let key = capabilities.iter().map(String::as_str).collect::<Vec<_>>().join(",");
-                (format!("default {} {key}", env!("CARGO_PKG_VERSION")), None)
+                (format!("default {FORMAT} {key}"), None)
             }
             Seccomp::Profile(text) => {
                 let profile: Profile = serde_json::from_str(&text).map_err(RuntimeError::SeccompText)?;
-                (format!("profile {} {text}", env!("CARGO_PKG_VERSION")), Some(profile))
+                (format!("profile {FORMAT} {text}"), Some(profile))
             }
         };
         let digest = ring::digest::digest(&ring::digest::SHA256, name.as_bytes());

@@ -4,8 +4,10 @@
 //! A filter of `seccompiler` has one action for what matches, so a profile becomes a stack: one filter that knows every named call,
 //! and one more per action other than allowing. The kernel takes the most severe answer of a stack, the latest of equals.
 //!
-//! Deliberately absent: notification (`SCMP_ACT_NOTIFY`), refused; other architectures than the machine's own: a 32-bit program under a
-//! profile is killed, where containerd lets it run.
+//! On 64-bit x86 a profile that names 32-bit x86 among its architectures, as the default one does, becomes a second stack for programs of
+//! that kind ([`compat`]). Programs of an architecture that a profile does not name are killed, as libseccomp has it.
+//!
+//! Deliberately absent: notification (`SCMP_ACT_NOTIFY`), refused; other foreign architectures.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +15,12 @@ use seccompiler::{BpfProgram, TargetArch};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+mod compat;
+mod i386;
 mod runtime_default;
+
+/// Which filters a profile becomes: to be counted up whenever the compiler or the default profile changes, or old ones would be used on.
+pub(crate) const FORMAT: u32 = 2;
 
 /// A profile in the form of the OCI runtime specification, which a `Localhost` profile's file has.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +31,9 @@ pub struct Profile {
     /// The error number for a default action of `SCMP_ACT_ERRNO`; EPERM when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_errno_ret: Option<u32>,
+    /// The architectures whose programs it is for besides the machine's own, such as `SCMP_ARCH_X86`.
+    #[serde(default)]
+    pub architectures: Vec<String>,
     /// The rules.
     #[serde(default)]
     pub syscalls: Vec<Rule>,
@@ -78,6 +88,12 @@ pub enum SeccompError {
     /// The compiler refuses the profile.
     #[error("cannot compile the seccomp profile")]
     Compile(#[source] Box<seccompiler::Error>),
+    /// More instructions than the kernel takes.
+    #[error("the seccomp profile needs {instructions} instructions, which are too many")]
+    TooLong {
+        /// How many.
+        instructions: usize,
+    },
     /// A compiled filter is damaged.
     #[error("a compiled seccomp filter is damaged")]
     Damaged,
@@ -109,28 +125,40 @@ impl Filter {
     /// # Errors
     /// When it asks for something that cannot be enforced: it is then not applied in part.
     pub fn compile(profile: &Profile) -> Result<Filter, SeccompError> {
-        let default = action(&profile.default_action, profile.default_errno_ret)?;
-        let allow = action("SCMP_ACT_ALLOW", None)?;
-        let mut by_action: BTreeMap<String, (serde_json::Value, Calls)> = BTreeMap::new();
+        let default = Action::parse(&profile.default_action, profile.default_errno_ret)?;
+        let mut by_action: BTreeMap<Action, Calls> = BTreeMap::new();
         let mut named = Calls::default();
         for rule in &profile.syscalls {
-            let action = action(&rule.action, rule.errno_ret)?;
-            let conditions = rule.args.iter().map(condition).collect::<Result<Vec<_>, _>>()?;
-            let (_, calls) =
-                by_action.entry(action.to_string()).or_insert_with(|| (action, Calls::default()));
+            let calls = by_action.entry(Action::parse(&rule.action, rule.errno_ret)?).or_default();
             for name in &rule.names {
-                calls.add(name, &conditions);
-                named.add(name, &conditions);
+                calls.add(name, &rule.args);
+                named.add(name, &rule.args);
             }
         }
+        let mut stack = Vec::new();
+        if default != Action::Allow {
+            stack.push((named, default, Action::Allow));
+        }
+        for (action, calls) in by_action {
+            if action != Action::Allow && action != default {
+                stack.push((calls, Action::Allow, action));
+            }
+        }
+        let with_32_bit =
+            cfg!(target_arch = "x86_64") && profile.architectures.iter().any(|name| name == "SCMP_ARCH_X86");
         let mut programs = Vec::new();
-        if default != allow {
-            programs.push(compile(named, &default, &allow)?);
-        }
-        for (action, calls) in by_action.into_values() {
-            if action != allow && action != default {
-                programs.push(compile(calls, &allow, &action)?);
+        for (calls, mismatch, matched) in stack {
+            if with_32_bit {
+                programs.push(compat::compile(&calls, mismatch, matched)?);
             }
+            let mut program = compile(calls, mismatch, matched)?;
+            if with_32_bit {
+                compat::leave_others(&mut program)?;
+            }
+            programs.push(program);
+        }
+        if with_32_bit && !programs.is_empty() {
+            programs.push(compat::guard());
         }
         Ok(Filter { programs })
     }
@@ -187,10 +215,15 @@ fn instruction(bytes: &[u8]) -> seccompiler::sock_filter {
 
 /// Calls by name, each with the alternatives of what its arguments must be. No alternatives means any arguments.
 #[derive(Default)]
-struct Calls(BTreeMap<String, Vec<Vec<serde_json::Value>>>);
+struct Calls(BTreeMap<String, Vec<Vec<Argument>>>);
 
 impl Calls {
-    fn add(&mut self, name: &str, conditions: &[serde_json::Value]) {
+    /// The alternatives of a call, if it is named at all.
+    fn alternatives(&self, name: &str) -> Option<&[Vec<Argument>]> {
+        self.0.get(name).map(Vec::as_slice)
+    }
+
+    fn add(&mut self, name: &str, conditions: &[Argument]) {
         match self.0.get_mut(name) {
             Some(alternatives) if conditions.is_empty() => alternatives.clear(),
             Some(alternatives) if alternatives.is_empty() => {}
@@ -200,31 +233,75 @@ impl Calls {
         }
     }
 
-    fn rules(&self) -> Vec<serde_json::Value> {
+    fn rules(&self) -> Result<Vec<serde_json::Value>, SeccompError> {
         let mut rules = Vec::new();
         for (name, alternatives) in &self.0 {
             if alternatives.is_empty() {
                 rules.push(json!({"syscall": name}));
             }
-            rules.extend(alternatives.iter().map(|args| json!({"syscall": name, "args": args})));
+            for conditions in alternatives {
+                let args = conditions.iter().map(condition).collect::<Result<Vec<_>, _>>()?;
+                rules.push(json!({"syscall": name, "args": args}));
+            }
         }
-        rules
+        Ok(rules)
     }
 }
 
 const EPERM: u32 = 1;
 
-fn action(name: &str, errno: Option<u32>) -> Result<serde_json::Value, SeccompError> {
-    Ok(match name {
-        "SCMP_ACT_ALLOW" => json!("allow"),
-        "SCMP_ACT_ERRNO" => json!({"errno": errno.unwrap_or(EPERM)}),
-        "SCMP_ACT_KILL" | "SCMP_ACT_KILL_THREAD" => json!("kill_thread"),
-        "SCMP_ACT_KILL_PROCESS" => json!("kill_process"),
-        "SCMP_ACT_TRAP" => json!("trap"),
-        "SCMP_ACT_LOG" => json!("log"),
-        "SCMP_ACT_TRACE" => json!({"trace": errno.unwrap_or(EPERM)}),
-        _ => return Err(SeccompError::Action { action: name.to_owned() }),
-    })
+/// What happens to a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Action {
+    Allow,
+    Errno(u32),
+    KillThread,
+    KillProcess,
+    Trap,
+    Log,
+    Trace(u32),
+}
+
+impl Action {
+    fn parse(name: &str, errno: Option<u32>) -> Result<Action, SeccompError> {
+        Ok(match name {
+            "SCMP_ACT_ALLOW" => Action::Allow,
+            "SCMP_ACT_ERRNO" => Action::Errno(errno.unwrap_or(EPERM)),
+            "SCMP_ACT_KILL" | "SCMP_ACT_KILL_THREAD" => Action::KillThread,
+            "SCMP_ACT_KILL_PROCESS" => Action::KillProcess,
+            "SCMP_ACT_TRAP" => Action::Trap,
+            "SCMP_ACT_LOG" => Action::Log,
+            "SCMP_ACT_TRACE" => Action::Trace(errno.unwrap_or(EPERM)),
+            _ => return Err(SeccompError::Action { action: name.to_owned() }),
+        })
+    }
+
+    /// For `seccompiler`.
+    fn json(self) -> serde_json::Value {
+        match self {
+            Action::Allow => json!("allow"),
+            Action::Errno(number) => json!({"errno": number}),
+            Action::KillThread => json!("kill_thread"),
+            Action::KillProcess => json!("kill_process"),
+            Action::Trap => json!("trap"),
+            Action::Log => json!("log"),
+            Action::Trace(data) => json!({"trace": data}),
+        }
+    }
+
+    /// For the kernel: `SECCOMP_RET_…`.
+    const fn code(self) -> u32 {
+        const DATA: u32 = 0xffff;
+        match self {
+            Action::KillProcess => 0x8000_0000,
+            Action::KillThread => 0,
+            Action::Trap => 0x0003_0000,
+            Action::Errno(number) => 0x0005_0000 | (number & DATA),
+            Action::Trace(data) => 0x7ff0_0000 | (data & DATA),
+            Action::Log => 0x7ffc_0000,
+            Action::Allow => 0x7fff_0000,
+        }
+    }
 }
 
 fn condition(argument: &Argument) -> Result<serde_json::Value, SeccompError> {
@@ -241,22 +318,20 @@ fn condition(argument: &Argument) -> Result<serde_json::Value, SeccompError> {
     Ok(json!({"index": argument.index, "type": "qword", "op": op, "val": value}))
 }
 
-fn compile(
-    mut calls: Calls,
-    mismatch: &serde_json::Value,
-    matched: &serde_json::Value,
-) -> Result<BpfProgram, SeccompError> {
+fn compile(mut calls: Calls, mismatch: Action, matched: Action) -> Result<BpfProgram, SeccompError> {
+    let (mismatch, matched) = (&mismatch.json(), &matched.json());
     let architecture = std::env::consts::ARCH;
     let target =
         TargetArch::try_from(architecture).map_err(|_| SeccompError::Architecture { architecture })?;
-    match compile_rules(calls.rules(), mismatch, matched, target) {
+    calls.0.retain(|name, _| !runtime_default::ONLY_32_BIT.contains(&name.as_str()));
+    match compile_rules(calls.rules()?, mismatch, matched, target) {
         Ok(program) => Ok(program),
         // Most likely a name that this architecture does not have: leave those out, and only those.
         Err(_) => {
             calls.0.retain(|name, _| {
                 compile_rules(vec![json!({"syscall": name})], mismatch, matched, target).is_ok()
             });
-            compile_rules(calls.rules(), mismatch, matched, target)
+            compile_rules(calls.rules()?, mismatch, matched, target)
                 .map_err(|error| SeccompError::Compile(Box::new(error)))
         }
     }

@@ -1,4 +1,4 @@
-//! The `RuntimeDefault` profile: what containerd's default profile allows on 64-bit x86 and arm, by capability. A list of facts.
+//! The `RuntimeDefault` profile: what containerd's default profile (2.4) allows on 64-bit x86 and arm, by capability. A list of facts.
 //!
 //! Names that a machine's architecture does not have are skipped when it is compiled.
 
@@ -9,7 +9,7 @@ use super::{Argument, Profile, Rule};
 /// Allowed to every container, whatever the arguments.
 #[rustfmt::skip]
 const ALWAYS: &[&str] = &[
-    "accept", "accept4", "access", "alarm", "arch_prctl", "bind", "brk", "cachestat", "capget", "capset",
+    "accept", "accept4", "access", "adjtimex", "alarm", "arch_prctl", "bind", "brk", "cachestat", "capget", "capset",
     "chdir", "chmod", "chown", "clock_adjtime", "clock_getres", "clock_gettime", "clock_nanosleep", "close",
     "close_range", "connect", "copy_file_range", "creat", "dup", "dup2", "dup3", "epoll_create",
     "epoll_create1", "epoll_ctl", "epoll_ctl_old", "epoll_pwait", "epoll_pwait2", "epoll_wait",
@@ -51,6 +51,21 @@ const ALWAYS: &[&str] = &[
     "utime", "utimensat", "utimes", "vfork", "vmsplice", "wait4", "waitid", "write", "writev",
 ];
 
+/// Allowed to every container, too: calls that only 32-bit programs make.
+#[rustfmt::skip]
+pub(super) const ONLY_32_BIT: &[&str] = &[
+    "_llseek", "_newselect", "chown32", "clock_adjtime64", "clock_getres_time64", "clock_gettime64",
+    "clock_nanosleep_time64", "fadvise64_64", "fchown32", "fcntl64", "fstat64", "fstatat64", "fstatfs64",
+    "ftruncate64", "futex_time64", "getegid32", "geteuid32", "getgid32", "getgroups32", "getresgid32",
+    "getresuid32", "getuid32", "io_pgetevents_time64", "ipc", "lchown32", "lstat64", "mmap2",
+    "mq_timedreceive_time64", "mq_timedsend_time64", "ppoll_time64", "pselect6_time64", "recv", "recvmmsg_time64",
+    "rt_sigtimedwait_time64", "sched_rr_get_interval_time64", "semtimedop_time64", "send", "sendfile64",
+    "setfsgid32", "setfsuid32", "setgid32", "setgroups32", "setregid32", "setresgid32", "setresuid32",
+    "setreuid32", "setuid32", "sigprocmask", "sigreturn", "socketcall", "stat64", "statfs64", "timer_gettime64",
+    "timer_settime64", "timerfd_gettime64", "timerfd_settime64", "truncate64", "ugetrlimit", "utimensat_time64",
+    "waitpid",
+];
+
 /// Allowed besides to a container that has the capability.
 #[rustfmt::skip]
 const WITH_CAPABILITY: &[(&str, &[&str])] = &[
@@ -75,7 +90,7 @@ const WITH_CAPABILITY: &[(&str, &[&str])] = &[
         "chroot",
     ]),
     ("CAP_SYS_MODULE", &[
-        "delete_module", "finit_module", "init_module", "query_module",
+        "delete_module", "finit_module", "init_module",
     ]),
     ("CAP_SYS_NICE", &[
         "get_mempolicy", "mbind", "set_mempolicy", "set_mempolicy_home_node",
@@ -90,7 +105,7 @@ const WITH_CAPABILITY: &[(&str, &[&str])] = &[
         "ioperm", "iopl",
     ]),
     ("CAP_SYS_TIME", &[
-        "clock_settime", "settimeofday", "stime", "adjtimex",
+        "clock_settime", "clock_settime64", "settimeofday", "stime",
     ]),
     ("CAP_SYS_TTY_CONFIG", &[
         "vhangup",
@@ -105,7 +120,10 @@ const CLONE_NEW: u64 =
     0x0002_0000 | 0x0200_0000 | 0x0400_0000 | 0x0800_0000 | 0x1000_0000 | 0x2000_0000 | 0x4000_0000;
 /// Personalities that are harmless: Linux, without address randomness, 32-bit on 64, and asking for the present one.
 const PERSONALITIES: [u64; 5] = [0x0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ffff];
-const AF_VSOCK: u64 = 40;
+/// The address families of sockets that are allowed: all but the kernel's cryptography (38), whose attack surface no container needs, and
+/// virtual machines' channels (40), which know no network namespaces. Lower than the first, or one of the others.
+const FAMILIES_BELOW: u64 = 38;
+const FAMILIES_BESIDES: [u64; 6] = [39, 41, 42, 43, 44, 45];
 const ENOSYS: u32 = 38;
 
 /// The profile of a container with these capabilities.
@@ -119,7 +137,9 @@ pub(super) fn profile(capabilities: &BTreeSet<String>) -> Profile {
         args: vec![Argument { index, value, value_two, op: op.to_owned() }],
         ..allow(&[name])
     };
-    let mut syscalls = vec![allow(ALWAYS), when("socket", 0, AF_VSOCK, 0, "SCMP_CMP_NE")];
+    let mut syscalls =
+        vec![allow(ALWAYS), allow(ONLY_32_BIT), when("socket", 0, FAMILIES_BELOW, 0, "SCMP_CMP_LT")];
+    syscalls.extend(FAMILIES_BESIDES.map(|family| when("socket", 0, family, 0, "SCMP_CMP_EQ")));
     syscalls.extend(PERSONALITIES.map(|value| when("personality", 0, value, 0, "SCMP_CMP_EQ")));
     for (capability, names) in WITH_CAPABILITY {
         if capabilities.contains(*capability) {
@@ -135,5 +155,10 @@ pub(super) fn profile(capabilities: &BTreeSet<String>) -> Profile {
             ..allow(&["clone3"])
         });
     }
-    Profile { default_action: "SCMP_ACT_ERRNO".to_owned(), default_errno_ret: None, syscalls }
+    Profile {
+        default_action: "SCMP_ACT_ERRNO".to_owned(),
+        default_errno_ret: None,
+        architectures: vec!["SCMP_ARCH_X86".to_owned()],
+        syscalls,
+    }
 }

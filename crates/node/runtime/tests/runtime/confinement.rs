@@ -174,3 +174,69 @@ async fn a_pod_joins_the_network_namespace_that_it_is_given() {
     donor.delete().await.unwrap();
     node.assert_nothing_left();
 }
+
+/// A 32-bit x86 program of nothing but instructions: it writes a line, makes a call, and exits with what that failed with.
+fn program_of_32_bits(line: &str, call: u32) -> Vec<u8> {
+    const BASE: u32 = 0x0804_8000;
+    const HEADERS: u32 = 52 + 32;
+    // `mov register, value` (0 eax, 1 ecx, 2 edx, 3 ebx) and `int 0x80`.
+    let set = |register: u8, value: u32| [&[0xb8 + register][..], &value.to_le_bytes()].concat();
+    let enter: &[u8] = &[0xcd, 0x80];
+    let code = |line_at: u32| {
+        let length = u32::try_from(line.len()).unwrap();
+        [
+            [set(0, 4), set(3, 1), set(1, line_at), set(2, length), enter.to_vec()].concat(),
+            [set(0, call), set(3, 0xffff), enter.to_vec()].concat(),
+            // `neg eax; mov ebx, eax`
+            [vec![0xf7, 0xd8, 0x89, 0xc3], set(0, 1), enter.to_vec()].concat(),
+        ]
+        .concat()
+    };
+    let start = BASE + HEADERS;
+    let text = [code(start + u32::try_from(code(0).len()).unwrap()).as_slice(), line.as_bytes()].concat();
+    let size = HEADERS + u32::try_from(text.len()).unwrap();
+    let mut file = [b"\x7fELF\x01\x01\x01".as_slice(), &[0; 9]].concat();
+    for half in [2u16, 3] {
+        file.extend(half.to_le_bytes());
+    }
+    for word in [1, start, 52, 0, 0] {
+        file.extend(word.to_le_bytes());
+    }
+    for half in [52u16, 32, 1, 0, 0, 0] {
+        file.extend(half.to_le_bytes());
+    }
+    for word in [1, 0, BASE, BASE, size, size, 5, 0x1000] {
+        file.extend(word.to_le_bytes());
+    }
+    file.extend(text);
+    file
+}
+
+#[cfg(target_arch = "x86_64")]
+#[tokio::test(flavor = "multi_thread")]
+async fn programs_of_32_bits_run_under_the_same_rules() {
+    const KEYCTL: u32 = 288;
+    let node = Node::new().await;
+    let path = node.path("image/bin/small");
+    std::fs::write(&path, program_of_32_bits("from 32 bits\n", KEYCTL)).unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    // Debian's kernels run them; one that does not has nothing to prove here.
+    let unconfined = std::process::Command::new(&path).output().map(|output| output.status.code());
+    let pod = node.pod("small").await;
+    let (code, log) = node.run(&pod, node.container("default", &["/bin/small"])).await;
+    match unconfined {
+        Ok(Some(code)) => assert_eq!(code, 95, "the kernel itself says that there is no such operation"),
+        _ => assert_ne!(code, 0),
+    }
+    if unconfined.is_ok() {
+        assert_eq!((code, log), (1, vec![text("stdout F from 32 bits")]), "the profile says EPERM");
+        let mut own = node.container("own", &["/bin/small"]);
+        own.process.seccomp = Seccomp::Profile(text(
+            r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["keyctl"],"action":"SCMP_ACT_ERRNO"}]}"#,
+        ));
+        let (code, _) = node.run(&pod, own).await;
+        assert_eq!(code, 159, "a profile that is not for 32 bits: SIGSYS");
+    }
+    pod.delete().await.unwrap();
+    node.assert_nothing_left();
+}
