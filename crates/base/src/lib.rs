@@ -8,6 +8,7 @@
 
 pub mod drain;
 pub mod error;
+pub mod metrics;
 pub mod random;
 pub mod telemetry;
 pub mod time;
