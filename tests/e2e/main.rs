@@ -13,4 +13,5 @@ mod control_plane;
 mod harness;
 mod identities;
 mod network;
+mod raw;
 mod server;

@@ -21,11 +21,13 @@ use base::drain;
 use base::random::{Random, SystemRandom};
 use base::time::{Clock, SystemClock};
 use client::Api;
+use client::reconcile::Inspector;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use server_admission::{Chain, Parts, Stored};
 use server_authn::authenticator::{Anonymous, Authenticator};
+use server_authn::front_proxy::{FrontProxy, FrontProxyHeaders};
 use server_authn::pki::component::Component;
 use server_authn::pki::directory::Directory;
 use server_authn::pki::serving::ServingNames;
@@ -85,6 +87,7 @@ pub struct ControlPlane {
     port: u16,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    inspector: Arc<Inspector>,
     handler: Arc<Handler>,
     server: Server,
 }
@@ -102,7 +105,8 @@ impl ControlPlane {
         let pki = Arc::new(Pki::open(&files, clock.now(), &*random)?);
         let serving = pki.serving(&files, &serving_names(config), clock.now(), &*random)?;
         let clients = ClientAuthorities::from_pem(pki.cluster.certificate_pem().as_bytes())?;
-        let tls = tls(&serving, &clients)?;
+        let front_proxy = front_proxy(&pki)?;
+        let tls = tls(&serving, &[&clients, &front_proxy.authorities])?;
         let store: Arc<dyn Store> = Arc::new(open_store(&server_dir.join("db"))?);
         let shared = Shared {
             store: Arc::clone(&store),
@@ -131,7 +135,7 @@ impl ControlPlane {
         let keys = Keys::new(vec![pki.service_account.public().clone()]);
         let ready = Ready::new(ISSUER, &keys)?;
         let authenticator = Authenticator {
-            front_proxy: None,
+            front_proxy: Some(front_proxy),
             clients: Some(clients),
             tokens: Verifier::new(vec![ISSUER.to_owned()], audiences, keys),
             anonymous: Anonymous::All,
@@ -141,16 +145,19 @@ impl ControlPlane {
         let port = listener.local_addr()?.port();
         let address = SocketAddr::new(config.advertise, port).to_string();
         let nodes = Arc::new(OwnNodes::default());
-        let handler = Arc::new(Handler::new(
+        let inspector = Arc::new(Inspector::default());
+        let handler = Handler::new(
             local.clone(),
             Arc::clone(&clock),
             identity,
             Arc::new(ready),
             Arc::clone(&nodes) as Arc<dyn server_http::Nodes>,
             address,
-        ));
+        );
+        let handler =
+            Arc::new(handler.with_metrics(Arc::clone(&inspector) as Arc<dyn base::metrics::Source>));
         let server = Server::new(listener, Arc::new(tls), Arc::clone(&handler), Arc::clone(&clock));
-        Ok(ControlPlane { local, pki, nodes, port, store, clock, handler, server })
+        Ok(ControlPlane { local, pki, nodes, port, store, clock, inspector, handler, server })
     }
 
     /// The port that the API is served on.
@@ -172,7 +179,7 @@ impl ControlPlane {
         up: oneshot::Sender<()>,
         drain: drain::Watch,
     ) -> anyhow::Result<()> {
-        let ControlPlane { local, pki, port, store, clock, handler, server, .. } = self;
+        let ControlPlane { local, pki, port, store, clock, inspector, handler, server, .. } = self;
         let mut running = JoinSet::new();
         running.spawn(server.run(drain.clone()));
         running.spawn(maintenance::run(store, Arc::clone(&clock), drain.clone()));
@@ -182,6 +189,11 @@ impl ControlPlane {
             advertise: config.advertise,
             port,
             join_bindings: true,
+            authentication: Some(server_bootstrap::Authentication {
+                client_ca: pki.cluster.certificate_pem().to_owned(),
+                front_proxy_ca: pki.front_proxy.certificate_pem().to_owned(),
+                allowed_names: vec![Component::FrontProxy.subject().common_name],
+            }),
         };
         let begun = server_bootstrap::bootstrap(local.direct().registry(), &wanted).await;
         begun.map_err(|status| anyhow::anyhow!("what every cluster starts with cannot be made: {status}"))?;
@@ -195,7 +207,7 @@ impl ControlPlane {
             root_ca: pki.cluster.certificate_pem().to_owned(),
             pod_range: control::cluster::Range::parse(&config.pod_range),
             signer: Some(Arc::new(signing::Signing::new(Arc::clone(&pki), Arc::new(SystemRandom)))),
-            ..control::Config::default()
+            inspector,
         };
         let task =
             running.spawn(control::run(Arc::clone(&api), Arc::clone(&clock), controllers, drain.clone()));
@@ -230,14 +242,23 @@ fn serving_names(config: &Config) -> ServingNames {
     names
 }
 
-fn tls(serving: &Certificate, clients: &ClientAuthorities) -> anyhow::Result<ServerConfig> {
+/// Proxies in front of this server, which name users in headers: those with the certificate that it makes for itself.
+fn front_proxy(pki: &Pki) -> anyhow::Result<FrontProxy> {
+    Ok(FrontProxy {
+        authorities: ClientAuthorities::from_pem(pki.front_proxy.certificate_pem().as_bytes())?,
+        allowed_names: vec![Component::FrontProxy.subject().common_name],
+        headers: FrontProxyHeaders::default(),
+    })
+}
+
+fn tls(serving: &Certificate, authorities: &[&ClientAuthorities]) -> anyhow::Result<ServerConfig> {
     let chain =
         CertificateDer::pem_slice_iter(serving.certificate.as_bytes()).collect::<Result<Vec<_>, _>>()?;
     let key = PrivateKeyDer::from_pem_slice(serving.key.as_bytes())?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
-        .with_client_cert_verifier(tls_verifier(&[clients]))
+        .with_client_cert_verifier(tls_verifier(authorities))
         .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)

@@ -8,12 +8,13 @@
 //! Failure: the first [`Status`] ends it; started again, it goes on where it ended. A lost race with another server is tried
 //! again.
 //! Limits: [`limits`].
-//! Upstream: `pkg/controlplane/controller/{systemnamespaces,defaultservicecidr,kubernetesservice}`, the hooks `scheduling/bootstrap-system-priority-classes` and
+//! Upstream: `pkg/controlplane/controller/{clusterauthenticationtrust,systemnamespaces,defaultservicecidr,kubernetesservice}`, the hooks `scheduling/bootstrap-system-priority-classes` and
 //! `rbac/bootstrap-roles`. Different: one server's address is the API's only endpoint, as one server is all there
 //! is on an embedded store.
 //! How to test: `cargo test -p server-bootstrap`, behind the standard admission, against the store in memory.
 
 mod api_service;
+mod authentication;
 pub mod limits;
 mod policy;
 mod service_range;
@@ -27,6 +28,7 @@ use std::net::IpAddr;
 use client::Status;
 use server_registry::Registry;
 
+pub use authentication::Authentication;
 use writer::Writer;
 
 /// What a server is told about its cluster.
@@ -42,6 +44,8 @@ pub struct Config {
     pub port: u16,
     /// Whether nodes join and operators administer by bindings of ours; not over the store of a stock cluster.
     pub join_bindings: bool,
+    /// How the server finds out who sends a request; told to nobody if there is none.
+    pub authentication: Option<Authentication>,
 }
 
 /// Makes what is missing.
@@ -50,6 +54,9 @@ pub async fn bootstrap(registry: &Registry, config: &Config) -> Result<(), Statu
     system::namespaces(&writer).await?;
     system::priority_classes(&writer).await?;
     policy::reconcile(&writer, config.join_bindings).await?;
+    if let Some(authentication) = &config.authentication {
+        authentication::reconcile(&writer, authentication).await?;
+    }
     service_range::reconcile(&writer, &config.service_ranges).await?;
     api_service::reconcile(&writer, config).await
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api_record::Record;
-use api_types::core::v1::{Endpoints, Service};
+use api_types::core::v1::{ConfigMap, Endpoints, Service};
 use api_types::discovery::v1::EndpointSlice;
 use api_types::rbac::v1::ClusterRole;
 use base::random::SystemRandom;
@@ -15,7 +15,7 @@ use server_registry::admit::Everything;
 use server_registry::{Catalog, Registry, Shared};
 use store::{MemoryStore, Revision, Store};
 
-use crate::{Config, bootstrap};
+use crate::{Authentication, Config, bootstrap};
 
 struct World {
     store: Arc<MemoryStore>,
@@ -68,6 +68,7 @@ fn config() -> Config {
         advertise: [192, 0, 2, 1].into(),
         port: 6443,
         join_bindings: true,
+        authentication: Some(Authentication::default()),
     }
 }
 
@@ -81,6 +82,9 @@ async fn a_new_cluster_has_what_kubernetes_needs() {
     assert_eq!(world.names("scheduling.k8s.io", "priorityclasses").await, classes);
     assert_eq!(world.names("networking.k8s.io", "servicecidrs").await, ["kubernetes"]);
     assert_eq!(world.names("networking.k8s.io", "ipaddresses").await, ["10.96.0.1"]);
+    let trust: ConfigMap =
+        world.get(("", "configmaps"), "kube-system", "extension-apiserver-authentication").await;
+    assert_eq!(trust.data["requestheader-uid-headers"], r#"["X-Remote-Uid"]"#);
     let service: Service = world.get(("", "services"), "default", "kubernetes").await;
     assert_eq!((service.spec.cluster_ips, service.spec.ports[0].port), (vec!["10.96.0.1".to_owned()], 443));
     let slice: EndpointSlice =
