@@ -224,6 +224,11 @@ impl Cluster {
         }
     }
 
+    /// The server's keys and certificates.
+    pub fn keys(&self) -> PathBuf {
+        self.dir.path().join("data/server/tls")
+    }
+
     /// The administrator's kubeconfig.
     pub fn kubeconfig(&self) -> PathBuf {
         self.dir.path().join("kubeconfig")
@@ -258,7 +263,7 @@ impl Cluster {
         let mut command = self.program("kubectl");
         command.env("KUBECONFIG", "/dev/null").env("HOME", self.dir.path());
         command.args(["--server", &server, "--certificate-authority"]);
-        command.arg(self.dir.path().join("data/server/tls/ca.crt")).args(identity).args(arguments);
+        command.arg(self.keys().join("ca.crt")).args(identity).args(arguments);
         command.output().expect("kubectl is on the PATH")
     }
 

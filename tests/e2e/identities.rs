@@ -1,10 +1,16 @@
-//! A pod's own token: whom it names, what it is for, and when it ends.
+//! Who somebody is: a pod with its own token, and whom a trusted proxy names.
 
 use std::process::Output;
 
+use base::random::SystemRandom;
+use base::time::{Clock as _, SystemClock};
 use serde_json::{Value, json};
+use server_authn::pki::Pki;
+use server_authn::pki::component::Component;
+use server_authn::pki::directory::Directory;
 
 use crate::harness::Cluster;
+use crate::raw;
 
 const POD: &str = "
 apiVersion: v1
@@ -75,4 +81,34 @@ fn a_pods_token_is_its_pods_for_its_audience_and_ends_with_it() {
         if output.status.success() { Err("the token still counts".to_owned()) } else { Ok(errors(&output)) }
     });
     assert!(refused.contains("Unauthorized"), "{refused}");
+}
+
+#[test]
+fn a_trusted_proxy_names_users_and_others_do_not() {
+    let cluster = Cluster::control_plane();
+    let files = Directory::new(cluster.keys());
+    let now = SystemClock.now();
+    let pki = Pki::open(&files, now, &SystemRandom).expect("the cluster's keys");
+    let identity = |component| pki.component(&files, &component, now, &SystemRandom).expect("a certificate");
+    let headers =
+        [("X-Remote-User", "ada"), ("X-Remote-Group", "navigators"), ("X-Remote-Extra-Ship", "knarr")];
+    let path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+    let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}).to_string();
+    let ask = |component| raw::post(&cluster, &identity(component), &headers, path, &review);
+    let named = ask(Component::FrontProxy);
+    assert!(named.starts_with("HTTP/1.1 201"), "{named}");
+    let body = named.split_once("\r\n\r\n").expect("a body").1;
+    let answer: Value = serde_json::from_str(body).expect("JSON");
+    let user = &answer["status"]["userInfo"];
+    assert_eq!((&user["username"], &user["extra"]), (&json!("ada"), &json!({"ship": ["knarr"]})));
+    assert_eq!(user["groups"], json!(["navigators", "system:authenticated"]));
+    let other = ask(Component::Scheduler);
+    assert!(other.contains("system:kube-scheduler") && !other.contains("navigators"), "{other}");
+
+    let map = ["get", "configmap", "extension-apiserver-authentication", "-n", "kube-system", "-o", "json"];
+    let map: Value = serde_json::from_str(&cluster.kubectl(&map)).expect("JSON");
+    let data = &map["data"];
+    assert_eq!(data["requestheader-client-ca-file"], pki.front_proxy.certificate_pem());
+    assert_eq!(data["client-ca-file"], pki.cluster.certificate_pem());
+    assert_eq!(data["requestheader-allowed-names"], r#"["front-proxy-client"]"#);
 }

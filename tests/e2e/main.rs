@@ -17,5 +17,6 @@ mod harness;
 mod identities;
 mod neighbours;
 mod network;
+mod raw;
 mod second_node;
 mod server;

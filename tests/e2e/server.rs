@@ -56,3 +56,29 @@ fn roles_gather_and_grant_no_more_than_is_held_and_addresses_are_mended() {
     let events = ["get", "events", "-o", "jsonpath={.items[*].reason}"];
     cluster.eventually(&events, |reasons| reasons.contains("ClusterIPNotAllocated"));
 }
+
+#[test]
+fn metrics_have_upstreams_names() {
+    let cluster = Cluster::control_plane();
+    let mut watch = cluster.stream(&["get", "namespaces", "--watch", "-o", "name"]);
+    assert!(watch.next().starts_with("namespace/"));
+    let metrics = cluster.eventually(&["get", "--raw", "/metrics"], |text| {
+        text.contains("workqueue_adds_total{name=\"clusterrole-aggregation-controller\"}")
+    });
+    for sample in [
+        "apiserver_request_total{code=\"200\",component=\"apiserver\",dry_run=\"\",group=\"\",resource=\"namespaces\",scope=\"cluster\",subresource=\"\",verb=\"LIST\",version=\"v1\"} ",
+        "apiserver_request_duration_seconds_bucket{component=\"apiserver\",dry_run=\"\",group=\"\",resource=\"namespaces\",scope=\"cluster\",subresource=\"\",verb=\"LIST\",version=\"v1\",le=\"0.005\"} ",
+        "apiserver_longrunning_requests{component=\"apiserver\",group=\"\",resource=\"namespaces\",scope=\"cluster\",subresource=\"\",verb=\"WATCH\",version=\"v1\"} 1",
+        "apiserver_current_inflight_requests{request_kind=\"readOnly\"} 1",
+        "apiserver_resource_objects{group=\"rbac.authorization.k8s.io\",resource=\"clusterroles\"} ",
+        "workqueue_queue_duration_seconds_bucket{name=\"namespace-controller\",le=\"1e-08\"} ",
+        "process_start_time_seconds ",
+    ] {
+        assert!(metrics.lines().any(|line| line.starts_with(sample)), "{sample}\n{metrics}");
+    }
+    let families: Vec<&str> = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+    let mut once = families.clone();
+    once.sort_unstable();
+    once.dedup();
+    assert_eq!(families.len(), once.len(), "a metric is there twice");
+}

@@ -8,6 +8,7 @@
 
 pub mod drain;
 pub mod error;
+pub mod metrics;
 pub mod random;
 pub mod task;
 pub mod telemetry;

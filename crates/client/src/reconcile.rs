@@ -30,7 +30,7 @@ use crate::Caller;
 pub use core::{Core, Finished, Input, Output};
 pub use events::{Note, Recorder, Severity};
 pub use execute::execute;
-pub use inspect::{Explained, Inspector, LastRun};
+pub use inspect::{Counts, Explained, Inspector, LastRun};
 pub use kinds::resource_of;
 pub use plan::{Ask, Failure, Guard, Op, Plan, Telling, Write};
 pub use shell::{Deps, run};

@@ -142,14 +142,14 @@ pub fn caller(name: &str) -> Caller {
 pub fn tls(
     certificate_pem: &str,
     key_pem: &str,
-    authorities: &ClientAuthorities,
+    authorities: &[&ClientAuthorities],
 ) -> anyhow::Result<ServerConfig> {
     let chain = CertificateDer::pem_slice_iter(certificate_pem.as_bytes()).collect::<Result<Vec<_>, _>>()?;
     let key = PrivateKeyDer::from_pem_slice(key_pem.as_bytes())?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
-        .with_client_cert_verifier(tls_verifier(&[authorities]))
+        .with_client_cert_verifier(tls_verifier(authorities))
         .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)

@@ -20,9 +20,11 @@ use base::random::{Random, SystemRandom};
 use base::task::Tasks;
 use base::time::{Clock, SystemClock};
 use client::Api;
+use client::reconcile::Inspector;
 use server_admission::{Chain, Parts, Stored};
 use server_authn::authenticator::{Anonymous, Authenticator};
 use server_authn::bootstrap::BootstrapToken;
+use server_authn::front_proxy::{FrontProxy, FrontProxyHeaders};
 use server_authn::pki::component::Component;
 use server_authn::pki::directory::Directory;
 use server_authn::pki::serving::ServingNames;
@@ -88,6 +90,7 @@ pub struct ControlPlane {
     port: u16,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    inspector: Arc<Inspector>,
     handler: Arc<Handler>,
     server: Server,
 }
@@ -105,9 +108,10 @@ impl ControlPlane {
         let pki = Arc::new(Pki::open(&files, clock.now(), &*random)?);
         let serving = pki.serving(&files, &serving_names(config), clock.now(), &*random)?;
         let clients = ClientAuthorities::from_pem(pki.cluster.certificate_pem().as_bytes())?;
+        let front_proxy = front_proxy(&pki)?;
         // The authority goes with it, so that a node that joins can tell by its token whom it has before it.
         let chain = format!("{}{}", serving.certificate, pki.cluster.certificate_pem());
-        let tls = node::tls(&chain, &serving.key, &clients)?;
+        let tls = node::tls(&chain, &serving.key, &[&clients, &front_proxy.authorities])?;
         let given = config.token.as_deref();
         let token = join::token(&server_dir, given, pki.cluster.certificate_pem(), &*random)?;
         let store: Arc<dyn Store> = Arc::new(open_store(&server_dir.join("db"))?);
@@ -138,7 +142,7 @@ impl ControlPlane {
         let keys = Keys::new(vec![pki.service_account.public().clone()]);
         let ready = Ready::new(ISSUER, &keys)?;
         let authenticator = Authenticator {
-            front_proxy: None,
+            front_proxy: Some(front_proxy),
             clients: Some(clients),
             tokens: Verifier::new(vec![ISSUER.to_owned()], audiences, keys),
             anonymous: Anonymous::All,
@@ -150,16 +154,19 @@ impl ControlPlane {
         let client = pki.component(&files, &Component::ApiserverKubeletClient, clock.now(), &SystemRandom)?;
         let authority = pki.cluster.certificate_pem();
         let nodes = Arc::new(AllNodes::new(&local, authority, &client, Arc::clone(&clock))?);
-        let handler = Arc::new(Handler::new(
+        let inspector = Arc::new(Inspector::default());
+        let handler = Handler::new(
             local.clone(),
             Arc::clone(&clock),
             identity,
             Arc::new(ready),
             Arc::clone(&nodes) as Arc<dyn server_http::Nodes>,
             address,
-        ));
+        );
+        let handler =
+            Arc::new(handler.with_metrics(Arc::clone(&inspector) as Arc<dyn base::metrics::Source>));
         let server = Server::new(listener, Arc::new(tls), Arc::clone(&handler), Arc::clone(&clock));
-        Ok(ControlPlane { local, pki, nodes, token, port, store, clock, handler, server })
+        Ok(ControlPlane { local, pki, nodes, token, port, store, clock, inspector, handler, server })
     }
 
     /// The port that the API is served on.
@@ -192,7 +199,7 @@ impl ControlPlane {
         up: oneshot::Sender<()>,
         drain: drain::Watch,
     ) -> anyhow::Result<()> {
-        let ControlPlane { local, pki, token, port, store, clock, handler, server, .. } = self;
+        let ControlPlane { local, pki, token, port, store, clock, inspector, handler, server, .. } = self;
         let mut running = JoinSet::new();
         running.spawn(server.run(drain.clone()));
         running.spawn(maintenance::run(store, Arc::clone(&clock), drain.clone()));
@@ -202,6 +209,11 @@ impl ControlPlane {
             advertise: config.advertise,
             port,
             join: Some(server_bootstrap::Join { token, settings: told(&config.settings) }),
+            authentication: Some(server_bootstrap::Authentication {
+                client_ca: pki.cluster.certificate_pem().to_owned(),
+                front_proxy_ca: pki.front_proxy.certificate_pem().to_owned(),
+                allowed_names: vec![Component::FrontProxy.subject().common_name],
+            }),
         };
         let begun = server_bootstrap::bootstrap(local.direct().registry(), &wanted).await;
         begun.map_err(|status| anyhow::anyhow!("what every cluster starts with cannot be made: {status}"))?;
@@ -215,7 +227,7 @@ impl ControlPlane {
             root_ca: pki.cluster.certificate_pem().to_owned(),
             pod_range: control::cluster::Range::parse(&config.settings.cluster_cidr.to_string()),
             signer: Some(Arc::new(signing::Signing::new(Arc::clone(&pki), Arc::new(SystemRandom)))),
-            ..control::Config::default()
+            inspector,
         };
         if !config.without_controllers {
             let control = control::run(Arc::clone(&api), Arc::clone(&clock), controllers, drain.clone());
@@ -254,6 +266,15 @@ fn serving_names(config: &Config) -> ServingNames {
         }
     }
     names
+}
+
+/// Proxies in front of this server, which name users in headers: those with the certificate that it makes for itself.
+fn front_proxy(pki: &Pki) -> anyhow::Result<FrontProxy> {
+    Ok(FrontProxy {
+        authorities: ClientAuthorities::from_pem(pki.front_proxy.certificate_pem().as_bytes())?,
+        allowed_names: vec![Component::FrontProxy.subject().common_name],
+        headers: FrontProxyHeaders::default(),
+    })
 }
 
 fn open_store(dir: &Path) -> anyhow::Result<SqliteStore> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use base::time::Time;
 
-use super::inspect::{Explained, LastRun};
+use super::inspect::{Counts, Explained, LastRun};
 use super::limits::{BACK_OFF_FIRST, BACK_OFF_LONGEST, REMEMBERED_RUNS, WITNESS_OVERDUE, WORKERS};
 use super::{Failure, Witness, World};
 use crate::Resource;
@@ -68,6 +68,8 @@ pub enum Output<K> {
 
 struct State {
     wanted: Option<Arc<str>>,
+    /// Since when it is wanted, or is being worked on.
+    since: Time,
     running: bool,
     queued: bool,
     failures: u32,
@@ -81,6 +83,7 @@ impl Default for State {
     fn default() -> Self {
         State {
             wanted: None,
+            since: Time::EPOCH,
             running: false,
             queued: false,
             failures: 0,
@@ -111,6 +114,7 @@ pub struct Core<K> {
     running: usize,
     workers: usize,
     overdue: u64,
+    counts: Counts,
     last: BTreeMap<K, LastRun>,
     remembered: VecDeque<K>,
 }
@@ -132,6 +136,7 @@ impl<K: Ord + Clone + Debug> Core<K> {
             running: 0,
             workers,
             overdue: 0,
+            counts: Counts::default(),
             last: BTreeMap::new(),
             remembered: VecDeque::new(),
         }
@@ -141,7 +146,7 @@ impl<K: Ord + Clone + Debug> Core<K> {
     pub fn step(&mut self, input: Input<K>, world: &World, now: Time) -> Vec<Output<K>> {
         let mut outputs = Vec::new();
         match input {
-            Input::Changed { key, why } => self.want(key, why),
+            Input::Changed { key, why } => self.want(key, why, now),
             Input::Finished { key, how } => self.finish(key, how, world, now, &mut outputs),
             Input::Shown => self.release(world),
             Input::Relisting { resource, request } => self.relisting(&resource, request),
@@ -153,6 +158,8 @@ impl<K: Ord + Clone + Debug> Core<K> {
             let state = self.states.entry(key.clone()).or_default();
             state.queued = false;
             let why = state.wanted.take().unwrap_or_default();
+            self.counts.queue_seconds.observe(now.since(state.since).as_secs_f64());
+            state.since = now;
             state.running = true;
             self.running += 1;
             let failure = state.failure.clone();
@@ -180,13 +187,21 @@ impl<K: Ord + Clone + Debug> Core<K> {
             delayed: self.timers.len(),
             withheld: self.held.len(),
             overdue: self.overdue,
+            counts: self.counts.clone(),
+            running_since: self.states.values().filter(|it| it.running).map(|it| it.since).collect(),
             runs: self.last.iter().map(|(key, run)| (format!("{key:?}"), run.clone())).collect(),
         }
     }
 
-    fn want(&mut self, key: K, why: Arc<str>) {
+    fn want(&mut self, key: K, why: Arc<str>, now: Time) {
         let state = self.states.entry(key.clone()).or_default();
-        state.wanted.get_or_insert(why);
+        if state.wanted.is_none() {
+            state.wanted = Some(why);
+            self.counts.adds += 1;
+            if !state.running {
+                state.since = now;
+            }
+        }
         if !state.running && !state.queued && state.held.is_empty() {
             state.queued = true;
             self.ready.push_back(key);
@@ -197,6 +212,8 @@ impl<K: Ord + Clone + Debug> Core<K> {
         let Some(state) = self.states.get_mut(&key) else { return };
         state.running = false;
         self.running -= 1;
+        self.counts.work_seconds.observe(now.since(state.since).as_secs_f64());
+        state.since = now;
         if let Some(run) = self.last.get_mut(&key) {
             run.decided = how.decided;
             run.failure = how.failure.as_ref().map(|failure| failure.status.message.clone());
@@ -206,6 +223,7 @@ impl<K: Ord + Clone + Debug> Core<K> {
         let wait = match &how.failure {
             Some(_) => {
                 state.failures = state.failures.saturating_add(1);
+                self.counts.retries += 1;
                 Some(back_off(state.failures))
             }
             None => {
@@ -301,7 +319,7 @@ impl<K: Ord + Clone + Debug> Core<K> {
                 state.wanted.get_or_insert_with(|| Arc::from("a write did not show in time"));
             }
             if due {
-                self.want(key, Arc::from("its time had come"));
+                self.want(key, Arc::from("its time had come"), now);
             }
         }
     }

@@ -74,7 +74,7 @@ impl Member {
             () = drain.signaled() => return Ok(()),
             () = self.renew(&mut serving) => {}
         }
-        let tls = Tls::new(node::tls(serving.certificate(), serving.key(), &self.authorities)?);
+        let tls = Tls::new(node::tls(serving.certificate(), serving.key(), &[&self.authorities])?);
         let api: Arc<dyn Api> = Arc::new(self.api.clone());
         let server = node::serve(listener, direct, tls.clone(), self.authorities.clone(), api, &self.name);
         tokio::select! {
@@ -104,7 +104,7 @@ impl Member {
             }
             if serving.is_due(now) {
                 serving.renew_until_done(&self.api, &self.files, &*self.clock).await;
-                tls.replace(node::tls(serving.certificate(), serving.key(), &self.authorities)?);
+                tls.replace(node::tls(serving.certificate(), serving.key(), &[&self.authorities])?);
             }
         }
     }

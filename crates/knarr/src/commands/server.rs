@@ -103,7 +103,7 @@ impl OwnNode {
         let name = config.node.name.to_string();
         let certificate = plane.node_certificate(wanted, &name, &node.addresses())?;
         let authorities = ClientAuthorities::from_pem(plane.pki.cluster.certificate_pem().as_bytes())?;
-        let tls = Tls::new(node::tls(&certificate.certificate, &certificate.key, &authorities)?);
+        let tls = Tls::new(node::tls(&certificate.certificate, &certificate.key, &[&authorities])?);
         let api: Arc<dyn Api> = Arc::new(plane.local.clone());
         let nodes = Arc::clone(&plane.nodes);
         Ok(OwnNode { address, settings, listener, tls, authorities, api, nodes })

@@ -13,6 +13,15 @@ use crate::headers;
 use crate::user::User;
 use crate::x509::{ClientAuthorities, X509Error, subject};
 
+/// The headers that name a user (`--requestheader-username-headers`, as kubeadm sets it).
+pub const USER_HEADERS: &[&str] = &["X-Remote-User"];
+/// The headers that give a user's uid.
+pub const UID_HEADERS: &[&str] = &["X-Remote-Uid"];
+/// The headers that give a user's groups.
+pub const GROUP_HEADERS: &[&str] = &["X-Remote-Group"];
+/// What headers begin with that give what else is known of a user.
+pub const EXTRA_PREFIXES: &[&str] = &["X-Remote-Extra-"];
+
 /// Which headers name a user. Names are case-insensitive; kept in small letters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FrontProxyHeaders {
@@ -24,12 +33,7 @@ pub struct FrontProxyHeaders {
 
 impl Default for FrontProxyHeaders {
     fn default() -> FrontProxyHeaders {
-        FrontProxyHeaders::new(
-            &["X-Remote-User"],
-            &["X-Remote-Uid"],
-            &["X-Remote-Group"],
-            &["X-Remote-Extra-"],
-        )
+        FrontProxyHeaders::new(USER_HEADERS, UID_HEADERS, GROUP_HEADERS, EXTRA_PREFIXES)
     }
 }
 

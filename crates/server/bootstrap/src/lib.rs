@@ -8,12 +8,13 @@
 //! Failure: the first [`Status`] ends it; started again, it goes on where it ended. A lost race with another server is tried
 //! again.
 //! Limits: [`limits`].
-//! Upstream: `pkg/controlplane/controller/{systemnamespaces,defaultservicecidr,kubernetesservice}`, the hooks `scheduling/bootstrap-system-priority-classes` and
+//! Upstream: `pkg/controlplane/controller/{clusterauthenticationtrust,systemnamespaces,defaultservicecidr,kubernetesservice}`, the hooks `scheduling/bootstrap-system-priority-classes` and
 //! `rbac/bootstrap-roles`. Different: one server's address is the API's only endpoint, as one server is all there
 //! is on an embedded store.
 //! How to test: `cargo test -p server-bootstrap`, behind the standard admission, against the store in memory.
 
 mod api_service;
+mod authentication;
 mod join;
 pub mod limits;
 mod policy;
@@ -30,6 +31,7 @@ use client::Status;
 use server_authn::bootstrap::BootstrapToken;
 use server_registry::Registry;
 
+pub use authentication::Authentication;
 use writer::Writer;
 
 /// What a server is told about its cluster.
@@ -45,6 +47,8 @@ pub struct Config {
     pub port: u16,
     /// How nodes join; nothing over the store of a stock cluster, where others say how.
     pub join: Option<Join>,
+    /// How the server finds out who sends a request; told to nobody if there is none.
+    pub authentication: Option<Authentication>,
 }
 
 /// How nodes join, and what they are told of the cluster.
@@ -64,6 +68,9 @@ pub async fn bootstrap(registry: &Registry, config: &Config) -> Result<(), Statu
     policy::reconcile(&writer, config.join.is_some()).await?;
     if let Some(join) = &config.join {
         join::reconcile(&writer, join).await?;
+    }
+    if let Some(authentication) = &config.authentication {
+        authentication::reconcile(&writer, authentication).await?;
     }
     service_range::reconcile(&writer, &config.service_ranges).await?;
     api_service::reconcile(&writer, config).await

@@ -16,7 +16,7 @@ use server_registry::admit::Everything;
 use server_registry::{Catalog, Registry, Shared};
 use store::{MemoryStore, Revision, Store};
 
-use crate::{Config, Join, bootstrap};
+use crate::{Authentication, Config, Join, bootstrap};
 
 fn token() -> BootstrapToken {
     BootstrapToken::parse("abcdef.0123456789abcdef").expect("a token")
@@ -77,6 +77,7 @@ fn config() -> Config {
         advertise: [192, 0, 2, 1].into(),
         port: 6443,
         join: Some(Join { token: token(), settings: settings("10.96.0.10") }),
+        authentication: Some(Authentication::default()),
     }
 }
 
@@ -90,6 +91,9 @@ async fn a_new_cluster_has_what_kubernetes_needs() {
     assert_eq!(world.names("scheduling.k8s.io", "priorityclasses").await, classes);
     assert_eq!(world.names("networking.k8s.io", "servicecidrs").await, ["kubernetes"]);
     assert_eq!(world.names("networking.k8s.io", "ipaddresses").await, ["10.96.0.1"]);
+    let trust: ConfigMap =
+        world.get(("", "configmaps"), "kube-system", "extension-apiserver-authentication").await;
+    assert_eq!(trust.data["requestheader-uid-headers"], r#"["X-Remote-Uid"]"#);
     let service: Service = world.get(("", "services"), "default", "kubernetes").await;
     assert_eq!((service.spec.cluster_ips, service.spec.ports[0].port), (vec!["10.96.0.1".to_owned()], 443));
     let slice: EndpointSlice =

@@ -6,25 +6,29 @@ use std::sync::Arc;
 use api_meta::Status;
 use api_record::Record;
 use api_types::GroupVersionKind;
-use base::time::Clock;
+use base::metrics::Source;
+use base::time::{Clock, Time};
 use bytes::Bytes;
 use client::Caller;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use server_authz::Attributes;
 use server_local::{Local, forbidden};
 
 use crate::documents::{Document, DocumentRequest, Documents};
+use crate::flow::{self, InFlight};
+use crate::guarded::Guarded;
 use crate::health::Health;
 use crate::identity::{Identify, Peer};
-use crate::metrics::{Kind, Metrics};
+use crate::metrics::{Kind, Metrics, is_long_running};
 use crate::negotiate::{self, Codec, Form};
 use crate::nodes::Nodes;
 use crate::options::Query;
 use crate::path::{self, Info, Place};
+use crate::scrape::{self, Scrape};
 use crate::{discovery, encode, impersonate, resource};
 
 /// An answer's body.
@@ -38,7 +42,9 @@ pub struct Handler {
     documents: Arc<dyn Documents>,
     pub(crate) nodes: Arc<dyn Nodes>,
     health: Health,
-    metrics: Metrics,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) in_flight: InFlight,
+    pub(crate) scrape: Scrape,
     address: String,
 }
 
@@ -53,8 +59,25 @@ impl Handler {
         nodes: Arc<dyn Nodes>,
         address: String,
     ) -> Handler {
-        let (health, metrics) = (Health::default(), Metrics::default());
-        Handler { local, clock, identify, documents, nodes, health, metrics, address }
+        Handler {
+            local,
+            clock,
+            identify,
+            documents,
+            nodes,
+            health: Health::default(),
+            metrics: Arc::default(),
+            in_flight: InFlight::default(),
+            scrape: Scrape::default(),
+            address,
+        }
+    }
+
+    /// Shows more metrics than its own.
+    #[must_use]
+    pub fn with_metrics(mut self, source: Arc<dyn Source>) -> Handler {
+        self.scrape.add(source);
+        self
     }
 
     /// Says whether the server may be used.
@@ -74,10 +97,18 @@ impl Handler {
         let form = negotiate::form(request.headers(), info.verb == "watch");
         let codec = form.as_ref().map_or(Codec::Json, |form| form.codec);
         let begun = self.clock.now();
-        let answered = self.answer(&peer, request, &info, &query, form).await;
+        let dry_run = query.get("dryRun") == "All";
+        let kind = Kind::of(request.method(), request.headers(), &info, dry_run);
+        let answered = self.answer(&peer, request, &info, &kind, &query, form).await;
         let response = answered.unwrap_or_else(|status| failure(codec, status));
-        self.metrics.count(kind(&info, response.status().as_u16()), self.clock.now().since(begun));
-        response
+        let (code, bytes) = (response.status().as_u16(), response.body().size_hint().exact());
+        if !is_long_running(&info) || bytes.is_some() {
+            self.metrics.count(kind, code, self.clock.now().since(begun), bytes);
+            return response;
+        }
+        let ended = Ended { handler: Arc::clone(&self), kind: kind.clone(), code, begun };
+        let kept = (self.metrics.running(kind), ended);
+        response.map(|body| Guarded::new(body, kept).boxed_unsync())
     }
 
     async fn answer(
@@ -85,6 +116,7 @@ impl Handler {
         peer: &Peer,
         request: Request<Incoming>,
         info: &Info,
+        kind: &Kind,
         query: &Query,
         form: Result<Form, Status>,
     ) -> Result<Response<Body>, Status> {
@@ -92,9 +124,16 @@ impl Handler {
         let caller = self.identify.identify(peer, request.headers(), path);
         let caller = caller.ok_or_else(|| Status::unauthorized("Unauthorized"))?;
         let caller = impersonate::caller(self.local.policy(), caller, request.headers(), info)?;
+        let Some(_place) = self.in_flight.enter(info, &caller) else {
+            self.metrics.terminated(kind, 429);
+            return Ok(flow::too_many());
+        };
         match &info.place {
             Place::Path(path) => {
                 self.check_path(&caller, info.verb, path)?;
+                if path == "/metrics" && matches!(*request.method(), Method::GET | Method::HEAD) {
+                    return Ok(scrape::answer(self).await);
+                }
                 self.path(&request, path, query)
             }
             Place::Resource { target, .. } => {
@@ -129,13 +168,6 @@ impl Handler {
         let wanted = DocumentRequest::new(path, hash, request.headers());
         if let Some(document) = self.documents.find(&wanted) {
             return Ok(document_answer(document));
-        }
-        if path == "/metrics" {
-            return Ok(bytes_answer(
-                200,
-                "text/plain; version=0.0.4; charset=utf-8",
-                self.metrics.text().into(),
-            ));
         }
         self.discovery(request, path)
     }
@@ -185,26 +217,18 @@ impl Handler {
     }
 }
 
-/// What a request counts as.
-fn kind(info: &Info, code: u16) -> Kind {
-    match &info.place {
-        Place::Path(_) => Kind {
-            verb: info.verb,
-            group: String::new(),
-            version: String::new(),
-            resource: String::new(),
-            subresource: String::new(),
-            code,
-        },
-        Place::Resource { target, .. } => Kind {
-            verb: info.verb,
-            group: if code == 404 { String::new() } else { target.resource.group.to_string() },
-            version: if code == 404 { String::new() } else { target.resource.version.to_string() },
-            // What is not served could be called anything, and would fill the memory with names.
-            resource: if code == 404 { String::new() } else { target.resource.plural.to_string() },
-            subresource: if code == 404 { String::new() } else { target.subresource.clone() },
-            code,
-        },
+/// Counts a long-running request when it ends.
+struct Ended {
+    handler: Arc<Handler>,
+    kind: Kind,
+    code: u16,
+    begun: Time,
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let took = self.handler.clock.now().since(self.begun);
+        self.handler.metrics.count(self.kind.clone(), self.code, took, None);
     }
 }
 

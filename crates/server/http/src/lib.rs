@@ -14,6 +14,8 @@ mod connection;
 mod discovery;
 mod documents;
 mod encode;
+mod flow;
+mod guarded;
 mod handler;
 mod health;
 mod identity;
@@ -25,6 +27,7 @@ mod nodes;
 mod options;
 mod path;
 mod resource;
+mod scrape;
 mod table;
 mod watch;
 

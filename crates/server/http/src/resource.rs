@@ -37,7 +37,8 @@ fn missing() -> Status {
     Status::failure(404, "NotFound", "the server could not find the requested resource", None)
 }
 
-fn known(target: &Target) -> Option<&'static Resource> {
+/// The row of a resource that is served.
+pub(crate) fn known(target: &Target) -> Option<&'static Resource> {
     let wanted = &target.resource;
     resources().iter().find(|row| {
         row.served_by_default

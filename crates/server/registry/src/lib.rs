@@ -18,6 +18,7 @@ pub mod admit;
 mod catalog;
 mod commit;
 mod continue_token;
+mod counts;
 mod delete;
 mod effects;
 mod faults;
@@ -30,6 +31,7 @@ mod watch;
 mod write;
 
 pub use catalog::{Catalog, Served};
+pub use counts::Count;
 pub use delete::Deleted;
 pub use effects::{NODE_PORTS, RepairedPorts};
 pub use registry::{Registry, Shared};

@@ -300,3 +300,16 @@ async fn cluster_objects_are_kept_without_a_namespace() {
     let entry = world.store.get("/registry/namespaces/team".into()).await.expect("read").expect("kept");
     assert!(entry.value.starts_with(b"k8s\0"));
 }
+
+#[tokio::test]
+async fn stored_objects_are_counted() {
+    let world = World::new();
+    for name in ["a", "b"] {
+        world.create(map(name)).await.expect("created");
+    }
+    let counts = world.registry.counts().await;
+    let of = |plural: &str| counts.iter().filter(|own| own.resource == plural).collect::<Vec<_>>();
+    assert_eq!((of("configmaps").len(), of("configmaps")[0].count), (1, Some(2)));
+    assert_eq!((of("pods").len(), of("pods")[0].count), (1, Some(0)));
+    assert!(of("componentstatuses").is_empty());
+}

@@ -1,0 +1,52 @@
+//! One request over TLS, with a client certificate and headers that kubectl would not send.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use server_authn::pki::Identity;
+
+use crate::harness::Cluster;
+
+/// Sends an object to a path, and answers what comes back, headers and all.
+pub fn post(
+    cluster: &Cluster,
+    identity: &Identity,
+    headers: &[(&str, &str)],
+    path: &str,
+    body: &str,
+) -> String {
+    let server = cluster.kubectl(&["config", "view", "-o", "jsonpath={.clusters[0].cluster.server}"]);
+    let address = server.trim_start_matches("https://").to_owned();
+    let authority = std::fs::read(cluster.keys().join("ca.crt")).expect("the authority");
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(&authority).expect("a certificate")).expect("an authority");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let chain = CertificateDer::from_pem_slice(identity.certificate.as_bytes()).expect("a certificate");
+    let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).expect("a key");
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_client_auth_cert(vec![chain], key)
+        .expect("a usable certificate");
+    let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host).to_owned();
+    let name = ServerName::try_from(host).expect("a host");
+    let mut connection = ClientConnection::new(Arc::new(config), name).expect("a connection");
+    let mut socket = TcpStream::connect(&address).expect("the server listens");
+    let mut stream = rustls::Stream::new(&mut connection, &mut socket);
+    let mut request = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+    request += "Content-Type: application/json\r\n";
+    for (name, value) in headers {
+        request += &format!("{name}: {value}\r\n");
+    }
+    request += &format!("Content-Length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(request.as_bytes()).expect("the server reads");
+    let mut answer = Vec::new();
+    // A connection that ends without TLS' own farewell has still said all that it had to say.
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
