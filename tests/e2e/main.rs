@@ -8,7 +8,11 @@
 )]
 
 mod application;
+mod commands;
 mod control_plane;
 mod dns;
 mod harness;
 mod network;
+mod ready;
+mod reboot;
+mod session;

@@ -25,7 +25,7 @@ const LAYERS: [&[&str]; 17] = [
     &["control", "scheduler", "net-"],
     &["node-"],
     &["cli"],
-    &["knarr", "sim"],
+    &["hello", "knarr", "sim"],
     &["xtask"],
 ];
 

@@ -200,6 +200,7 @@ impl Agent {
                 }
             }
         }
+        self.core.runtime.remove_strays().await?;
         let keep: BTreeSet<String> = records.keys().cloned().collect();
         let network = Arc::clone(&self.core.network);
         blocking(move || Ok(network.retain(&keep)?)).await?;

@@ -181,6 +181,27 @@ impl Runtime {
         .await
     }
 
+    /// Takes away what containers left on disk whose pods are gone from memory: the machine has booted since. Call it after
+    /// [`Runtime::adopt`] and before anything starts.
+    ///
+    /// # Errors
+    /// What could not be taken away; trying again is safe.
+    pub async fn remove_strays(&self) -> Result<(), RuntimeError> {
+        let (state, data) = (self.shared.config.state_dir.clone(), self.shared.config.data_dir.clone());
+        blocking(move || {
+            let mut known = BTreeSet::new();
+            for uid in disk::names(&pods(&state))? {
+                known.extend(disk::names(&PodLayout::new(&state, &data, &uid).containers())?);
+            }
+            let changes = data.join("containers");
+            for id in disk::names(&changes)?.into_iter().filter(|id| !known.contains(id)) {
+                disk::remove_directory(&changes.join(id))?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
     fn places(&self, uid: &str) -> PodLayout {
         PodLayout::new(&self.shared.config.state_dir, &self.shared.config.data_dir, uid)
     }
