@@ -1,6 +1,5 @@
 //! The cluster's DNS is a process of its own: names resolve while the server is dead.
 
-use std::path::Path;
 use std::process::Command;
 
 use host::process::{Identity, LinuxProcesses, Processes as _};
@@ -89,7 +88,7 @@ fn names_resolve_while_the_server_is_dead_and_a_dead_dns_comes_back() {
     assert!(said.contains("the DNS server"), "{said}");
     assert!(!runs(third));
     assert!(!state.exists());
-    assert!(!Path::new("/sys/fs/cgroup").join(format!("knarr-{id}")).exists());
+    assert_eq!(crate::reboot::cgroups(&id), Vec::<std::path::PathBuf>::new());
     let left =
         cluster.program("ip").args(["-4", "-o", "addr", "show", "dev", "lo"]).output().expect("iproute2");
     let left = String::from_utf8_lossy(&left.stdout).into_owned();

@@ -17,8 +17,13 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 /// One cluster at a time: two in one network namespace would be refused for their address ranges.
 static TURN: Mutex<()> = Mutex::new(());
 
+/// Waits for the turn of a test that has a cluster on this machine.
+pub fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Address ranges that a cluster of this machine's owner is unlikely to have.
-const RANGES: [&str; 8] = [
+pub const RANGES: [&str; 8] = [
     "--cluster-cidr",
     "10.242.0.0/16",
     "--service-cidr",
@@ -48,6 +53,7 @@ pub struct Cluster {
     network: Option<Network>,
     server: Child,
     flags: Vec<String>,
+    data: PathBuf,
     dir: TempDir,
     _turn: Option<MutexGuard<'static, ()>>,
 }
@@ -56,25 +62,35 @@ impl Cluster {
     /// Starts a control plane without a node.
     pub fn control_plane() -> Cluster {
         // Nobody connects to the advertised address (TEST-NET-3): there are no pods to do so.
-        Cluster::start(None, &RANGES, &["--disable-agent", "--advertise-address", "203.0.113.1"])
+        Cluster::start(None, None, &RANGES, &["--disable-agent", "--advertise-address", "203.0.113.1"])
+    }
+
+    /// Starts a control plane without a node, whose data is kept there.
+    pub fn control_plane_at(data: &Path) -> Cluster {
+        Cluster::start(None, Some(data), &RANGES, &["--disable-agent", "--advertise-address", "203.0.113.1"])
     }
 
     /// Starts a control plane with a node, in a network namespace of their own.
     pub fn with_node(name: &str) -> Cluster {
-        let cluster = Cluster::of_parts(name, &[]);
+        Cluster::in_network(Network::new(name))
+    }
+
+    /// Starts a control plane with a node in this network.
+    pub fn in_network(network: Network) -> Cluster {
+        let cluster = Cluster::start(Some(network), None, &RANGES, &["--node-name", "one"]);
         cluster.settle();
         cluster
     }
 
     /// Starts a server with more flags, which may leave parts out, in a network namespace of its own.
     pub fn of_parts(name: &str, flags: &[&str]) -> Cluster {
-        Cluster::start(Some(Network::new(name)), &RANGES, &[&["--node-name", "one"], flags].concat())
+        Cluster::start(Some(Network::new(name)), None, &RANGES, &[&["--node-name", "one"], flags].concat())
     }
 
     /// Starts another cluster in this one's network, with ranges and ports of its own.
     pub fn neighbour(&self) -> Cluster {
         let network = self.network.clone().expect("the cluster has a network of its own");
-        let other = Cluster::spawned(Some(network), &NEIGHBOUR, &["--node-name", "one"], None);
+        let other = Cluster::spawned(Some(network), None, &NEIGHBOUR, &["--node-name", "one"], None);
         other.settle();
         other
     }
@@ -87,13 +103,13 @@ impl Cluster {
         cluster.eventually(&["get", "node", "one", "-o", ready], |ready| ready == "True");
     }
 
-    fn start(network: Option<Network>, ranges: &[&str], flags: &[&str]) -> Cluster {
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        Cluster::spawned(network, ranges, flags, Some(turn))
+    fn start(network: Option<Network>, data: Option<&Path>, ranges: &[&str], flags: &[&str]) -> Cluster {
+        Cluster::spawned(network, data, ranges, flags, Some(turn()))
     }
 
     fn spawned(
         network: Option<Network>,
+        data: Option<&Path>,
         ranges: &[&str],
         flags: &[&str],
         turn: Option<MutexGuard<'static, ()>>,
@@ -102,8 +118,9 @@ impl Cluster {
         let mut flags: Vec<String> = ranges.iter().chain(flags).map(|flag| (*flag).to_owned()).collect();
         flags.push("--https-listen-port".to_owned());
         flags.push(free_port().to_string());
-        let server = spawn(&dir, network.as_ref(), &flags);
-        let mut cluster = Cluster { network, server, flags, dir, _turn: turn };
+        let data = data.map_or_else(|| dir.path().join("data"), Path::to_owned);
+        let server = spawn(&dir, &data, network.as_ref(), &flags);
+        let mut cluster = Cluster { network, server, flags, data, dir, _turn: turn };
         cluster.wait_ready();
         cluster
     }
@@ -134,6 +151,18 @@ impl Cluster {
         self.knarr(&["image", "build", "--tag", tag, "--from", from]);
     }
 
+    /// Packages the example's image with the example's own script.
+    pub fn example_image(&self, tag: &str) {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let own = Path::new(env!("CARGO_BIN_EXE_knarr")).parent().expect("a directory").to_owned();
+        let path = format!("{}:{}", own.display(), std::env::var("PATH").unwrap_or_default());
+        let mut script = self.program("bash");
+        script.arg(root.join("examples/shop/image.sh")).arg("--data-dir").arg(self.data());
+        let output =
+            script.env("PATH", path).env("TAG", tag).env("PROFILE", "dev").output().expect("bash is there");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// Packages Debian's busybox-static as an image of this name.
     pub fn busybox_image(&self, tag: &str) {
         let root = tempfile::tempdir().expect("a temporary directory");
@@ -149,8 +178,8 @@ impl Cluster {
     /// Where the API is for other machines, and the token to join with.
     pub fn invitation(&self) -> (String, String) {
         let port = self.flags.last().expect("the port is the last flag");
-        let token = std::fs::read_to_string(self.dir.path().join("data/server/token"))
-            .expect("the server keeps a token");
+        let token =
+            std::fs::read_to_string(self.data.join("server/token")).expect("the server keeps a token");
         (format!("https://{ADDRESS}:{port}"), token.trim().to_owned())
     }
 
@@ -161,7 +190,7 @@ impl Cluster {
 
     /// Where the cluster keeps what outlives the machine's uptime.
     pub fn data(&self) -> PathBuf {
-        self.dir.path().join("data")
+        self.data.clone()
     }
 
     /// The cluster's short name, as its server noted it.
@@ -198,8 +227,34 @@ impl Cluster {
 
     /// Starts the server again, and waits until it is ready.
     pub fn start_server(&mut self) {
-        self.server = spawn(&self.dir, self.network.as_ref(), &self.flags);
+        self.start_server_with(&[]);
+    }
+
+    /// Starts the server again with more flags for this once, and waits until it is ready.
+    pub fn start_server_with(&mut self, flags: &[&str]) {
+        let flags: Vec<String> =
+            self.flags.iter().cloned().chain(flags.iter().map(|flag| (*flag).to_owned())).collect();
+        self.server = spawn(&self.dir, &self.data, self.network.as_ref(), &flags);
         self.wait_ready();
+    }
+
+    /// Starts the server again, which must fail, and answers what it says.
+    pub fn start_fails(&mut self) -> String {
+        let before = self.log().len();
+        self.server = spawn(&self.dir, &self.data, self.network.as_ref(), &self.flags);
+        let status = self.server.wait().expect("the server can be waited for");
+        assert!(!status.success());
+        self.log().split_off(before)
+    }
+
+    /// What happens to a machine that boots again: nothing of the cluster runs, is mounted or held in memory any more, and the
+    /// network is another one.
+    pub fn reboot(&mut self, network: Network) {
+        let (id, state) = (self.id(), self.state());
+        self.kill_server();
+        crate::reboot::forget(&id, &state, &self.data());
+        self.network = Some(network);
+        self.start_server();
     }
 
     /// Kills the server without warning and starts it again.
@@ -226,7 +281,7 @@ impl Cluster {
 
     /// The server's keys and certificates.
     pub fn keys(&self) -> PathBuf {
-        self.dir.path().join("data/server/tls")
+        self.data.join("server/tls")
     }
 
     /// The administrator's kubeconfig.
@@ -234,7 +289,8 @@ impl Cluster {
         self.dir.path().join("kubeconfig")
     }
 
-    fn log(&self) -> String {
+    /// What the server has said.
+    pub fn log(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
 
@@ -247,6 +303,12 @@ impl Cluster {
     /// Runs kubectl, whatever comes of it.
     pub fn try_kubectl(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().expect("kubectl is on the PATH: ./dev setup says how to get it")
+    }
+
+    /// Asks kubectl for one value.
+    pub fn value(&self, object: &[&str], path: &str) -> String {
+        let output = format!("jsonpath={path}");
+        self.kubectl(&[&["get"], object, &["-o", &output]].concat())
     }
 
     /// Runs kubectl, which must succeed, and answers what it prints.
@@ -353,12 +415,12 @@ pub fn busybox(root: &Path) {
     let bin = root.join("bin");
     std::fs::create_dir_all(&bin).expect("a directory");
     std::fs::copy("/bin/busybox", bin.join("busybox")).expect("busybox-static is installed: ./dev setup");
-    for name in ["sh", "httpd", "wget", "echo", "cat", "sleep", "tty"] {
+    for name in ["sh", "httpd", "wget", "echo", "cat", "sleep", "tty", "mkdir", "touch"] {
         std::os::unix::fs::symlink("busybox", bin.join(name)).expect("a link");
     }
 }
 
-fn spawn(dir: &TempDir, network: Option<&Network>, flags: &[String]) -> Child {
+fn spawn(dir: &TempDir, data: &Path, network: Option<&Network>, flags: &[String]) -> Child {
     let log = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
@@ -367,7 +429,7 @@ fn spawn(dir: &TempDir, network: Option<&Network>, flags: &[String]) -> Child {
     program_in(network, env!("CARGO_BIN_EXE_knarr"))
         .arg("server")
         .arg("--data-dir")
-        .arg(dir.path().join("data"))
+        .arg(data)
         .arg("--write-kubeconfig")
         .arg(dir.path().join("kubeconfig"))
         .args(["--bind-address", if network.is_some() { "0.0.0.0" } else { "127.0.0.1" }])
@@ -380,7 +442,7 @@ fn spawn(dir: &TempDir, network: Option<&Network>, flags: &[String]) -> Child {
 }
 
 /// A port that nobody listens on just now.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
     listener.local_addr().expect("it has an address").port()
 }
@@ -402,6 +464,11 @@ pub struct Lines {
 }
 
 impl Lines {
+    /// Whether nothing more comes.
+    pub fn has_ended(&mut self) -> bool {
+        self.next().is_empty()
+    }
+
     /// The next line.
     pub fn next(&mut self) -> String {
         let mut line = String::new();

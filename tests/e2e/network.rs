@@ -19,16 +19,24 @@ pub const ADDRESS: &str = "198.51.100.1";
 pub const SECOND_ADDRESS: &str = "198.51.100.2";
 
 impl Network {
-    /// Makes it. Needs root.
+    /// Makes it, at [`ADDRESS`] and without a default route. Needs root.
     pub fn new(name: &str) -> Network {
+        Network::with(name, ADDRESS, None)
+    }
+
+    /// Makes it, with this address, and a default route if there is a gateway.
+    pub fn with(name: &str, address: &str, gateway: Option<&str>) -> Network {
         let network = Namespace { name: format!("knarr-{name}-{}", std::process::id()) };
         run("ip", &["netns", "add", &network.name]);
         let inside = |words: &[&str]| run("ip", &[&["-n", network.name.as_str()], words].concat());
         inside(&["link", "set", "lo", "up"]);
         inside(&["link", "add", "e0", "type", "veth", "peer", "name", "e1"]);
-        inside(&["addr", "add", &format!("{ADDRESS}/24"), "dev", "e0"]);
+        inside(&["addr", "add", &format!("{address}/24"), "dev", "e0"]);
         inside(&["link", "set", "e0", "up"]);
         inside(&["link", "set", "e1", "up"]);
+        if let Some(gateway) = gateway {
+            inside(&["route", "add", "default", "via", gateway]);
+        }
         Network(Arc::new(network))
     }
 

@@ -19,6 +19,7 @@ use cli::{check, completion, down, instance, kubeconfig, kubectl, logs, service,
 use crate::dns;
 use machine::Own;
 use probe::{Look, Wanted};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// What an interrupted command exits with: 128 and SIGINT.
 const INTERRUPTED: u8 = 130;
@@ -49,7 +50,7 @@ pub fn carry_out(invocation: Invocation) -> anyhow::Result<ExitCode> {
         }
         Invocation::Logs(place, want) => {
             blocking(async {
-                Ok(logs::logs(&place, want, &SystemClock, interrupt(), &mut io::stdout()).await?)
+                Ok(logs::logs(&place, want, &SystemClock, interrupt()?, &mut io::stdout()).await?)
             })?;
         }
         Invocation::Check(config) => {
@@ -81,10 +82,14 @@ fn blocking<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
         .block_on(work)
 }
 
-async fn interrupt() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
+/// Completes at Ctrl-C. Listening begins with the call, not with the first poll: what comes between is not lost, nor fatal.
+fn interrupt() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut interrupted = signal(SignalKind::interrupt()).context("listening for Ctrl-C")?;
+    Ok(async move {
+        if interrupted.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+    })
 }
 
 fn start(
@@ -107,7 +112,7 @@ fn start(
         clock: &SystemClock,
         around: &ProcessSurroundings,
     };
-    let outcome = blocking(async { Ok(up::up(&up, interrupt(), &mut io::stdout()).await?) })?;
+    let outcome = blocking(async { Ok(up::up(&up, interrupt()?, &mut io::stdout()).await?) })?;
     Ok(match outcome {
         Outcome::Ready => ExitCode::SUCCESS,
         Outcome::Undone => ExitCode::from(INTERRUPTED),

@@ -26,7 +26,7 @@ const LAYERS: [&[&str]; 18] = [
     &["control", "scheduler", "net-"],
     &["node-"],
     &["cli"],
-    &["knarr", "sim"],
+    &["hello", "knarr", "sim"],
     &["bench"],
     &["xtask"],
 ];

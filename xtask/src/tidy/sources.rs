@@ -125,7 +125,9 @@ fn check(path: &str, text: &str) -> Vec<String> {
 }
 
 fn may(places: &[&str], path: &str) -> bool {
-    places.iter().any(|place| path.starts_with(place)) || path.contains("/examples/")
+    places.iter().any(|place| path.starts_with(place))
+        || path.contains("/examples/")
+        || path.starts_with("examples/")
 }
 
 #[cfg(test)]

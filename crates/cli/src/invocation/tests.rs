@@ -122,7 +122,9 @@ fn one_file_serves_server_agent_and_local_commands() {
             .config("server: https://1.2.3.4\ntoken: t\ndata-dir: rel/./dir/\ncluster-cidr: 10.1.0.0/16\n")
     };
     let Ok(Invocation::Agent(agent)) = invocation("knarr agent", &file()) else { panic!("an agent") };
-    let crate::config::Cluster::Join { server: url, token } = &agent.cluster else { panic!("it does not join") };
+    let crate::config::Cluster::Join { server: url, token } = &agent.cluster else {
+        panic!("it does not join")
+    };
     assert_eq!((url.to_string(), token.reveal()), ("https://1.2.3.4:6443".to_owned(), "t"));
     assert_eq!(server("knarr server", &file()).cluster_cidr.to_string(), "10.1.0.0/16");
     let Ok(Invocation::Down(place, true)) = invocation("knarr down --purge", &file()) else { panic!("down") };

@@ -75,6 +75,9 @@ async fn serve(config: ServerConfig) -> anyhow::Result<()> {
         Ok(()) => tracing::info!("server.stopping"),
         Err(error) => tracing::error!(error = format!("{error:#}"), "server.stopping"),
     }
+    if let Err(error) = cli::notify::stopping() {
+        tracing::warn!(%error, "server.notify");
+    }
     signal.drain().await;
     while let Some(ended) = running.join_next().await {
         ended??;
