@@ -72,7 +72,8 @@ fn alone<W: Future<Output = ()>>(
         let work = work(api.clone(), Arc::clone(&clock), watch.clone());
         let leading = async {
             if !flags.leader_elect {
-                return Ok(work.await);
+                work.await;
+                return Ok(());
             }
             let identity =
                 format!("{}_{}", ProcessSurroundings.host_name(), base::random::uuid(&SystemRandom));

@@ -9,7 +9,7 @@ use crate::codegen::crate_root;
 
 /// The layers from the lowest; a crate belongs to the first whose name or prefix fits, and may depend on its own layer
 /// and those before it.
-const LAYERS: [&[&str]; 18] = [
+const LAYERS: [&[&str]; 19] = [
     &["base"],
     &["api-record"],
     &["api-types"],

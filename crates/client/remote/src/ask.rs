@@ -138,7 +138,7 @@ fn options(delete: &DeleteOptions, write: &WriteOptions, resource: &Resource) ->
         grace_period_seconds: delete.grace_seconds,
         preconditions,
         propagation_policy: policy,
-        dry_run: if write.dry_run { vec!["All".to_owned()].into() } else { Vec::new().into() },
+        dry_run: if write.dry_run { vec!["All".to_owned()] } else { Vec::new() },
         ..v1::DeleteOptions::default()
     };
     let kind = GroupVersionKind { group: &resource.group, version: &resource.version, kind: "DeleteOptions" };

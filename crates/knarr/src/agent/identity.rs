@@ -169,7 +169,7 @@ impl Held {
         wanted.metadata.generate_name = "csr-".to_owned();
         wanted.spec.request = Some(request::create(key, &self.subject, &self.names)?.into_bytes().into());
         self.purpose.signer().clone_into(&mut wanted.spec.signer_name);
-        wanted.spec.usages = vec!["digital signature".to_owned(), self.purpose.usage().to_owned()].into();
+        wanted.spec.usages = vec!["digital signature".to_owned(), self.purpose.usage().to_owned()];
         let mut call = Request::new(Verb::Create, target(""));
         call.body = Body::Object(Box::new(wanted));
         Ok(answered(api, call).await.context("asking for a certificate")?.metadata.name)

@@ -100,7 +100,7 @@ impl NodeGuard {
         spec.user.clone_from(&caller.name);
         spec.uid.clone_from(&caller.uid);
         spec.groups = caller.groups.clone();
-        spec.extra = caller.extra.iter().map(|(key, values)| (key.clone(), values.clone().into())).collect();
+        spec.extra = caller.extra.iter().map(|(key, values)| (key.clone(), values.clone())).collect();
         spec.resource_attributes = Some(Box::new(ResourceAttributes {
             verb: verb.to_owned(),
             version: "v1".to_owned(),
