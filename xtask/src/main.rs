@@ -29,6 +29,11 @@ enum Habit {
     Check,
     /// Every test (needs root for those of the node)
     Test,
+    /// The whole, driven by the real kubectl; tests by parts of their names, or all (needs root and kubectl)
+    E2e {
+        /// Parts of names
+        names: Vec<String>,
+    },
     /// Check and test: what CI runs
     Ci,
     /// Measure: benchmarks by their names, or the list of them (most need root)
@@ -44,6 +49,7 @@ fn main() -> anyhow::Result<()> {
         Habit::Tidy => tidy::run(),
         Habit::Check => steps::check(),
         Habit::Test => steps::test(),
+        Habit::E2e { names } => steps::e2e(&names),
         Habit::Bench { names } => bench::run(&names),
         Habit::Ci => steps::check().and_then(|()| steps::test()),
     }

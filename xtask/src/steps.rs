@@ -20,6 +20,13 @@ pub fn test() -> Result<()> {
     cargo(&["test", "--workspace", "--no-fail-fast"])
 }
 
+/// The tests of the whole, which [`test`] runs too.
+pub fn e2e(names: &[String]) -> Result<()> {
+    let mut arguments = vec!["test", "--package", "knarr", "--test", "e2e", "--"];
+    arguments.extend(names.iter().map(String::as_str));
+    cargo(&arguments)
+}
+
 /// Runs cargo in the workspace.
 pub fn cargo(arguments: &[&str]) -> Result<()> {
     println!("==> cargo {}", arguments.join(" "));

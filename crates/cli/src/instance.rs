@@ -71,6 +71,11 @@ pub struct Record {
 }
 
 impl Record {
+    /// Whether it may be in this process's network namespace; an agent does not say where it is.
+    pub fn shares_network(&self) -> bool {
+        self.ranges.as_ref().is_none_or(|ranges| ranges.network == clash::network())
+    }
+
     /// Whether the process that wrote this still runs.
     pub fn is_alive(&self) -> bool {
         Lifetime { process: self.process, boot: self.boot.clone() }.goes_on()

@@ -30,12 +30,16 @@ pub struct Ranges {
     pub last_node_port: u16,
 }
 
+/// This process's network namespace.
+pub(super) fn network() -> String {
+    std::fs::read_link("/proc/self/ns/net").unwrap_or_default().display().to_string()
+}
+
 impl Ranges {
     /// What a server takes in this process's network namespace.
     pub fn of(config: &ServerConfig) -> Ranges {
-        let network = std::fs::read_link("/proc/self/ns/net").unwrap_or_default();
         Ranges {
-            network: network.display().to_string(),
+            network: network(),
             https_listen_port: config.https_listen_port,
             kubelet_port: (!config.disable_agent).then_some(config.node.port),
             cluster_cidr: config.cluster_cidr.to_string(),

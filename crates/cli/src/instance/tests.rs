@@ -136,5 +136,8 @@ fn clashing_clusters_are_refused_by_name() {
     drop(claim(&second, Role::Server, Some(apart()), &clusters).unwrap());
     let elsewhere =
         Ranges { network: "net:[2]".into(), ..ranges(6443, "10.42.0.0/16", "10.43.0.0/16", 30000) };
-    drop(claim(&second, Role::Server, Some(elsewhere), &clusters).unwrap());
+    let claimed = claim(&second, Role::Server, Some(elsewhere), &clusters).unwrap();
+    let alone = running(&clusters).iter().filter(|record| record.shares_network()).count();
+    assert_eq!(alone, 0, "neither is in this process's network");
+    drop(claimed);
 }

@@ -238,3 +238,44 @@ async fn answered(api: &Remote, request: Request) -> anyhow::Result<CertificateS
     };
     object.downcast_ref::<CertificateSigningRequest>().cloned().context("it was answered with another kind")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use base::random::SystemRandom;
+    use server_authn::limits::CERTIFICATE_LIFETIME;
+    use server_authn::pki::Pki;
+
+    use super::*;
+
+    const ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
+
+    fn names(host: &str) -> [AlternativeName; 2] {
+        [AlternativeName::Dns(host.to_owned()), AlternativeName::Ip(ADDRESS)]
+    }
+
+    #[test]
+    fn a_kept_certificate_counts_until_a_third_of_its_life_is_left() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let (files, now) = (Directory::new(dir.path()), Time::from_unix_seconds(1_800_000_000));
+        let pki = Pki::open(&files, now, &SystemRandom).expect("authorities");
+        let authority = pki.cluster.certificate_der();
+        let open = |node: &str, authority: &[u8]| {
+            Held::open(&files, Purpose::Serving, node, &names(node), authority).expect("files can be read")
+        };
+        assert!(open("two", authority).is_due(now), "there is none yet");
+        pki.node_serving(&files, "two", &[ADDRESS], now, &SystemRandom).expect("it is signed");
+        let held = open("two", authority);
+        assert!(!held.is_due(now) && held.certificate().contains("BEGIN CERTIFICATE"));
+        assert!(!held.is_due(now + CERTIFICATE_LIFETIME / 2));
+        assert!(held.is_due(now + CERTIFICATE_LIFETIME / 10 * 7));
+        assert!(held.until_due(now) > CERTIFICATE_LIFETIME / 2);
+        assert!(open("three", authority).is_due(now), "another node's");
+        let elsewhere = tempfile::tempdir().expect("a temporary directory");
+        let other = Pki::open(&Directory::new(elsewhere.path()), now, &SystemRandom).expect("authorities");
+        assert!(open("two", other.cluster.certificate_der()).is_due(now), "another cluster's");
+        std::fs::write(dir.path().join("node-serving.crt"), "damaged").expect("it can be written");
+        assert!(open("two", authority).is_due(now), "none that can be read");
+    }
+}

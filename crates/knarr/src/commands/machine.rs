@@ -141,7 +141,7 @@ fn clear(place: &Place) -> anyhow::Result<Vec<String>> {
         removed.push(format!("{} network interfaces", changes.len()));
     }
     let clusters = instance::running(Path::new(instance::CLUSTERS));
-    if !clusters.iter().any(|other| other.cluster_id != id) {
+    if !clusters.iter().any(|other| other.cluster_id != id && other.shares_network()) {
         let gateway = Cidr::host(GATEWAY.into());
         changes.push(Change::DeleteAddress(Address { link: "lo".to_owned(), cidr: gateway }));
     }

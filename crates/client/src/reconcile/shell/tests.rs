@@ -192,7 +192,12 @@ async fn a_failure_stops_the_batches_and_is_tried_again() {
 async fn a_change_is_seen_that_comes_between_the_first_look_and_the_first_wait() {
     let (api, mut publisher) = Fake::new(0);
     publisher.replace([], Revision(10));
-    let deps = Deps { api: api.clone(), clock: Arc::new(SystemClock), tasks: Tasks::default(), inspector: Arc::default() };
+    let deps = Deps {
+        api: api.clone(),
+        clock: Arc::new(SystemClock),
+        tasks: Tasks::default(),
+        inspector: Arc::default(),
+    };
     let (signal, watch) = drain::channel();
     let running = tokio::spawn(run(Three, deps, watch));
     // Before anything that the controller spawns has its turn.
