@@ -432,6 +432,8 @@ fn spawn(dir: &TempDir, data: &Path, network: Option<&Network>, flags: &[String]
         .arg(data)
         .arg("--write-kubeconfig")
         .arg(dir.path().join("kubeconfig"))
+        // How full this machine's disk is is not the test's subject.
+        .args(["--kubelet-arg", "eviction-hard=memory.available<1Mi"])
         .args(["--bind-address", if network.is_some() { "0.0.0.0" } else { "127.0.0.1" }])
         .args(flags)
         .stdin(Stdio::null())

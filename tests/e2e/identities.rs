@@ -9,7 +9,7 @@ use server_authn::pki::Pki;
 use server_authn::pki::component::Component;
 use server_authn::pki::directory::Directory;
 
-use crate::harness::Cluster;
+use crate::harness::{Cluster, busybox};
 use crate::raw;
 
 const POD: &str = "
@@ -111,4 +111,42 @@ fn a_trusted_proxy_names_users_and_others_do_not() {
     assert_eq!(data["requestheader-client-ca-file"], pki.front_proxy.certificate_pem());
     assert_eq!(data["client-ca-file"], pki.cluster.certificate_pem());
     assert_eq!(data["requestheader-allowed-names"], r#"["front-proxy-client"]"#);
+}
+
+const CLIENT: &str = r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: client}
+spec:
+  restartPolicy: Never
+  containers:
+  - name: client
+    image: example.com/client:1
+    imagePullPolicy: Never
+    command:
+    - /bin/sh
+    - -c
+    - |
+      cd /var/run/secrets/kubernetes.io/serviceaccount
+      kubectl auth whoami -o 'jsonpath={.status.userInfo.username}' && echo
+      kubectl --server https://kubernetes.default.svc --certificate-authority ca.crt --token "$(cat token)" \
+        auth whoami -o 'jsonpath={.status.userInfo.extra.authentication\.kubernetes\.io/pod-name[0]}'
+    env: [{name: PATH, value: /bin}]
+"#;
+
+#[test]
+fn a_pod_calls_the_api_with_its_own_token() {
+    let cluster = Cluster::with_node("client");
+    let root = tempfile::tempdir().expect("a temporary directory");
+    busybox(root.path());
+    let path = std::env::var_os("PATH").expect("there is a PATH");
+    let kubectl = std::env::split_paths(&path).map(|dir| dir.join("kubectl")).find(|file| file.exists());
+    let kubectl = kubectl.expect("kubectl is on the PATH: ./dev setup says how to get it");
+    std::fs::copy(kubectl, root.path().join("bin/kubectl")).expect("it can be copied");
+    cluster.build_image(root.path(), "example.com/client:1");
+    cluster.apply(CLIENT);
+    let phase = ["get", "pod", "client", "-o", "jsonpath={.status.phase}"];
+    cluster.eventually(&phase, |phase| matches!(phase, "Succeeded" | "Failed"));
+    // As its environment says where the API is, and by the API's name.
+    assert_eq!(cluster.kubectl(&["logs", "client"]), format!("{USER}\nclient\n"));
 }

@@ -70,6 +70,7 @@ fn spawn(network: &Network, dir: &Path, flags: &[String]) -> Child {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(dir.join("log")).expect("a log");
     program_in(Some(network), env!("CARGO_BIN_EXE_knarr"))
         .arg("agent")
+        .args(["--kubelet-arg", "eviction-hard=memory.available<1Mi"])
         .arg("--data-dir")
         .arg(dir.join("data"))
         .args(flags)

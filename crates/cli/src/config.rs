@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use host::netlink::Cidr;
 
-use crate::arguments::value::{self, Component, Label, NodeName, PortRange, ServerUrl, Taint};
+use crate::arguments::value::{self, Component, KubeletArg, Label, NodeName, PortRange, ServerUrl, Taint};
 use crate::arguments::{AgentFlags, CommonFlags, LocalFlags, NodeFlags, ServerFlags};
 
 pub mod cluster_id;
@@ -141,6 +141,8 @@ pub struct NodeConfig {
     pub resolv_conf: PathBuf,
     /// The port of the node's own API.
     pub port: u16,
+    /// Kubelet's hard eviction thresholds in kubelet's form, if they are not the default.
+    pub eviction_hard: Option<String>,
 }
 
 /// Which cluster of this machine is meant: all that a command needs that does not start one.
@@ -346,6 +348,7 @@ fn node(flags: &NodeFlags, defaults: &Defaults) -> Result<NodeConfig, ConfigErro
         taints: flags.node_taint.clone(),
         resolv_conf: absolute(resolv_conf, defaults),
         port: flags.kubelet_port.unwrap_or(NODE_PORT),
+        eviction_hard: flags.kubelet_arg.last().map(|KubeletArg::EvictionHard(text)| text.clone()),
     })
 }
 

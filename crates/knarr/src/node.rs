@@ -103,6 +103,10 @@ impl Node<'_> {
             shim_cgroup: Some(parent.join("shims")?),
             executable,
             shim_arguments: vec!["shim".to_owned()],
+            eviction_hard: match &self.config.eviction_hard {
+                Some(text) => text.parse().context("--kubelet-arg eviction-hard")?,
+                None => node_agent::EvictionHard::default(),
+            },
             registries: node_image::pull::RegistryOptions::default(),
             port: self.config.port,
             kernel: Kernel { netlink: Arc::new(LinuxNetlink::new()), nft: Arc::new(LinuxNft::new()) },

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::Args;
 use host::netlink::Cidr;
 
-use super::value::{self, Component, Label, NodeName, PortRange, ServerUrl, Taint};
+use super::value::{self, Component, KubeletArg, Label, NodeName, PortRange, ServerUrl, Taint};
 
 /// Flags that every command has.
 #[derive(Clone, Debug, Default, Args)]
@@ -49,6 +49,9 @@ pub struct NodeFlags {
     /// Port of the node's own API, kubelet's [default: 10250]
     #[arg(long, value_name = "PORT", value_parser = value::port)]
     pub kubelet_port: Option<u16>,
+    /// Flag of kubelet's as NAME=VALUE, of which there is eviction-hard, such as eviction-hard=nodefs.available<5%
+    #[arg(long, value_name = "NAME=VALUE", value_parser = value::kubelet_arg)]
+    pub kubelet_arg: Vec<KubeletArg>,
 }
 
 /// Flags of `knarr server`, `up`, `check` and `service install`.

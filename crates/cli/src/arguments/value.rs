@@ -218,6 +218,21 @@ pub(crate) fn node_name(text: &str) -> Result<NodeName, String> {
     Err("a node's name has lower case letters, digits, '-' and '.', and begins and ends with a letter or digit".to_owned())
 }
 
+/// A flag of kubelet's that is honoured here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KubeletArg {
+    /// The hard eviction thresholds, in kubelet's form.
+    EvictionHard(String),
+}
+
+pub(super) fn kubelet_arg(text: &str) -> Result<KubeletArg, String> {
+    match text.split_once('=') {
+        Some(("eviction-hard", value)) => Ok(KubeletArg::EvictionHard(value.to_owned())),
+        Some((name, _)) => Err(format!("kubelet's {name} is not honoured here: there is eviction-hard")),
+        None => Err("an argument of kubelet's looks like eviction-hard=nodefs.available<5%".to_owned()),
+    }
+}
+
 pub(super) fn label(text: &str) -> Result<Label, String> {
     let (key, value) = text.split_once('=').ok_or("a label looks like KEY=VALUE")?;
     check_key(key)?;

@@ -124,7 +124,11 @@ fn clear(place: &Place) -> anyhow::Result<Vec<String>> {
             let table = Table { family, name: format!("knarr-{id}-{part}") };
             if nft.list(&table)?.is_some() {
                 nft.apply(&[Command::Drop(table.clone())])?;
-                removed.push(format!("the nftables table {}", table.name));
+                // One name for both families.
+                let words = format!("the nftables table {}", table.name);
+                if !removed.contains(&words) {
+                    removed.push(words);
+                }
             }
         }
     }

@@ -13,6 +13,8 @@ use net_pod::names::ClusterId;
 use net_pod::peers::Overlay;
 use node_image::pull::RegistryOptions;
 
+use crate::eviction::EvictionHard;
+
 /// The parts of the kernel that the network uses.
 #[derive(Clone)]
 pub struct Kernel {
@@ -63,6 +65,8 @@ pub struct Config {
     pub executable: PathBuf,
     /// Its arguments that lead to [`node_runtime::shim::main`].
     pub shim_arguments: Vec<String>,
+    /// How little memory, disk and process ids are too little.
+    pub eviction_hard: EvictionHard,
     /// How registries are reached.
     pub registries: RegistryOptions,
     /// The port of the node's own API, as its status tells it; 0 for none.

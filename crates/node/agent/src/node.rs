@@ -235,7 +235,7 @@ impl Core {
         match looked {
             Ok((observed, runtime)) => {
                 let mut pressure = self.pressure.lock().unwrap_or_else(PoisonError::into_inner);
-                pressure.observe(&observed, self.clock.now());
+                pressure.observe(&self.config.eviction_hard, &observed, self.clock.now());
                 self.health.say_runtime(runtime.map_err(|error| Chain(&error).to_string()));
             }
             Err(error) => self.health.say_runtime(Err(error.text())),

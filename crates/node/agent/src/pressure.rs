@@ -1,13 +1,14 @@
 //! Whether the node is short of memory, disk or process ids: kubelet's eviction thresholds as a pure function of what was observed.
 //!
 //! A threshold that is met makes its condition true at once; the condition stays true until nothing has met a threshold of it for
-//! the transition period, so that a node on the edge does not flap. The thresholds are kubelet's defaults, of which only the hard
-//! ones exist. Kubelet's defaults name none for process ids; here a node that has less than a twentieth of them left says so.
+//! the transition period, so that a node on the edge does not flap. Of kubelet's thresholds there are the hard ones.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base::time::Time;
+
+use crate::eviction::{Amount, EvictionHard, Signal};
 
 /// For how long a condition outlives the last observation that caused it: kubelet's `evictionPressureTransitionPeriod`.
 pub(crate) const TRANSITION: Duration = Duration::from_secs(300);
@@ -87,37 +88,28 @@ impl Condition {
     }
 }
 
-/// How little is too little.
-enum Threshold {
-    Amount(u64),
-    Percent(u64),
-}
-
-impl Threshold {
-    fn is_met(&self, left: Left) -> bool {
-        match self {
-            Threshold::Amount(amount) => left.available < *amount,
-            Threshold::Percent(percent) => {
-                // A file system without a number of inodes has no shortage of them.
-                let (available, capacity) = (u128::from(left.available), u128::from(left.capacity));
-                capacity > 0 && available * 100 < capacity * u128::from(*percent)
-            }
+fn is_met(amount: Amount, left: Left) -> bool {
+    match amount {
+        Amount::Absolute(amount) => left.available < amount,
+        // A file system without a number of inodes has no shortage of them.
+        Amount::Percent(percent) => {
+            left.capacity > 0 && (left.available as f64) * 100.0 < (left.capacity as f64) * percent
         }
     }
 }
 
 /// The conditions whose thresholds an observation meets.
-fn met(observed: &Observed) -> impl Iterator<Item = Condition> {
-    let signals = [
-        (observed.memory, Threshold::Amount(100 << 20), Condition::Memory),
-        (observed.node_disk, Threshold::Percent(10), Condition::Disk),
-        (observed.node_inodes, Threshold::Percent(5), Condition::Disk),
-        (observed.image_disk, Threshold::Percent(15), Condition::Disk),
-        (observed.image_inodes, Threshold::Percent(5), Condition::Disk),
-        (observed.pids, Threshold::Percent(5), Condition::Pid),
-    ];
-    signals.into_iter().filter_map(|(left, threshold, condition)| {
-        left.filter(|left| threshold.is_met(*left)).map(|_| condition)
+fn met(hard: &EvictionHard, observed: &Observed) -> impl Iterator<Item = Condition> {
+    hard.0.iter().filter_map(|(signal, amount)| {
+        let (left, condition) = match signal {
+            Signal::Memory => (observed.memory, Condition::Memory),
+            Signal::NodeDisk => (observed.node_disk, Condition::Disk),
+            Signal::NodeInodes => (observed.node_inodes, Condition::Disk),
+            Signal::ImageDisk => (observed.image_disk, Condition::Disk),
+            Signal::ImageInodes => (observed.image_inodes, Condition::Disk),
+            Signal::Pids => (observed.pids, Condition::Pid),
+        };
+        left.filter(|left| is_met(*amount, *left)).map(|_| condition)
     })
 }
 
@@ -127,9 +119,9 @@ pub(crate) struct Pressure(BTreeMap<Condition, Time>);
 
 impl Pressure {
     /// Takes an observation over.
-    pub(crate) fn observe(&mut self, observed: &Observed, now: Time) {
+    pub(crate) fn observe(&mut self, hard: &EvictionHard, observed: &Observed, now: Time) {
         self.0.retain(|_, last| now.since(*last) < TRANSITION);
-        self.0.extend(met(observed).map(|condition| (condition, now)));
+        self.0.extend(met(hard, observed).map(|condition| (condition, now)));
     }
 
     /// Whether the node is short of something.
@@ -185,7 +177,7 @@ mod tests {
         ];
         for (name, observed, wanted) in cases {
             let mut pressure = Pressure::default();
-            pressure.observe(&observed, Time::from_unix_nanos(0));
+            pressure.observe(&EvictionHard::default(), &observed, Time::from_unix_nanos(0));
             let found: Vec<_> = Condition::ALL.into_iter().filter(|one| pressure.is_under(*one)).collect();
             assert_eq!(found, wanted, "{name}");
         }
@@ -196,7 +188,7 @@ mod tests {
         let at = |seconds: i64| Time::from_unix_nanos(seconds * 1_000_000_000);
         let (short, fine) = (Observed { pids: left(0, 100), ..Observed::default() }, Observed::default());
         let mut pressure = Pressure::default();
-        pressure.observe(&Observed { memory: left(0, 1), ..fine }, at(0));
+        pressure.observe(&EvictionHard::default(), &Observed { memory: left(0, 1), ..fine }, at(0));
         for (seconds, observed, memory, pid) in [
             (10, &short, true, true),
             (299, &short, true, true),
@@ -205,7 +197,7 @@ mod tests {
             (599, &fine, false, false),
             (600, &short, false, true),
         ] {
-            pressure.observe(observed, at(seconds));
+            pressure.observe(&EvictionHard::default(), observed, at(seconds));
             let found = (pressure.is_under(Condition::Memory), pressure.is_under(Condition::Pid));
             assert_eq!(found, (memory, pid), "at {seconds} s");
         }

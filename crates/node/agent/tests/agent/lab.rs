@@ -131,6 +131,7 @@ impl Lab {
             shim_cgroup: Some(self.parent.join("shims").unwrap()),
             executable: env!("CARGO_BIN_EXE_node-agent-shim").into(),
             shim_arguments: Vec::new(),
+            eviction_hard: node_agent::EvictionHard::default(),
             registries: Default::default(),
             port: 10250,
             kernel: Kernel {
