@@ -31,6 +31,7 @@ pub fn type_meta(json: &[u8], limits: Limits) -> Result<TypeMeta, DecodeError> {
     if reader.peek()? != Token::Object {
         let found = reader.peek()?.name().to_owned();
         reader.skip()?;
+        reader.end()?;
         let wanted = "struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }";
         return Err(DecodeError::Type { found, place: "value".into(), wanted: wanted.into() });
     }

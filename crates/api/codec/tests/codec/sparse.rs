@@ -18,7 +18,10 @@ fn find(api_version: &str, kind: &str) -> Option<(&'static ObjectType, GroupVers
     Some((found, GroupVersionKind { group, version, kind: found.kind.kind }))
 }
 
-fn decode(document: &str) -> Result<Option<(Box<dyn Record>, GroupVersionKind<'static>, String)>, String> {
+/// An object, its kind, and the complaints of strict decoding.
+type Decoded = (Box<dyn Record>, GroupVersionKind<'static>, String);
+
+fn decode(document: &str) -> Result<Option<Decoded>, String> {
     let meta = json::type_meta(document.as_bytes(), Limits::REQUEST)
         .map_err(|error| format!("couldn't get version/kind; json parse error: {error}"))?;
     let Some((kind, name)) = find(&meta.api_version, &meta.kind) else { return Ok(None) };

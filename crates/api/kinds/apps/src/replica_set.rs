@@ -107,6 +107,12 @@ mod tests {
         assert_eq!(made.errors, [""; 0]);
         assert_eq!(made.cells(&KIND), "x|3|0|0|<unknown>|c|i|a=b");
         let empty = create(&KIND, "spec: {template: {spec: {containers: [{name: c, image: i}]}}}");
-        assert_eq!(empty.errors, ["spec.selector: Required value"]);
+        assert_eq!(
+            empty.errors,
+            [
+                "spec.selector: Required value",
+                "spec.template.metadata.labels: Invalid value: null: `selector` does not match template `labels`"
+            ]
+        );
     }
 }

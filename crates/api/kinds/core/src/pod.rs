@@ -214,7 +214,7 @@ fn annotations(errors: &mut ErrorList, path: &Path, pod: &Pod) {
             continue;
         }
         let local = value.strip_prefix("localhost/");
-        let at = if pod_wide { path.child(key.clone()) } else { path.child(key.clone()) };
+        let at = path.child(key.clone());
         match (value.as_str(), local) {
             ("runtime/default" | "docker/default" | "unconfined", _) => {}
             (_, Some(profile)) => volume::descending_path(errors, &at, profile),

@@ -129,7 +129,7 @@ fn warnings(_: &Ctx<'_>, secret: &Secret, _: Option<&Secret>) -> Vec<String> {
     if secret.type_ != "kubernetes.io/tls" {
         return Vec::new();
     }
-    let plain = |key: &str| secret.data.get(key).is_some_and(|text| !contains(text, b"-----BEGIN"));
+    let plain = |key: &str| secret.data.get(key).is_none_or(|text| !contains(text, b"-----BEGIN"));
     // Of the faults of a pair this is the one that can be told without reading certificates.
     let faulty = [("tls.crt", "certificate"), ("tls.key", "key")].into_iter().find(|(key, _)| plain(key));
     let text = faulty.map(|(_, what)| format!("tls: failed to find any PEM data in {what} input"));

@@ -151,7 +151,11 @@ fn pull_policy(image: &str) -> &'static str {
         None => (name, None),
     };
     let last = &path[path.rfind('/').map_or(0, |at| at + 1)..];
-    let well_formed = !last.is_empty()
+    // A name of 64 hexadecimal digits would be taken for a digest.
+    let digest_like =
+        path.len() == 64 && path.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    let well_formed = !digest_like
+        && !last.is_empty()
         && last.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b));
     match tag {
         Some("latest") if well_formed => "Always",

@@ -42,7 +42,6 @@ fn what_is_wrong_is_said_in_upstreams_words() {
             "type: X, ports: [{port: 1}]",
             &[
                 r#"spec.type: Unsupported value: "X": supported values: "ClusterIP", "ExternalName", "LoadBalancer", "NodePort""#,
-                "spec.internalTrafficPolicy: Required value",
             ],
         ),
         (

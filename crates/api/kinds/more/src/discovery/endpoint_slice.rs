@@ -1,6 +1,6 @@
 //! Endpoint slices: addresses behind a service, of one type.
 
-use api_kind::checks::{each, immutable, one_of, qualified_name, supported};
+use api_kind::checks::{each, one_of, qualified_name, supported};
 use api_kind::{Column, Ctx, Kind};
 use api_kinds_core::endpoints::endpoint_ip;
 use api_meta::field::{ErrorList, FieldError, Path};
@@ -82,13 +82,9 @@ fn warnings(_: &Ctx<'_>, slice: &EndpointSlice, old: Option<&EndpointSlice>) -> 
     out
 }
 
-fn validate(_: &Ctx<'_>, slice: &EndpointSlice, old: Option<&EndpointSlice>, errors: &mut ErrorList) {
+fn validate(_: &Ctx<'_>, slice: &EndpointSlice, _: Option<&EndpointSlice>, errors: &mut ErrorList) {
     let path = Path::new("addressType");
     one_of(errors, &path, &slice.address_type, &["FQDN", "IPv4", "IPv6"]);
-    if let Some(old) = old {
-        let shown = Some(slice.address_type.as_str()).filter(|type_| !type_.is_empty());
-        immutable(errors, &path, slice.address_type == old.address_type, shown);
-    }
     let path = Path::new("endpoints");
     if slice.endpoints.len() > MAX_ENDPOINTS {
         errors.push(FieldError::too_many(&path, slice.endpoints.len(), MAX_ENDPOINTS));
