@@ -1,4 +1,5 @@
-//! Runs seeds by hand: `--seed N` shows what happened in one, `--from N --count M` runs many and says which failed.
+//! Runs seeds by hand: `--seed N` shows what happened in one, `--from N --count M` runs many and says which failed. With `--unsure` they are
+//! worlds in which nobody can be sure of anything.
 
 use std::process::ExitCode;
 
@@ -7,9 +8,16 @@ fn number(flag: &str) -> Option<u64> {
     arguments.nth(1)?.parse().ok()
 }
 
+/// The seed's own faults, or those of `--unsure`.
+fn run(seed: u64) -> Result<sim::run::Passed, Box<sim::run::Failed>> {
+    let unsure = std::env::args().any(|argument| argument == "--unsure");
+    let profile = unsure.then(sim::profile::Profile::unsure);
+    sim::run::run_with(&sim::run::Setting { seed, profile, defect: None })
+}
+
 fn main() -> ExitCode {
     if let Some(seed) = number("--seed") {
-        return match sim::run::run(seed) {
+        return match run(seed) {
             Ok(passed) => {
                 passed.told.iter().for_each(|line| println!("{line}"));
                 println!("seed {seed} passed: {passed}");
@@ -28,7 +36,7 @@ fn main() -> ExitCode {
     };
     let mut failed = Vec::new();
     for seed in from..from + count {
-        match sim::run::run(seed) {
+        match run(seed) {
             Ok(passed) => println!("seed {seed} passed: {passed}"),
             Err(why) => {
                 println!("seed {seed} FAILED: {}", why.what);

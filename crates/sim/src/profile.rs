@@ -82,9 +82,19 @@ impl Profile {
         }
     }
 
-    /// A world in which only time passes: for what must hold where nothing goes wrong.
-    pub fn calm() -> Profile {
-        Profile { way_millis: 20, nodes: 2, ..Profile::default() }
+    /// A world in which nobody can be sure of anything that was asked for, and views are late, while no pod is disturbed.
+    pub fn unsure() -> Profile {
+        Profile {
+            refused: 250,
+            lost: 120,
+            torn: 150,
+            cut: 60,
+            late: 120,
+            way_millis: 20,
+            compactions: 200,
+            nodes: 2,
+            ..Profile::default()
+        }
     }
 
     /// Whether pods are disturbed by anything but what is asked of the cluster.

@@ -8,3 +8,16 @@ fn a_seed_is_a_world() {
         assert_eq!(one.expect("it holds"), two.expect("it holds"));
     }
 }
+
+/// Worlds in which nobody can be sure of what was written. Among them is one where a set made pods twice: a write had failed
+/// ambiguously, and so had the consistent read after it, which left nothing to wait for.
+#[test]
+fn what_nobody_is_sure_of_is_not_done_twice() {
+    for seed in 8..20 {
+        let profile = Some(sim::profile::Profile::unsure());
+        let setting = sim::run::Setting { seed, profile, defect: None };
+        if let Err(failed) = sim::run::run_with(&setting) {
+            panic!("with --unsure, {failed}");
+        }
+    }
+}
