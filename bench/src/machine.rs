@@ -31,6 +31,8 @@ pub struct Memory {
     pub resident: u64,
     /// Of this, what is its own and not a page of a file.
     pub anonymous: u64,
+    /// The most that was ever resident.
+    pub peak: u64,
 }
 
 impl Memory {
@@ -38,7 +40,11 @@ impl Memory {
     pub fn of(pid: u32) -> Result<Memory> {
         let path = format!("/proc/{pid}/status");
         let text = std::fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
-        Ok(Memory { resident: kib(&text, "VmRSS:"), anonymous: kib(&text, "RssAnon:") })
+        Ok(Memory {
+            resident: kib(&text, "VmRSS:"),
+            anonymous: kib(&text, "RssAnon:"),
+            peak: kib(&text, "VmHWM:"),
+        })
     }
 
     /// This process's memory.
@@ -50,6 +56,12 @@ impl Memory {
 fn kib(status: &str, name: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
     line.trim().trim_end_matches(" kB").parse().unwrap_or(0)
+}
+
+/// The processor time that this process has used so far, finely: what other programs take of the machine does not count.
+pub fn own_cpu() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
 /// The processor time that a process has used so far, its threads together.
