@@ -422,8 +422,8 @@ mod tests {
             })),
             ..Container::default()
         };
-        let cases: [(Option<i64>, &[Option<i64>], Option<u32>); 6] = [
-            (None, &[None], None),
+        let cases = [
+            (None, &[None][..], None),
             (None, &[Some(33)], Some(33)),
             (None, &[Some(33), None], None),
             (None, &[Some(33), Some(34)], None),

@@ -227,7 +227,7 @@ impl Memory {
                 changed.changed().await.unwrap();
             }
         };
-        match base::time::timeout(&base::time::SystemClock, crate::lab::PATIENCE, wait).await {
+        match base::time::timeout(&base::time::SystemClock, crate::lab::patience(), wait).await {
             Ok(found) => found,
             Err(_) => panic!(
                 "in vain for {what}: {:?}",

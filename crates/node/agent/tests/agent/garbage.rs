@@ -44,7 +44,7 @@ async fn gone(path: &Path) {
     };
     let clock = base::time::SystemClock;
     assert!(
-        base::time::timeout(&clock, crate::lab::PATIENCE, wait).await.is_ok(),
+        base::time::timeout(&clock, crate::lab::patience(), wait).await.is_ok(),
         "{} stays",
         path.display()
     );

@@ -25,8 +25,11 @@ use crate::api::Memory;
 
 static LABS: AtomicU32 = AtomicU32::new(0);
 
-/// Longer than anything here takes; only so that a failing test ends.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than anything here takes; only so that a failing test ends. An emulated machine needs more (`KNARR_TEST_PATIENCE`, seconds).
+pub fn patience() -> Duration {
+    let seconds = std::env::var("KNARR_TEST_PATIENCE").ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(60))
+}
 
 pub const PODS: Resource = Resource::of("", "v1", "pods");
 
@@ -216,7 +219,7 @@ impl Drop for Lab {
     fn drop(&mut self) {
         let cgroups = host::cgroup::detect().unwrap();
         let _ = cgroups.kill(&self.parent);
-        let _ = cgroups.wait_empty(&self.parent, PATIENCE);
+        let _ = cgroups.wait_empty(&self.parent, patience());
         let _ = cgroups.remove(&self.parent);
         for point in LinuxMounts.below(self.directory.path()).unwrap_or_default() {
             let _ = LinuxMounts.unmount(&point);

@@ -61,7 +61,7 @@ async fn hear(log: &mut LogStream, heard: &mut String, wanted: &str) {
         }
     };
     let clock = base::time::SystemClock;
-    if base::time::timeout(&clock, crate::lab::PATIENCE, listen).await.is_err() {
+    if base::time::timeout(&clock, crate::lab::patience(), listen).await.is_err() {
         panic!("in vain for {wanted:?} in {heard:?}");
     }
 }
