@@ -12,7 +12,7 @@
 //! How to test: `cargo test -p client`.
 
 mod api;
-mod caller;
+pub mod caller;
 pub mod election;
 mod feed;
 pub mod reconcile;

@@ -92,10 +92,7 @@ impl Identify for Identity {
         let credentials = Credentials { chain: &peer.chain, headers, path };
         let sources = Sources { objects: self, bootstrap: Some(self) };
         match self.authenticator.authenticate(credentials, sources, self.clock.now()) {
-            Ok(found) => {
-                let user = found.user;
-                Some(Caller { name: user.name, uid: user.uid, groups: user.groups, extra: user.extra })
-            }
+            Ok(found) => Some(found.user),
             Err(refused) => {
                 tracing::debug!(error = %base::error::Chain(&refused), "request.unauthorized");
                 None
@@ -109,12 +106,7 @@ impl TokenReviewer for Identity {
         let sources = Sources { objects: self, bootstrap: Some(self) };
         let audiences = Some(audiences).filter(|audiences| !audiences.is_empty());
         match self.authenticator.review(token, audiences, sources, self.clock.now()) {
-            Ok(found) => {
-                let user = found.user;
-                let caller =
-                    Caller { name: user.name, uid: user.uid, groups: user.groups, extra: user.extra };
-                Ok(Reviewed { caller, audiences: found.audiences })
-            }
+            Ok(found) => Ok(Reviewed { caller: found.user, audiences: found.audiences }),
             Err(refused) => Err(refused.to_string()),
         }
     }

@@ -8,6 +8,7 @@
 use base::time::Time;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use client::Caller;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, CONNECTION, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use rustls::pki_types::CertificateDer;
@@ -18,7 +19,6 @@ use crate::front_proxy::{FrontProxy, FrontProxyHeaders};
 use crate::headers;
 use crate::token::verify::Verifier;
 use crate::token::{BoundObjects, TokenError, Verified};
-use crate::user::User;
 use crate::x509::{self, ClientAuthorities, X509Error};
 
 const PROTOCOL_PREFIX: &str = "base64url.bearer.authorization.k8s.io.";
@@ -66,7 +66,7 @@ fn aggregate(causes: &[Cause]) -> String {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Authenticated {
     /// The user, with the groups that all have.
-    pub user: User,
+    pub user: Caller,
     /// Those audiences of the request that the credential is for.
     pub audiences: Vec<String>,
     /// What the audit record shall say besides.
@@ -144,7 +144,7 @@ impl Authenticator {
         let mut found = match found {
             Some(found) => Authenticated { user: found.user.authenticated(), ..found },
             None if causes.is_empty() && self.accepts_anonymous(request.path) => Authenticated {
-                user: User::anonymous(),
+                user: Caller::anonymous(),
                 audiences: self.tokens.api_audiences().to_vec(),
                 ..Authenticated::default()
             },
@@ -203,7 +203,7 @@ impl Authenticator {
             let clients = self.clients.as_ref()?;
             Some(clients.verify(request.chain, now).and_then(|()| x509::user(own)))
         };
-        let mut take = |result: Option<Result<Option<User>, X509Error>>| match result? {
+        let mut take = |result: Option<Result<Option<Caller>, X509Error>>| match result? {
             Ok(user) => user,
             Err(error) => {
                 causes.push(error.into());

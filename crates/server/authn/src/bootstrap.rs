@@ -10,9 +10,8 @@ use std::fmt;
 
 use base::random::Random;
 use base::time::Time;
+use client::Caller;
 use subtle::ConstantTimeEq;
-
-use crate::user::User;
 
 /// The type of the Secrets.
 pub const SECRET_TYPE: &str = "bootstrap.kubernetes.io/token";
@@ -96,14 +95,14 @@ pub trait BootstrapSecrets: Send + Sync {
 }
 
 /// Whose `token` is; `None` when it is no bootstrap token that counts, whatever the reason: upstream tells nobody why.
-pub fn authenticate(token: &str, secrets: &dyn BootstrapSecrets, now: Time) -> Option<User> {
+pub fn authenticate(token: &str, secrets: &dyn BootstrapSecrets, now: Time) -> Option<Caller> {
     let token = BootstrapToken::parse(token)?;
     let secret = secrets.get(&token.secret_name())?;
     user(&token, &secret, now)
 }
 
 /// The user that `secret` makes of a `token`; `None` when it makes none.
-pub fn user(token: &BootstrapToken, secret: &BootstrapSecret, now: Time) -> Option<User> {
+pub fn user(token: &BootstrapToken, secret: &BootstrapSecret, now: Time) -> Option<Caller> {
     let entry = |name: &str| secret.data.get(name).map_or(&[][..], Vec::as_slice);
     let same: bool = entry("token-secret").ct_eq(token.secret.as_bytes()).into();
     let counts = secret.kind == SECRET_TYPE
@@ -115,8 +114,12 @@ pub fn user(token: &BootstrapToken, secret: &BootstrapSecret, now: Time) -> Opti
     if !counts {
         return None;
     }
-    let groups: Vec<String> = groups(entry("auth-extra-groups"))?.into_iter().collect();
-    Some(User::new(&format!("{USER_PREFIX}{}", token.id), &groups))
+    let name = format!("{USER_PREFIX}{}", token.id);
+    Some(Caller {
+        name,
+        groups: groups(entry("auth-extra-groups"))?.into_iter().collect(),
+        ..Caller::default()
+    })
 }
 
 /// Whether a time has passed. One that cannot be read has.

@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 
 use base::time::Time;
+use client::Caller;
 use http::HeaderMap;
 use rustls::pki_types::CertificateDer;
 
 use crate::headers;
-use crate::user::User;
 use crate::x509::{ClientAuthorities, X509Error, subject};
 
 /// The headers that name a user (`--requestheader-username-headers`, as kubeadm sets it).
@@ -50,7 +50,7 @@ impl FrontProxyHeaders {
     }
 
     /// The user that the headers name, if any.
-    pub fn read(&self, headers: &HeaderMap) -> Option<User> {
+    pub fn read(&self, headers: &HeaderMap) -> Option<Caller> {
         let first = |names: &[String]| names.iter().find_map(|name| headers::first(headers, name));
         let name = first(&self.user)?;
         let mut extra: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -60,7 +60,7 @@ impl FrontProxyHeaders {
             }
         }
         let groups = self.group.iter().flat_map(|name| headers::all(headers, name));
-        Some(User {
+        Some(Caller {
             name,
             uid: first(&self.uid).unwrap_or_default(),
             groups: groups.filter(|group| !group.is_empty()).collect(),
@@ -104,7 +104,7 @@ impl FrontProxy {
         chain: &[CertificateDer<'_>],
         headers: &HeaderMap,
         now: Time,
-    ) -> Result<Option<User>, X509Error> {
+    ) -> Result<Option<Caller>, X509Error> {
         let Some(own) = chain.first() else { return Ok(None) };
         self.authorities.verify(chain, now)?;
         let name = subject(own)?.common_name;

@@ -7,13 +7,14 @@
 
 use std::collections::BTreeMap;
 
+use client::Caller;
 use http::HeaderMap;
 use thiserror::Error;
 
 use crate::headers;
 use crate::limits::IMPERSONATION_MAX_VALUES;
 use crate::service_account::{self, NODE_NAME};
-use crate::user::{ANONYMOUS, AUTHENTICATED, MASTERS, NODES, UNAUTHENTICATED, User, node_name};
+use crate::user::{ANONYMOUS, AUTHENTICATED, MASTERS, NODES, UNAUTHENTICATED, node_name};
 
 const USER: &str = "impersonate-user";
 const UID: &str = "impersonate-uid";
@@ -38,7 +39,7 @@ pub enum ImpersonationError {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// Name, uid, groups and extra exactly as asked for.
-    pub user: User,
+    pub user: Caller,
 }
 
 /// A way to be allowed to act as somebody.
@@ -134,10 +135,10 @@ pub struct Attempt {
     /// Its steps, all of which must pass.
     pub steps: Vec<Step>,
     /// As whom the request goes on then.
-    pub user: User,
+    pub user: Caller,
     /// For [`Mode::AssociatedNode`]: the requester as authorizers see it, its extra's values replaced by their keys
     /// so that one rule serves an agent on every node.
-    pub requester: Option<User>,
+    pub requester: Option<Caller>,
 }
 
 /// Reads the headers; `None` when nobody is to be impersonated.
@@ -149,13 +150,13 @@ pub fn parse(headers: &HeaderMap) -> Result<Option<Wanted>, ImpersonationError> 
     for (key, value) in headers::extra(headers, EXTRA_PREFIX) {
         extra.entry(key).or_default().push(value);
     }
-    let user = User {
+    let user = Caller {
         name: headers::first(headers, USER).unwrap_or_default(),
         uid: headers::first(headers, UID).unwrap_or_default(),
         groups: headers::all(headers, GROUP),
         extra,
     };
-    if user == User::default() {
+    if user == Caller::default() {
         return Ok(None);
     }
     if user.name.is_empty() {
@@ -179,7 +180,7 @@ pub fn clear(headers: &mut HeaderMap) {
 
 impl Wanted {
     /// The modes that may allow `requester` to do `verb` as this user, most constrained first.
-    pub fn attempts(&self, requester: &User, verb: &str) -> Vec<Attempt> {
+    pub fn attempts(&self, requester: &Caller, verb: &str) -> Vec<Attempt> {
         let wanted = &self.user;
         let only_name = wanted.uid.is_empty() && wanted.groups.is_empty() && wanted.extra.is_empty();
         let node = node_name(&wanted.name);
@@ -202,7 +203,7 @@ impl Wanted {
         modes.into_iter().map(|mode| self.attempt(mode, requester, verb)).collect()
     }
 
-    fn attempt(&self, mode: Mode, requester: &User, verb: &str) -> Attempt {
+    fn attempt(&self, mode: Mode, requester: &Caller, verb: &str) -> Attempt {
         let constrained = mode != Mode::Legacy;
         let mut steps = Vec::new();
         if constrained {
@@ -282,7 +283,7 @@ impl Wanted {
 
     /// The user to go on as: with the groups that a node or service account always has, and with exactly one of the
     /// groups that tell whether somebody was authenticated.
-    fn actual(&self, constrained: bool) -> User {
+    fn actual(&self, constrained: bool) -> Caller {
         let mut user = self.user.clone();
         if constrained && node_name(&user.name).is_some() {
             user.groups = vec![NODES.to_owned()];
@@ -343,14 +344,14 @@ fn is_prefixed_path(key: &str) -> bool {
     })
 }
 
-fn associated(requester: &User) -> User {
+fn associated(requester: &Caller) -> Caller {
     let keys = requester.extra.keys().cloned().collect();
     let key = "authentication.kubernetes.io/associated-node-keys".to_owned();
-    User { extra: BTreeMap::from([(key, keys)]), ..requester.clone() }
+    Caller { extra: BTreeMap::from([(key, keys)]), ..requester.clone() }
 }
 
 /// A user as Go's `%#v` prints it: part of upstream's message.
-fn describe(user: &User) -> String {
+fn describe(user: &Caller) -> String {
     let list = |values: &[String]| {
         let quoted: Vec<String> = values.iter().map(|value| format!("{value:?}")).collect();
         format!("[]string{{{}}}", quoted.join(", "))

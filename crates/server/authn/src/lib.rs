@@ -1,9 +1,9 @@
 //! Identities: who a requester is and what proves it, and the keys and certificates by which the cluster proves itself.
 //!
-//! Purpose: from what a request shows (certificates, headers, tokens) to a [`user::User`], or a refusal; and the other
+//! Purpose: from what a request shows (certificates, headers, tokens) to a [`Caller`](client::Caller), or a refusal; and the other
 //! way round, the making of everything that later proves somebody.
 //!
-//! Layer: `server`; depends on `base` only. Used by the server's HTTP shell and registry, by the controller that signs
+//! Layer: `server`; depends on `base`, and on `client` for what a caller is. Used by the server's HTTP shell and registry, by the controller that signs
 //! certificates, and by nodes that join.
 //!
 //! Entry points: [`authenticator::Authenticator`], [`pki::Pki`], [`token::issue::Issuer`].

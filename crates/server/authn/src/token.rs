@@ -12,10 +12,10 @@ pub mod legacy;
 pub mod verify;
 
 use base::time::Time;
+use client::Caller;
 use thiserror::Error;
 
 use crate::key::PublicKey;
-use crate::user::User;
 
 /// An object as far as tokens care.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub trait BoundObjects: Send + Sync {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
     /// The service account, without [`crate::user::AUTHENTICATED`].
-    pub user: User,
+    pub user: Caller,
     /// Those of the audiences asked for that the token is for.
     pub audiences: Vec<String>,
     /// What the audit record of the request shall say besides.

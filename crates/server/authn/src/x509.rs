@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::time::Time;
+use client::Caller;
 use ring::digest;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::CryptoProvider;
@@ -21,7 +22,7 @@ use x509_parser::prelude::FromDer;
 
 use crate::certificate::name::Name;
 use crate::limits::CHAIN_MAX_CERTIFICATES;
-use crate::user::{CREDENTIAL_ID, User};
+use crate::user::CREDENTIAL_ID;
 
 /// Why a certificate identifies nobody. Where upstream (Go) has a wording, this is it.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -168,7 +169,7 @@ pub fn end(text: &[u8]) -> Option<Time> {
 ///
 /// # Errors
 /// When it cannot be read, or its uid is not one.
-pub fn user(der: &[u8]) -> Result<Option<User>, X509Error> {
+pub fn user(der: &[u8]) -> Result<Option<Caller>, X509Error> {
     let name = subject(der)?;
     if name.common_name.is_empty() {
         return Ok(None);
@@ -181,7 +182,7 @@ pub fn user(der: &[u8]) -> Result<Option<User>, X509Error> {
     };
     let digest = digest::digest(&digest::SHA256, der);
     let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    let mut user = User { name: name.common_name, uid, groups: name.organization, ..User::default() };
+    let mut user = Caller { name: name.common_name, uid, groups: name.organization, ..Caller::default() };
     user.extra.insert(CREDENTIAL_ID.to_owned(), vec![format!("X509SHA256={hex}")]);
     Ok(Some(user))
 }

@@ -5,7 +5,6 @@ use api_meta::gvk::GroupResource;
 use client::Caller;
 use http::HeaderMap;
 use server_authn::impersonation::{self, Attempt, Check, Step};
-use server_authn::user::User;
 use server_authz::Attributes;
 use server_local::{Policy, forbidden};
 
@@ -20,14 +19,10 @@ pub(crate) fn caller(
 ) -> Result<Caller, Status> {
     let wanted = impersonation::parse(headers).map_err(|error| Status::bad_request(error.to_string()))?;
     let Some(wanted) = wanted else { return Ok(caller) };
-    let requester = user(&caller);
     let mut refusal = None;
-    for attempt in wanted.attempts(&requester, info.verb) {
+    for attempt in wanted.attempts(&caller, info.verb) {
         match check(policy, &caller, &attempt, info) {
-            Ok(()) => {
-                let User { name, uid, groups, extra } = attempt.user;
-                return Ok(Caller { name, uid, groups, extra });
-            }
+            Ok(()) => return Ok(attempt.user),
             Err(status) => refusal = refusal.or(Some(status)),
         }
     }
@@ -38,15 +33,6 @@ pub(crate) fn caller(
             "it cannot be acted as",
         )
     }))
-}
-
-fn user(caller: &Caller) -> User {
-    User {
-        name: caller.name.clone(),
-        uid: caller.uid.clone(),
-        groups: caller.groups.clone(),
-        extra: caller.extra.clone(),
-    }
 }
 
 fn check(policy: &Policy, caller: &Caller, attempt: &Attempt, info: &Info) -> Result<(), Status> {

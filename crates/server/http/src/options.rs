@@ -1,42 +1,26 @@
 //! What the query of a request says.
 
-use std::collections::BTreeMap;
+use std::ops::Deref;
 
 use api_meta::Status;
 use api_types::meta::v1;
 use client::{
     DeleteOptions, FieldValidation, ListOptions, Precondition, Propagation, VersionMatch, WriteOptions,
 };
-use percent_encoding::percent_decode_str;
 
 /// A query's parameters.
-pub(crate) struct Query(BTreeMap<String, Vec<String>>);
+pub(crate) struct Query(base::query::Query);
+
+impl Deref for Query {
+    type Target = base::query::Query;
+    fn deref(&self) -> &base::query::Query {
+        &self.0
+    }
+}
 
 impl Query {
     pub(crate) fn parse(query: &str) -> Query {
-        let decode =
-            |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
-        let mut parameters: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            parameters.entry(decode(key)).or_default().push(decode(value));
-        }
-        Query(parameters)
-    }
-
-    /// The first value of a parameter, empty if it is not given.
-    pub(crate) fn get(&self, key: &str) -> &str {
-        self.all(key).next().unwrap_or_default()
-    }
-
-    /// All values of a parameter.
-    pub(crate) fn all(&self, key: &str) -> impl Iterator<Item = &str> {
-        self.0.get(key).into_iter().flatten().map(String::as_str)
-    }
-
-    /// Whether a parameter is given.
-    pub(crate) fn has(&self, key: &str) -> bool {
-        self.0.contains_key(key)
+        Query(base::query::Query::parse(query))
     }
 
     /// Go's `strconv.ParseBool`, where a parameter without a value is true.

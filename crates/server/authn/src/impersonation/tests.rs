@@ -75,7 +75,7 @@ fn a_user_is_tried_constrained_and_then_as_of_old() {
     assert_eq!(wanted.user.extra.keys().collect::<Vec<_>>(), ["bad%zz", "example.com/scopes"]);
     let mut wanted = wanted;
     wanted.user.extra.remove("bad%zz");
-    let attempts = wanted.attempts(&User::new("admin", &["g"]), "create");
+    let attempts = wanted.attempts(&Caller::new("admin", &["g"]), "create");
     assert_eq!(
         attempts.iter().map(|attempt| attempt.mode).collect::<Vec<_>>(),
         [Mode::UserInfo, Mode::Legacy]
@@ -109,7 +109,7 @@ fn constrained_modes_refuse_what_the_old_one_does_not() {
     let refusal = |pairs: &[(&str, &str)]| {
         let mut all = vec![("Impersonate-User", "jane")];
         all.extend(pairs);
-        steps(&wanted(&all).attempts(&User::default(), "get")[0]).pop().expect("a step")
+        steps(&wanted(&all).attempts(&Caller::default(), "get")[0]).pop().expect("a step")
     };
     assert_eq!(
         refusal(&[("Impersonate-Group", "system:masters")]),
@@ -142,14 +142,14 @@ fn many_values_are_first_asked_for_at_once() {
         ("Impersonate-Group", "c"),
         ("Impersonate-Group", "d"),
     ]);
-    let attempts = wanted.attempts(&User::default(), "get");
+    let attempts = wanted.attempts(&Caller::default(), "get");
     assert_eq!(steps(&attempts[0])[2], "? authn impersonate:user-info groups *");
     assert_eq!(steps(&attempts[1])[1], "impersonate groups a");
 }
 
 #[test]
 fn nodes_and_service_accounts_have_modes_of_their_own() {
-    let mut agent = User::new("system:serviceaccount:kube-system:agent", &["system:serviceaccounts"]);
+    let mut agent = Caller::new("system:serviceaccount:kube-system:agent", &["system:serviceaccounts"]);
     agent.extra.insert(NODE_NAME.to_owned(), vec!["n1".to_owned()]);
     let attempts = wanted(&[("Impersonate-User", "system:node:n1")]).attempts(&agent, "list");
     let modes: Vec<_> = attempts.iter().map(|attempt| attempt.mode).collect();
@@ -179,7 +179,7 @@ fn nodes_and_service_accounts_have_modes_of_their_own() {
 #[test]
 fn one_group_tells_whether_somebody_was_authenticated() {
     let groups = |pairs: &[(&str, &str)]| {
-        wanted(pairs).attempts(&User::default(), "get").pop().expect("the old mode").user.groups
+        wanted(pairs).attempts(&Caller::default(), "get").pop().expect("the old mode").user.groups
     };
     assert_eq!(groups(&[("Impersonate-User", "system:anonymous")]), ["system:unauthenticated"]);
     assert_eq!(
@@ -204,7 +204,7 @@ proptest! {
     fn garbage_never_panics(user in "[ -~]{0,40}", key in "[a-z%0-9.]{0,20}", value in "[ -~]{0,20}") {
         let name = format!("impersonate-extra-{key}");
         if let Ok(Some(wanted)) = parse(&headers(&[("impersonate-user", &user), (&name, &value), ("impersonate-group", &value)])) {
-            let _ = wanted.attempts(&User::anonymous(), "get");
+            let _ = wanted.attempts(&Caller::anonymous(), "get");
         }
     }
 }

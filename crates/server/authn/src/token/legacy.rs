@@ -3,6 +3,7 @@
 //! Follows `pkg/serviceaccount/legacy.go`. Made for the controller that fills such Secrets. Recording when one was
 //! last used is the caller's.
 
+use client::Caller;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use thiserror::Error;
@@ -11,7 +12,6 @@ use super::claims::Ref;
 use super::{BoundObjects, jws, key_id};
 use crate::key::{KeyError, PrivateKey};
 use crate::service_account::{groups, split_username, username};
-use crate::user::User;
 
 /// The issuer that all such tokens name.
 pub const ISSUER: &str = "kubernetes/serviceaccount";
@@ -99,7 +99,7 @@ pub(super) fn verify(
     payload: &[u8],
     objects: &dyn BoundObjects,
     annotations: &mut Vec<(&'static str, String)>,
-) -> Result<User, LegacyError> {
+) -> Result<Caller, LegacyError> {
     let claims: LegacyClaims = serde_json::from_slice(payload).map_err(|_| LegacyError::Missing("sub"))?;
     for (value, name) in [
         (&claims.sub, "sub"),
@@ -139,5 +139,5 @@ pub(super) fn verify(
         });
     }
     annotations.push(("authentication.k8s.io/legacy-token-manual-secret", claims.secret));
-    Ok(User { name: claims.sub, uid: claims.uid, groups: groups(&claims.namespace), ..User::default() })
+    Ok(Caller { name: claims.sub, uid: claims.uid, groups: groups(&claims.namespace), ..Caller::default() })
 }

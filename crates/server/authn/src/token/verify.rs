@@ -1,6 +1,7 @@
 //! Whose a token is, and whether it still counts.
 
 use base::time::Time;
+use client::Caller;
 use serde::Deserialize;
 
 use super::claims::{Claims, Date, KubernetesClaims, Ref};
@@ -8,7 +9,7 @@ use super::jws::Unverified;
 use super::{BoundObjects, Found, Keys, TokenError, Verified, legacy};
 use crate::limits::TOKEN_LEEWAY;
 use crate::service_account::{NODE_NAME, NODE_UID, POD_NAME, POD_UID, groups, username};
-use crate::user::{CREDENTIAL_ID, User};
+use crate::user::CREDENTIAL_ID;
 
 /// Verifies the tokens of given issuers, and those in Secrets.
 #[derive(Clone, Debug)]
@@ -153,13 +154,13 @@ fn stale(claims: &Claims, now: Time) -> Option<(&'static str, String)> {
     ))
 }
 
-fn user(claims: &Claims) -> User {
+fn user(claims: &Claims) -> Caller {
     let kubernetes = &claims.kubernetes;
-    let mut user = User {
+    let mut user = Caller {
         name: username(&kubernetes.namespace, &kubernetes.serviceaccount.name),
         uid: kubernetes.serviceaccount.uid.clone(),
         groups: groups(&kubernetes.namespace),
-        ..User::default()
+        ..Caller::default()
     };
     let mut say = |key: &str, value: &str| {
         user.extra.insert(key.to_owned(), vec![value.to_owned()]);
