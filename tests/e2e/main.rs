@@ -11,6 +11,7 @@ mod application;
 mod commands;
 mod control_plane;
 mod dns;
+mod faults;
 mod harness;
 mod network;
 mod ready;
