@@ -14,6 +14,7 @@ mod certificates;
 mod commands;
 mod control_plane;
 mod dns;
+mod faults;
 mod harness;
 mod identities;
 mod neighbours;

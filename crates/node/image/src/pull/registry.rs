@@ -161,6 +161,8 @@ pub(super) fn is_digest_error(error: &std::io::Error) -> bool {
 }
 
 fn client(options: &RegistryOptions, reference: &Reference) -> Result<Client> {
+    // The client takes the process's provider and panics without one. Whoever has set one already keeps it.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let plain = is_plain(options, reference.domain());
     let config = |accept_invalid_certificates| ClientConfig {
         protocol: if plain {

@@ -62,7 +62,6 @@ impl Drop for Registry {
 
 impl Registry {
     pub async fn start() -> Registry {
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let state = Arc::new(Mutex::new(State {
