@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use api_meta::Status;
+use base::query::Query;
 use base::time::Clock;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -17,7 +18,7 @@ use node_agent::NodeApi;
 use node_agent::node_api::{Place, Serve, Upgraded};
 use node_stream::negotiate::{self, Refused};
 
-use crate::query::Query;
+use crate::query;
 
 /// An answer's body.
 pub type Body = UnsyncBoxBody<Bytes, Infallible>;
@@ -41,7 +42,7 @@ impl Direct {
     /// When it cannot be carried out, or nothing is served at its path.
     pub async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Status> {
         let path = request.uri().path().to_owned();
-        let query = Query::parse(request.uri().query().unwrap_or_default());
+        let asked = Query::parse(request.uri().query().unwrap_or_default());
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         let place = |namespace: &str, pod: &str, container: &str| Place {
             namespace: namespace.to_owned(),
@@ -51,24 +52,27 @@ impl Direct {
         match parts[..] {
             ["healthz"] | ["healthz", "ping"] => Ok(text("ok")),
             ["containerLogs", namespace, pod, container] => {
-                let options = query.log(self.clock.now())?;
+                let options = query::log(&asked, self.clock.now())?;
                 let lines = self.agent.logs(place(namespace, pod, container), options).await?;
                 let frames = lines.map(|bytes| Ok::<_, Infallible>(Frame::data(bytes)));
                 Ok(plain(StreamBody::new(frames).boxed_unsync()))
             }
             ["exec", namespace, pod, container] => {
-                let command = query.all("command").to_vec();
-                let serve = self.agent.exec(place(namespace, pod, container), command, query.streams()?)?;
+                let command = asked.all("command").map(str::to_owned).collect();
+                let serve =
+                    self.agent.exec(place(namespace, pod, container), command, query::streams(&asked)?)?;
                 Ok(upgraded(request, negotiate::exec, serve))
             }
             ["attach", namespace, pod, container] => {
-                let serve = self.agent.attach(place(namespace, pod, container), query.streams()?)?;
+                let serve = self.agent.attach(place(namespace, pod, container), query::streams(&asked)?)?;
                 Ok(upgraded(request, negotiate::exec, serve))
             }
             ["portForward", namespace, pod] => {
-                let ports = match query.all("port") {
-                    [] => Vec::new(),
-                    named => negotiate::ports(named).map_err(Status::bad_request)?,
+                let named: Vec<String> = asked.all("port").map(str::to_owned).collect();
+                let ports = if named.is_empty() {
+                    Vec::new()
+                } else {
+                    negotiate::ports(&named).map_err(Status::bad_request)?
                 };
                 let serve = self.agent.port_forward(place(namespace, pod, ""), ports)?;
                 Ok(upgraded(request, negotiate::port_forward, serve))
