@@ -22,11 +22,9 @@ pub const KIND: Kind<Lease> = Kind::<Lease>::of("coordination.k8s.io", "v1", "le
 
 fn validate(_: &Ctx<'_>, lease: &Lease, _: Option<&Lease>, errors: &mut ErrorList) {
     let path = Path::new("spec");
-    if let Some(seconds) = lease.spec.lease_duration_seconds {
-        if seconds <= 0 {
-            let at = path.child("leaseDurationSeconds");
-            errors.push(FieldError::invalid(&at, seconds, "must be greater than 0"));
-        }
+    if let Some(seconds) = lease.spec.lease_duration_seconds.filter(|seconds| *seconds <= 0) {
+        let at = path.child("leaseDurationSeconds");
+        errors.push(FieldError::invalid(&at, seconds, "must be greater than 0"));
     }
     if let Some(count) = lease.spec.lease_transitions {
         non_negative(errors, &path.child("leaseTransitions"), count.into());
