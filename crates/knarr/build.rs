@@ -3,7 +3,10 @@
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    if std::env::var("PROFILE").is_ok_and(|profile| profile == "release") {
+    let is = |name: &str, value: &str| std::env::var(name).is_ok_and(|found| found == value);
+    // Where rustc links with its own LLD; other linkers do not know the option.
+    if is("PROFILE", "release") && is("CARGO_CFG_TARGET_ARCH", "x86_64") && is("CARGO_CFG_TARGET_OS", "linux")
+    {
         println!("cargo::rustc-link-arg-bins=-Wl,--icf=all");
     }
 }
