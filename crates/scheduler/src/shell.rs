@@ -3,6 +3,8 @@
 //! The core decides; here is only what carries words to it and deeds from it. It forgets nothing that matters when it
 //! stops: a new one reads the same views.
 
+mod metrics;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,6 +22,8 @@ use client::{Api, Caller, RawView, Resource, Scope};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
+pub use metrics::{Metrics, Waiting};
+
 use crate::{Action, Config, Event, Failure, Nomination, OwnerKind, PodRef, Scheduler, scheduled_note};
 
 /// How many attempts are made before changes are looked at again.
@@ -34,7 +38,18 @@ pub fn caller() -> Caller {
 }
 
 /// Runs the scheduler until it is asked to finish.
-pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, mut drain: drain::Watch) {
+pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, drain: drain::Watch) {
+    run_counted(api, clock, config, Arc::default(), drain).await;
+}
+
+/// The same; what it does is counted.
+pub async fn run_counted(
+    api: Arc<dyn Api>,
+    clock: Arc<dyn Clock>,
+    config: Config,
+    metrics: Arc<Metrics>,
+    mut drain: drain::Watch,
+) {
     let name: &'static str = "default-scheduler";
     let changed = Arc::new(Notify::new());
     let mut listeners = JoinSet::new();
@@ -73,6 +88,7 @@ pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, mut d
         who: Arc::new(caller()),
         recorder: Arc::new(Mutex::new(Recorder::new(name))),
         pods,
+        metrics,
         done,
     };
     let mut loop_ = Loop { core: Scheduler::new(config), followers, hands, outcomes, work: JoinSet::new() };
@@ -114,6 +130,7 @@ impl Loop {
             self.take_in(now);
             let outputs = self.core.step(Event::Run { attempts: ATTEMPTS }, now);
             self.hands.carry_out(outputs.actions, &mut self.work);
+            self.hands.metrics.wait(self.core.waiting());
             while self.work.try_join_next().is_some() {}
             if outputs.ready > 0 {
                 tokio::task::yield_now().await;
@@ -228,11 +245,13 @@ struct Hands {
     who: Arc<Caller>,
     recorder: Arc<Mutex<Recorder>>,
     pods: Option<RawView>,
+    metrics: Arc<Metrics>,
     done: mpsc::UnboundedSender<Done>,
 }
 
 impl Hands {
     fn carry_out(&self, actions: Vec<Action>, work: &mut JoinSet<()>) {
+        self.metrics.count(&actions);
         for action in actions {
             let hands = self.clone();
             work.spawn(async move { hands.act(action).await });
