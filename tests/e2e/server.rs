@@ -72,6 +72,7 @@ fn metrics_have_upstreams_names() {
         "apiserver_current_inflight_requests{request_kind=\"readOnly\"} 1",
         "apiserver_resource_objects{group=\"rbac.authorization.k8s.io\",resource=\"clusterroles\"} ",
         "workqueue_queue_duration_seconds_bucket{name=\"namespace-controller\",le=\"1e-08\"} ",
+        "scheduler_schedule_attempts_total{profile=\"default-scheduler\",result=\"scheduled\"} ",
         "process_start_time_seconds ",
     ] {
         assert!(metrics.lines().any(|line| line.starts_with(sample)), "{sample}\n{metrics}");

@@ -91,6 +91,7 @@ pub struct ControlPlane {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     inspector: Arc<Inspector>,
+    scheduler_metrics: Arc<scheduler::shell::Metrics>,
     handler: Arc<Handler>,
     server: Server,
 }
@@ -163,10 +164,25 @@ impl ControlPlane {
             Arc::clone(&nodes) as Arc<dyn server_http::Nodes>,
             address,
         );
-        let handler =
-            Arc::new(handler.with_metrics(Arc::clone(&inspector) as Arc<dyn base::metrics::Source>));
+        let scheduler_metrics = Arc::new(scheduler::shell::Metrics::default());
+        let handler = handler
+            .with_metrics(Arc::clone(&inspector) as Arc<dyn base::metrics::Source>)
+            .with_metrics(Arc::clone(&scheduler_metrics) as Arc<dyn base::metrics::Source>);
+        let handler = Arc::new(handler);
         let server = Server::new(listener, Arc::new(tls), Arc::clone(&handler), Arc::clone(&clock));
-        Ok(ControlPlane { local, pki, nodes, token, port, store, clock, inspector, handler, server })
+        Ok(ControlPlane {
+            local,
+            pki,
+            nodes,
+            token,
+            port,
+            store,
+            clock,
+            inspector,
+            scheduler_metrics,
+            handler,
+            server,
+        })
     }
 
     /// The port that the API is served on.
@@ -199,7 +215,19 @@ impl ControlPlane {
         up: oneshot::Sender<()>,
         drain: drain::Watch,
     ) -> anyhow::Result<()> {
-        let ControlPlane { local, pki, token, port, store, clock, inspector, handler, server, .. } = self;
+        let ControlPlane {
+            local,
+            pki,
+            token,
+            port,
+            store,
+            clock,
+            inspector,
+            scheduler_metrics,
+            handler,
+            server,
+            ..
+        } = self;
         let mut running = JoinSet::new();
         running.spawn(server.run(drain.clone()));
         running.spawn(maintenance::run(store, Arc::clone(&clock), drain.clone()));
@@ -237,7 +265,9 @@ impl ControlPlane {
             drop(drain);
         } else {
             let tasks = Tasks::default();
-            let scheduling = scheduler::shell::run(api, clock, tasks, scheduler::Config::default(), drain);
+            let settings = scheduler::Config::default();
+            let scheduling =
+                scheduler::shell::run_counted(api, clock, tasks, settings, scheduler_metrics, drain);
             direct.components().add("scheduler", components::alive(running.spawn(scheduling)));
         }
         if let Err(error) = cli::notify::ready() {

@@ -18,6 +18,7 @@ use crate::cluster::peers::PeersId;
 use crate::cluster::pod::{Pod, PodId};
 use crate::limits::{BACK_OFF_WINDOW, INITIAL_BACK_OFF, MAX_BACK_OFF, MAX_UNSCHEDULABLE};
 use crate::reason::Plugins;
+use crate::shell::Waiting;
 use crate::verdicts::ShapeId;
 
 /// Where a pod waits.
@@ -206,6 +207,15 @@ impl Queue {
     /// How many pods could be tried now.
     pub(crate) fn ready(&self) -> usize {
         self.active.len() + self.back_off.len()
+    }
+
+    /// How many pods wait in each lane.
+    pub(crate) fn waiting(&self) -> Waiting {
+        Waiting {
+            active: self.active.len(),
+            back_off: self.back_off.len() + self.error_back_off.len(),
+            unschedulable: self.parked_since.len(),
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use crate::queue::hints::Change;
 use crate::queue::{Lane, Queue};
 use crate::reason::{Plugin, Plugins};
 use crate::selectors::{Owner, Selectors};
+use crate::shell::Waiting;
 use crate::verdicts::Verdicts;
 
 /// How a scheduler is set up.
@@ -93,6 +94,11 @@ impl Scheduler {
             ready: self.queue.ready(),
             wake_at: self.queue.wake_at(),
         }
+    }
+
+    /// How many pods wait, and for what.
+    pub fn waiting(&self) -> Waiting {
+        self.queue.waiting()
     }
 
     fn on_selector(&mut self, event: Event<'_>) {

@@ -3,6 +3,8 @@
 //! The core decides; here is only what carries words to it and deeds from it. It forgets nothing that matters when it
 //! stops: a new one reads the same views.
 
+mod metrics;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,6 +21,8 @@ use client::reconcile::{Note, Op, Plan, Recorder, Severity, Write, execute, reso
 use client::view::{Change, Follower};
 use client::{Api, Caller, RawView, Resource, Scope};
 use tokio::sync::{Notify, mpsc};
+
+pub use metrics::{Metrics, Waiting};
 
 use crate::{Action, Config, Event, Failure, Nomination, OwnerKind, PodRef, Scheduler, scheduled_note};
 
@@ -39,6 +43,18 @@ pub async fn run(
     clock: Arc<dyn Clock>,
     tasks: Tasks,
     config: Config,
+    drain: drain::Watch,
+) {
+    run_counted(api, clock, tasks, config, Arc::default(), drain).await;
+}
+
+/// The same; what it does is counted.
+pub async fn run_counted(
+    api: Arc<dyn Api>,
+    clock: Arc<dyn Clock>,
+    tasks: Tasks,
+    config: Config,
+    metrics: Arc<Metrics>,
     mut drain: drain::Watch,
 ) {
     let name: &'static str = "default-scheduler";
@@ -74,6 +90,7 @@ pub async fn run(
         who: Arc::new(caller()),
         recorder: Arc::new(Mutex::new(Recorder::new(name))),
         pods,
+        metrics,
         done,
     };
     let mut loop_ =
@@ -116,6 +133,7 @@ impl Loop {
             self.take_in(now);
             let outputs = self.core.step(Event::Run { attempts: ATTEMPTS }, now);
             self.hands.carry_out(outputs.actions, &mut self.work);
+            self.hands.metrics.wait(self.core.waiting());
             while self.work.try_join_next().is_some() {}
             if outputs.ready > 0 {
                 tokio::task::yield_now().await;
@@ -234,11 +252,13 @@ struct Hands {
     who: Arc<Caller>,
     recorder: Arc<Mutex<Recorder>>,
     pods: Option<RawView>,
+    metrics: Arc<Metrics>,
     done: mpsc::UnboundedSender<Done>,
 }
 
 impl Hands {
     fn carry_out(&self, actions: Vec<Action>, work: &mut task::Set<()>) {
+        self.metrics.count(&actions);
         for action in actions {
             let hands = self.clone();
             work.spawn(async move { hands.act(action).await });

@@ -60,6 +60,9 @@ fn said(plan: &Plan) -> Vec<&str> {
 const CREATE: &str = "create ipaddresses.networking.k8s.io 10.96.0.7";
 const DELETE: &str = "delete ipaddresses.networking.k8s.io 10.96.0.7";
 
+/// Services, what is held, the writes that are wanted, and the reasons that are told.
+type Case<H> = (Vec<Service>, H, &'static [&'static str], &'static [&'static str]);
+
 #[test]
 fn every_address_of_a_service_has_its_object() {
     let web = || service("web", &["10.96.0.7"]);
@@ -68,7 +71,7 @@ fn every_address_of_a_service_has_its_object() {
     unlabelled.metadata.labels.remove(MANAGED_BY);
     let other = || address("10.96.0.7", "services/other");
     let other_kind = address("10.96.0.7", "gateways/web");
-    let cases: Vec<(Vec<Service>, Vec<IPAddress>, &[&str], &[&str])> = vec![
+    let cases: Vec<Case<Vec<IPAddress>>> = vec![
         (vec![web()], vec![good.clone()], &[], &[]),
         (vec![web()], vec![], &[CREATE], &["ClusterIPNotAllocated"]),
         (vec![web()], vec![unlabelled], &[DELETE, CREATE], &[]),
@@ -101,7 +104,7 @@ fn no_object_is_without_its_service() {
     young.metadata.creation_timestamp = Some(NOW.into());
     let mut foreign = address("10.96.0.7", "gateways/web");
     foreign.metadata.labels.clear();
-    let cases: Vec<(Vec<Service>, IPAddress, &[&str], &[&str])> = vec![
+    let cases: Vec<Case<IPAddress>> = vec![
         (vec![web()], good.clone(), &[], &[]),
         (vec![], good.clone(), &[DELETE], &["IPAddressNotAllocated"]),
         (vec![], young.clone(), &[], &[]),

@@ -172,8 +172,8 @@ async fn access_is_reviewed_as_requests_are_authorized() {
         let answered = ask(&direct, SUBJECT, review(group, pods(verb, "a"))).await.expect("answered").status;
         assert_eq!((answered.allowed, answered.denied), (allowed, false), "{group} {verb}");
         assert!(!allowed || answered.reason.starts_with("RBAC: allowed by"), "{}", answered.reason);
-        let mut local = LocalSubjectAccessReview::default();
-        local.spec = review(group, pods(verb, "a")).spec;
+        let spec = review(group, pods(verb, "a")).spec;
+        let local = LocalSubjectAccessReview { spec, ..LocalSubjectAccessReview::default() };
         let answered = ask(&direct, LOCAL, local).await.expect("answered");
         assert_eq!((answered.status.allowed, answered.metadata.namespace.as_str()), (allowed, "a"));
     }
@@ -201,8 +201,8 @@ async fn what_makes_no_sense_is_refused_in_upstreams_words() {
         named.contains("metadata: Invalid value: {\"name\":\"x\"") && named.ends_with("must be empty"),
         "{named}"
     );
-    let mut elsewhere = LocalSubjectAccessReview::default();
-    elsewhere.spec = review("readers", pods("get", "b")).spec;
+    let spec = review("readers", pods("get", "b")).spec;
+    let elsewhere = LocalSubjectAccessReview { spec, ..LocalSubjectAccessReview::default() };
     let elsewhere = said(ask(&direct, LOCAL, elsewhere).await.expect_err("refused"));
     let wanted = "spec.resourceAttributes.namespace: Invalid value: \"b\": must match metadata.namespace";
     assert!(elsewhere.ends_with(wanted), "{elsewhere}");
