@@ -141,7 +141,10 @@ fn clear(place: &Place) -> anyhow::Result<Vec<String>> {
         removed.push(format!("{} network interfaces", changes.len()));
     }
     let clusters = instance::running(Path::new(instance::CLUSTERS));
-    if !clusters.iter().any(|other| other.cluster_id != id) {
+    // Pods of a cluster in another network namespace have their gateway there. An agent does not say where it is.
+    let here = std::fs::read_link("/proc/self/ns/net")?.display().to_string();
+    let is_here = |other: &instance::Record| other.ranges.as_ref().is_none_or(|taken| taken.network == here);
+    if !clusters.iter().any(|other| other.cluster_id != id && is_here(other)) {
         let gateway = Cidr::host(GATEWAY.into());
         changes.push(Change::DeleteAddress(Address { link: "lo".to_owned(), cidr: gateway }));
     }
