@@ -78,6 +78,7 @@ fn failed(path: &Path, source: rustix::io::Errno) -> WatchError {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "the tests make the files that are watched")]
 mod tests {
     use super::*;
     use std::fs;
