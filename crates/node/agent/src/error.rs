@@ -114,6 +114,10 @@ impl AgentError {
         self.status().is_some_and(Status::is_not_found)
     }
 
+    pub(crate) fn is_conflict(&self) -> bool {
+        self.status().is_some_and(Status::is_conflict)
+    }
+
     /// This error and its causes, on one line.
     pub fn text(&self) -> String {
         base::error::Chain(self).to_string()

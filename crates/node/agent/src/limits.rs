@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// How often the node's status is tried to be told at once before it waits for the next time: kubelet's `nodeStatusUpdateRetry`.
+pub const NODE_STATUS_TRIES: u32 = 5;
+
 /// How soon it is asked for the first time whether the node has been given a range of addresses.
 pub const RANGE_FIRST: Duration = Duration::from_millis(5);
 

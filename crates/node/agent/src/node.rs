@@ -87,7 +87,18 @@ impl Core {
         }
     }
 
+    /// Others write to the node as well, most of all when it is new: whoever is late looks again.
     async fn register_once(&self) -> Result<Node, AgentError> {
+        for _ in 1..limits::NODE_STATUS_TRIES {
+            match self.try_register().await {
+                Err(error) if error.is_conflict() => {}
+                done => return done,
+            }
+        }
+        self.try_register().await
+    }
+
+    async fn try_register(&self) -> Result<Node, AgentError> {
         let name = self.config.node_name.clone();
         let mut node = match crate::lookup::present(self.calls.get::<Node>(NODES, "", &name).await)? {
             Some(node) => node,
@@ -250,13 +261,7 @@ impl Core {
             self.look().await;
             health.borrow_and_update();
             let due = self.clock.now().since(reported) >= limits::NODE_STATUS_REPORT;
-            let found = self.calls.get::<Node>(NODES, "", &self.config.node_name).await;
-            let told = match found {
-                Err(error) if error.is_not_found() => self.register_once().await.map(drop),
-                Err(error) => Err(error),
-                Ok(node) => self.send_status(node, due).await.map(drop),
-            };
-            match told {
+            match self.tell(due).await {
                 Ok(()) if due => reported = self.clock.now(),
                 Ok(()) => {}
                 Err(error) => {
@@ -268,6 +273,24 @@ impl Core {
                 () = self.clock.sleep(limits::NODE_STATUS_CHECK) => {}
                 // Its end is that of this.
                 _ = health.changed() => {}
+            }
+        }
+    }
+
+    /// Tells the status, of the node as it is by then; registers it again if somebody has deleted it.
+    async fn tell(&self, anyway: bool) -> Result<(), AgentError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let found = self.calls.get::<Node>(NODES, "", &self.config.node_name).await;
+            let told = match found {
+                Err(error) if error.is_not_found() => self.register_once().await,
+                Err(error) => Err(error),
+                Ok(node) => self.send_status(node, anyway).await,
+            };
+            match told {
+                Err(error) if error.is_conflict() && tries < limits::NODE_STATUS_TRIES => {}
+                told => return told.map(drop),
             }
         }
     }

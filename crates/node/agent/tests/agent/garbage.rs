@@ -37,17 +37,17 @@ fn of(name: &str, image: &str) -> Pod {
 
 /// Waits until something is gone from the disk.
 async fn gone(path: &Path) {
+    until(|| !path.exists(), &format!("{} goes", path.display())).await;
+}
+
+async fn until(holds: impl Fn() -> bool, what: &str) {
     let wait = async {
-        while path.exists() {
+        while !holds() {
             tokio::task::yield_now().await;
         }
     };
     let clock = base::time::SystemClock;
-    assert!(
-        base::time::timeout(&clock, crate::lab::patience(), wait).await.is_ok(),
-        "{} stays",
-        path.display()
-    );
+    assert!(base::time::timeout(&clock, crate::lab::patience(), wait).await.is_ok(), "until {what}");
 }
 
 fn running(api: &Memory, name: &str) -> Option<Pod> {
@@ -122,6 +122,8 @@ async fn unused_images_go_when_their_disk_fills_up() {
     // Enough room: nothing goes.
     let agent = lab.start().await;
     lab.api.until("a running pod", |api| running(api, "web")).await;
+    // What was dropped in is loaded beside the pods' start.
+    until(|| store(&lab).inspect("dropped.test/a:1").is_ok(), "the dropped image is loaded").await;
     assert!(store(&lab).inspect("unused.test/a:1").is_ok());
     let left = rustix::fs::statvfs(&place).unwrap();
     let ballast = usize::try_from(left.f_bavail * left.f_frsize - (32 << 20) / 10).unwrap();

@@ -66,3 +66,14 @@ async fn a_node_whose_runtime_cannot_be_used_is_not_ready() {
     agent.stop().await;
     lab.assert_nothing_left();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_becomes_ready_though_others_write_to_it() {
+    let lab = Lab::new();
+    lab.api.lose_races(4);
+    let agent = lab.start().await;
+    lab.api.lose_races(4);
+    lab.api.until("a ready node", |api| ready(api, "True")).await;
+    agent.stop().await;
+    lab.assert_nothing_left();
+}
