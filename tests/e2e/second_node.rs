@@ -42,6 +42,24 @@ impl Agent {
         self.process = spawn(&self.network, self.dir.path(), &self.flags);
     }
 
+    /// Writes a kubeconfig of the certificate that it joined with.
+    fn kubeconfig(&self) -> std::path::PathBuf {
+        let tls = self.dir.path().join("data/agent/tls");
+        let text = format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
+             contexts: [{{name: c, context: {{cluster: k, user: n}}}}]\n\
+             clusters: [{{name: k, cluster: {{server: '{}', certificate-authority: {}}}}}]\n\
+             users: [{{name: n, user: {{client-certificate: {}, client-key: {}}}}}]\n",
+            self.flags[1],
+            tls.join("server-ca.crt").display(),
+            tls.join("node-client.crt").display(),
+            tls.join("node-client.key").display(),
+        );
+        let path = self.dir.path().join("kubeconfig");
+        std::fs::write(&path, text).expect("it can be written");
+        path
+    }
+
     fn log(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
@@ -161,6 +179,18 @@ fn a_second_node_joins_by_token_and_runs_pods_that_all_can_reach() {
     agent.crash_and_restart();
     // A new line in its log is fetched by the new agent.
     cluster.eventually(&["exec", "there", "--", "echo", "again"], |text| text == "again\n");
+    assert_eq!(cluster.kubectl(&started), before, "the container has not been started again");
+
+    // A node of a cluster that says nothing of itself: its kubeconfig and its flags say all.
+    let kubeconfig = agent.kubeconfig();
+    let kubeconfig = kubeconfig.to_str().expect("a path of letters");
+    agent.flags = ["--kubeconfig", kubeconfig, "--cluster-cidr", "10.242.0.0/16", "--service-cidr"]
+        .into_iter()
+        .chain(["10.243.0.0/16", "--cluster-dns", "10.243.0.10", "--node-name", "two"])
+        .map(str::to_owned)
+        .collect();
+    agent.crash_and_restart();
+    cluster.eventually(&["exec", "there", "--", "echo", "as before"], |text| text == "as before\n");
     assert_eq!(cluster.kubectl(&started), before, "the container has not been started again");
 
     cluster.kubectl(&["delete", "pod", "--all", "--timeout=60s"]);
