@@ -217,5 +217,13 @@ fn a_node_with_a_wrong_token_is_told_so() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && said.contains(wanted), "{token}: {said}");
     }
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let mut command = program_in(Some(&network), env!("CARGO_BIN_EXE_knarr"));
+    command.args(["agent", "--server", &server, "--token", &token, "--node-name", "one"]);
+    let output = command.arg("--data-dir").arg(dir.path().join("data")).output().expect("it was built");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let wanted = "a Node with name \"one\" and status Ready already exists in the cluster";
+    assert!(!output.status.success() && said.contains(wanted), "{said}");
+    assert!(!dir.path().join("data/agent/tls/node-client.key").exists(), "nobody else is that node");
     assert_eq!(cluster.kubectl(&["get", "nodes", "-o", "name"]), "node/one\n");
 }

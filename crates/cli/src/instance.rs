@@ -66,14 +66,17 @@ pub struct Record {
     pub kubeconfig: PathBuf,
     /// Whether systemd started it, and would start it again.
     pub supervised: bool,
+    /// The network namespace that it is in.
+    #[serde(default)]
+    pub network: String,
     /// What it takes for itself; an agent learns its ranges from its server only.
     pub ranges: Option<Ranges>,
 }
 
 impl Record {
-    /// Whether it may be in this process's network namespace; an agent does not say where it is.
+    /// Whether it is in this process's network namespace.
     pub fn shares_network(&self) -> bool {
-        self.ranges.as_ref().is_none_or(|ranges| ranges.network == clash::network())
+        self.network == clash::network()
     }
 
     /// Whether the process that wrote this still runs.
@@ -198,6 +201,7 @@ pub fn claim(
         cluster_id: place.cluster_id.to_string(),
         kubeconfig: place.kubeconfig.clone(),
         supervised: is_supervised(),
+        network: ranges.as_ref().map_or_else(clash::network, |ranges| ranges.network.clone()),
         ranges,
     };
     // Held while looking and noting, so that of two clusters that start at once one sees the other.

@@ -62,6 +62,7 @@ async fn join_and_run(config: &AgentConfig, mut drain: drain::Watch) -> anyhow::
             cluster_cidr: *cluster_cidr,
             service_cidr: *service_cidr,
             cluster_dns: *cluster_dns,
+            serves_dns: cluster_dns.is_some(),
             cluster_domain: cluster_domain.clone(),
         },
     };
@@ -138,6 +139,7 @@ fn read(found: &ConfigMap) -> anyhow::Result<Settings> {
             Some(address) => Some(address.parse().context("cluster-dns")?),
             None => None,
         },
+        serves_dns: get("serves-dns")?.parse().context("serves-dns")?,
         cluster_domain: get("cluster-domain")?.clone(),
     })
 }
@@ -148,6 +150,7 @@ pub fn told(settings: &Settings) -> std::collections::BTreeMap<String, String> {
         ("cluster-cidr".to_owned(), settings.cluster_cidr.to_string()),
         ("service-cidr".to_owned(), settings.service_cidr.to_string()),
         ("cluster-domain".to_owned(), settings.cluster_domain.clone()),
+        ("serves-dns".to_owned(), settings.serves_dns.to_string()),
     ]);
     if let Some(dns) = settings.cluster_dns {
         told.insert("cluster-dns".to_owned(), dns.to_string());
@@ -165,6 +168,7 @@ mod tests {
             cluster_cidr: "10.42.0.0/16".parse().expect("a range"),
             service_cidr: "10.43.0.0/16".parse().expect("a range"),
             cluster_dns: Some(std::net::IpAddr::from([10, 43, 0, 10])),
+            serves_dns: true,
             cluster_domain: "cluster.local".to_owned(),
         };
         for dns in [settings.cluster_dns, None] {

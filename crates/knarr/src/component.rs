@@ -3,6 +3,7 @@
 mod accounts;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 use base::drain;
@@ -69,7 +70,12 @@ fn alone<W: Future<Output = ()>>(
         let version = api.raw("/version").await;
         version.map_err(|status| anyhow::anyhow!("the API at {} cannot be used: {status}", access.server))?;
         let (signal, watch) = drain::channel();
+        let at_work = AtomicBool::new(false);
         let work = work(api.clone(), Arc::clone(&clock), watch.clone());
+        let work = async {
+            at_work.store(true, Ordering::Relaxed);
+            work.await;
+        };
         let leading = async {
             if !flags.leader_elect {
                 work.await;
@@ -87,11 +93,12 @@ fn alone<W: Future<Output = ()>>(
             asked = crate::commands::server::asked_to_stop() => asked?,
         }
         tracing::info!("component.stopping");
-        drop(watch);
         // Whoever only waits to lead has nothing to finish.
-        tokio::select! {
-            () = signal.drain() => Ok(()),
-            ended = leading => ended,
+        if !at_work.load(Ordering::Relaxed) {
+            return Ok(());
         }
+        drop(watch);
+        let (ended, ()) = tokio::join!(leading, signal.drain());
+        ended
     })
 }

@@ -65,12 +65,15 @@ impl Record {
     }
 }
 
-/// Gives `lo` the address.
-fn take_address(address: IpAddr) -> anyhow::Result<()> {
-    let change = Change::AddAddress(Address { link: "lo".to_owned(), cidr: Cidr::host(address) });
-    LinuxNetlink::new()
-        .apply(&Namespace::Host, &[change])
-        .with_context(|| format!("giving this machine the address {address} of the cluster's DNS"))
+/// Gives `lo` the address; answers whether it did not have it.
+fn take_address(address: IpAddr) -> anyhow::Result<bool> {
+    let (netlink, own) = (LinuxNetlink::new(), Address { link: "lo".to_owned(), cidr: Cidr::host(address) });
+    let given = || format!("giving this machine the address {address} of the cluster's DNS");
+    if netlink.observe(&Namespace::Host).with_context(given)?.addresses.contains(&own) {
+        return Ok(false);
+    }
+    netlink.apply(&Namespace::Host, &[Change::AddAddress(own)]).with_context(given)?;
+    Ok(true)
 }
 
 /// Takes the address from `lo`, if it has it.

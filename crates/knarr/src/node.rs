@@ -33,8 +33,10 @@ pub struct Settings {
     pub cluster_cidr: Cidr,
     /// The services' addresses.
     pub service_cidr: Cidr,
-    /// The DNS service's address; none where the cluster has no DNS of ours.
+    /// The DNS service's address, if there is one.
     pub cluster_dns: Option<IpAddr>,
+    /// Whether each node answers there itself.
+    pub serves_dns: bool,
     /// The cluster's domain.
     pub cluster_domain: String,
 }
@@ -59,6 +61,15 @@ impl Node<'_> {
 
     /// The socket of the node's own API.
     pub async fn listen(&self) -> anyhow::Result<TcpListener> {
+        let network = tokio::task::block_in_place(|| LinuxNetlink::new().observe(&Namespace::Host));
+        let network = network.context("reading this machine's addresses")?;
+        for own in self.addresses() {
+            let here = network.addresses.iter().any(|address| address.cidr.address() == own);
+            anyhow::ensure!(
+                here,
+                "node IP: {own} not found in the host's network interfaces: see `ip address`"
+            );
+        }
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), self.config.port);
         TcpListener::bind(address).await.with_context(|| {
             format!(
@@ -69,7 +80,7 @@ impl Node<'_> {
 
     /// Starts the node; `None` if it is asked to finish before it has.
     pub async fn start(&self, api: Arc<dyn Api>, drain: drain::Watch) -> anyhow::Result<Option<Agent>> {
-        if let Some(address) = self.settings.cluster_dns {
+        if let Some(address) = self.settings.cluster_dns.filter(|_| self.settings.serves_dns) {
             let domain = &self.settings.cluster_domain;
             dns::keep(self.place, address, domain, &self.config.resolv_conf, drain.clone()).await?;
         }
@@ -97,6 +108,7 @@ impl Node<'_> {
             service_cidrs: vec![self.settings.service_cidr],
             overlay: None,
             cluster_dns: self.settings.cluster_dns.into_iter().collect(),
+            serves_dns: self.settings.serves_dns,
             cluster_domain: self.settings.cluster_domain.clone(),
             resolv_conf: self.config.resolv_conf.clone(),
             cgroup: parent.join("kubepods")?,

@@ -236,6 +236,7 @@ impl ControlPlane {
             service_address: config.service_address,
             advertise: config.advertise,
             port,
+            dns: config.settings.cluster_dns.filter(|_| config.settings.serves_dns),
             join: Some(server_bootstrap::Join { token, settings: told(&config.settings) }),
             authentication: Some(server_bootstrap::Authentication {
                 client_ca: pki.cluster.certificate_pem().to_owned(),
@@ -245,7 +246,9 @@ impl ControlPlane {
         };
         let begun = server_bootstrap::bootstrap(local.direct().registry(), &wanted).await;
         begun.map_err(|status| anyhow::anyhow!("what every cluster starts with cannot be made: {status}"))?;
-        maintenance::repair(local.direct().registry()).await;
+        let registry = local.direct().registry();
+        maintenance::repair(registry).await;
+        running.spawn(maintenance::services(registry.clone(), wanted, Arc::clone(&clock), drain.clone()));
         local.follow().await;
         handler.set_ready(true);
         let direct = local.direct().clone();

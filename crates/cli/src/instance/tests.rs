@@ -32,6 +32,7 @@ fn record(place: &Place, process: Identity) -> Record {
         cluster_id: place.cluster_id.to_string(),
         kubeconfig: place.kubeconfig.clone(),
         supervised: false,
+        network: "net:[1]".to_owned(),
         ranges: None,
     }
 }

@@ -4,17 +4,18 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use api_types::core::v1::Node;
 use base::drain;
 use base::time::Clock;
 use cli::config::{AgentConfig, Cluster};
-use client::Api;
+use client::{Api, Caller, Outcome, Request, Resource, Target, Verb};
 use client_remote::{Access, Certificate, Credentials, Remote};
 use node_http::{Direct, Tls};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use server_authn::bootstrap::join::JoinToken;
 use server_authn::certificate::AlternativeName;
-use server_authn::pki::directory::Directory;
+use server_authn::pki::directory::{Directory, Files as _};
 use server_authn::x509::ClientAuthorities;
 use tokio::net::TcpListener;
 
@@ -40,12 +41,14 @@ impl Member {
     pub async fn of(config: &AgentConfig, clock: Arc<dyn Clock>) -> anyhow::Result<Member> {
         let files = Directory::new(config.place.data_dir.join("agent/tls"));
         let name = config.node.name.to_string();
+        let mut is_new = false;
         let (access, client) = match &config.cluster {
             Cluster::Known { kubeconfig, .. } => (client_remote::kubeconfig::read(kubeconfig)?, None),
             Cluster::Join { server, token } => {
                 let token = JoinToken::parse(token.reveal()).context("--token")?;
                 let authority = join::authority(&config.place, server, &files, &token).await?;
                 let server = server.to_string();
+                is_new = files.read("node-client.crt").is_ok_and(|kept| kept.is_none());
                 let client = joined(&files, &name, &server, &authority, &token, &clock).await?;
                 let shown = Arc::new(Certificate::from_pem(client.certificate(), client.key())?);
                 let credentials = Credentials::Certificate(Arc::clone(&shown));
@@ -55,6 +58,15 @@ impl Member {
         let authority_der = CertificateDer::from_pem_slice(access.authority_pem.as_bytes())?;
         let authorities = ClientAuthorities::from_pem(access.authority_pem.as_bytes())?;
         let api = Remote::new(&access, Arc::clone(&clock))?;
+        if is_new && is_ready(&api, &name).await {
+            // The certificate is the other's name: it must not be there when this node is started again.
+            for ending in ["crt", "key"] {
+                files.remove(&format!("node-client.{ending}"))?;
+            }
+            anyhow::bail!(
+                "a Node with name {name:?} and status Ready already exists in the cluster: give this one another with --node-name"
+            );
+        }
         Ok(Member { api, name, files, authority_der, authorities, client, clock })
     }
 
@@ -108,6 +120,20 @@ impl Member {
             }
         }
     }
+}
+
+/// Whether the cluster has a node of this name already, which works: kubeadm's check.
+async fn is_ready(api: &Remote, name: &str) -> bool {
+    let target = Target {
+        resource: Resource::of("", "v1", "nodes"),
+        namespace: String::new(),
+        name: name.to_owned(),
+        subresource: String::new(),
+    };
+    let answer = Api::call(api, &Caller::default(), Request::new(Verb::Get, target)).await;
+    let Ok(Outcome::Object(object)) = answer.map(|answer| answer.outcome) else { return false };
+    let node = object.downcast_ref::<Node>();
+    node.is_some_and(|node| api_meta::conditions::is_true(&node.status.conditions, "Ready"))
 }
 
 /// The client certificate of a node that has joined, which it does now if need be.

@@ -11,7 +11,7 @@ use cli::instance;
 use cli::machine::{Machine, MachineError};
 use host::cgroup::{self, CgroupPath};
 use host::mount::{LinuxMounts, Mounts as _};
-use host::netlink::{Address, Change, Cidr, LinuxNetlink, Namespace, Netlink as _};
+use host::netlink::{Address, Change, Cidr, LinuxNetlink, Namespace, Netlink as _, ROUTE_PROTOCOL};
 use host::nft::{Command, Family, LinuxNft, Nft as _, Table};
 use net_pod::pod::GATEWAY;
 use node_runtime::{PodHandle, Runtime, RuntimeConfig};
@@ -148,6 +148,9 @@ fn clear(place: &Place) -> anyhow::Result<Vec<String>> {
     if !clusters.iter().any(|other| other.cluster_id != id && other.shares_network()) {
         let gateway = Cidr::host(GATEWAY.into());
         changes.push(Change::DeleteAddress(Address { link: "lo".to_owned(), cidr: gateway }));
+        // Routes to services and to other nodes' pods, which say that they are of Knarr but not of which cluster.
+        let routes = network.routes.iter().filter(|route| route.protocol == ROUTE_PROTOCOL);
+        changes.extend(routes.cloned().map(Change::DeleteRoute));
     }
     netlink.apply(&Namespace::Host, &changes)?;
     let mut mounts = 0;

@@ -133,7 +133,8 @@ fn settings(config: &ServerConfig) -> Settings {
     Settings {
         cluster_cidr: config.cluster_cidr,
         service_cidr: config.service_cidr,
-        cluster_dns: dns.then_some(config.cluster_dns),
+        cluster_dns: Some(config.cluster_dns),
+        serves_dns: dns,
         cluster_domain: config.cluster_domain.clone(),
     }
 }

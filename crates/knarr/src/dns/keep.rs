@@ -20,7 +20,7 @@ use host::process::{Identity, LinuxProcesses, PidFd, Processes as _};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::net::unix::pipe::Receiver;
 
-use super::{Job, Record, return_address, serve};
+use super::{Job, Record, return_address, serve, take_address};
 use crate::commands::machine::state_dir;
 
 /// How long a process has to answer, and to end.
@@ -115,6 +115,10 @@ impl Keeper {
         if let Some(record) = Record::read(&self.job.record) {
             let Lifetime { process, .. } = record.lifetime;
             if record.lifetime.goes_on() && record.job == self.job {
+                // Nobody else should have taken it away, and without it nobody is answered.
+                if take_address(self.job.address)? {
+                    tracing::warn!(address = %self.job.address, "dns.address: it had gone and is given again");
+                }
                 tracing::info!(pid = process.pid, "dns.adopted");
                 return Ok(process);
             }

@@ -58,13 +58,12 @@ async fn serve(job: &Job) -> anyhow::Result<()> {
     // Before anything that it speaks for: whoever finds it dead knows what there is to take away.
     Record { lifetime: Lifetime::own(), job: job.clone() }.write()?;
     let served = answer(job, terminated).await;
-    return_address(job.address)?;
     std::fs::remove_file(&job.record).with_context(|| format!("removing {}", job.record.display()))?;
     served
 }
 
 async fn answer(job: &Job, terminated: Signal) -> anyhow::Result<()> {
-    take_address(job.address)?;
+    let taken = take_address(job.address)?;
     // Listening begins before reading, so that no change is missed.
     let changes = (follow(&job.snapshot), follow(&job.resolv_conf));
     let records = records(job).unwrap_or_else(|| own(job, Records::default()));
@@ -72,6 +71,10 @@ async fn answer(job: &Job, terminated: Signal) -> anyhow::Result<()> {
     let serving = Arc::new(Serving::new(&records, upstreams, Arc::new(SystemClock), Arc::new(SystemRandom)));
     let socket = SocketAddr::new(job.address, PORT);
     let server = Server::bind(socket, Arc::clone(&serving)).await;
+    if server.is_err() && taken {
+        return_address(job.address)?;
+    }
+    // Whoever listens there already, another cluster's perhaps, keeps the address.
     let server = server.with_context(|| {
         format!("the cluster's DNS cannot be served at {socket}: does another DNS server of this machine listen on all addresses (ss -lnptu 'sport = :53')?")
     })?;
@@ -82,7 +85,8 @@ async fn answer(job: &Job, terminated: Signal) -> anyhow::Result<()> {
     keep_current(job, &serving, changes, terminated).await;
     tracing::info!("dns.stopping");
     stop.drain().await;
-    Ok(answering.await?)
+    answering.await?;
+    return_address(job.address)
 }
 
 /// Takes in what changes until it is asked to end.

@@ -10,7 +10,11 @@ pub fn own(network: &Network) -> Option<IpAddr> {
     let default =
         network.routes.iter().find(|route| route.destination.prefix() == 0 && route.destination.is_ipv4());
     let uplink = default.and_then(|route| route.link.as_deref());
-    let usable = || network.addresses.iter().filter(|address| is_reachable(address.cidr.address()));
+    // What `lo` has is the cluster's own: the pods' gateway, the DNS of an earlier start.
+    let usable = || {
+        let elsewhere = network.addresses.iter().filter(|address| address.link != "lo");
+        elsewhere.filter(|address| is_reachable(address.cidr.address()))
+    };
     let preferred = usable().find(|address| Some(address.link.as_str()) == uplink);
     preferred.or_else(|| usable().next()).map(|address| address.cidr.address())
 }
@@ -45,7 +49,12 @@ mod tests {
 
     #[test]
     fn the_default_routes_link_comes_first() {
-        let addresses = [("lo", "127.0.0.1/8"), ("eth0", "192.0.2.2/24"), ("eth1", "198.51.100.2/24")];
+        let addresses = [
+            ("lo", "127.0.0.1/8"),
+            ("lo", "10.43.0.10/32"),
+            ("eth0", "192.0.2.2/24"),
+            ("eth1", "198.51.100.2/24"),
+        ];
         let own = |default| own(&network(&addresses, default)).map(|address| address.to_string());
         assert_eq!(own(Some("eth1")).as_deref(), Some("198.51.100.2"));
         assert_eq!(own(None).as_deref(), Some("192.0.2.2"));

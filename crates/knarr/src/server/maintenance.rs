@@ -13,6 +13,9 @@ use store::{Revision, Store};
 /// How often expired keys are looked for.
 const EXPIRE_EVERY: Duration = Duration::from_secs(10);
 
+/// How often the services are looked for that a cluster cannot be without: upstream's.
+const SERVICES_EVERY: Duration = Duration::from_secs(10);
+
 /// How long history is kept: between one and two of upstream's `--etcd-compaction-interval`.
 const KEEP_TICKS: u32 = 30;
 
@@ -22,6 +25,24 @@ pub async fn repair(registry: &Registry) {
         Ok(repaired) if repaired == server_registry::RepairedPorts::default() => {}
         Ok(repaired) => tracing::warn!(?repaired, "node_ports.repaired"),
         Err(status) => tracing::warn!(error = %Chain(&status), "node_ports.repair"),
+    }
+}
+
+/// Keeps the cluster's own services until asked to finish.
+pub async fn services(
+    registry: Registry,
+    wanted: server_bootstrap::Config,
+    clock: Arc<dyn Clock>,
+    mut drain: drain::Watch,
+) {
+    loop {
+        tokio::select! {
+            () = drain.signaled() => return,
+            () = clock.sleep(SERVICES_EVERY) => {}
+        }
+        if let Err(status) = server_bootstrap::services(&registry, &wanted).await {
+            tracing::warn!(error = %Chain(&status), "services.kept");
+        }
     }
 }
 

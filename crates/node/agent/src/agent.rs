@@ -141,7 +141,7 @@ impl Agent {
         let core = Arc::clone(&self.core);
         tokio::spawn(crate::dropped::run(Arc::clone(&core), self.drain.clone()));
         tokio::spawn(Arc::clone(&core).heartbeat(self.drain.clone()));
-        tokio::spawn(Arc::clone(&core).renew_lease(self.node.metadata.uid.clone(), self.drain.clone()));
+        tokio::spawn(Arc::clone(&core).renew_lease(self.drain.clone()));
         let (sender, mut ready) = watch::channel(false);
         tokio::spawn(crate::peers::run(Arc::clone(&core), self.nodes.clone(), self.drain.clone(), sender));
         tokio::select! {

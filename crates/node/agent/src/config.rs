@@ -53,6 +53,8 @@ pub struct Config {
     pub overlay: Option<Overlay>,
     /// The cluster's DNS servers.
     pub cluster_dns: Vec<IpAddr>,
+    /// Whether this node answers at those addresses itself, and not by a service.
+    pub serves_dns: bool,
     /// The cluster's domain.
     pub cluster_domain: String,
     /// The resolvers of the machine: `/etc/resolv.conf`.

@@ -296,9 +296,9 @@ impl Core {
     }
 
     /// Renews the node's lease until the agent is to end.
-    pub(crate) async fn renew_lease(self: Arc<Self>, node_uid: String, mut drain: drain::Watch) {
+    pub(crate) async fn renew_lease(self: Arc<Self>, mut drain: drain::Watch) {
         loop {
-            if let Err(error) = self.renew_once(&node_uid).await {
+            if let Err(error) = self.renew_once().await {
                 tracing::warn!(error = %Chain(&error), "the node's lease cannot be renewed");
             }
             tokio::select! {
@@ -308,7 +308,7 @@ impl Core {
         }
     }
 
-    async fn renew_once(&self, node_uid: &str) -> Result<(), AgentError> {
+    async fn renew_once(&self) -> Result<(), AgentError> {
         let name = &self.config.node_name;
         let now = Some(MicroTime::from(self.clock.now()));
         let found = crate::lookup::present(self.calls.get::<Lease>(LEASES, LEASE_NAMESPACE, name).await)?;
@@ -318,6 +318,8 @@ impl Core {
             lease.spec.lease_duration_seconds = Some(limits::LEASE_SECONDS);
             return self.calls.update(LEASES, (LEASE_NAMESPACE, name, ""), lease).await.map(drop);
         }
+        // Of the node as it is now: it may have been deleted and registered again, and a lease of the old one is garbage.
+        let node = self.calls.get::<Node>(NODES, "", name).await?;
         let mut lease = Lease::default();
         lease.metadata.name.clone_from(name);
         lease.metadata.namespace = LEASE_NAMESPACE.to_owned();
@@ -325,7 +327,7 @@ impl Core {
             api_version: "v1".to_owned(),
             kind: "Node".to_owned(),
             name: name.clone(),
-            uid: node_uid.to_owned(),
+            uid: node.metadata.uid,
             ..OwnerReference::default()
         }];
         lease.spec.holder_identity = Some(name.clone());

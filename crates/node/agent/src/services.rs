@@ -316,7 +316,9 @@ async fn feed(
                 name: name.name.clone(),
                 kind: kind(service, own),
             });
-            plane.set(&name, spec(service).map(|spec| (spec, endpoints(own))));
+            let here = core.config.serves_dns && is_at(service, &core.config.cluster_dns);
+            let spec = if here { None } else { spec(service) };
+            plane.set(&name, spec.map(|spec| (spec, endpoints(own))));
             names.insert(name);
         }
         for gone in before.difference(&names) {
@@ -329,6 +331,11 @@ async fn feed(
     .await?;
     *known = now;
     Ok(plane)
+}
+
+/// Whether a service has one of these addresses.
+fn is_at(service: &Service, addresses: &[IpAddr]) -> bool {
+    cluster_ips(service).iter().any(|own| addresses.contains(own))
 }
 
 #[cfg(test)]
@@ -371,6 +378,13 @@ mod tests {
         assert_eq!(got, want.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
         assert!(variables(&snapshot, "shop", false).is_empty());
         assert!(variables(&snapshot, "other", true).is_empty());
+    }
+
+    #[test]
+    fn the_service_of_the_nodes_own_dns_is_told_by_its_address() {
+        let dns = ["10.96.0.10".parse().unwrap()];
+        assert!(is_at(&service("kube-dns", "10.96.0.10"), &dns));
+        assert!(!is_at(&service("web", "10.96.0.5"), &dns) && !is_at(&service("a", "None"), &dns));
     }
 
     #[test]

@@ -39,6 +39,11 @@ pub fn compute(pod: &Pod, record: &PodRecord, node: &Node, now: Time) -> PodStat
         status.phase = "Failed".to_owned();
         status.reason = verdict.reason.clone();
         status.message = verdict.message.clone();
+        if record.containers.is_empty() {
+            // Rejected before anything was made: as kubelet's, it has no containers to speak of, and kubectl shows the reason.
+            status.init_container_statuses = Vec::new();
+            status.container_statuses = Vec::new();
+        }
     } else if over && !ended && matches!(computed, "Pending" | "Running") && !record.is_active() {
         // Nothing runs and nothing will: what never ended well has failed.
         status.phase = "Failed".to_owned();

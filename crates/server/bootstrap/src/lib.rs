@@ -15,6 +15,7 @@
 
 mod api_service;
 mod authentication;
+mod dns_service;
 mod join;
 pub mod limits;
 mod policy;
@@ -45,6 +46,8 @@ pub struct Config {
     pub advertise: IpAddr,
     /// The port that the server is reached by.
     pub port: u16,
+    /// The address at which nodes answer the cluster's DNS, which its service keeps from others.
+    pub dns: Option<IpAddr>,
     /// How nodes join; nothing over the store of a stock cluster, where others say how.
     pub join: Option<Join>,
     /// How the server finds out who sends a request; told to nobody if there is none.
@@ -73,5 +76,16 @@ pub async fn bootstrap(registry: &Registry, config: &Config) -> Result<(), Statu
         authentication::reconcile(&writer, authentication).await?;
     }
     service_range::reconcile(&writer, &config.service_ranges).await?;
-    api_service::reconcile(&writer, config).await
+    services(registry, config).await
+}
+
+/// Makes the services that a cluster cannot be without, where somebody has deleted them; for a running server, which asks for it
+/// as often as upstream's does.
+pub async fn services(registry: &Registry, config: &Config) -> Result<(), Status> {
+    let writer = Writer::new(registry);
+    api_service::reconcile(&writer, config).await?;
+    match config.dns {
+        Some(address) => dns_service::reconcile(&writer, address).await,
+        None => Ok(()),
+    }
 }

@@ -76,6 +76,7 @@ fn config() -> Config {
         service_address: [10, 96, 0, 1].into(),
         advertise: [192, 0, 2, 1].into(),
         port: 6443,
+        dns: Some([10, 96, 0, 10].into()),
         join: Some(Join { token: token(), settings: settings("10.96.0.10") }),
         authentication: Some(Authentication::default()),
     }
@@ -90,7 +91,7 @@ async fn a_new_cluster_has_what_kubernetes_needs() {
     let classes = ["system-cluster-critical", "system-node-critical"];
     assert_eq!(world.names("scheduling.k8s.io", "priorityclasses").await, classes);
     assert_eq!(world.names("networking.k8s.io", "servicecidrs").await, ["kubernetes"]);
-    assert_eq!(world.names("networking.k8s.io", "ipaddresses").await, ["10.96.0.1"]);
+    assert_eq!(world.names("networking.k8s.io", "ipaddresses").await, ["10.96.0.1", "10.96.0.10"]);
     let trust: ConfigMap =
         world.get(("", "configmaps"), "kube-system", "extension-apiserver-authentication").await;
     assert_eq!(trust.data["requestheader-uid-headers"], r#"["X-Remote-Uid"]"#);
@@ -174,4 +175,35 @@ async fn nodes_join_by_the_token_that_the_server_keeps_and_are_told_of_the_clust
     assert_eq!(secrets, ["bootstrap-token-ghijkl", "bootstrap-token-zzzzzz"]);
     let again = world.start(&config).await;
     assert_eq!(world.start(&config).await, again, "nothing is left to be written");
+}
+
+#[tokio::test]
+async fn the_address_of_the_dns_is_its_services() {
+    let world = World::new();
+    let mut config = config();
+    world.start(&config).await;
+    let service: Service = world.get(("", "services"), "kube-system", "kube-dns").await;
+    assert_eq!(service.spec.cluster_ip, "10.96.0.10");
+    let mut other = service.clone();
+    other.metadata = Default::default();
+    other.metadata.name = "mine".to_owned();
+    let served = world.registry.catalog().find("", "v1", "services").expect("served");
+    let eve = Caller::new("eve", &[]);
+    let made =
+        world.registry.create(served, &eve, "default", Box::new(other), &WriteOptions::default()).await;
+    let refused = made.err().expect("the address is taken").to_string();
+    assert!(refused.contains("provided IP is already allocated"), "{refused}");
+    let admin = Caller::new("admin", &["system:masters"]);
+    for (namespace, name) in [("kube-system", "kube-dns"), ("default", "kubernetes")] {
+        let options = DeleteOptions::default();
+        let gone = world.registry.delete(served, &admin, namespace, name, &options, false).await;
+        gone.expect("it can be deleted");
+    }
+    crate::services(&world.registry, &config).await.expect("they are made again");
+    let names = world.names("", "services").await;
+    assert_eq!(names, ["kubernetes", "kube-dns"]);
+    config.dns = Some([10, 96, 0, 11].into());
+    world.start(&config).await;
+    let service: Service = world.get(("", "services"), "kube-system", "kube-dns").await;
+    assert_eq!(service.spec.cluster_ip, "10.96.0.11", "it follows the server's flag");
 }

@@ -128,6 +128,7 @@ impl Lab {
             service_cidrs: vec!["10.96.0.0/16".parse().unwrap()],
             overlay: None,
             cluster_dns: vec!["10.96.0.10".parse().unwrap()],
+            serves_dns: true,
             cluster_domain: "cluster.local".into(),
             resolv_conf: "/etc/resolv.conf".into(),
             cgroup: self.parent.join("kubepods").unwrap(),

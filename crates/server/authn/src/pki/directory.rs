@@ -78,6 +78,17 @@ impl Files for Directory {
 }
 
 impl Directory {
+    /// Takes a file away, if it is there.
+    ///
+    /// # Errors
+    /// When it stays.
+    pub fn remove(&self, name: &str) -> Result<(), FileError> {
+        match std::fs::remove_file(self.path.join(name)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(FileError::System(error)),
+            _ => Ok(()),
+        }
+    }
+
     fn write(&self, name: &str, contents: &[u8], secret: bool) -> std::io::Result<()> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.path)?;
         let beside = self.path.join(format!(".{name}.new"));

@@ -5,6 +5,8 @@ use api_kind::{Column, Ctx, Kind, span};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_types::certificates::v1::CertificateSigningRequest;
 
+/// What could ask for anything in v1beta1 and is left out of v1.
+const LEGACY_UNKNOWN: &str = "kubernetes.io/legacy-unknown";
 const LEAST_SECONDS: i32 = 600;
 
 /// The row.
@@ -81,6 +83,10 @@ fn validate(
         errors.push(FieldError::required(&path.child("usages"), ""));
     }
     let at = path.child("signerName");
+    if spec.signer_name == LEGACY_UNKNOWN {
+        let why = "the legacy signerName is not allowed via this API version";
+        errors.push(FieldError::invalid(&at, &spec.signer_name, why));
+    }
     if required(errors, &at, &spec.signer_name) && !spec.signer_name.contains('/') {
         qualified_name(errors, &at, &spec.signer_name);
         let why = "must be a fully qualified domain and path of the form 'example.com/signer-name'";
