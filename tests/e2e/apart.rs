@@ -2,7 +2,9 @@
 
 use std::process::{Child, Stdio};
 
-use crate::harness::Cluster;
+use host::process::{LinuxProcesses, Processes as _};
+
+use crate::harness::{Cluster, PATIENCE};
 
 /// A component that runs until the value ends.
 struct Component(Child);
@@ -59,6 +61,19 @@ fn controllers_and_scheduler_run_alone_on_their_kubeconfigs() {
         accounts.contains("replicaset-controller"),
         "controllers act as accounts of their own: {accounts}"
     );
+
+    // One that only waits to lead ends when it is asked to.
+    let mut waiting = Component::start(&cluster, &["scheduler"], "scheduler.kubeconfig");
+    let pid = i32::try_from(waiting.0.id()).expect("a process id");
+    let process = LinuxProcesses.identify(pid).expect("it runs");
+    let log = cluster.data().join("scheduler.log");
+    let begun = std::time::Instant::now();
+    while !std::fs::read_to_string(&log).unwrap_or_default().contains("component.started") {
+        assert!(begun.elapsed() < PATIENCE, "it does not start");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(LinuxProcesses.signal(process, 15).expect("it can be signalled"));
+    assert!(waiting.0.wait().expect("it ends").success());
 
     // Another that waits takes over from one that has died.
     drop(scheduler);

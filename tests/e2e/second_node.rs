@@ -194,6 +194,14 @@ fn a_second_node_joins_by_token_and_runs_pods_that_all_can_reach() {
     assert_eq!(cluster.kubectl(&started), before, "the container has not been started again");
 
     cluster.kubectl(&["delete", "pod", "--all", "--timeout=60s"]);
+    // Deleted while its agent runs, it registers again, with a lease that is the new one's.
+    let uid = ["get", "node", "two", "-o", "jsonpath={.metadata.uid}"];
+    let old = cluster.kubectl(&uid);
+    cluster.kubectl(&["delete", "node", "two"]);
+    let new = cluster.eventually(&uid, |new| !new.is_empty() && new != old);
+    let owner =
+        ["-n", "kube-node-lease", "get", "lease", "two", "-o", "jsonpath={.metadata.ownerReferences[0].uid}"];
+    cluster.eventually(&owner, |owner| owner == new);
     let output = agent.down();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -66,6 +66,7 @@ fn alone<W: Future<Output = ()>>(
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting threads")?;
     runtime.block_on(async {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let asked = crate::commands::server::stop_asked()?;
         let api = Remote::new(access, Arc::clone(&clock))?;
         let version = api.raw("/version").await;
         version.map_err(|status| anyhow::anyhow!("the API at {} cannot be used: {status}", access.server))?;
@@ -88,9 +89,10 @@ fn alone<W: Future<Output = ()>>(
             led.with_context(|| format!("the lease {LEASES}/{name} was lost: another leads now"))
         };
         let mut leading = std::pin::pin!(leading);
+        tracing::info!(server = access.server, "component.started");
         tokio::select! {
             ended = leading.as_mut() => return ended,
-            asked = crate::commands::server::asked_to_stop() => asked?,
+            () = asked => {}
         }
         tracing::info!("component.stopping");
         // Whoever only waits to lead has nothing to finish.

@@ -141,13 +141,20 @@ fn settings(config: &ServerConfig) -> Settings {
 
 /// Completes at SIGINT or SIGTERM.
 pub async fn asked_to_stop() -> anyhow::Result<()> {
+    stop_asked()?.await;
+    Ok(())
+}
+
+/// Listens for SIGINT and SIGTERM from now on; what comes back completes at the first.
+pub fn stop_asked() -> anyhow::Result<impl Future<Output = ()>> {
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = interrupted.recv() => {}
-        _ = terminated.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
+        }
+    })
 }
 
 /// The address that members of the cluster reach the API by.
