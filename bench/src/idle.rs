@@ -15,9 +15,7 @@ const WATCHED: Duration = Duration::from_secs(60);
 
 /// Prints the figures.
 pub fn run() -> Result<()> {
-    println!(
-        "  control plane, node and DNS in one process, no pods; an agent alone cannot be measured yet, for there is none"
-    );
+    println!("  control plane, node and DNS process, no pods; an agent alone is not measured by this yet");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut cluster = Cluster::start(true)?;
