@@ -1,10 +1,12 @@
 //! The control plane in parts: controllers and scheduler as processes of their own, each on its kubeconfig.
 
+use std::path::Path;
 use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
 use host::process::{LinuxProcesses, Processes as _};
 
-use crate::harness::{Cluster, PATIENCE};
+use crate::harness::{Cluster, PATIENCE, program_in};
 
 /// A component that runs until the value ends.
 struct Component(Child);
@@ -40,9 +42,42 @@ spec:
       containers: [{name: web, image: "example.com/web:1", imagePullPolicy: Never, command: [sleep, "1000"]}]
 "#;
 
+/// Asks a process to end once its log says this, and waits until it has ended well.
+fn ends_once_asked(mut component: Component, log: &Path, says: &str) {
+    let begun = Instant::now();
+    while !std::fs::read_to_string(log).unwrap_or_default().contains(says) {
+        assert!(begun.elapsed() < PATIENCE, "{} never says {says}", log.display());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let pid = i32::try_from(component.0.id()).expect("a process id");
+    let process = LinuxProcesses.identify(pid).expect("it runs");
+    assert!(LinuxProcesses.signal(process, 15).expect("it can be signalled"));
+    while component.0.try_wait().expect("it can be asked").is_none() {
+        assert!(begun.elapsed() < PATIENCE, "it does not end");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(component.0.wait().expect("it has ended").success());
+}
+
+/// Without controllers nobody approves.
+fn a_node_that_waits_for_its_approval_ends_when_it_is_asked_to(cluster: &Cluster) {
+    let machine = cluster.second_machine("unapproved");
+    let (server, token) = cluster.invitation();
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let path = dir.path().join("log");
+    let log = std::fs::File::create(&path).expect("a log");
+    let mut agent = program_in(Some(&machine), env!("CARGO_BIN_EXE_knarr"));
+    agent.args(["agent", "--server", &server, "--token", &token, "--node-name", "two", "--data-dir"]);
+    agent.arg(dir.path().join("data")).stdin(Stdio::null());
+    agent.stdout(log.try_clone().expect("a second handle")).stderr(log);
+    let agent = Component(agent.spawn().expect("the binary was built"));
+    ends_once_asked(agent, &path, "agent.joining");
+}
+
 #[test]
 fn controllers_and_scheduler_run_alone_on_their_kubeconfigs() {
     let cluster = Cluster::of_parts("apart", &["--disable-scheduler", "--disable-controller-manager"]);
+    a_node_that_waits_for_its_approval_ends_when_it_is_asked_to(&cluster);
     let words = ["controller-manager", "--cluster-cidr", "10.242.0.0/16"];
     let _controllers = Component::start(&cluster, &words, "controller.kubeconfig");
     cluster.settle();
@@ -63,17 +98,8 @@ fn controllers_and_scheduler_run_alone_on_their_kubeconfigs() {
     );
 
     // One that only waits to lead ends when it is asked to.
-    let mut waiting = Component::start(&cluster, &["scheduler"], "scheduler.kubeconfig");
-    let pid = i32::try_from(waiting.0.id()).expect("a process id");
-    let process = LinuxProcesses.identify(pid).expect("it runs");
-    let log = cluster.data().join("scheduler.log");
-    let begun = std::time::Instant::now();
-    while !std::fs::read_to_string(&log).unwrap_or_default().contains("component.started") {
-        assert!(begun.elapsed() < PATIENCE, "it does not start");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    assert!(LinuxProcesses.signal(process, 15).expect("it can be signalled"));
-    assert!(waiting.0.wait().expect("it ends").success());
+    let waiting = Component::start(&cluster, &["scheduler"], "scheduler.kubeconfig");
+    ends_once_asked(waiting, &cluster.data().join("scheduler.log"), "component.started");
 
     // Another that waits takes over from one that has died.
     drop(scheduler);

@@ -52,7 +52,11 @@ async fn serve(config: AgentConfig) -> anyhow::Result<()> {
 
 async fn join_and_run(config: &AgentConfig, mut drain: drain::Watch) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let member = Member::of(config, Arc::clone(&clock)).await?;
+    // Joining may wait for a person who approves.
+    let member = tokio::select! {
+        () = drain.signaled() => return Ok(()),
+        member = Member::of(config, Arc::clone(&clock)) => member?,
+    };
     let settings = match &config.cluster {
         Cluster::Join { .. } => match settings(&member.api, &*clock, &mut drain).await {
             Some(settings) => settings?,
