@@ -110,7 +110,8 @@ async fn settings(
             Ok(Outcome::Object(object)) => {
                 let found = object.downcast_ref::<ConfigMap>();
                 return Some(found.context("the cluster's settings are no ConfigMap").and_then(|found| {
-                    read(found).with_context(|| format!("the ConfigMap kube-system/{SETTINGS}"))
+                    Settings::of_map(&found.data)
+                        .with_context(|| format!("the ConfigMap kube-system/{SETTINGS}"))
                 }));
             }
             Ok(_) => {
@@ -131,56 +132,5 @@ async fn settings(
             () = drain.signaled() => return None,
             () = clock.sleep(std::time::Duration::from_secs(1)) => {}
         }
-    }
-}
-
-fn read(found: &ConfigMap) -> anyhow::Result<Settings> {
-    let get = |key: &str| found.data.get(key).with_context(|| format!("it has no {key}"));
-    Ok(Settings {
-        cluster_cidr: get("cluster-cidr")?.parse().context("cluster-cidr")?,
-        service_cidr: get("service-cidr")?.parse().context("service-cidr")?,
-        cluster_dns: match found.data.get("cluster-dns") {
-            Some(address) => Some(address.parse().context("cluster-dns")?),
-            None => None,
-        },
-        serves_dns: get("serves-dns")?.parse().context("serves-dns")?,
-        cluster_domain: get("cluster-domain")?.clone(),
-    })
-}
-
-/// What a server tells the nodes that join it.
-pub fn told(settings: &Settings) -> std::collections::BTreeMap<String, String> {
-    let mut told = std::collections::BTreeMap::from([
-        ("cluster-cidr".to_owned(), settings.cluster_cidr.to_string()),
-        ("service-cidr".to_owned(), settings.service_cidr.to_string()),
-        ("cluster-domain".to_owned(), settings.cluster_domain.clone()),
-        ("serves-dns".to_owned(), settings.serves_dns.to_string()),
-    ]);
-    if let Some(dns) = settings.cluster_dns {
-        told.insert("cluster-dns".to_owned(), dns.to_string());
-    }
-    told
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nodes_read_what_servers_tell() {
-        let mut settings = Settings {
-            cluster_cidr: "10.42.0.0/16".parse().expect("a range"),
-            service_cidr: "10.43.0.0/16".parse().expect("a range"),
-            cluster_dns: Some(std::net::IpAddr::from([10, 43, 0, 10])),
-            serves_dns: true,
-            cluster_domain: "cluster.local".to_owned(),
-        };
-        for dns in [settings.cluster_dns, None] {
-            settings.cluster_dns = dns;
-            let found = ConfigMap { data: told(&settings), ..ConfigMap::default() };
-            assert_eq!(read(&found).expect("it is whole"), settings);
-        }
-        let error = read(&ConfigMap::default()).expect_err("nothing is told");
-        assert_eq!(error.to_string(), "it has no cluster-cidr");
     }
 }

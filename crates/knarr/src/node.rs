@@ -1,6 +1,7 @@
 //! A node: what is the same in a server's process and in an agent's of its own.
 
 pub mod guard;
+mod settings;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use base::time::{Clock, SystemClock};
 use cli::config::{NodeConfig, Place};
 use client::{Api, Caller};
 use host::cgroup::CgroupPath;
-use host::netlink::{Cidr, LinuxNetlink, Namespace, Netlink as _};
+use host::netlink::{LinuxNetlink, Namespace, Netlink as _};
 use host::nft::LinuxNft;
 use node_agent::{Agent, Config, Kernel};
 use node_http::{Direct, Server, Tls};
@@ -25,21 +26,7 @@ use tokio::net::TcpListener;
 
 use crate::dns;
 use guard::NodeGuard;
-
-/// What a node must know of its cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// The pods' addresses.
-    pub cluster_cidr: Cidr,
-    /// The services' addresses.
-    pub service_cidr: Cidr,
-    /// The DNS service's address, if there is one.
-    pub cluster_dns: Option<IpAddr>,
-    /// Whether each node answers there itself.
-    pub serves_dns: bool,
-    /// The cluster's domain.
-    pub cluster_domain: String,
-}
+pub use settings::Settings;
 
 /// A node to be run.
 pub struct Node<'a> {

@@ -47,7 +47,6 @@ use identity::Identity;
 use nodes::AllNodes;
 use tokens::Tokens;
 
-use crate::agent::told;
 use crate::node::{self, Settings};
 
 /// Where service accounts' tokens come from, and whom they are for.
@@ -237,7 +236,7 @@ impl ControlPlane {
             advertise: config.advertise,
             port,
             dns: config.settings.cluster_dns.filter(|_| config.settings.serves_dns),
-            join: Some(server_bootstrap::Join { token, settings: told(&config.settings) }),
+            join: Some(server_bootstrap::Join { token, settings: config.settings.to_map() }),
             authentication: Some(server_bootstrap::Authentication {
                 client_ca: pki.cluster.certificate_pem().to_owned(),
                 front_proxy_ca: pki.front_proxy.certificate_pem().to_owned(),
