@@ -9,6 +9,7 @@ mod bench;
 mod codegen;
 mod steps;
 mod tidy;
+mod yardstick;
 
 use clap::{Parser, Subcommand};
 
@@ -41,6 +42,22 @@ enum Habit {
         /// Which
         names: Vec<String>,
     },
+    /// A stock Kubernetes cluster on this machine, for comparison: `up`, `down`, `exec` (needs root and go)
+    #[command(disable_help_flag = true)]
+    Stock(Words),
+    /// Stock parts with Knarr's API server, Knarr's parts with a stock one (needs root and go)
+    #[command(disable_help_flag = true)]
+    Swap(Words),
+    /// Kubernetes' conformance suite (needs root and go)
+    #[command(disable_help_flag = true)]
+    Conformance(Words),
+}
+
+/// Words for `yardstick`, which explains them with `--help`.
+#[derive(clap::Args)]
+struct Words {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<String>,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -51,6 +68,9 @@ fn main() -> anyhow::Result<()> {
         Habit::Test => steps::test(),
         Habit::E2e { names } => steps::e2e(&names),
         Habit::Bench { names } => bench::run(&names),
+        Habit::Stock(words) => yardstick::run("stock", &words.words),
+        Habit::Swap(words) => yardstick::run("swap", &words.words),
+        Habit::Conformance(words) => yardstick::run("conformance", &words.words),
         Habit::Ci => steps::check().and_then(|()| steps::test()),
     }
 }

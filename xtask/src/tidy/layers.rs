@@ -27,7 +27,7 @@ const LAYERS: [&[&str]; 19] = [
     &["node-"],
     &["cli"],
     &["hello", "knarr", "sim"],
-    &["bench"],
+    &["bench", "yardstick"],
     &["xtask"],
 ];
 

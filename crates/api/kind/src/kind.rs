@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use api_meta::field::ErrorList;
 use api_meta::names::{self, NameCheck};
-use api_record::{Record, Schema, Typed};
+use api_record::{Record, Schema, Typed, Value};
 use api_types::GroupVersionKind;
 use base::time::Time;
 
@@ -349,6 +349,19 @@ pub struct Plain {
     pub schema: &'static Schema,
     /// An empty object of the hub's type.
     pub new: fn() -> Box<dyn Record>,
+    /// The fields, all of them text, that field selectors can name, by their paths.
+    pub selectable: &'static [&'static str],
+}
+
+/// The text at a path of JSON names; empty where nothing is there, as a field selector has it.
+fn text_at<'a>(object: &'a dyn Record, path: &str) -> &'a str {
+    let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
+    let Some(field) = object.schema().index_of(name) else { return "" };
+    match (object.get(field), rest) {
+        (Value::Record(nested), Some(rest)) => text_at(nested, rest),
+        (Value::Str(text), None) => text,
+        _ => "",
+    }
 }
 
 impl AnyKind for Plain {
@@ -402,10 +415,10 @@ impl AnyKind for Plain {
         Vec::new()
     }
     fn selectable(&self) -> Vec<&'static str> {
-        Vec::new()
+        self.selectable.to_vec()
     }
-    fn select<'a>(&self, _: &'a dyn Record, _: &str) -> Option<Cow<'a, str>> {
-        None
+    fn select<'a>(&self, object: &'a dyn Record, field: &str) -> Option<Cow<'a, str>> {
+        self.selectable.contains(&field).then(|| text_at(object, field).into())
     }
     fn versions(&self) -> &'static [Version] {
         &[]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use api_types::certificates::v1::CertificateSigningRequest;
 use base::error::Chain;
+use base::random::SystemRandom;
 use base::time::{Clock, Time};
 use client::{Api as _, Body, Caller, Outcome, Request, Resource, Target, Verb};
 use client_remote::Remote;
@@ -13,6 +14,7 @@ use server_authn::certificate::name::Name;
 use server_authn::key::PrivateKey;
 use server_authn::pki::authority::Claim;
 use server_authn::pki::directory::{Directory, Files as _};
+use server_authn::pki::{Identity, Pki};
 use server_authn::request;
 
 static REQUESTS: Resource = Resource::of("certificates.k8s.io", "v1", "certificatesigningrequests");
@@ -20,8 +22,8 @@ static REQUESTS: Resource = Resource::of("certificates.k8s.io", "v1", "certifica
 /// How often it is looked whether a request has been answered, first and at last.
 const LOOK: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
-/// When somebody should hear that a request waits for them.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// When somebody should hear that a request waits for them, and when a node serves without waiting on.
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long to wait after a request that failed.
 const AGAIN: Duration = Duration::from_secs(10);
@@ -114,6 +116,15 @@ impl Held {
     fn validity(&self, certificate: &str, key: &PrivateKey) -> Option<(Time, Time)> {
         let claim = Claim { subject: &self.subject, names: &self.names, public_key: key.public() };
         claim.validity(certificate.as_bytes(), &self.authority)
+    }
+
+    /// What to serve with now: what is held, or else a certificate that nobody has signed.
+    pub fn or_stand_in(&self, clock: &dyn Clock) -> anyhow::Result<Identity> {
+        if self.certificate.is_empty() {
+            let identity = Pki::stand_in(self.subject.clone(), &self.names, clock.now(), &SystemRandom);
+            return identity.context("making a certificate to begin with");
+        }
+        Ok(Identity { certificate: self.certificate.clone(), key: self.key.clone() })
     }
 
     /// The certificate, PEM.

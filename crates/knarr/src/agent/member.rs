@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use api_types::core::v1::Node;
@@ -18,8 +19,9 @@ use server_authn::certificate::AlternativeName;
 use server_authn::pki::directory::{Directory, Files as _};
 use server_authn::x509::ClientAuthorities;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
-use super::identity::{Held, Purpose};
+use super::identity::{Held, PATIENCE, Purpose};
 use super::join;
 use crate::node;
 
@@ -71,37 +73,40 @@ impl Member {
     }
 
     /// Serves the node's API until the drain, with a certificate for these addresses; the node must be registered with them
-    /// by now, or nobody approves it.
+    /// by now, or nobody approves it. Where nobody approves it for some seconds, it is served without, and with it from then on.
     pub async fn serve(
         mut self,
         listener: TcpListener,
         direct: Direct,
         addresses: Vec<IpAddr>,
-        mut drain: drain::Watch,
+        drain: drain::Watch,
     ) -> anyhow::Result<()> {
         let host = std::iter::once(AlternativeName::Dns(self.name.clone()));
         let names: Vec<_> = host.chain(addresses.into_iter().map(AlternativeName::Ip)).collect();
-        let mut serving = Held::open(&self.files, Purpose::Serving, &self.name, &names, &self.authority_der)?;
-        tokio::select! {
-            () = drain.signaled() => return Ok(()),
-            () = self.renew(&mut serving) => {}
-        }
-        let tls = Tls::new(node::tls(serving.certificate(), serving.key(), &[&self.authorities])?);
+        let serving = Held::open(&self.files, Purpose::Serving, &self.name, &names, &self.authority_der)?;
+        let wait = if serving.is_due(self.clock.now()) { PATIENCE } else { Duration::ZERO };
+        let first = serving.or_stand_in(&*self.clock)?;
+        let tls = Tls::new(node::tls(&first.certificate, &first.key, &[&self.authorities])?);
         let api: Arc<dyn Api> = Arc::new(self.api.clone());
         let server = node::serve(listener, direct, tls.clone(), self.authorities.clone(), api, &self.name);
+        let (clock, signed) = (Arc::clone(&self.clock), Notify::new());
+        let served = async {
+            let mut stop = drain.clone();
+            tokio::select! {
+                () = stop.signaled() => return,
+                () = signed.notified() => {}
+                () = clock.sleep(wait) => {}
+            }
+            server.run(drain).await;
+        };
         tokio::select! {
-            () = server.run(drain) => Ok(()),
-            failed = self.keep_current(serving, tls) => failed,
+            () = served => Ok(()),
+            failed = self.keep_current(serving, tls, &signed) => failed,
         }
     }
 
-    async fn renew(&self, held: &mut Held) {
-        if held.is_due(self.clock.now()) {
-            held.renew_until_done(&self.api, &self.files, &*self.clock).await;
-        }
-    }
-
-    async fn keep_current(&mut self, mut serving: Held, tls: Tls) -> anyhow::Result<()> {
+    /// Renews both certificates in time, the one to serve with at once if there is none; `signed` hears when it is there.
+    async fn keep_current(&mut self, mut serving: Held, tls: Tls, signed: &Notify) -> anyhow::Result<()> {
         loop {
             let now = self.clock.now();
             let client = self.client.as_ref().map(|(client, _)| client.until_due(now));
@@ -117,6 +122,7 @@ impl Member {
             if serving.is_due(now) {
                 serving.renew_until_done(&self.api, &self.files, &*self.clock).await;
                 tls.replace(node::tls(serving.certificate(), serving.key(), &[&self.authorities])?);
+                signed.notify_one();
             }
         }
     }

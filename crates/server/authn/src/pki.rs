@@ -136,6 +136,24 @@ impl Pki {
         })
     }
 
+    /// A node's serving certificate by an authority that nobody knows, for as long as nobody has signed one that counts: as
+    /// kubelet's without `serverTLSBootstrap`. API servers that check whom they reach refuse it.
+    ///
+    /// # Errors
+    /// When no key can be made.
+    pub fn stand_in(
+        subject: crate::certificate::name::Name,
+        names: &[AlternativeName],
+        now: Time,
+        random: &dyn Random,
+    ) -> Result<Identity, KeyError> {
+        let authority = Authority::create("stand-in", now, random)?;
+        let key = PrivateKey::generate()?;
+        let template = serving::template_of(subject, names.to_vec(), key.public().clone(), now);
+        let der = template.sign(authority.issuer(), random)?;
+        Ok(Identity { certificate: crate::key::encode_pem("CERTIFICATE", &der), key: key.to_pem() })
+    }
+
     /// The client certificate of `component`, renewed as [`Pki::serving`]'s is.
     ///
     /// # Errors

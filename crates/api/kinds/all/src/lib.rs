@@ -10,6 +10,18 @@ use api_kind::{AnyKind, Plain};
 
 type Rows = BTreeMap<(&'static str, &'static str), &'static dyn AnyKind>;
 
+/// The fields that field selectors can name in objects of kinds without a row of their own.
+const SELECTABLE: [(&str, &str, &[&str]); 3] = [
+    ("certificates.k8s.io", "clustertrustbundles", &["spec.signerName"]),
+    ("certificates.k8s.io", "podcertificaterequests", &["spec.signerName", "spec.podName", "spec.nodeName"]),
+    ("resource.k8s.io", "resourceslices", &["spec.nodeName", "spec.driver", "spec.pool.name"]),
+];
+
+fn selectable(group: &str, plural: &str) -> &'static [&'static str] {
+    let row = SELECTABLE.iter().find(|(in_group, of, _)| (*in_group, *of) == (group, plural));
+    row.map_or(&[], |(_, _, fields)| fields)
+}
+
 static ROWS: LazyLock<Rows> = LazyLock::new(|| {
     let mut rows = Rows::new();
     let groups = [api_kinds_core::KINDS, api_kinds_apps::KINDS, api_kinds_more::KINDS, api_kinds_rbac::KINDS];
@@ -29,6 +41,7 @@ static ROWS: LazyLock<Rows> = LazyLock::new(|| {
                     plural: resource.plural,
                     schema: object.schema,
                     new: object.new,
+                    selectable: selectable(gvk.group, resource.plural),
                 }))
             });
         }

@@ -1,0 +1,235 @@
+//! A cluster on machines of one link, each part of it Knarr's or Kubernetes' own.
+//!
+//! `node1` holds the control plane. Knarr keeps its authorities under the same names as kubeadm does, so identities are issued in
+//! one way, whoever made them.
+
+mod knarr;
+mod node;
+mod stock;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use crate::go::Go;
+use crate::images::{Image, Images};
+use crate::machine::{self, Daemon, HUB, Link, Machine, wait_until};
+use crate::pki::Authority;
+
+/// The addresses of pods and services, which the machine's owner is unlikely to have.
+const POD_RANGE: &str = "10.242.0.0/16";
+const SERVICE_RANGE: &str = "10.243.0.0/16";
+const FIRST_SERVICE: &str = "10.243.0.1";
+const DNS: &str = "10.243.0.10";
+const PORT: u16 = 6443;
+
+/// Whose part it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maker {
+    /// Ours.
+    Knarr,
+    /// Kubernetes' own.
+    Stock,
+}
+
+/// Whose each part of a cluster is.
+#[derive(Clone, Copy, Debug)]
+pub struct Parts {
+    /// The API server with its store.
+    pub api: Maker,
+    /// The controllers.
+    pub controllers: Maker,
+    /// The scheduler.
+    pub scheduler: Maker,
+    /// The node agent with its runtime and its pods' network.
+    pub node: Maker,
+    /// Machines with a node, from one.
+    pub nodes: u8,
+}
+
+impl Parts {
+    /// All of one maker.
+    pub fn all(maker: Maker, nodes: u8) -> Parts {
+        Parts { api: maker, controllers: maker, scheduler: maker, node: maker, nodes }
+    }
+}
+
+/// What programs a cluster is made of.
+pub struct Programs<'a> {
+    /// Builds those of Kubernetes.
+    pub go: &'a Go,
+    /// Knarr's binary.
+    pub knarr: PathBuf,
+}
+
+/// A running cluster. It runs on when this value ends; [`down`] ends it.
+pub struct Cluster {
+    /// Where everything of it lies.
+    pub directory: PathBuf,
+    /// The bridge's machine.
+    pub hub: Machine,
+    /// The machines; the control plane is on the first.
+    pub machines: Vec<Machine>,
+    /// The administrator's kubeconfig.
+    pub kubeconfig: PathBuf,
+    knarr: String,
+    parts: Parts,
+    authority: Authority,
+    daemons: Vec<Daemon>,
+}
+
+impl Cluster {
+    /// Starts one, and waits until its API and its nodes are ready.
+    ///
+    /// # Errors
+    /// When a program cannot be built or started, or does not become ready.
+    pub fn up(programs: &Programs<'_>, name: &str, directory: &Path, parts: Parts) -> Result<Cluster> {
+        Cluster::up_with(programs, name, directory, parts, |_, _| Ok(None))
+    }
+
+    /// The same, with something done first to the hub and the machines, which may start a program.
+    ///
+    /// # Errors
+    /// When a program cannot be built or started, or does not become ready.
+    pub fn up_with(
+        programs: &Programs<'_>,
+        name: &str,
+        directory: &Path,
+        parts: Parts,
+        prepare: impl FnOnce(&Machine, &[Machine]) -> Result<Option<Daemon>>,
+    ) -> Result<Cluster> {
+        let link = Link::new(name, directory)?;
+        let directory = directory.canonicalize()?;
+        let hub = link.hub()?;
+        let machines =
+            (1..=parts.nodes).map(|number| link.machine(&hub, number)).collect::<Result<Vec<_>>>()?;
+        let mut daemons = Vec::from_iter(prepare(&hub, &machines)?);
+        let first = &machines[0];
+        let keys = match parts.api {
+            Maker::Knarr => knarr::server(programs, first, parts, &mut daemons)?,
+            Maker::Stock => stock::api_server(programs.go, first, &directory.join("tls"), &mut daemons)?,
+        };
+        let authority = Authority::open(&keys, "ca")?;
+        let kubeconfig = directory.join("admin.kubeconfig");
+        let server = format!("https://{}:{PORT}", first.address);
+        let admin = authority.kubeconfig(&server, "yardstick", "kubernetes-admin", &["system:masters"])?;
+        std::fs::copy(admin, &kubeconfig)?;
+        let knarr = programs.knarr.display().to_string();
+        let mut cluster = Cluster { directory, hub, machines, kubeconfig, knarr, parts, authority, daemons };
+        wait_until("the API server is ready", || {
+            cluster.check()?;
+            Ok(cluster.kubectl(&["get", "--raw", "/readyz"]).is_ok())
+        })?;
+        if parts.api == Maker::Stock {
+            knarr::permissions(&cluster)?;
+        }
+        cluster.control(programs, &keys)?;
+        cluster.nodes(programs)?;
+        Ok(cluster)
+    }
+
+    fn control(&mut self, programs: &Programs<'_>, keys: &Path) -> Result<()> {
+        match (self.parts.controllers, self.parts.api) {
+            // The server has them in it.
+            (Maker::Knarr, Maker::Knarr) => {}
+            (Maker::Knarr, Maker::Stock) => knarr::controllers(self, programs)?,
+            (Maker::Stock, _) => stock::controllers(self, programs.go, keys)?,
+        }
+        match (self.parts.scheduler, self.parts.api) {
+            (Maker::Knarr, Maker::Knarr) => {}
+            (Maker::Knarr, Maker::Stock) => knarr::scheduler(self, programs)?,
+            (Maker::Stock, _) => stock::scheduler(self, programs.go)?,
+        }
+        Ok(())
+    }
+
+    fn nodes(&mut self, programs: &Programs<'_>) -> Result<()> {
+        for index in 0..self.machines.len() {
+            match self.parts.node {
+                Maker::Knarr => knarr::node(self, programs, index)?,
+                Maker::Stock => {
+                    node::kubelet(self, programs.go, index)?;
+                    node::proxy(self, programs.go, index)?;
+                }
+            }
+        }
+        for machine in self.machines.clone() {
+            wait_until(&format!("{} is Ready", machine.name), || {
+                self.check()?;
+                let path = "jsonpath={.status.conditions[?(@.type=='Ready')].status}";
+                let ready =
+                    self.kubectl(&["get", "node", &machine.name, "--ignore-not-found", "-o", path])?;
+                Ok(ready == "True")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Puts images onto a node.
+    ///
+    /// # Errors
+    /// When it does not take them.
+    pub fn load(&self, machine: &Machine, images: &Images, wanted: &[Image]) -> Result<()> {
+        for image in wanted {
+            let archive = images.archive(image).display().to_string();
+            match self.parts.node {
+                Maker::Knarr => machine.run(&self.knarr, &["image", "import", &archive])?,
+                Maker::Stock => machine.run("ctr", &["-n", "k8s.io", "images", "import", &archive])?,
+            };
+        }
+        Ok(())
+    }
+
+    /// Where the API is.
+    pub fn server(&self) -> String {
+        format!("https://{}:{PORT}", self.machines[0].address)
+    }
+
+    /// A kubeconfig for a component.
+    fn identity(&self, file: &str, user: &str, groups: &[&str]) -> Result<PathBuf> {
+        self.authority.kubeconfig(&self.server(), file, user, groups)
+    }
+
+    fn start(&mut self, machine: &Machine, name: &str, command: &mut std::process::Command) -> Result<()> {
+        self.daemons.push(machine.start(name, command)?);
+        Ok(())
+    }
+
+    /// Runs kubectl as the administrator, on the link.
+    ///
+    /// # Errors
+    /// With what it complains of.
+    pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
+        machine::run(self.hub.command("kubectl").arg("--kubeconfig").arg(&self.kubeconfig).args(arguments))
+    }
+
+    /// Fails when a part has ended.
+    ///
+    /// # Errors
+    /// Then.
+    pub fn check(&mut self) -> Result<()> {
+        self.daemons.iter_mut().try_for_each(Daemon::check)
+    }
+}
+
+/// Ends the cluster whose files lie there.
+///
+/// # Errors
+/// When something of it stays.
+pub fn down(programs: &Programs<'_>, directory: &Path) -> Result<()> {
+    for number in 1..HUB {
+        let Some(machine) = Machine::find(&directory.join(format!("node{number}")), number) else { break };
+        if std::fs::read_dir(machine.directory.join("data/lib/knarr"))?.next().is_some() {
+            machine.run(&programs.knarr.display().to_string(), &["down", "--purge"])?;
+        }
+    }
+    machine::remove(directory)
+}
+
+/// The hub of the cluster whose files lie there.
+///
+/// # Errors
+/// When none runs.
+pub fn hub(directory: &Path) -> Result<Machine> {
+    Machine::find(&directory.join("hub"), HUB).context("no cluster runs there")
+}

@@ -1,0 +1,97 @@
+//! Knarr's parts: all in the server where the API is Knarr's, alone on a kubeconfig where it is not.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+
+use super::{Cluster, DNS, Maker, POD_RANGE, PORT, Parts, Programs, SERVICE_RANGE};
+use crate::machine::{Daemon, Machine, wait_until};
+
+/// How full this machine's disk is is nobody's subject here.
+const NO_EVICTION: [&str; 2] = ["--kubelet-arg", "eviction-hard=memory.available<1Mi"];
+
+/// Starts the server without those of its parts that others do, and answers where the authorities' files are.
+pub(super) fn server(
+    programs: &Programs<'_>,
+    machine: &Machine,
+    parts: Parts,
+    daemons: &mut Vec<Daemon>,
+) -> Result<PathBuf> {
+    let mut command = machine.command(&programs.knarr);
+    command
+        .args(["server", "--bind-address", "0.0.0.0", "--https-listen-port", &PORT.to_string()])
+        .args(["--cluster-cidr", POD_RANGE, "--service-cidr", SERVICE_RANGE, "--cluster-dns", DNS])
+        .args(["--advertise-address", &machine.address, "--node-name", &machine.name])
+        .args(NO_EVICTION);
+    for (part, flag) in [
+        (parts.node, "--disable-agent"),
+        (parts.scheduler, "--disable-scheduler"),
+        (parts.controllers, "--disable-controller-manager"),
+    ] {
+        if part == Maker::Stock {
+            command.arg(flag);
+        }
+    }
+    let mut daemon = machine.start("knarr", &mut command)?;
+    let data = machine.directory.join("data/lib/knarr/server");
+    wait_until("the server has its keys and its token", || {
+        daemon.check()?;
+        Ok(data.join("tls/sa.key").exists() && data.join("token").exists())
+    })?;
+    daemons.push(daemon);
+    Ok(data.join("tls"))
+}
+
+/// Grants Knarr's parts what they need of an API server that is not Knarr's, as its README says.
+pub(super) fn permissions(cluster: &Cluster) -> Result<()> {
+    let manifest = std::env::current_dir()?.join("examples/any-cluster/permissions.yaml");
+    cluster.kubectl(&["apply", "-f", &manifest.display().to_string()]).map(drop)
+}
+
+/// Starts the controllers alone.
+pub(super) fn controllers(cluster: &mut Cluster, programs: &Programs<'_>) -> Result<()> {
+    let machine = cluster.machines[0].clone();
+    let kubeconfig = cluster.identity("controller-manager", "system:kube-controller-manager", &[])?;
+    let mut command = machine.command(&programs.knarr);
+    command.args(["controller-manager", "--leader-elect=false", "--cluster-cidr", POD_RANGE]);
+    command.arg("--kubeconfig").arg(kubeconfig);
+    cluster.start(&machine, "knarr-controller-manager", &mut command)
+}
+
+/// Starts the scheduler alone.
+pub(super) fn scheduler(cluster: &mut Cluster, programs: &Programs<'_>) -> Result<()> {
+    let machine = cluster.machines[0].clone();
+    let kubeconfig = cluster.identity("scheduler", "system:kube-scheduler", &[])?;
+    let mut command = machine.command(&programs.knarr);
+    command.args(["scheduler", "--leader-elect=false", "--kubeconfig"]).arg(kubeconfig);
+    cluster.start(&machine, "knarr-scheduler", &mut command)
+}
+
+/// Starts an agent, unless the server has it in it.
+pub(super) fn node(cluster: &mut Cluster, programs: &Programs<'_>, index: usize) -> Result<()> {
+    let machine = cluster.machines[index].clone();
+    let mut command = machine.command(&programs.knarr);
+    command.args(["agent", "--node-name", &machine.name, "--node-ip", &machine.address]).args(NO_EVICTION);
+    match cluster.parts.api {
+        Maker::Knarr if index == 0 => return Ok(()),
+        Maker::Knarr => {
+            let token = cluster.machines[0].directory.join("data/lib/knarr/server/token");
+            let token = std::fs::read_to_string(token).context("the server's token")?;
+            command.args(["--server", &cluster.server(), "--token", token.trim()]);
+        }
+        Maker::Stock => {
+            let user = format!("system:node:{}", machine.name);
+            let kubeconfig = cluster.identity(&machine.name, &user, &["system:nodes"])?;
+            command.arg("--kubeconfig").arg(kubeconfig);
+            command.args([
+                "--cluster-cidr",
+                POD_RANGE,
+                "--service-cidr",
+                SERVICE_RANGE,
+                "--cluster-dns",
+                DNS,
+            ]);
+        }
+    }
+    cluster.start(&machine, "knarr-agent", &mut command)
+}

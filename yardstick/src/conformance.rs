@@ -1,0 +1,246 @@
+//! `cargo xtask conformance`: Kubernetes' conformance suite against a cluster of Knarr's, a stock one, or any other.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+
+use crate::cluster::{self, Cluster, Maker, Parts, Programs};
+use crate::images::{Images, PAUSE, SUITE};
+use crate::machine::{self, Machine, run as output_of};
+use crate::record::{self, Outcome, Record, Test};
+use crate::registry;
+
+/// Which tests, and against whom.
+#[derive(Args)]
+pub struct Options {
+    /// Only tests of these areas, such as `apps` (the areas are those of the table of conformance tests)
+    #[arg(long, value_delimiter = ',')]
+    area: Vec<String>,
+    /// Only tests whose name this regular expression finds
+    #[arg(long, value_name = "RE")]
+    focus: Option<String>,
+    /// Not the tests whose name this regular expression finds
+    #[arg(long, value_name = "RE")]
+    skip: Option<String>,
+    /// Against a stock cluster in the place of Knarr's
+    #[arg(long)]
+    stock: bool,
+    /// Against the cluster of this kubeconfig; its nodes must reach the registry or have the images
+    #[arg(long, value_name = "KUBECONFIG", conflicts_with = "stock")]
+    against: Option<PathBuf>,
+    /// Machines with a node
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=9))]
+    nodes: u8,
+    /// Tests at the same time, where the suite allows it
+    #[arg(long, default_value_t = 12)]
+    procs: u16,
+    /// Leave the cluster running
+    #[arg(long)]
+    keep: bool,
+    /// Load the images from a directory that this command fills, without a registry
+    #[arg(long)]
+    air_gap: bool,
+}
+
+/// Runs the suite and keeps what it found.
+///
+/// # Errors
+/// When it cannot be run. A failed test is no error: the record says it.
+pub fn run(programs: &Programs<'_>, project: &Path, directory: &Path, options: &Options) -> Result<()> {
+    let areas = record::areas(&project.join("../shared/kubernetes/conformance.tsv"))?;
+    let suite = Suite::build(programs, directory)?;
+    let (maker, name) = if options.stock { (Maker::Stock, "stock") } else { (Maker::Knarr, "knarr") };
+    let place = directory.join("conformance").join(name);
+    let mut cluster = None;
+    let kubeconfig = match &options.against {
+        Some(kubeconfig) => kubeconfig.clone(),
+        None => {
+            let started = start(programs, directory, &place, Parts::all(maker, options.nodes), options)?;
+            let kubeconfig = started.kubeconfig.clone();
+            cluster = Some(started);
+            kubeconfig
+        }
+    };
+    let list = directory.join("repositories.yaml");
+    registry::list(&list)?;
+    let chosen = selection(options, &areas)?;
+    let reports = directory.join("reports");
+    std::fs::create_dir_all(&reports)?;
+    let mut tests = Vec::new();
+    for (serial, procs) in [(false, options.procs), (true, 1)] {
+        let report = suite.run(&Run {
+            from: cluster.as_ref().map(|cluster| &cluster.hub),
+            kubeconfig: &kubeconfig,
+            list: &list,
+            reports: &reports,
+            chosen: &chosen,
+            skip: options.skip.as_deref(),
+            serial,
+            procs,
+        })?;
+        record::read_report(&report, &areas, &mut tests)?;
+    }
+    if let Some(mut cluster) = cluster {
+        // A part that ended explains more than the tests that failed after it.
+        if let Err(error) = cluster.check() {
+            println!("note: {error:#}");
+        }
+        if options.keep {
+            println!("the cluster is kept; its kubeconfig is {}", kubeconfig.display());
+        } else {
+            cluster::down(programs, &place)?;
+        }
+    }
+    let against = if options.against.is_some() { "other" } else { name };
+    keep(project, against, tests)
+}
+
+/// Starts a cluster whose nodes have the images, or can pull them.
+fn start(
+    programs: &Programs<'_>,
+    directory: &Path,
+    place: &Path,
+    parts: Parts,
+    options: &Options,
+) -> Result<Cluster> {
+    let images = Images::build(programs, &directory.join("images"), &SUITE)?;
+    let prepare = |hub: &Machine, machines: &[Machine]| {
+        for machine in machines {
+            registry::trust_by_containerd(machine)?;
+            registry::trust_by_knarr(machine)?;
+        }
+        if options.air_gap { Ok(None) } else { registry::start(hub, &images, &SUITE).map(Some) }
+    };
+    let cluster = Cluster::up_with(programs, "conf", place, parts, prepare)?;
+    for machine in &cluster.machines {
+        let wanted: &[_] = if options.air_gap { &SUITE } else { &[PAUSE] };
+        cluster.load(machine, &images, wanted)?;
+    }
+    Ok(cluster)
+}
+
+/// The tests' names as regular expressions; none means all.
+fn selection(options: &Options, areas: &std::collections::BTreeMap<String, String>) -> Result<Vec<String>> {
+    let mut chosen: Vec<String> = options.focus.iter().cloned().collect();
+    for area in &options.area {
+        let before = chosen.len();
+        // Names hold brackets and dots: each is quoted.
+        chosen.extend(areas.iter().filter(|(_, of)| *of == area).map(|(name, _)| quoted(name)));
+        if chosen.len() == before {
+            let known: std::collections::BTreeSet<&str> = areas.values().map(String::as_str).collect();
+            bail!("there is no area {area}; there are {}", known.into_iter().collect::<Vec<_>>().join(", "));
+        }
+    }
+    Ok(chosen)
+}
+
+/// A regular expression that finds just this text.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 16);
+    for letter in text.chars() {
+        if !letter.is_alphanumeric() && letter != ' ' {
+            quoted.push('\\');
+        }
+        quoted.push(letter);
+    }
+    quoted
+}
+
+/// The suite's programs.
+struct Suite {
+    ginkgo: PathBuf,
+    tests: PathBuf,
+    kubectl: PathBuf,
+}
+
+/// One run of them.
+struct Run<'a> {
+    from: Option<&'a Machine>,
+    kubeconfig: &'a Path,
+    list: &'a Path,
+    reports: &'a Path,
+    chosen: &'a [String],
+    skip: Option<&'a str>,
+    serial: bool,
+    procs: u16,
+}
+
+impl Suite {
+    fn build(programs: &Programs<'_>, _: &Path) -> Result<Suite> {
+        let go = programs.go;
+        Ok(Suite { ginkgo: go.program("ginkgo")?, tests: go.suite()?, kubectl: go.program("kubectl")? })
+    }
+
+    /// Runs the tests that may run together, or those that may not, and answers where the report lies.
+    fn run(&self, run: &Run<'_>) -> Result<PathBuf> {
+        let name = if run.serial { "serial.json" } else { "parallel.json" };
+        let report = run.reports.join(name);
+        let _ = std::fs::remove_file(&report);
+        let mut command = match run.from {
+            Some(machine) => machine.command(&self.ginkgo),
+            None => Command::new(&self.ginkgo),
+        };
+        command.args(["--no-color", "--silence-skips", "--succinct", "--timeout=3h"]);
+        command.args([&format!("--procs={}", run.procs), &format!("--json-report={name}")]);
+        command.arg(format!("--output-dir={}", run.reports.display()));
+        let serial = if run.serial { "Serial" } else { "!Serial" };
+        command.arg(format!("--label-filter=Conformance && {serial}"));
+        for name in run.chosen {
+            command.arg(format!("--focus={name}"));
+        }
+        if let Some(skip) = run.skip {
+            command.arg(format!("--skip={skip}"));
+        }
+        command.arg(&self.tests).arg("--");
+        command.args([
+            "--provider=skeleton",
+            "--delete-namespace-on-failure=true",
+            "--disable-log-dump=true",
+        ]);
+        command.arg(format!("--kubeconfig={}", run.kubeconfig.display()));
+        command.arg(format!("--kubectl-path={}", self.kubectl.display()));
+        command.env("KUBE_TEST_REPO_LIST", run.list);
+        let log = run.reports.join(name.replace(".json", ".log"));
+        println!(
+            "==> {} tests run; {} says how they do",
+            if run.serial { "serial" } else { "parallel" },
+            log.display()
+        );
+        let file = std::fs::File::create(&log)?;
+        let status = command.stdout(file.try_clone()?).stderr(file).status().context("running ginkgo")?;
+        if !report.exists() {
+            bail!("ginkgo ended with {status} and left no report: see {}", log.display());
+        }
+        Ok(report)
+    }
+}
+
+/// Prints what was found and what changed, and keeps it.
+fn keep(project: &Path, against: &str, tests: Vec<Test>) -> Result<()> {
+    let git = |words: &[&str]| output_of(Command::new("git").args(words).current_dir(project));
+    let commit =
+        git(&["rev-parse", "--short", "HEAD"]).map(|text| text.trim().to_owned()).unwrap_or_default();
+    let date = machine::run(Command::new("date").arg("+%Y-%m-%d"))?.trim().to_owned();
+    let record = Record { date, commit, against: against.to_owned(), tests };
+    for test in record.tests.iter().filter(|test| test.result == Outcome::Failed) {
+        println!("failed  {} ({}): {}", test.name, test.class, test.failure);
+    }
+    println!("{}", record.table());
+    let directory = project.join("docs/conformance");
+    std::fs::create_dir_all(&directory)?;
+    let path = record.path(&directory);
+    let record = match Record::read(&path) {
+        Some(earlier) => {
+            for (name, then, now) in record.changes(&earlier) {
+                println!("changed {name}: {then:?} → {now:?}");
+            }
+            record.over(earlier)
+        }
+        None => record,
+    };
+    std::fs::write(&path, serde_json::to_string_pretty(&record)? + "\n")?;
+    println!("kept in {}", path.display());
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! Programs of Kubernetes' own release, built from the Go module in `tests/conformance`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::machine::run;
+
+/// The release that is compared with; `go.mod` requires it.
+const RELEASE: &str = "v1.37.1";
+
+/// The packages that hold them, by the programs' names.
+const PACKAGES: [(&str, &str); 13] = [
+    ("etcd", "go.etcd.io/etcd/server/v3"),
+    ("etcdctl", "go.etcd.io/etcd/etcdctl/v3"),
+    ("ginkgo", "github.com/onsi/ginkgo/v2/ginkgo"),
+    ("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"),
+    ("kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager"),
+    ("kube-proxy", "k8s.io/kubernetes/cmd/kube-proxy"),
+    ("kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler"),
+    ("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
+    ("kubelet", "k8s.io/kubernetes/cmd/kubelet"),
+    ("agnhost", "k8s.io/kubernetes/test/images/agnhost"),
+    ("nonewprivs", "k8s.io/kubernetes/test/images/nonewprivs"),
+    ("resource-consumer", "k8s.io/kubernetes/test/images/resource-consumer"),
+    ("sample-apiserver", "k8s.io/sample-apiserver"),
+];
+
+/// Where they are built.
+pub struct Go {
+    module: PathBuf,
+    directory: PathBuf,
+}
+
+impl Go {
+    /// Of this project; what is built lies below `directory`.
+    pub fn new(project: &Path, directory: &Path) -> Go {
+        Go { module: project.join("tests/conformance"), directory: directory.to_owned() }
+    }
+
+    /// A program, which is built unless it is there.
+    ///
+    /// # Errors
+    /// When there is no Go, or it cannot build.
+    pub fn program(&self, name: &str) -> Result<PathBuf> {
+        let package = PACKAGES.iter().find(|(known, _)| *known == name);
+        let (_, package) = package.with_context(|| format!("{name} is no program of the module"))?;
+        self.build(name, &["build"], package)
+    }
+
+    /// The conformance suite as one program.
+    ///
+    /// # Errors
+    /// When there is no Go, or it cannot build.
+    pub fn suite(&self) -> Result<PathBuf> {
+        self.build("e2e.test", &["test", "-c"], ".")
+    }
+
+    /// A file of Kubernetes' sources.
+    ///
+    /// # Errors
+    /// When there is no Go, or the module cannot be had.
+    pub fn source(&self, path: &str) -> Result<PathBuf> {
+        let mut command = Command::new("go");
+        command.args(["list", "-m", "-f", "{{.Dir}}", "k8s.io/kubernetes"]).current_dir(&self.module);
+        Ok(Path::new(run(&mut command)?.trim()).join(path))
+    }
+
+    fn build(&self, name: &str, verb: &[&str], package: &str) -> Result<PathBuf> {
+        let path = self.directory.join(name);
+        if self.is_fresh(&path) {
+            return Ok(path);
+        }
+        println!("==> building {name} (minutes, the first time)");
+        let version =
+            |of: &str| format!("-X {of}.gitVersion={RELEASE} -X {of}.gitMajor=1 -X {of}.gitMinor=37");
+        let stamps = format!(
+            "-s -w {} {}",
+            version("k8s.io/component-base/version"),
+            version("k8s.io/client-go/pkg/version")
+        );
+        let mut command = Command::new("go");
+        command.args(verb).args(["-trimpath", "-ldflags", &stamps, "-o"]).arg(&path).arg(package);
+        // Static, so that they run in an image of their own.
+        command.current_dir(&self.module).env("CGO_ENABLED", "0");
+        let status = command.status().context("running go: https://go.dev/doc/install says how to get it")?;
+        if !status.success() {
+            bail!("{package} cannot be built");
+        }
+        Ok(path)
+    }
+
+    /// Whether it is newer than what says from what it is built.
+    fn is_fresh(&self, path: &Path) -> bool {
+        let changed = |path: PathBuf| std::fs::metadata(path).and_then(|data| data.modified()).ok();
+        let Some(built) = changed(path.to_owned()) else { return false };
+        ["go.mod", "go.sum", "suite_test.go"]
+            .iter()
+            .all(|source| changed(self.module.join(source)).is_some_and(|source| source < built))
+    }
+}

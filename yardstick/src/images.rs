@@ -1,0 +1,78 @@
+//! The images of the conformance suite, made of the suite's own programs and of Debian's packages. Nothing is pulled.
+//!
+//! Each is a directory that `knarr image build` packages; the result is an OCI archive under the name that the suite asks for.
+
+mod recipes;
+mod root;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+
+use crate::cluster::Programs;
+use crate::machine::run;
+use crate::registry::reference;
+
+pub use recipes::{Image, PAGE, PAUSE, SUITE};
+
+/// Images as archives in one directory.
+pub struct Images {
+    directory: PathBuf,
+}
+
+impl Images {
+    /// Builds those that are not there.
+    ///
+    /// # Errors
+    /// When a program or package that goes into one is missing.
+    pub fn build(programs: &Programs<'_>, directory: &Path, images: &[Image]) -> Result<Images> {
+        std::fs::create_dir_all(directory)?;
+        let built = Images { directory: directory.to_owned() };
+        for image in images {
+            let archive = built.archive(image);
+            if !archive.exists() {
+                println!("==> image {}", image.name);
+                package(programs, image, &archive).with_context(|| format!("the image {}", image.name))?;
+            }
+        }
+        Ok(built)
+    }
+
+    /// The archive of an image.
+    pub fn archive(&self, image: &Image) -> PathBuf {
+        self.directory.join(format!("{}.tar", image.name.replace(['/', ':'], "_")))
+    }
+}
+
+fn package(programs: &Programs<'_>, image: &Image, archive: &Path) -> Result<()> {
+    let scratch = tempfile::tempdir()?;
+    let (root, data) = (scratch.path().join("root"), scratch.path().join("data"));
+    std::fs::create_dir_all(&root)?;
+    (image.fill)(&root, programs.go)?;
+    let mut build = Command::new(&programs.knarr);
+    build
+        .args(["image", "build", "--tag", &reference(image), "--from"])
+        .arg(&root)
+        .arg("--data-dir")
+        .arg(&data);
+    build.args(["--env", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]);
+    for (flag, words) in [("--entrypoint", image.entry_point), ("--cmd", image.command)] {
+        for word in words {
+            build.arg(format!("{flag}={word}"));
+        }
+    }
+    if !image.user.is_empty() {
+        build.args(["--user", image.user]);
+    }
+    run(&mut build)?;
+    let partial = archive.with_extension("part");
+    let mut export = Command::new(&programs.knarr);
+    export
+        .args(["image", "export", &reference(image), "--data-dir"])
+        .arg(&data)
+        .arg("--output")
+        .arg(&partial);
+    run(&mut export)?;
+    std::fs::rename(partial, archive).context("naming the archive")
+}

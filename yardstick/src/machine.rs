@@ -1,0 +1,339 @@
+//! Machines on one link, made of this machine's namespaces: each has a network, processes, mounts and a host name of its own, and
+//! what it writes below `/etc`, `/var` and `/run` stays in its directory. Whoever ends its first process ends all of it.
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use host::process::{Identity, LinuxProcesses, Processes as _};
+use serde::{Deserialize, Serialize};
+
+/// How long a step of building something may take.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The last number of the hub's address. It is every machine's way out, and where a registry and the tests run.
+pub const HUB: u8 = 254;
+
+/// The address of a link's machine (TEST-NET-2).
+pub fn address(number: u8) -> String {
+    format!("198.51.100.{number}")
+}
+
+/// The machine's view of its files, and its first process: it takes in orphans until it is killed. `$1`: its directory.
+const INIT: &str = r#"
+set -e
+mount --make-rshared /
+for tree in etc var; do
+    mkdir -p "$1/$tree" "$1/work/$tree"
+    mount -t overlay overlay -o "lowerdir=/$tree,upperdir=$1/$tree,workdir=$1/work/$tree" "/$tree"
+done
+mount -t tmpfs tmpfs /run
+mkdir -p /run/netns /run/lock
+# What holds overlays of its own cannot lie on one.
+for tree in lib/containerd lib/kubelet lib/knarr log/pods; do
+    mkdir -p "$1/data/$tree" "/var/$tree"
+    mount --bind "$1/data/$tree" "/var/$tree"
+done
+touch /run/ready
+while :; do sleep 86400 & wait $! || true; done
+"#;
+
+/// Several machines on one bridge.
+pub struct Link {
+    name: String,
+    directory: PathBuf,
+}
+
+/// One of them.
+#[derive(Clone)]
+pub struct Machine {
+    /// Its host name.
+    pub name: String,
+    /// Its address on the link.
+    pub address: String,
+    /// A control group of its own, in every hierarchy.
+    pub group: String,
+    /// Where it keeps its files, as this machine sees them.
+    pub directory: PathBuf,
+    init: Identity,
+}
+
+/// What is left in a machine's directory to find it again.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    pid: i32,
+    started_ticks: u64,
+    namespace: String,
+}
+
+impl Link {
+    /// A link of this name whose machines keep their files there. Whatever was left of an earlier one goes first.
+    ///
+    /// # Errors
+    /// When the namespaces cannot be made, which needs root.
+    pub fn new(name: &str, directory: &Path) -> Result<Link> {
+        remove(directory)?;
+        std::fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
+        let directory = directory.canonicalize()?;
+        Ok(Link { name: name.to_owned(), directory })
+    }
+
+    /// The machine that the bridge is in.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn hub(&self) -> Result<Machine> {
+        let hub = self.machine_at(HUB)?;
+        hub.ip(&["link", "add", "br0", "type", "bridge"])?;
+        hub.ip(&["addr", "add", &format!("{}/24", hub.address), "dev", "br0"])?;
+        hub.ip(&["link", "set", "br0", "up"])?;
+        Ok(hub)
+    }
+
+    /// Another machine, at a port of the hub's bridge.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn machine(&self, hub: &Machine, number: u8) -> Result<Machine> {
+        let machine = self.machine_at(number)?;
+        let (port, namespace) = (format!("port{number}"), self.namespace(number));
+        // The machines do not know each other's namespaces by name.
+        let mut cable = Command::new("ip");
+        cable.args(["-n", &self.namespace(HUB), "link", "add", &port, "type", "veth"]);
+        run(cable.args(["peer", "name", "eth0", "netns", &namespace]))?;
+        hub.ip(&["link", "set", &port, "master", "br0"])?;
+        hub.ip(&["link", "set", &port, "up"])?;
+        machine.ip(&["addr", "add", &format!("{}/24", machine.address), "dev", "eth0"])?;
+        machine.ip(&["link", "set", "eth0", "up"])?;
+        machine.ip(&["route", "add", "default", "via", &hub.address])?;
+        Ok(machine)
+    }
+
+    fn namespace(&self, number: u8) -> String {
+        format!("knarr-{}-{number}", self.name)
+    }
+
+    fn machine_at(&self, number: u8) -> Result<Machine> {
+        let name = if number == HUB { "hub".to_owned() } else { format!("node{number}") };
+        let (namespace, directory) = (self.namespace(number), self.directory.join(&name));
+        std::fs::create_dir_all(&directory)?;
+        run(Command::new("ip").args(["netns", "add", &namespace]))?;
+        let mut command = Command::new("nsenter");
+        command
+            .arg(format!("--net=/run/netns/{namespace}"))
+            .args(["unshare", "--pid", "--fork", "--mount", "--mount-proc", "--uts", "--ipc"])
+            .args(["sh", "-c", &format!("hostname {name}\n{INIT}"), "init"])
+            .arg(&directory);
+        let log = std::fs::File::create(directory.join("init.log"))?;
+        let child = detached(&mut command, log)?;
+        let init = first_process(child, &directory)?;
+        let group = namespace.clone();
+        for tree in hierarchies() {
+            std::fs::create_dir_all(tree.join(&group)).context("making a control group")?;
+        }
+        let record = Record { pid: init.pid, started_ticks: init.started_ticks, namespace };
+        std::fs::write(directory.join("machine.json"), serde_json::to_vec(&record)?)?;
+        let machine = Machine { name, address: address(number), group, directory, init };
+        machine.ip(&["link", "set", "lo", "up"])?;
+        Ok(machine)
+    }
+}
+
+/// Waits for a machine's first process to have made its view of the files.
+fn first_process(mut outer: Child, directory: &Path) -> Result<Identity> {
+    let begun = Instant::now();
+    loop {
+        if let Some(status) = outer.try_wait()? {
+            let log = std::fs::read_to_string(directory.join("init.log")).unwrap_or_default();
+            bail!("a machine cannot be made ({status}): {}", log.trim());
+        }
+        let id = outer.id();
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        let pid = children.split_whitespace().next().and_then(|pid| pid.parse().ok());
+        if let Some(pid) = pid
+            && Path::new(&format!("/proc/{pid}/root/run/ready")).exists()
+        {
+            return LinuxProcesses.identify(pid).context("the machine's first process ended");
+        }
+        if begun.elapsed() > PATIENCE {
+            bail!("a machine does not come up: see {}", directory.join("init.log").display());
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+impl Machine {
+    /// Finds a machine that an earlier run made.
+    pub fn find(directory: &Path, number: u8) -> Option<Machine> {
+        let record: Record =
+            serde_json::from_slice(&std::fs::read(directory.join("machine.json")).ok()?).ok()?;
+        let init = Identity { pid: record.pid, started_ticks: record.started_ticks };
+        (LinuxProcesses.identify(init.pid) == Some(init)).then(|| Machine {
+            name: directory.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            address: address(number),
+            group: record.namespace,
+            directory: directory.to_owned(),
+            init,
+        })
+    }
+
+    /// A program that runs in there.
+    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--target={}", self.init.pid));
+        command.args(["--net", "--pid", "--mount", "--uts", "--ipc", "--"]).arg(program);
+        command
+    }
+
+    /// Runs a program in there, which must succeed, and answers what it prints.
+    ///
+    /// # Errors
+    /// With what it complains of.
+    pub fn run(&self, program: &str, arguments: &[&str]) -> Result<String> {
+        run(self.command(program).args(arguments))
+    }
+
+    /// Starts a program in there that runs on after this process, and keeps what it prints in `NAME.log`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(&self, name: &str, command: &mut Command) -> Result<Daemon> {
+        let log = self.directory.join(format!("{name}.log"));
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(&log)?;
+        let child = detached(command, file).with_context(|| format!("starting {name} on {}", self.name))?;
+        Ok(Daemon { name: name.to_owned(), log, child })
+    }
+
+    fn ip(&self, arguments: &[&str]) -> Result<String> {
+        self.run("ip", arguments)
+    }
+}
+
+/// A program that was started on a machine.
+pub struct Daemon {
+    name: String,
+    /// What it prints.
+    pub log: PathBuf,
+    child: Child,
+}
+
+impl Daemon {
+    /// Fails when it has ended, with the last of what it said.
+    ///
+    /// # Errors
+    /// Then.
+    pub fn check(&mut self) -> Result<()> {
+        let Some(status) = self.child.try_wait()? else { return Ok(()) };
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        let last = lines[lines.len().saturating_sub(12)..].join("\n");
+        bail!("{} ended ({status}); {} says at the end:\n{last}", self.name, self.log.display());
+    }
+}
+
+/// The hierarchies of control groups: one for each controller, or one for all.
+fn hierarchies() -> Vec<PathBuf> {
+    let root = Path::new("/sys/fs/cgroup");
+    if root.join("cgroup.procs").exists() {
+        return vec![root.to_owned()];
+    }
+    let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.join("cgroup.procs").exists()).collect()
+}
+
+/// Removes a control group with those below it; nothing runs in them any more.
+fn remove_group(path: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(path)?.flatten().filter(|entry| entry.path().is_dir()) {
+        remove_group(&entry.path())?;
+    }
+    // What was killed a moment ago may still be on its way out.
+    wait_until(&format!("{} is empty", path.display()), || Ok(std::fs::remove_dir(path).is_ok()))
+}
+
+/// Ends the machines whose files lie there, with all that runs on them, and deletes the files.
+///
+/// # Errors
+/// When something stays.
+pub fn remove(directory: &Path) -> Result<()> {
+    let Ok(entries) = std::fs::read_dir(directory) else { return Ok(()) };
+    for entry in entries.flatten() {
+        let Ok(bytes) = std::fs::read(entry.path().join("machine.json")) else { continue };
+        let Ok(record) = serde_json::from_slice::<Record>(&bytes) else { continue };
+        let init = Identity { pid: record.pid, started_ticks: record.started_ticks };
+        LinuxProcesses.signal(init, 9).context("ending a machine")?;
+        wait_until("a machine ends", || Ok(LinuxProcesses.identify(init.pid) != Some(init)))?;
+        for group in
+            hierarchies().iter().map(|tree| tree.join(&record.namespace)).filter(|group| group.exists())
+        {
+            remove_group(&group)?;
+        }
+        let namespace = Path::new("/run/netns").join(&record.namespace);
+        if namespace.exists() {
+            run(Command::new("ip").args(["netns", "del", &record.namespace]))?;
+        }
+    }
+    std::fs::remove_dir_all(directory).with_context(|| format!("deleting {}", directory.display()))
+}
+
+/// Asks until it is so.
+///
+/// # Errors
+/// When it takes too long, or asking fails for good.
+pub fn wait_until(what: &str, mut so: impl FnMut() -> Result<bool>) -> Result<()> {
+    let begun = Instant::now();
+    while !so().with_context(|| format!("waiting until {what}"))? {
+        if begun.elapsed() > PATIENCE {
+            bail!("in vain for {} s: {what}", PATIENCE.as_secs());
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Ok(())
+}
+
+/// Runs a program, which must succeed, and answers what it prints.
+///
+/// # Errors
+/// With what it complains of.
+pub fn run(command: &mut Command) -> Result<String> {
+    let output = output(command)?;
+    if !output.status.success() {
+        bail!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Runs a program, whatever comes of it.
+///
+/// # Errors
+/// When it cannot be started, or does not end.
+pub fn output(command: &mut Command) -> Result<Output> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().with_context(|| format!("running {}", command.get_program().display()))?;
+    let process = LinuxProcesses.identify(i32::try_from(child.id())?);
+    let (done, ended) = mpsc::channel::<()>();
+    let limit = std::thread::spawn(move || {
+        if ended.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+            let _ = process.map(|process| LinuxProcesses.signal(process, 9));
+        }
+    });
+    let output = child.wait_with_output();
+    drop(done);
+    let _ = limit.join();
+    let output = output?;
+    if output.status.signal() == Some(9) {
+        bail!("{command:?} does not end");
+    }
+    Ok(output)
+}
+
+/// A program of its own process group, which no Ctrl-C reaches.
+fn detached(command: &mut Command, log: std::fs::File) -> Result<Child> {
+    use std::os::unix::process::CommandExt as _;
+    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
+    Ok(command.spawn()?)
+}

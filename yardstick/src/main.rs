@@ -1,0 +1,127 @@
+//! Knarr measured by what others wrote: `cargo xtask stock`, `swap` and `conformance`.
+//!
+//! Layer: above everything. Used by people. It builds Kubernetes' own components and its conformance suite from the Go module in
+//! `tests/conformance`, and runs them beside the binary of Knarr that lies beside this one in the build directory.
+//! Everything runs on machines made of namespaces (`machine`), and leaves nothing behind but what is asked for.
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "a developer's tool that works on files and processes"
+)]
+
+mod cluster;
+mod conformance;
+mod go;
+mod images;
+mod machine;
+mod pki;
+mod record;
+mod registry;
+mod scenario;
+mod swap;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+
+use cluster::{Cluster, Maker, Parts, Programs};
+use go::Go;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Knarr measured by what others wrote")]
+struct Arguments {
+    #[command(subcommand)]
+    yardstick: Yardstick,
+}
+
+#[derive(Subcommand)]
+enum Yardstick {
+    /// A stock cluster on this machine
+    Stock {
+        #[command(subcommand)]
+        verb: StockVerb,
+    },
+    /// Kubernetes' conformance suite, against a cluster that it starts and stops
+    Conformance(conformance::Options),
+    /// Knarr's API server with each stock part, stock's with each part of Knarr: an application's life on each mixture
+    Swap {
+        /// Cells; all without
+        names: Vec<String>,
+        /// Stop at the first red cell, and leave its cluster running
+        #[arg(long)]
+        keep: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum StockVerb {
+    /// Build and start one, in the background
+    Up {
+        /// Machines with a node each
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=9))]
+        nodes: u8,
+    },
+    /// End it, and delete what it wrote
+    Down,
+    /// Run a program on the link of its machines: `-- kubectl get nodes`
+    Exec {
+        /// The program and its arguments
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().yardstick) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(yardstick: Yardstick) -> Result<ExitCode> {
+    let project = project();
+    let directory = project.join("target/yardstick");
+    let go = Go::new(&project, &directory.join("bin"));
+    let knarr = std::env::current_exe()?.with_file_name("knarr");
+    let programs = Programs { go: &go, knarr };
+    match yardstick {
+        Yardstick::Stock { verb } => stock_verb(verb, &programs, &directory.join("stock")),
+        Yardstick::Conformance(options) => {
+            conformance::run(&programs, &project, &directory, &options).map(|()| ExitCode::SUCCESS)
+        }
+        Yardstick::Swap { names, keep } => {
+            swap::run(&programs, &directory, &names, keep).map(|()| ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn stock_verb(verb: StockVerb, programs: &Programs<'_>, directory: &Path) -> Result<ExitCode> {
+    match verb {
+        StockVerb::Up { nodes } => {
+            let cluster = Cluster::up(programs, "stock", directory, Parts::all(Maker::Stock, nodes))?;
+            println!("{}", cluster.kubectl(&["get", "nodes", "-o", "wide"])?.trim_end());
+            println!(
+                "cargo xtask stock exec -- kubectl get pods -A    # it can be reached from its own link only"
+            );
+            println!("cargo xtask stock down");
+        }
+        StockVerb::Down => cluster::down(programs, directory)?,
+        StockVerb::Exec { words } => {
+            let mut command = cluster::hub(directory)?.command(&words[0]);
+            command.args(&words[1..]).env("KUBECONFIG", directory.join("admin.kubeconfig"));
+            let status = command.status().with_context(|| format!("running {}", words[0]))?;
+            return Ok(ExitCode::from(u8::try_from(status.code().unwrap_or(1)).unwrap_or(1)));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The root of this project: `cargo xtask` starts this program there.
+fn project() -> PathBuf {
+    std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."))
+}

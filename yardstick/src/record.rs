@@ -1,0 +1,196 @@
+//! What a run of the suite found, as it is kept in `docs/conformance`, and what changed since another.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A run.
+#[derive(Serialize, Deserialize)]
+pub struct Record {
+    /// The day, as `YYYY-MM-DD`.
+    pub date: String,
+    /// The commit that was tested.
+    pub commit: String,
+    /// Against whom: `knarr` or `stock`.
+    pub against: String,
+    /// The tests that were run.
+    pub tests: Vec<Test>,
+}
+
+/// One test.
+#[derive(Serialize, Deserialize)]
+pub struct Test {
+    /// Its full name.
+    pub name: String,
+    /// The part of the suite, such as `apps`.
+    pub area: String,
+    /// How it ended.
+    pub result: Outcome,
+    /// How long it took.
+    pub seconds: u64,
+    /// What kind of failure it was; empty if it was none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub class: String,
+    /// The first line of the failure.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub failure: String,
+}
+
+/// How a test ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// As it should.
+    Passed,
+    /// Not as it should.
+    Failed,
+    /// It does not apply to this cluster.
+    Skipped,
+}
+
+/// The kinds of failures, by words of their messages; the first that fits counts.
+const CLASSES: [(&str, &str); 14] = [
+    ("could not find the requested resource", "not served"),
+    ("NotFound", "not found"),
+    ("server-side apply", "apply"),
+    ("UnsupportedMediaType", "media type"),
+    ("unsupported media type", "media type"),
+    ("MethodNotAllowed", "method not allowed"),
+    ("forbidden", "forbidden"),
+    ("is invalid", "invalid"),
+    ("Timed out", "timeout"),
+    ("timed out", "timeout"),
+    ("timeout", "timeout"),
+    ("context deadline exceeded", "timeout"),
+    ("to equal", "wrong value"),
+    ("panic", "panic"),
+];
+
+/// The kind of a failure with this message.
+pub fn class(message: &str) -> &'static str {
+    CLASSES.iter().find(|(words, _)| message.contains(words)).map_or("other", |(_, class)| class)
+}
+
+/// The area of each test, by its name, from the table of conformance tests.
+///
+/// # Errors
+/// When the table is not there.
+pub fn areas(table: &Path) -> Result<BTreeMap<String, String>> {
+    let text = std::fs::read_to_string(table).with_context(|| format!("the table {}", table.display()))?;
+    let rows = text.lines().skip(1).filter_map(|line| {
+        let columns: Vec<&str> = line.split('\t').collect();
+        Some(((*columns.get(4)?).to_owned(), (*columns.get(1)?).to_owned()))
+    });
+    Ok(rows.collect())
+}
+
+/// Adds what a report of Ginkgo's says of tests that were run.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read_report(path: &Path, areas: &BTreeMap<String, String>, tests: &mut Vec<Test>) -> Result<()> {
+    let text = std::fs::read(path).with_context(|| format!("the report {}", path.display()))?;
+    let suites: Value = serde_json::from_slice(&text)?;
+    for spec in suites
+        .as_array()
+        .into_iter()
+        .flatten()
+        .flat_map(|suite| suite["SpecReports"].as_array().into_iter().flatten())
+    {
+        if spec["LeafNodeType"] != "It" || (spec["State"] == "skipped" && spec["NumAttempts"] == 0) {
+            continue;
+        }
+        tests.push(test(spec, areas));
+    }
+    tests.sort_by(|a, b| (&a.area, &a.name).cmp(&(&b.area, &b.name)));
+    Ok(())
+}
+
+fn test(spec: &Value, areas: &BTreeMap<String, String>) -> Test {
+    let words =
+        spec["ContainerHierarchyTexts"].as_array().into_iter().flatten().chain([&spec["LeafNodeText"]]);
+    let name = words.filter_map(Value::as_str).collect::<Vec<_>>().join(" ");
+    let result = match spec["State"].as_str() {
+        Some("passed") => Outcome::Passed,
+        Some("skipped" | "pending") => Outcome::Skipped,
+        _ => Outcome::Failed,
+    };
+    let message = spec["Failure"]["Message"].as_str().unwrap_or_default();
+    let failed = result == Outcome::Failed;
+    Test {
+        area: areas.get(&name).cloned().unwrap_or_else(|| "other".to_owned()),
+        name,
+        result,
+        seconds: spec["RunTime"].as_u64().unwrap_or_default() / 1_000_000_000,
+        class: if failed { class(message).to_owned() } else { String::new() },
+        failure: if failed { first_line(message) } else { String::new() },
+    }
+}
+
+/// The first line, and no more of it than one reads.
+fn first_line(message: &str) -> String {
+    message.lines().next().unwrap_or_default().chars().take(240).collect()
+}
+
+impl Record {
+    /// Where it belongs.
+    pub fn path(&self, directory: &Path) -> PathBuf {
+        directory.join(format!("{}.json", self.against))
+    }
+
+    /// Reads one.
+    pub fn read(path: &Path) -> Option<Record> {
+        serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+    }
+
+    /// Takes the place of the tests of an earlier one that were run again.
+    pub fn over(mut self, earlier: Record) -> Record {
+        let again = |name: &str| self.tests.iter().any(|test| test.name == name);
+        let kept: Vec<Test> = earlier.tests.into_iter().filter(|test| !again(&test.name)).collect();
+        self.tests.extend(kept);
+        self.tests.sort_by(|a, b| (&a.area, &a.name).cmp(&(&b.area, &b.name)));
+        self
+    }
+
+    /// A table by area.
+    pub fn table(&self) -> String {
+        let mut rows: BTreeMap<&str, [u64; 4]> = BTreeMap::new();
+        for test in &self.tests {
+            for area in [test.area.as_str(), "\u{10ffff}"] {
+                let row = rows.entry(area).or_default();
+                row[match test.result {
+                    Outcome::Passed => 0,
+                    Outcome::Failed => 1,
+                    Outcome::Skipped => 2,
+                }] += 1;
+                row[3] += test.seconds;
+            }
+        }
+        let mut lines = vec![
+            "| area | passed | failed | skipped | minutes |".to_owned(),
+            "|---|---|---|---|---|".to_owned(),
+        ];
+        lines.extend(rows.iter().map(|(area, [passed, failed, skipped, seconds])| {
+            let area = if *area == "\u{10ffff}" { "all" } else { area };
+            format!("| {area} | {passed} | {failed} | {skipped} | {:.1} |", *seconds as f64 / 60.0)
+        }));
+        lines.join("\n")
+    }
+
+    /// The names of tests that ended otherwise in another run, with how they ended then and now.
+    pub fn changes<'a>(&'a self, earlier: &Record) -> Vec<(&'a str, Outcome, Outcome)> {
+        let before: BTreeMap<&str, Outcome> =
+            earlier.tests.iter().map(|test| (test.name.as_str(), test.result)).collect();
+        let pairs = self
+            .tests
+            .iter()
+            .filter_map(|test| Some((test.name.as_str(), *before.get(test.name.as_str())?, test.result)));
+        pairs.filter(|(_, then, now)| then != now).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,66 @@
+use super::*;
+
+fn test_of(name: &str, area: &str, result: Outcome) -> Test {
+    Test {
+        name: name.into(),
+        area: area.into(),
+        result,
+        seconds: 90,
+        class: String::new(),
+        failure: String::new(),
+    }
+}
+
+fn record(tests: Vec<Test>) -> Record {
+    Record { date: "2026-01-02".into(), commit: "abc".into(), against: "knarr".into(), tests }
+}
+
+#[test]
+fn a_report_of_ginkgos_is_read_with_areas_and_first_lines() {
+    let report = serde_json::json!([{ "SpecReports": [
+        { "LeafNodeType": "It", "ContainerHierarchyTexts": ["[sig-apps] Job"], "LeafNodeText": "should run [Conformance]",
+          "State": "passed", "RunTime": 2_500_000_000_u64, "NumAttempts": 1 },
+        { "LeafNodeType": "It", "ContainerHierarchyTexts": ["[sig-node] Pods"], "LeafNodeText": "should end",
+          "State": "failed", "RunTime": 0, "NumAttempts": 1,
+          "Failure": { "Message": "Timed out after 300s.\nThe pod is there." } },
+        { "LeafNodeType": "It", "ContainerHierarchyTexts": [], "LeafNodeText": "not chosen", "State": "skipped", "NumAttempts": 0 },
+        { "LeafNodeType": "BeforeSuite", "State": "passed" },
+    ] }]);
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), report.to_string()).expect("it is written");
+    let areas = BTreeMap::from([("[sig-apps] Job should run [Conformance]".to_owned(), "apps".to_owned())]);
+    let mut tests = Vec::new();
+    read_report(file.path(), &areas, &mut tests).expect("it is read");
+    assert_eq!(tests.len(), 2);
+    assert_eq!((tests[0].area.as_str(), tests[0].result, tests[0].seconds), ("apps", Outcome::Passed, 2));
+    assert_eq!((tests[1].area.as_str(), tests[1].result), ("other", Outcome::Failed));
+    assert_eq!((tests[1].class.as_str(), tests[1].failure.as_str()), ("timeout", "Timed out after 300s."));
+}
+
+#[test]
+fn tests_that_ran_again_take_the_place_of_the_earlier_ones() {
+    let earlier =
+        record(vec![test_of("one", "apps", Outcome::Failed), test_of("two", "node", Outcome::Passed)]);
+    let now = record(vec![test_of("one", "apps", Outcome::Passed)]);
+    assert_eq!(now.changes(&earlier), [("one", Outcome::Failed, Outcome::Passed)]);
+    let whole = now.over(earlier);
+    assert_eq!(
+        whole.tests.iter().map(|test| (test.name.as_str(), test.result)).collect::<Vec<_>>(),
+        [("one", Outcome::Passed), ("two", Outcome::Passed)]
+    );
+}
+
+#[test]
+fn the_table_has_a_row_an_area_and_one_for_all() {
+    let table = record(vec![
+        test_of("one", "apps", Outcome::Failed),
+        test_of("two", "node", Outcome::Passed),
+        test_of("three", "node", Outcome::Skipped),
+    ])
+    .table();
+    let rows: Vec<&str> = table.lines().skip(2).collect();
+    assert_eq!(
+        rows,
+        ["| apps | 0 | 1 | 0 | 1.5 |", "| node | 1 | 0 | 1 | 3.0 |", "| all | 1 | 1 | 1 | 4.5 |"]
+    );
+}

@@ -1,0 +1,72 @@
+//! `cargo xtask swap`: Knarr's API server with each stock part in turn, and stock's API server with each of Knarr's.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+
+use crate::cluster::{self, Cluster, Maker, Parts, Programs};
+use crate::images::{Images, PAGE, PAUSE};
+use crate::scenario;
+
+/// A cell's name, and whose its parts are.
+type Cell = (&'static str, Parts);
+
+const fn parts(api: Maker, controllers: Maker, scheduler: Maker, node: Maker) -> Parts {
+    Parts { api, controllers, scheduler, node, nodes: 1 }
+}
+
+const CELLS: [Cell; 9] = [
+    ("knarr", parts(Maker::Knarr, Maker::Knarr, Maker::Knarr, Maker::Knarr)),
+    ("knarr-with-stock-controllers", parts(Maker::Knarr, Maker::Stock, Maker::Knarr, Maker::Knarr)),
+    ("knarr-with-stock-scheduler", parts(Maker::Knarr, Maker::Knarr, Maker::Stock, Maker::Knarr)),
+    ("knarr-with-stock-node", parts(Maker::Knarr, Maker::Knarr, Maker::Knarr, Maker::Stock)),
+    ("stock", parts(Maker::Stock, Maker::Stock, Maker::Stock, Maker::Stock)),
+    ("stock-with-knarr-controllers", parts(Maker::Stock, Maker::Knarr, Maker::Stock, Maker::Stock)),
+    ("stock-with-knarr-scheduler", parts(Maker::Stock, Maker::Stock, Maker::Knarr, Maker::Stock)),
+    ("stock-api-with-knarr-parts", parts(Maker::Stock, Maker::Knarr, Maker::Knarr, Maker::Knarr)),
+    ("stock-with-knarr-node", parts(Maker::Stock, Maker::Stock, Maker::Stock, Maker::Knarr)),
+];
+
+/// Runs the cells of these names, or all, and prints a line for each.
+///
+/// # Errors
+/// When one of them is not green.
+pub fn run(programs: &Programs<'_>, directory: &Path, names: &[String], keep: bool) -> Result<()> {
+    if let Some(unknown) = names.iter().find(|name| CELLS.iter().all(|(known, _)| known != name)) {
+        let known: Vec<&str> = CELLS.iter().map(|(name, _)| *name).collect();
+        bail!("there is no cell {unknown}; there are {}", known.join(", "));
+    }
+    let images = Images::build(programs, &directory.join("images"), &[PAGE, PAUSE])?;
+    let mut red = Vec::new();
+    for (name, parts) in
+        CELLS.into_iter().filter(|(name, _)| names.is_empty() || names.iter().any(|wanted| wanted == name))
+    {
+        let place = directory.join("swap").join(name);
+        let begun = Instant::now();
+        let outcome = cell(programs, &images, name, &place, parts);
+        let seconds = begun.elapsed().as_secs();
+        match &outcome {
+            Ok(()) => println!("green  {name}  {seconds} s"),
+            Err(error) => {
+                println!("red    {name}  {seconds} s: {error:#}");
+                red.push(name);
+            }
+        }
+        if outcome.is_err() && keep {
+            println!("it is kept below {}", place.display());
+            break;
+        }
+        cluster::down(programs, &place)?;
+    }
+    if !red.is_empty() {
+        bail!("{} of the cells are red: {}", red.len(), red.join(", "));
+    }
+    Ok(())
+}
+
+fn cell(programs: &Programs<'_>, images: &Images, name: &str, place: &Path, parts: Parts) -> Result<()> {
+    println!("==> {name}");
+    let mut cluster = Cluster::up(programs, "swap", place, parts)?;
+    scenario::run(&mut cluster, images)
+}
