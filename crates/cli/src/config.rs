@@ -24,6 +24,9 @@ pub const DATA_DIR: &str = "/var/lib/knarr";
 /// Where the configuration is read from unless a flag says otherwise.
 pub const CONFIG_FILE: &str = "/etc/knarr/config.yaml";
 
+/// Where it is said how registries are reached, unless a flag says otherwise.
+pub const REGISTRIES_FILE: &str = "/etc/knarr/registries.yaml";
+
 /// Where the administrator's kubeconfig of the default data directory is written.
 pub const KUBECONFIG: &str = "/etc/knarr/knarr.yaml";
 
@@ -139,6 +142,8 @@ pub struct NodeConfig {
     pub taints: Vec<Taint>,
     /// The node's resolv.conf.
     pub resolv_conf: PathBuf,
+    /// What says how registries are reached; none for [`REGISTRIES_FILE`], which need not be there.
+    pub private_registry: Option<PathBuf>,
     /// The port of the node's own API.
     pub port: u16,
     /// Kubelet's hard eviction thresholds in kubelet's form, if they are not the default.
@@ -347,6 +352,7 @@ fn node(flags: &NodeFlags, defaults: &Defaults) -> Result<NodeConfig, ConfigErro
         labels: flags.node_label.clone(),
         taints: flags.node_taint.clone(),
         resolv_conf: absolute(resolv_conf, defaults),
+        private_registry: flags.private_registry.as_deref().map(|path| absolute(path, defaults)),
         port: flags.kubelet_port.unwrap_or(NODE_PORT),
         eviction_hard: flags.kubelet_arg.last().map(|KubeletArg::EvictionHard(text)| text.clone()),
     })
