@@ -13,6 +13,7 @@ use crate::arguments::{AgentFlags, CommonFlags, LocalFlags, NodeFlags, ServerFla
 
 pub mod cluster_id;
 pub mod file;
+mod labels;
 pub(crate) mod rules;
 
 pub use cluster_id::ClusterId;
@@ -345,6 +346,7 @@ fn node(flags: &NodeFlags, defaults: &Defaults) -> Result<NodeConfig, ConfigErro
             .map_err(|_| ConfigError::HostName(defaults.host_name.clone()))?,
     };
     rules::check_addresses(&flags.node_ip)?;
+    labels::check(&flags.node_label)?;
     let resolv_conf = flags.resolv_conf.as_deref().unwrap_or(Path::new("/etc/resolv.conf"));
     Ok(NodeConfig {
         name,
