@@ -13,6 +13,7 @@ use crate::arguments::{AgentFlags, CommonFlags, LocalFlags, NodeFlags, ServerFla
 
 pub mod cluster_id;
 pub mod file;
+mod labels;
 pub(crate) mod rules;
 
 pub use cluster_id::ClusterId;
@@ -23,6 +24,9 @@ pub const DATA_DIR: &str = "/var/lib/knarr";
 
 /// Where the configuration is read from unless a flag says otherwise.
 pub const CONFIG_FILE: &str = "/etc/knarr/config.yaml";
+
+/// Where it is said how registries are reached, unless a flag says otherwise.
+pub const REGISTRIES_FILE: &str = "/etc/knarr/registries.yaml";
 
 /// Where the administrator's kubeconfig of the default data directory is written.
 pub const KUBECONFIG: &str = "/etc/knarr/knarr.yaml";
@@ -139,6 +143,8 @@ pub struct NodeConfig {
     pub taints: Vec<Taint>,
     /// The node's resolv.conf.
     pub resolv_conf: PathBuf,
+    /// What says how registries are reached; none for [`REGISTRIES_FILE`], which need not be there.
+    pub private_registry: Option<PathBuf>,
     /// The port of the node's own API.
     pub port: u16,
     /// Kubelet's hard eviction thresholds in kubelet's form, if they are not the default.
@@ -340,6 +346,7 @@ fn node(flags: &NodeFlags, defaults: &Defaults) -> Result<NodeConfig, ConfigErro
             .map_err(|_| ConfigError::HostName(defaults.host_name.clone()))?,
     };
     rules::check_addresses(&flags.node_ip)?;
+    labels::check(&flags.node_label)?;
     let resolv_conf = flags.resolv_conf.as_deref().unwrap_or(Path::new("/etc/resolv.conf"));
     Ok(NodeConfig {
         name,
@@ -347,6 +354,7 @@ fn node(flags: &NodeFlags, defaults: &Defaults) -> Result<NodeConfig, ConfigErro
         labels: flags.node_label.clone(),
         taints: flags.node_taint.clone(),
         resolv_conf: absolute(resolv_conf, defaults),
+        private_registry: flags.private_registry.as_deref().map(|path| absolute(path, defaults)),
         port: flags.kubelet_port.unwrap_or(NODE_PORT),
         eviction_hard: flags.kubelet_arg.last().map(|KubeletArg::EvictionHard(text)| text.clone()),
     })

@@ -4,6 +4,7 @@ pub mod guard;
 mod settings;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -11,13 +12,14 @@ use api_types::core::v1::Taint;
 use base::drain;
 use base::random::SystemRandom;
 use base::time::{Clock, SystemClock};
-use cli::config::{NodeConfig, Place};
+use cli::config::{NodeConfig, Place, REGISTRIES_FILE};
 use client::{Api, Caller};
 use host::cgroup::CgroupPath;
 use host::netlink::{LinuxNetlink, Namespace, Netlink as _};
 use host::nft::LinuxNft;
 use node_agent::{Agent, Config, Kernel};
 use node_http::{Direct, Server, Tls};
+use node_image::registries::Registries;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -75,6 +77,16 @@ impl Node<'_> {
         Ok(Agent::start(wanted, api, Arc::new(SystemClock), Arc::new(SystemRandom), drain).await?)
     }
 
+    /// What is said of registries. The file that nobody named need not be there.
+    fn registries(&self) -> anyhow::Result<Registries> {
+        let default = Path::new(REGISTRIES_FILE);
+        match &self.config.private_registry {
+            Some(named) => Ok(Registries::read(named)?),
+            None if default.exists() => Ok(Registries::read(default)?),
+            None => Ok(Registries::default()),
+        }
+    }
+
     fn wanted(&self) -> anyhow::Result<Config> {
         let id = self.place.cluster_id.as_str();
         let parent = CgroupPath::parse(&format!("/knarr-{id}"))?;
@@ -106,7 +118,7 @@ impl Node<'_> {
                 Some(text) => text.parse().context("--kubelet-arg eviction-hard")?,
                 None => node_agent::EvictionHard::default(),
             },
-            registries: node_image::pull::RegistryOptions::default(),
+            registries: Arc::new(self.registries()?),
             port: self.config.port,
             kernel: Kernel { netlink: Arc::new(LinuxNetlink::new()), nft: Arc::new(LinuxNft::new()) },
         })

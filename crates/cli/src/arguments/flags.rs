@@ -46,6 +46,9 @@ pub struct NodeFlags {
     /// The node's resolv.conf, which pods with DNS policy Default get [default: /etc/resolv.conf]
     #[arg(long, value_name = "FILE")]
     pub resolv_conf: Option<PathBuf>,
+    /// How registries are reached: mirrors, credentials and certificates, in K3s's form [default: /etc/knarr/registries.yaml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub private_registry: Option<PathBuf>,
     /// Port of the node's own API, kubelet's [default: 10250]
     #[arg(long, value_name = "PORT", value_parser = value::port)]
     pub kubelet_port: Option<u16>,

@@ -83,6 +83,18 @@ pub enum ConfigError {
     /// Two addresses of one family.
     #[error("--node-ip takes one address of a family, and {0} is the second")]
     SecondAddress(IpAddr),
+    /// Labels of Kubernetes' own that a node may not give itself, in kubelet's words.
+    #[error(
+        "unknown 'kubernetes.io' or 'k8s.io' labels specified with --node-label: [{}]\n--node-label in the 'kubernetes.io' namespace must begin with an allowed prefix ({prefixes}) or be in the specifically allowed set ({allowed})", .unknown.join(" ")
+    )]
+    Labels {
+        /// Their keys, in order.
+        unknown: Vec<String>,
+        /// The domains of which a node may have labels.
+        prefixes: String,
+        /// The single labels that it may have.
+        allowed: String,
+    },
     /// The host's name cannot be a node's.
     #[error("the host's name {0:?} cannot be a node's: give one by --node-name")]
     HostName(String),

@@ -116,6 +116,14 @@ fn lists_come_from_one_source_and_commas_separate() {
 }
 
 #[test]
+fn registries_are_described_by_a_file_of_their_own() {
+    let file = || Fake::default().config("private-registry: own.yaml\n");
+    assert_eq!(server("knarr server", &Fake::default()).node.private_registry, None);
+    let named = server("knarr server", &file()).node.private_registry.expect("it is named");
+    assert!(named.is_absolute() && named.ends_with("own.yaml"), "{}", named.display());
+}
+
+#[test]
 fn one_file_serves_server_agent_and_local_commands() {
     let file = || {
         Fake::default()

@@ -11,7 +11,7 @@ use host::netlink::{Cidr, Netlink};
 use host::nft::Nft;
 use net_pod::names::ClusterId;
 use net_pod::peers::Overlay;
-use node_image::pull::RegistryOptions;
+use node_image::registries::Registries;
 
 use crate::eviction::EvictionHard;
 
@@ -70,7 +70,7 @@ pub struct Config {
     /// How little memory, disk and process ids are too little.
     pub eviction_hard: EvictionHard,
     /// How registries are reached.
-    pub registries: RegistryOptions,
+    pub registries: Arc<Registries>,
     /// The port of the node's own API, as its status tells it; 0 for none.
     pub port: u16,
     /// The kernel's network.

@@ -45,7 +45,7 @@ pub(crate) struct Core {
 }
 
 pub(crate) fn images(store: Store, config: &Config) -> Images {
-    Images::new(store.clone(), Puller::new(store, config.registries.clone()))
+    Images::new(store.clone(), Puller::new(store, Arc::clone(&config.registries)))
 }
 
 impl Core {

@@ -9,7 +9,7 @@ use crate::reference::Reference;
 
 const DEFAULT_REGISTRY: &str = "index.docker.io";
 
-/// A user and a password, or a token in its place.
+/// A user and a password; without a user, an identity token in the password's place.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credential {
     /// Whom to log in as.
@@ -106,7 +106,7 @@ impl Keyring {
     }
 }
 
-fn decode(auth: &str) -> Result<Credential, CredentialError> {
+pub(crate) fn decode(auth: &str) -> Result<Credential, CredentialError> {
     let engine = if auth.trim().ends_with('=') { &STANDARD } else { &STANDARD_NO_PAD };
     let decoded = engine.decode(auth.trim()).map_err(|_| CredentialError::Auth)?;
     let text = String::from_utf8(decoded).map_err(|_| CredentialError::Auth)?;

@@ -1,8 +1,8 @@
 //! The node's image store: everything between a reference in a pod and the directories that its container is mounted
 //! from. No daemon: a directory on disk, which the node agent and `knarr image …` share.
 //!
-//! Layer: `node`. Entry points: [`store::Store`] (find, list, remove, collect; import, build and export), [`pull::Puller`],
-//! and [`user::resolve`].
+//! Layer: `node`. Entry points: [`store::Store`] (find, list, remove, collect; import, build and export), [`pull::Puller`]
+//! (with [`registries::Registries`]), and [`user::resolve`].
 //!
 //! Invariants
 //! - What is seen is whole: a layer's digest and diff id, and every document's digest, were checked before it was named.
@@ -20,11 +20,11 @@
 //! Removing an image never disturbs a container: its layers stay as long as the caller of [`store::Store::collect`] says that
 //! it is in use. `knarr image prune` must therefore learn from the agent what is.
 //!
-//! Limits: see [`limits`]. A manifest is read by the registry library before its length is known here: only its
-//! time-outs bound that one answer.
+//! Limits: see [`limits`].
 //!
 //! Upstream behaviour answered to: reference parsing of `distribution/reference`; credentials, reasons and messages of
 //! kubelet's `pkg/kubelet/images` and `pkg/credentialprovider`; names, digests and sizes as containerd's CRI reports them;
+//! `registries.yaml` as K3s has it;
 //! layers as the OCI image specification 1.1 and docker's image specification 1.2 have them; users as runc resolves them.
 //! Docker's schema 1 and foreign layers' own URLs are refused or ignored, as containerd 2 does.
 //!
@@ -44,6 +44,7 @@ pub mod limits;
 pub mod manifest;
 pub mod pull;
 pub mod reference;
+pub mod registries;
 pub mod store;
 pub mod tape;
 pub mod user;

@@ -68,3 +68,9 @@ pub const SERVER_MESSAGE_BYTES: usize = 512;
 
 /// The list of images that the store holds, in bytes.
 pub const RECORDS_BYTES: u64 = 64 << 20;
+
+/// What a registry answers besides manifests and blobs: an error, a token. In bytes.
+pub const SERVER_ANSWER_BYTES: u64 = 1 << 20;
+
+/// `registries.yaml`, in bytes.
+pub const REGISTRIES_BYTES: u64 = 1 << 20;

@@ -24,22 +24,16 @@ use crate::error::{ImageError, Result};
 use crate::limits;
 use crate::manifest::{Document, Manifest, Platform};
 use crate::reference::Reference;
+use crate::registries::Registries;
 use crate::store::{Image, LayerSpec, Record, Store, Work};
 
 mod download;
+mod failure;
+mod host;
+mod names;
 mod registry;
 
 use registry::Registry;
-
-/// How registries are reached.
-#[derive(Clone, Debug, Default)]
-pub struct RegistryOptions {
-    /// Hosts, with their port if they have one, that are spoken to without TLS. `localhost` and loopback addresses always
-    /// are, as containerd has it.
-    pub insecure: Vec<String>,
-    /// Certificates (PEM, one each) of authorities that are trusted besides the machine's own.
-    pub certificates: Vec<Vec<u8>>,
-}
 
 /// How far a pull is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,14 +66,14 @@ pub struct Pulled {
 #[derive(Clone)]
 pub struct Puller {
     store: Store,
-    options: RegistryOptions,
+    registries: Arc<Registries>,
     platform: Platform,
 }
 
 impl Puller {
     /// Pulls into `store`, for the platform of this machine.
-    pub fn new(store: Store, options: RegistryOptions) -> Puller {
-        Puller { store, options, platform: Platform::host() }
+    pub fn new(store: Store, registries: Arc<Registries>) -> Puller {
+        Puller { store, registries, platform: Platform::host() }
     }
 
     /// The same, for another platform.
@@ -87,7 +81,8 @@ impl Puller {
         Puller { platform, ..self }
     }
 
-    /// Pulls an image, trying `credentials` one after another as kubelet does; none means anonymously.
+    /// Pulls an image, trying `credentials` one after another as kubelet does; none means what the node itself has for the
+    /// registry, or anonymously.
     ///
     /// # Errors
     /// See [`ImageError`]; its reason tells an unreachable registry from an image that is not to be had.
@@ -118,7 +113,7 @@ impl Puller {
         credential: Option<&Credential>,
         on_progress: Option<OnProgress>,
     ) -> Result<Pulled> {
-        let registry = Registry::connect(&self.options, reference, credential).await?;
+        let registry = Registry::new(&self.registries, reference, credential);
         let store = self.store.clone();
         let work = Arc::new(blocking(move || store.work()).await?);
         let (alive, mut gone) = mpsc::channel(1);

@@ -4,10 +4,10 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
-use futures_util::StreamExt;
+use reqwest::Response;
 use tokio::sync::mpsc;
 
-use super::registry::{Registry, is_digest_error};
+use super::registry::Registry;
 use super::{Tally, Threads, blocking};
 use crate::error::{ImageError, Result};
 use crate::limits;
@@ -33,7 +33,7 @@ impl Registry {
             tally.layer_done(spec.size);
             return Ok(());
         }
-        let stream = self.blob(&spec.digest).await?;
+        let response = self.blob(&spec.digest).await?;
         let (sender, receiver) = mpsc::channel(limits::CHUNKS_WAITING);
         let (holder, wanted) = (threads.clone(), spec.clone());
         let unpacking = tokio::task::spawn_blocking(move || {
@@ -41,7 +41,7 @@ impl Registry {
             let (_flight, holder) = (flight, holder);
             holder.work.ingest(&wanted, Received { receiver, chunk: Bytes::new(), ended: false })
         });
-        let fed = self.feed(stream, sender, &tally).await;
+        let fed = self.feed(response, sender, &tally).await;
         let unpacked = unpacking.await.map_err(|_| ImageError::Interrupted)?;
         fed?;
         unpacked?;
@@ -49,18 +49,8 @@ impl Registry {
         Ok(())
     }
 
-    async fn feed(
-        &self,
-        mut stream: oci_client::client::SizedStream,
-        sender: mpsc::Sender<Chunk>,
-        tally: &Tally,
-    ) -> Result<()> {
-        while let Some(chunk) = stream.next().await {
-            let chunk = match chunk {
-                Ok(chunk) => chunk,
-                Err(error) if is_digest_error(&error) => break,
-                Err(error) => return Err(self.broken(&error)),
-            };
+    async fn feed(&self, mut response: Response, sender: mpsc::Sender<Chunk>, tally: &Tally) -> Result<()> {
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(&error))? {
             let bytes = chunk.len() as u64;
             // A receiver that is gone has an error of its own.
             if sender.send(Chunk::Data(chunk)).await.is_err() {

@@ -11,6 +11,7 @@ mod archives;
 mod collecting;
 mod fixture;
 mod interrupted;
+mod mirrors;
 mod overlay;
 mod pulling;
 mod registry;

@@ -3,8 +3,9 @@
 use std::ffi::CString;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
-use node_image::pull::{Puller, RegistryOptions};
+use node_image::pull::Puller;
 use node_image::user;
 use tempfile::TempDir;
 
@@ -79,7 +80,7 @@ async fn deleted_files_are_hidden_and_the_users_are_found() {
     let (place, registry) = (place(), Registry::start().await);
     let store = store(&place);
     registry.push("v1", &parts);
-    let puller = Puller::new(store, RegistryOptions::default());
+    let puller = Puller::new(store, Arc::default());
     let image = puller.pull(&registry.reference(":v1").parse().unwrap(), &[], None).await.unwrap().image;
     let mounted = Mounted::new(&image.layers);
     let root = mounted.0.path();

@@ -6,7 +6,7 @@ use node_image::credentials::Credential;
 use node_image::digest::Digest;
 use node_image::error::{ImageError, Reason};
 use node_image::manifest::Platform;
-use node_image::pull::{Progress, Puller, RegistryOptions};
+use node_image::pull::{Progress, Puller};
 use node_image::store::Store;
 use tokio::sync::Notify;
 
@@ -14,7 +14,7 @@ use crate::fixture::{Parts, gzip, index, is_clean, place, read, store, tar};
 use crate::registry::{Auth, Fault, Registry};
 
 fn puller(store: &Store) -> Puller {
-    Puller::new(store.clone(), RegistryOptions::default())
+    Puller::new(store.clone(), Arc::default())
 }
 
 fn user(password: &str) -> Credential {

@@ -1,7 +1,6 @@
 //! A registry on the loopback interface that serves what it is given and fails as it is told.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -13,6 +12,7 @@ use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use node_image::digest::Digest;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 
 use crate::fixture::Parts;
@@ -38,6 +38,8 @@ pub enum Auth {
     Nobody,
     Basic,
     Bearer,
+    /// As `Bearer`, for whoever shows the identity token `refresh-me`.
+    Identity,
 }
 
 struct State {
@@ -46,6 +48,7 @@ struct State {
     faults: BTreeMap<String, Fault>,
     auth: Auth,
     seen: Vec<String>,
+    asked: Vec<String>,
 }
 
 pub struct Registry {
@@ -62,6 +65,15 @@ impl Drop for Registry {
 
 impl Registry {
     pub async fn start() -> Registry {
+        Registry::start_with(None).await
+    }
+
+    /// One that speaks TLS.
+    pub async fn start_tls(tls: rustls::ServerConfig) -> Registry {
+        Registry::start_with(Some(tokio_rustls::TlsAcceptor::from(Arc::new(tls)))).await
+    }
+
+    async fn start_with(tls: Option<tokio_rustls::TlsAcceptor>) -> Registry {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let state = Arc::new(Mutex::new(State {
@@ -70,20 +82,23 @@ impl Registry {
             faults: BTreeMap::new(),
             auth: Auth::Nobody,
             seen: Vec::new(),
+            asked: Vec::new(),
         }));
         let (shared, host) = (Arc::clone(&state), address.clone());
         let server = tokio::spawn(async move {
             loop {
                 let Ok((stream, _)) = listener.accept().await else { return };
                 let (state, host) = (Arc::clone(&shared), host.clone());
+                let tls = tls.clone();
                 tokio::spawn(async move {
-                    let answer = service_fn(|request| {
-                        let answer = answer(&state, &host, &request);
-                        async move { Ok::<_, Infallible>(answer) }
-                    });
-                    let _ = hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), answer)
-                        .await;
+                    match tls {
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serve(stream, &state, &host).await;
+                            }
+                        }
+                        None => serve(stream, &state, &host).await,
+                    }
                 });
             }
         });
@@ -120,18 +135,41 @@ impl Registry {
         std::mem::take(&mut self.state.lock().unwrap().seen)
     }
 
+    /// Paths with their queries that were asked for since the last call, of requests that have a query.
+    pub fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.state.lock().unwrap().asked)
+    }
+
     pub fn reference(&self, rest: &str) -> String {
         format!("{}/app{rest}", self.address)
     }
 }
 
-fn answer(state: &Mutex<State>, host: &str, request: &Request<Incoming>) -> Response<Body> {
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, state: &Mutex<State>, host: &str) {
+    let answer = service_fn(|request: Request<Incoming>| async move {
+        let (head, body) = request.into_parts();
+        let body = body.collect().await?.to_bytes();
+        Ok::<_, hyper::Error>(answer(state, host, &Request::from_parts(head, body)))
+    });
+    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
+}
+
+fn answer(state: &Mutex<State>, host: &str, request: &Request<Bytes>) -> Response<Body> {
     let mut state = state.lock().unwrap();
     let path = request.uri().path().to_owned();
     let given =
         request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or("");
     // "user:right", base64.
     let basic = given == "Basic dXNlcjpyaWdodA==";
+    if path == "/token" && state.auth == Auth::Identity {
+        let asked =
+            "scope=repository%3Aapp%3Apull&service=test&grant_type=refresh_token&refresh_token=refresh-me";
+        return if request.method() == Method::POST && request.body().starts_with(asked.as_bytes()) {
+            full(StatusCode::OK, br#"{"access_token":"let-me-in"}"#.to_vec())
+        } else {
+            full(StatusCode::BAD_REQUEST, Vec::new())
+        };
+    }
     if path == "/token" {
         let query = request.uri().query().unwrap_or("");
         assert!(query.contains("scope=repository%3Aapp%3Apull"), "{query}");
@@ -147,11 +185,11 @@ fn answer(state: &Mutex<State>, host: &str, request: &Request<Incoming>) -> Resp
     let allowed = match state.auth {
         Auth::Nobody => true,
         Auth::Basic => basic,
-        Auth::Bearer => given == "Bearer let-me-in",
+        Auth::Bearer | Auth::Identity => given == "Bearer let-me-in",
     };
     if !allowed {
         let challenge = match state.auth {
-            Auth::Bearer => format!("Bearer realm=\"http://{host}/token\",service=\"test\""),
+            Auth::Bearer | Auth::Identity => format!("Bearer realm=\"http://{host}/token\",service=\"test\""),
             _ => "Basic realm=\"test\"".to_owned(),
         };
         let mut refused = full(StatusCode::UNAUTHORIZED, Vec::new());
@@ -161,6 +199,10 @@ fn answer(state: &Mutex<State>, host: &str, request: &Request<Incoming>) -> Resp
     if path == "/v2/" {
         return full(StatusCode::OK, Vec::new());
     }
+    if let Some(query) = request.uri().query() {
+        state.asked.push(format!("{path}?{query}"));
+    }
+    let path = path.replacen("/proxy/app/", "/v2/app/", 1);
     let Some(what) = path.strip_prefix("/v2/app/").or_else(|| path.strip_prefix("/elsewhere/")) else {
         return not_found("NAME_UNKNOWN");
     };
