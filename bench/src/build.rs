@@ -3,7 +3,7 @@
 //! Works on a copy of the tree's committed and staged files in the build directory, so that the edit is a real one and the tree stays as it is.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -49,10 +49,14 @@ impl Work {
         if directory.exists() {
             std::fs::remove_dir_all(&directory)?;
         }
-        let root =
-            Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the bench lies in the workspace")?;
+        // Where it is run, by xtask the root: not where it was compiled.
+        let root = std::env::current_dir()?;
+        ensure!(
+            root.join("bench/Cargo.toml").is_file(),
+            "run it in the root of the tree: cargo xtask bench build"
+        );
         let work = Work(directory);
-        let files = Command::new("git").arg("-C").arg(root).args(["ls-files", "-z"]).output()?;
+        let files = Command::new("git").args(["ls-files", "-z"]).output()?;
         ensure!(files.status.success(), "git ls-files: {}", String::from_utf8_lossy(&files.stderr));
         for file in String::from_utf8(files.stdout)?.split_terminator('\0') {
             let (from, to) = (root.join(file), work.tree().join(file));

@@ -146,7 +146,7 @@ fn up_status_and_down_and_what_lies_between() {
         assert!(status.contains(part), "{part}: {status}");
     }
     let logs = machine.knarr(&["logs"]);
-    assert!(logs.contains("kubeconfig.written"), "{logs}");
+    assert!(logs.contains("kubeconfig.written") && !logs.contains('\u{1b}'), "no colours in a file: {logs}");
     let check = machine.knarr(&["check", "--https-listen-port", &machine.port]);
     assert!(check.contains("This machine can run a cluster"), "{check}");
     let printed = machine.knarr(&["kubeconfig"]);
@@ -299,6 +299,7 @@ fn what_needs_no_cluster_works_without_one() {
     let run = |words: &[&str]| Command::new(KNARR).args(words).output().expect("the binary was built");
     let version = said(&run(&["--version"]));
     assert!(version.contains(env!("CARGO_PKG_VERSION")) && version.contains("1.37"), "{version}");
+    assert!(version.contains(&format!("commit {}", cli::version::COMMIT)), "{version}");
     for shell in ["bash", "zsh", "fish"] {
         assert!(said(&run(&["completion", shell])).contains("knarr"));
     }
@@ -311,4 +312,26 @@ fn what_needs_no_cluster_works_without_one() {
     assert!(complaint.contains("did you mean KNARR_DATA_DIR?"), "{complaint}");
     let by_hand = run(&["dns"]);
     assert!(String::from_utf8_lossy(&by_hand.stderr).contains("started by knarr itself"), "{by_hand:?}");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let closed = || {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        writer
+    };
+    for words in [&["completion", "bash"][..], &["check"], &["status"], &["ps"], &["image", "list"]] {
+        let mut command = Command::new(KNARR);
+        command.args(words).stdout(closed());
+        if words[0] != "completion" {
+            command.arg("--data-dir").arg(dir.path());
+        }
+        let output = command.output().expect("the binary was built");
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), complaint.as_ref()), (Some(141), ""), "{words:?}");
+    }
+    let status = Command::new(KNARR).args(["up", "--data-dri"]).stderr(closed()).status();
+    assert_eq!(status.expect("the binary was built").code(), Some(2));
 }

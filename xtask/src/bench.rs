@@ -5,8 +5,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::codegen::crate_root;
 use crate::steps::cargo;
+use crate::tree;
 
 /// The names, the figures of `docs/performance.md` that they print, and what these say.
 const NAMES: [(&str, &str, &str); 9] = [
@@ -37,7 +37,7 @@ pub fn run(names: &[String]) -> Result<()> {
     let program = release_directory().join("bench");
     let status = Command::new(&program)
         .args(names)
-        .current_dir(crate_root())
+        .current_dir(tree::root())
         .status()
         .with_context(|| format!("running {}", program.display()))?;
     if !status.success() {

@@ -10,7 +10,7 @@ mod resolve;
 mod roots;
 mod rules;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -20,7 +20,7 @@ const VERSION: &str = "v0.37.1";
 
 /// Reads the modules and writes the generated folder anew.
 pub fn run() -> Result<()> {
-    let root = crate_root();
+    let root = crate::tree::root();
     let facts = root.join("../shared/kubernetes/api.tsv");
     let resources = roots::resources(&facts)?;
     let mut sources = go::Sources::default();
@@ -32,11 +32,6 @@ pub fn run() -> Result<()> {
     render::write(&program, &resources, &out)?;
     println!("{} types in {} packages", program.types.len(), program.packages().len());
     Ok(())
-}
-
-/// The workspace's root folder.
-pub fn crate_root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 fn download(module: &str) -> Result<PathBuf> {

@@ -9,6 +9,7 @@ mod bench;
 mod codegen;
 mod steps;
 mod tidy;
+mod tree;
 mod yardstick;
 
 use clap::{Parser, Subcommand};

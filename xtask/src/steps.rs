@@ -1,11 +1,8 @@
 //! The habits that run cargo.
 
-use std::process::Command;
-
 use anyhow::{Context, Result, bail};
 
-use crate::codegen::crate_root;
-use crate::tidy;
+use crate::{tidy, tree};
 
 /// Formatting, tidiness, licences, and clippy.
 pub fn check() -> Result<()> {
@@ -30,11 +27,7 @@ pub fn e2e(names: &[String]) -> Result<()> {
 /// Runs cargo in the workspace.
 pub fn cargo(arguments: &[&str]) -> Result<()> {
     println!("==> cargo {}", arguments.join(" "));
-    let status = Command::new(env!("CARGO"))
-        .args(arguments)
-        .current_dir(crate_root())
-        .status()
-        .context("running cargo")?;
+    let status = tree::cargo().args(arguments).status().context("running cargo")?;
     if !status.success() {
         bail!("cargo {} failed", arguments.join(" "));
     }

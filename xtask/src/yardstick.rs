@@ -6,8 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::codegen::crate_root;
 use crate::steps::cargo;
+use crate::tree;
 
 /// A program of Debian's, and the package that brings it: what a stock node runs, the registry, and what goes into the suite's images.
 const PACKAGES: [(&str, &str); 18] = [
@@ -38,7 +38,7 @@ pub fn run(name: &str, words: &[String]) -> Result<()> {
     let own = std::env::current_exe().context("this program's own path")?;
     // This program was built for the same target and in the same profile.
     let program = own.with_file_name("yardstick");
-    let error = Command::new(&program).arg(name).args(words).current_dir(crate_root()).exec();
+    let error = Command::new(&program).arg(name).args(words).current_dir(tree::root()).exec();
     bail!("{}: {error}", program.display());
 }
 

@@ -182,7 +182,7 @@ pub enum ImageCommand {
     Build {
         /// Where the cluster is.
         #[command(flatten)]
-        local: LocalFlags,
+        common: CommonFlags,
         /// The directory that becomes the image's root
         #[arg(long, value_name = "DIR")]
         from: PathBuf,
@@ -209,7 +209,7 @@ pub enum ImageCommand {
     Import {
         /// Where the cluster is.
         #[command(flatten)]
-        local: LocalFlags,
+        common: CommonFlags,
         /// Archives or directories
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
@@ -219,7 +219,7 @@ pub enum ImageCommand {
     List {
         /// Where the cluster is.
         #[command(flatten)]
-        local: LocalFlags,
+        common: CommonFlags,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -229,7 +229,7 @@ pub enum ImageCommand {
     Remove {
         /// Where the cluster is.
         #[command(flatten)]
-        local: LocalFlags,
+        common: CommonFlags,
         /// Names or ids
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
@@ -238,24 +238,24 @@ pub enum ImageCommand {
     Export {
         /// Where the cluster is.
         #[command(flatten)]
-        local: LocalFlags,
+        common: CommonFlags,
         /// Name or id
         name: String,
         /// File to write; standard output without it
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
     },
 }
 
 impl ImageCommand {
     /// Where the cluster is.
-    pub fn local(&self) -> &LocalFlags {
+    pub fn common(&self) -> &CommonFlags {
         match self {
-            ImageCommand::Build { local, .. }
-            | ImageCommand::Import { local, .. }
-            | ImageCommand::List { local, .. }
-            | ImageCommand::Remove { local, .. }
-            | ImageCommand::Export { local, .. } => local,
+            ImageCommand::Build { common, .. }
+            | ImageCommand::Import { common, .. }
+            | ImageCommand::List { common, .. }
+            | ImageCommand::Remove { common, .. }
+            | ImageCommand::Export { common, .. } => common,
         }
     }
 }

@@ -158,14 +158,15 @@ pub fn purge(place: &Place, around: &dyn Surroundings, out: &mut dyn Write) -> R
         service::remove(place)?;
         say(out, &format!("Deleted the systemd unit {}", place.unit()));
     }
-    if let Some(access) = file::text(&place.kubeconfig).ok().and_then(|text| kubeconfig::read(&text).ok()) {
+    let own = file::text(&place.kubeconfig).ok();
+    if let Some(access) = own.and_then(|text| kubeconfig::read(&text, &place.context()).ok()) {
         let default = owner::home(around).map(|home| home.join(".kube/config"));
         let own_root = around.variable("HOME").map(|home| PathBuf::from(home).join(".kube/config"));
         let mut files: Vec<PathBuf> =
             [users_kubeconfig(around), default, own_root].into_iter().flatten().collect();
         files.sort();
         files.dedup();
-        for path in files.iter().filter(|path| **path != place.kubeconfig) {
+        for path in files.iter().filter(|path| !file::is_same(path, &place.kubeconfig)) {
             if file::remove_from(path, &access)? {
                 say(out, &format!("Removed {} from {}", access.name, path.display()));
             }

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::parser::ValueSource;
@@ -134,14 +135,14 @@ pub enum InvocationError {
 impl InvocationError {
     /// Prints the error, or the help or version that was asked for, and returns the process's exit code.
     pub fn print(&self) -> u8 {
+        // A closed pipe is no reason to fail otherwise.
         match self {
             InvocationError::Words(error) => {
-                // A closed pipe is no reason to fail otherwise.
                 let _ = error.print();
                 u8::try_from(error.exit_code()).unwrap_or(2)
             }
             other => {
-                eprintln!("error: {}", base::error::Chain(other));
+                let _ = writeln!(std::io::stderr(), "error: {}", base::error::Chain(other));
                 2
             }
         }
@@ -398,7 +399,10 @@ fn resolve(
             Invocation::Kubectl(place(&local), kubectl.arguments)
         }
         Command::Kubeconfig(kubeconfig) => Invocation::Kubeconfig(place(&kubeconfig.local), kubeconfig.merge),
-        Command::Image(image) => Invocation::Image(place(image.local()), Box::new(image)),
+        Command::Image(image) => {
+            let local = LocalFlags { common: image.common().clone(), ..LocalFlags::default() };
+            Invocation::Image(place(&local), Box::new(image))
+        }
         Command::Completion { shell } => Invocation::Completion(shell),
         Command::Shim(internal) => Invocation::Shim(internal.arguments),
         Command::Dns(internal) => Invocation::Dns(internal.arguments),

@@ -113,16 +113,27 @@ pub fn is_empty(text: &str) -> bool {
     })
 }
 
-/// What the cluster's own kubeconfig, as [`fresh`] wrote it, gives access to.
+/// Makes a context the current one; `None` when it is that already.
 ///
 /// # Errors
-/// When it is not what [`fresh`] writes.
-pub fn read(text: &str) -> Result<Access, KubeconfigError> {
+/// When the text is no kubeconfig, or has no such context.
+pub fn select(existing: &str, name: &str) -> Result<Option<String>, KubeconfigError> {
+    let mut root = parse(existing)?;
+    entry(&root, "contexts", name).ok_or(KubeconfigError::Shape("contexts"))?;
+    if root.get("current-context").and_then(Value::as_str) == Some(name) {
+        return Ok(None);
+    }
+    root.insert("current-context".to_owned(), Value::String(name.to_owned()));
+    to_text(root).map(Some)
+}
+
+/// What the cluster's own kubeconfig gives access to, as [`fresh`] wrote it under this name: whoever uses the file may have chosen
+/// another current context since, and added others.
+///
+/// # Errors
+/// When what [`fresh`] writes is not in it.
+pub fn read(text: &str, name: &str) -> Result<Access, KubeconfigError> {
     let root = parse(text)?;
-    let name = root
-        .get("current-context")
-        .and_then(Value::as_str)
-        .ok_or(KubeconfigError::Shape("current-context"))?;
     let cluster = entry(&root, "clusters", name).ok_or(KubeconfigError::Shape("clusters"))?;
     let user = entry(&root, "users", name).ok_or(KubeconfigError::Shape("users"))?;
     let pem = |entry: &Value, pointer: &str, list| {

@@ -3,6 +3,7 @@
 pub mod image;
 pub mod machine;
 pub mod node;
+pub mod output;
 pub mod probe;
 pub mod server;
 
@@ -18,6 +19,7 @@ use cli::{check, completion, down, instance, kubeconfig, kubectl, logs, service,
 
 use crate::dns;
 use machine::Own;
+use output::{Out, print};
 use probe::{Look, Wanted};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -40,12 +42,12 @@ pub fn carry_out(invocation: Invocation) -> anyhow::Result<ExitCode> {
         }
         Invocation::ServiceRemove(place) => {
             if !service::remove(&place)? {
-                println!("There is no service to remove");
+                print("There is no service to remove\n")?;
             }
         }
         Invocation::Status(place) => {
             let status = blocking(shown(place))?;
-            print!("{status}");
+            print(&status)?;
             return Ok(ExitCode::from(status.code()));
         }
         Invocation::Logs(place, want) => {
@@ -56,15 +58,15 @@ pub fn carry_out(invocation: Invocation) -> anyhow::Result<ExitCode> {
         Invocation::Check(config) => {
             let running = instance::find(&config.place).is_some();
             let report = check::judge(&check::facts::Facts::gather(&config, running), &config);
-            print!("{report}");
+            print(&report)?;
             return Ok(ExitCode::from(report.code()));
         }
         Invocation::Ps(place, want) => blocking(node::ps(&place, want))?,
         Invocation::Inspect(place, what) => blocking(node::inspect(&place, &what))?,
         Invocation::Kubectl(place, words) => return Err(kubectl::exec(&place, &words).into()),
-        Invocation::Kubeconfig(place, false) => kubeconfig::show::print(&place, &mut io::stdout())?,
-        Invocation::Kubeconfig(place, true) => kubeconfig::show::merge(&place, &around, &mut io::stdout())?,
-        Invocation::Completion(shell) => completion::write(shell, &mut io::stdout())?,
+        Invocation::Kubeconfig(place, false) => kubeconfig::show::print(&place, &mut Out)?,
+        Invocation::Kubeconfig(place, true) => kubeconfig::show::merge(&place, &around, &mut Out)?,
+        Invocation::Completion(shell) => completion::write(shell, &mut Out)?,
         Invocation::Agent(config) => crate::agent::run(*config)?,
         Invocation::ControllerManager(flags) => crate::component::controllers(&flags)?,
         Invocation::Scheduler(flags) => crate::component::scheduler(&flags)?,

@@ -21,6 +21,7 @@ use std::process::ExitCode;
 use base::error::Chain;
 use cli::surroundings::ProcessSurroundings;
 use cli::{invocation, privilege};
+use commands::output::{CLOSED, complain, is_closed};
 
 fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
@@ -32,13 +33,14 @@ fn main() -> ExitCode {
         Err(error) => return ExitCode::from(error.print()),
     };
     if let Err(error) = privilege::check(&invocation) {
-        eprintln!("error: {}", Chain(&error));
+        complain(Chain(&error));
         return ExitCode::FAILURE;
     }
     match commands::carry_out(invocation) {
         Ok(code) => code,
+        Err(error) if is_closed(&error) => ExitCode::from(CLOSED),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            complain(format_args!("{error:#}"));
             ExitCode::FAILURE
         }
     }

@@ -1,11 +1,9 @@
 //! Which crate may depend on which: dependencies point up the list in ARCHITECTURE.md only.
 
-use std::process::Command;
-
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use crate::codegen::crate_root;
+use crate::tree;
 
 /// The layers from the lowest; a crate belongs to the first whose name or prefix fits, and may depend on its own layer
 /// and those before it.
@@ -53,9 +51,8 @@ fn layer(name: &str) -> Option<usize> {
 
 /// Every dependency that points the wrong way.
 pub(super) fn problems() -> Result<Vec<String>> {
-    let output = Command::new(env!("CARGO"))
+    let output = tree::cargo()
         .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
-        .current_dir(crate_root())
         .output()
         .context("running cargo metadata")?;
     let metadata: Value = serde_json::from_slice(&output.stdout).context("reading cargo's answer")?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::codegen::crate_root;
+use crate::tree;
 
 /// The most lines of a file, of a file of tests, and of a crate; generated code is exempt.
 const FILE_LINES: usize = 700;
@@ -51,7 +51,7 @@ const UNSAFE: [&str; 4] = ["crates/host/", "crates/node/runtime/", "crates/store
 
 /// Everything that is wrong with the sources.
 pub(super) fn problems() -> Result<Vec<String>> {
-    let root = crate_root().canonicalize()?;
+    let root = tree::root().canonicalize()?;
     let mut files = Vec::new();
     for folder in ["crates", "xtask", "tests", "bench", "examples"] {
         collect(&root.join(folder), &mut files)?;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{Cluster, DNS, POD_RANGE};
+use super::{Cluster, DNS, Maker, POD_RANGE};
 use crate::go::Go;
 use crate::images::PAUSE;
 use crate::machine::{Machine, wait_until};
@@ -44,7 +44,8 @@ pub(super) fn kubelet(cluster: &mut Cluster, go: &Go, index: usize) -> Result<()
     let authority = machine.directory.join("ca.crt");
     std::fs::write(&authority, cluster.authority.certificate())?;
     let config = machine.directory.join("kubelet.yaml");
-    std::fs::write(&config, kubelet_config(&machine, &authority.display().to_string()))?;
+    let signed = cluster.parts.api == Maker::Knarr;
+    std::fs::write(&config, kubelet_config(&machine, &authority.display().to_string(), signed))?;
     let mut kubelet = machine.command(go.program("kubelet")?);
     kubelet
         .arg(format!("--kubeconfig={}", kubeconfig.display()))
@@ -89,7 +90,8 @@ fn network(range: &str) -> String {
     .to_string()
 }
 
-fn kubelet_config(machine: &Machine, authority: &str) -> String {
+/// (Knarr's API server wants to know whom it speaks to: `signed` asks for a certificate.)
+fn kubelet_config(machine: &Machine, authority: &str, signed: bool) -> String {
     serde_json::json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
@@ -107,6 +109,7 @@ fn kubelet_config(machine: &Machine, authority: &str) -> String {
         "failCgroupV1": false,
         "failSwapOn": false,
         "imageGCHighThresholdPercent": 100,
+        "serverTLSBootstrap": signed,
         "imagePullCredentialsVerificationPolicy": "NeverVerify",
     })
     .to_string()

@@ -188,6 +188,15 @@ fn local_commands_find_the_kubeconfig_that_the_server_wrote() {
 }
 
 #[test]
+fn an_image_is_exported_to_the_file_that_o_names() {
+    let line = "knarr image export -d /d -o /tmp/image.tar example.com/shop:1";
+    let Ok(Invocation::Image(place, command)) = invocation(line, &Fake::default()) else { panic!("{line}") };
+    let ImageCommand::Export { name, output, .. } = *command else { panic!("{line}") };
+    assert_eq!((place.data_dir.as_path(), name.as_str()), (Path::new("/d"), "example.com/shop:1"));
+    assert_eq!(output.as_deref(), Some(Path::new("/tmp/image.tar")));
+}
+
+#[test]
 fn unknown_names_and_wrong_values_are_refused() {
     let none = Fake::default;
     for (line, around, expected) in [

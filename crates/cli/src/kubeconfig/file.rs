@@ -10,7 +10,7 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::{Path, PathBuf};
 
 use super::owner::Owner;
-use super::{Access, KubeconfigError, fresh, is_empty, merge, remove};
+use super::{Access, KubeconfigError, fresh, is_empty, merge, remove, select};
 use crate::limits;
 
 /// Why a kubeconfig's file cannot be used.
@@ -83,6 +83,25 @@ pub fn text(path: &Path) -> Result<String, KubeconfigFileError> {
 pub fn merge_into(path: &Path, access: &Access, owner: Option<Owner>) -> Result<(), KubeconfigFileError> {
     make_parents(path, 0o750, owner)?;
     change(path, owner, |existing| merge(existing, access).map(Some))
+}
+
+/// Makes a context of a kubeconfig the current one, and says whether it was another.
+///
+/// # Errors
+/// When the file has no such context, is locked, or cannot be written.
+pub fn select_in(path: &Path, name: &str) -> Result<bool, KubeconfigFileError> {
+    let mut other = false;
+    change(path, None, |existing| {
+        let selected = select(existing, name)?;
+        other = selected.is_some();
+        Ok(selected)
+    })?;
+    Ok(other)
+}
+
+/// Whether two paths lead to one file.
+pub fn is_same(a: &Path, b: &Path) -> bool {
+    target(a) == target(b)
 }
 
 /// Takes the cluster's entries out of a user's kubeconfig, and says whether there were any. A file that holds nothing else is deleted.
@@ -230,7 +249,7 @@ mod tests {
         write(&path, &access(), 0o600, None).unwrap();
         write(&path, &access(), 0o600, None).unwrap();
         assert_eq!(mode(&path), 0o600);
-        assert_eq!(super::super::read(&text(&path).unwrap()).unwrap(), access());
+        assert_eq!(super::super::read(&text(&path).unwrap(), "knarr-abcd").unwrap(), access());
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
     }
 

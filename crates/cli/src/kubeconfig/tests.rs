@@ -40,7 +40,7 @@ fn tree(text: &str) -> Value {
 #[test]
 fn a_fresh_one_reads_back() {
     let text = fresh(&access()).unwrap();
-    assert_eq!(read(&text).unwrap(), access());
+    assert_eq!(read(&text, "knarr").unwrap(), access());
     let tree = tree(&text);
     assert_eq!(tree["kind"], "Config");
     assert_eq!(tree["contexts"][0]["context"], json!({"cluster": "knarr", "user": "knarr"}));
@@ -61,6 +61,16 @@ fn merging_and_removing_gives_back_all_that_is_not_ours() {
 }
 
 #[test]
+fn a_current_context_that_was_changed_is_set_again() {
+    let merged = merge(FOREIGN, &access()).unwrap();
+    assert_eq!(select(&merged, "knarr").unwrap(), None, "it is that already");
+    let work = select(&merged, "work").unwrap().expect("a change");
+    assert_eq!(read(&work, "knarr").unwrap(), access(), "whatever context is the current one");
+    assert_eq!(tree(&select(&work, "knarr").unwrap().expect("a change")), tree(&merged));
+    assert!(select(&merged, "nobody").is_err());
+}
+
+#[test]
 fn another_current_context_stays_when_ours_are_removed() {
     let merged =
         merge(FOREIGN, &access()).unwrap().replace("current-context: knarr", "current-context: work");
@@ -78,7 +88,7 @@ fn sparse_kubeconfigs_are_taken() {
         "{\"apiVersion\":\"v1\",\"clusters\":null}",
     ] {
         let merged = merge(text, &access()).expect(text);
-        assert_eq!(read(&merged).expect(text), access());
+        assert_eq!(read(&merged, "knarr").expect(text), access());
         let removed = remove(&merged, &access()).expect(text).expect("ours was there");
         assert!(is_empty(&removed), "{removed}");
     }
@@ -103,7 +113,7 @@ fn a_stranger_of_the_same_name_is_neither_replaced_nor_removed() {
     let anew = Access { authority_pem: "new authority".into(), ..access() };
     let old = fresh(&access()).unwrap();
     assert_eq!(
-        read(&merge(&old, &anew).unwrap()).unwrap(),
+        read(&merge(&old, &anew).unwrap(), "knarr").unwrap(),
         anew,
         "the same address is the same cluster made anew"
     );

@@ -1,7 +1,7 @@
 //! `knarr image`: the node's images, worked on directly; no server need be running.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -11,6 +11,8 @@ use node_image::build::BuildConfig;
 use node_image::config::ImageConfig;
 use node_image::import::ImportOptions;
 use node_image::store::{Image, Store, StoreOptions};
+
+use super::output::Out;
 
 /// Where a cluster's images are.
 pub fn folder(place: &Place) -> PathBuf {
@@ -34,12 +36,12 @@ pub fn run(place: &Place, command: ImageCommand) -> anyhow::Result<()> {
             };
             let build = BuildConfig { config, ..BuildConfig::default() };
             let image = store.build(&from, &tag.parse()?, &build)?;
-            println!("{} {}", tag, image.id);
+            writeln!(Out, "{} {}", tag, image.id)?;
         }
         ImageCommand::Import { files, .. } => {
             for file in files {
                 for image in store.import(&file, &ImportOptions::default())? {
-                    println!("{} {}", image.references.join(", "), image.id);
+                    writeln!(Out, "{} {}", image.references.join(", "), image.id)?;
                 }
             }
         }
@@ -48,10 +50,10 @@ pub fn run(place: &Place, command: ImageCommand) -> anyhow::Result<()> {
             for name in names {
                 let removed = store.remove(&name)?;
                 for reference in removed.references {
-                    println!("untagged {reference}");
+                    writeln!(Out, "untagged {reference}")?;
                 }
                 if let Some(image) = removed.image {
-                    println!("removed {image}");
+                    writeln!(Out, "removed {image}")?;
                 }
             }
         }
@@ -62,14 +64,21 @@ pub fn run(place: &Place, command: ImageCommand) -> anyhow::Result<()> {
                 store.export(&name, &mut file)?;
                 file.sync_all()?;
             }
-            None => store.export(&name, &mut io::stdout().lock())?,
+            None => {
+                anyhow::ensure!(
+                    !io::stdout().is_terminal(),
+                    "an archive is nothing for a terminal: name a file with -o, or redirect the output"
+                );
+                store.export(&name, &mut Out)?;
+                Out.flush()?;
+            }
         },
     }
     Ok(())
 }
 
 fn list(images: &[Image], json: bool) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = Out;
     if json {
         let rows: Vec<serde_json::Value> = images
             .iter()

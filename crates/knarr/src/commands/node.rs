@@ -1,6 +1,6 @@
 //! `knarr ps` and `knarr inspect`: what runs on this node, asked of the shims; the API may be down.
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
 
 use anyhow::Context as _;
 use cli::config::Place;
@@ -11,6 +11,7 @@ use node_runtime::PodHandle;
 use node_runtime::state::ContainerStatus;
 
 use super::machine::running;
+use super::output::Out;
 
 /// How much of a container's id is shown, and is enough to name it.
 const SHOWN: usize = 12;
@@ -26,7 +27,7 @@ pub async fn ps(place: &Place, want: PsWant) -> anyhow::Result<()> {
             }
         }
     }
-    let mut out = io::stdout().lock();
+    let mut out = Out;
     if want.json {
         let rows: Vec<serde_json::Value> =
             rows.iter().map(|(pod, container)| described(place, pod, container)).collect();
@@ -59,7 +60,7 @@ pub async fn inspect(place: &Place, what: &str) -> anyhow::Result<()> {
     let containers: Vec<serde_json::Value> =
         pod.containers().iter().map(|container| described(place, &pod, container)).collect();
     let document = serde_json::json!({ "sandbox": pod.sandbox(), "containers": containers });
-    println!("{}", serde_json::to_string_pretty(&document)?);
+    writeln!(Out, "{}", serde_json::to_string_pretty(&document)?)?;
     Ok(())
 }
 

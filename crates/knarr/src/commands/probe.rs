@@ -47,7 +47,8 @@ impl Look {
     }
 
     async fn seen(&self) -> anyhow::Result<Seen> {
-        let access = kubeconfig::read(&kubeconfig::file::text(&self.place.kubeconfig)?)?;
+        let access =
+            kubeconfig::read(&kubeconfig::file::text(&self.place.kubeconfig)?, &self.place.context())?;
         let (code, text) = get(&access, "/readyz?verbose").await?;
         let failing = text.lines().filter_map(|line| line.strip_prefix("[-]")?.split(' ').next());
         let mut seen = Seen {

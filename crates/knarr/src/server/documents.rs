@@ -49,7 +49,7 @@ fn version() -> String {
         "minCompatibilityMajor": "1",
         "minCompatibilityMinor": "36",
         "gitVersion": format!("v{KUBERNETES_VERSION}+knarr{}", env!("CARGO_PKG_VERSION")),
-        "gitCommit": option_env!("KNARR_COMMIT").unwrap_or_default(),
+        "gitCommit": Some(cli::version::COMMIT).filter(|commit| *commit != "unknown").unwrap_or_default(),
         "gitTreeState": "clean",
         "buildDate": "1970-01-01T00:00:00Z",
         "goVersion": "none",
