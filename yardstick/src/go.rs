@@ -54,7 +54,7 @@ impl Go {
     /// # Errors
     /// When there is no Go, or it cannot build.
     pub fn suite(&self) -> Result<PathBuf> {
-        self.build("e2e.test", &["test", "-c"], ".")
+        self.build("e2e.test", &["test", "-c", "-vet=off"], ".")
     }
 
     /// A file of Kubernetes' sources.

@@ -123,3 +123,42 @@ fn what_nodes_join_by_is_apart() {
     assert!(names.iter().all(|name| name.starts_with("knarr:")), "{names:?}");
     assert!(policy().cluster_role_bindings.iter().all(|binding| !names.contains(&binding.metadata.name)));
 }
+
+/// The manifest for clusters of others says the same as the bootstrap of our own does, object for object.
+#[test]
+fn the_manifest_for_other_clusters_grants_what_our_own_have() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../examples/any-cluster/permissions.yaml");
+    let text = std::fs::read_to_string(path).expect("the manifest is there");
+    let limits = api_codec::limits::Limits::REQUEST;
+    let (mut roles, mut bindings) = (Vec::new(), Vec::new());
+    for document in text.split("\n---\n") {
+        let json = api_codec::yaml::to_json(document.as_bytes(), limits).expect("it is YAML");
+        if document.contains("kind: ClusterRoleBinding") {
+            let mut binding = ClusterRoleBinding::default();
+            api_codec::json::decode(&json, &mut binding, None, limits).expect("a binding");
+            bindings.push(binding);
+        } else {
+            let mut role = ClusterRole::default();
+            api_codec::json::decode(&json, &mut role, None, limits).expect("a role");
+            roles.push(role);
+        }
+    }
+    let own = |name: &str| {
+        join_roles().into_iter().find(|role| role.metadata.name == name).expect("a role of ours")
+    };
+    for role in &roles {
+        assert_eq!(role.rules, own(&role.metadata.name).rules, "{}", role.metadata.name);
+    }
+    for binding in &bindings {
+        let own = join_bindings().into_iter().find(|own| own.metadata.name == binding.metadata.name);
+        let own = own.expect("a binding of ours");
+        assert_eq!(
+            (&binding.role_ref, &binding.subjects),
+            (&own.role_ref, &own.subjects),
+            "{}",
+            binding.metadata.name
+        );
+    }
+    let names: Vec<&str> = bindings.iter().map(|binding| binding.metadata.name.as_str()).collect();
+    assert_eq!(names, ["knarr:node-proxier", "knarr:dns", "knarr:kubelet-serving-approver"]);
+}
