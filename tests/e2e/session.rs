@@ -57,6 +57,7 @@ fn a_new_users_session() {
     descriptions(&cluster);
     rollouts(&cluster);
     from_the_node(&cluster);
+    debugging(&cluster);
     let mut run = cluster.try_program_with_kubectl(
         "kubectl run once --rm -i --quiet --restart=Never --image=example.com/shell:1 --image-pull-policy=Never -- /bin/cat",
     );
@@ -71,6 +72,24 @@ fn terminal(cluster: &Cluster) {
     let (said, code) = exec.answer("[ -t 0 ] && [ -t 1 ] && echo a terminal of $((6*7)) columns; exit 3\n");
     assert!(said.contains("a terminal of 42 columns"), "{said}");
     assert_eq!(code, Some(3), "{said}");
+}
+
+/// A container beside a pod's own, with a terminal and among its processes; and one that cannot be.
+fn debugging(cluster: &Cluster) {
+    let debug = "kubectl debug -it shell --image=example.com/shell:1 --image-pull-policy=Never --target=main --container=look -- /bin/sh";
+    let mut debug = cluster.try_program_with_kubectl(&format!("script -qec '{debug}' /dev/null"));
+    let (said, _) = debug.answer("ps | grep -c 'sleep 8640[0]'; echo found $((6*7)); exit 3\n");
+    assert!(said.contains("found 42"), "{said}");
+    let path = "{.status.ephemeralContainerStatuses[0].name} {.status.ephemeralContainerStatuses[0].state.terminated.exitCode}";
+    let shown = format!("jsonpath={path}");
+    cluster.eventually(&["get", "pod", "shell", "-o", &shown], |shown| shown == "look 3");
+    let log = cluster.kubectl(&["logs", "shell", "-c", "look"]);
+    assert!(log.lines().any(|line| line.trim() == "1"), "it is among the pod's processes: {log}");
+    cluster.kubectl(&["wait", "--for=condition=Ready", "pod/shell", "--timeout=60s"]);
+    let again = r#"{"spec":{"ephemeralContainers":[{"name":"look","image":"other"}]}}"#;
+    let refused =
+        cluster.refused(&["patch", "pod", "shell", "--subresource=ephemeralcontainers", "-p", again]);
+    assert!(refused.contains("existing ephemeral containers \"look\" may not be changed"), "{refused}");
 }
 
 fn logs_are_followed(cluster: &Cluster) {

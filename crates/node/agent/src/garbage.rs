@@ -13,7 +13,7 @@ use client::view::typed;
 use host::mount::{LinuxMounts, Mounts};
 use node_image::digest::Digest;
 use node_image::store::{Image, Store};
-use node_pod::container::all;
+use node_pod::container::{all, ephemeral};
 use node_pod::record::PodRecord;
 
 use crate::collect::{Ages, Candidate, Plan};
@@ -76,7 +76,10 @@ impl Core {
     async fn collect_images(&self, ages: &mut Ages) -> Result<(), AgentError> {
         let records = self.records.clone();
         let pods = self.pods.snapshot();
-        let of_pod = |pod: &Pod| all(pod).map(|(one, _)| complete(&one.image)).collect::<Vec<_>>();
+        let of_pod = |pod: &Pod| {
+            let added = ephemeral(pod).map(|one| complete(&one.image));
+            all(pod).map(|(one, _)| complete(&one.image)).chain(added).collect::<Vec<_>>()
+        };
         let names: BTreeSet<String> = typed::<Pod>(pods.iter()).flat_map(of_pod).collect();
         let (store, now, mut known) = (self.images.store.clone(), self.clock.now(), std::mem::take(ages));
         let collected = blocking(move || {

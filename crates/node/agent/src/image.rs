@@ -12,7 +12,7 @@ use node_image::pull::Puller;
 use node_image::reference::Reference;
 use node_image::store::{Image, Store};
 use node_pod::backoff::Backoff;
-use node_pod::container::{field_path, pull_policy};
+use node_pod::container::{Role, field_path, pull_policy};
 use node_pod::record::Waiting;
 use tokio::sync::watch;
 
@@ -106,11 +106,11 @@ impl Core {
         &self,
         pod: &Pod,
         container: &Container,
-        is_init: bool,
+        role: Role,
         keyring: &Keyring,
     ) -> Result<Image, NoImage> {
         let name = container.image.as_str();
-        let reference = || pod_reference(pod, &field_path(container, is_init));
+        let reference = || pod_reference(pod, &field_path(container, role));
         let say =
             |kind, reason: &str, message: String| self.events.record(reference(), kind, reason, message);
         let refused = |error: &ImageError| {

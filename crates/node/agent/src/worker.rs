@@ -6,10 +6,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use api_types::core::v1::Pod;
+use api_types::core::v1::{Container, Pod};
 use base::error::Chain;
 use base::time::Time;
-use node_pod::container::{find, id};
+use node_pod::container::{ephemeral, find, id, target};
 use node_pod::plan::{Step, plan};
 use node_pod::record::{PodRecord, Stage, State, Waiting};
 use node_pod::status;
@@ -189,10 +189,10 @@ impl Worker {
             known.backoff.until(ended, self.core.clock.now())
         });
         let found = self.pod.as_deref().and_then(|pod| Some((pod, find(pod, name)?)));
-        let (Some(_), Some((pod, (container, is_init)))) = (waits, found) else { return };
+        let (Some(_), Some((pod, (container, role)))) = (waits, found) else { return };
         let again =
             self.record.containers.get(name).and_then(|known| known.exit()).is_some_and(|exit| {
-                node_pod::restart::should_restart(container, &pod.spec, is_init, exit.code)
+                node_pod::restart::should_restart(&container, &pod.spec, role, exit.code)
             });
         if again && self.record.stage == Stage::Syncing {
             let message = format!(
@@ -200,7 +200,7 @@ impl Worker {
                 node_pod::container::pod_text(pod)
             );
             let reference =
-                crate::events::pod_reference(pod, &node_pod::container::field_path(container, is_init));
+                crate::events::pod_reference(pod, &node_pod::container::field_path(&container, role));
             self.core.events.record(reference, Kind::Warning, "BackOff", message);
         }
     }
@@ -306,13 +306,16 @@ impl Worker {
     fn enter(&self) {
         let containers = self.pod.as_deref().map(|pod| &pod.spec.containers[..]).unwrap_or_default();
         let inits = self.pod.as_deref().map(|pod| &pod.spec.init_containers[..]).unwrap_or_default();
-        let terminals = containers.iter().chain(inits).filter(|one| one.tty).map(|one| one.name.clone());
+        let added: Vec<Container> =
+            self.pod.as_deref().map(|pod| ephemeral(pod).collect()).unwrap_or_default();
+        let everyone = || containers.iter().chain(&added);
+        let terminals = everyone().chain(inits).filter(|one| one.tty).map(|one| one.name.clone());
         self.core.directory.put(Entry {
             record: self.record.clone(),
             handle: self.handle.clone(),
             only_container: containers.first().filter(|_| containers.len() == 1).map(|one| one.name.clone()),
             terminals: terminals.collect(),
-            once: containers.iter().filter(|one| one.stdin_once).map(|one| one.name.clone()).collect(),
+            once: everyone().filter(|one| one.stdin_once).map(|one| one.name.clone()).collect(),
         });
     }
 
@@ -391,6 +394,8 @@ impl Worker {
         self.save().await?;
         self.tell();
         self.making = Some(name.to_owned());
+        let named = target(&pod, name).and_then(|target| self.record.containers.get(target));
+        let target_id = named.filter(|known| known.is_running()).map(|known| known.id.clone());
         let attempt = start::Attempt {
             core: Arc::clone(&self.core),
             pod,
@@ -398,6 +403,7 @@ impl Worker {
             name: name.to_owned(),
             known: self.record.container(name).clone(),
             addresses: self.record.addresses.clone(),
+            target: target_id,
             cancel: self.cancel.subscribe(),
         };
         let (sender, name) = (self.sender.clone(), name.to_owned());

@@ -33,8 +33,7 @@ pub const TABLE: &[Row] = &[
             ("volumes", Honoured),
             ("initContainers", Honoured),
             ("containers", Honoured),
-            // Those that are there from the start; later ones are not started.
-            ("ephemeralContainers", Refused),
+            ("ephemeralContainers", Honoured),
             ("restartPolicy", Honoured),
             ("terminationGracePeriodSeconds", Honoured),
             ("activeDeadlineSeconds", Honoured),
@@ -134,6 +133,38 @@ pub const TABLE: &[Row] = &[
             ("readinessProbe", Honoured),
             ("startupProbe", Honoured),
             ("lifecycle", Honoured),
+            ("terminationMessagePath", Honoured),
+            ("terminationMessagePolicy", Honoured),
+            ("imagePullPolicy", Honoured),
+            ("securityContext", Honoured),
+            ("stdin", Honoured),
+            ("stdinOnce", Honoured),
+            ("tty", Honoured),
+        ],
+    ),
+    ("EphemeralContainer", &[("EphemeralContainerCommon", Honoured), ("targetContainerName", Honoured)]),
+    (
+        "EphemeralContainerCommon",
+        &[
+            ("name", Honoured),
+            ("image", Honoured),
+            ("command", Honoured),
+            ("args", Honoured),
+            ("workingDir", Honoured),
+            // The API admits none of these, nor anything in `resources`.
+            ("ports", Refused),
+            ("resources", Honoured),
+            ("resizePolicy", Refused),
+            ("restartPolicy", Refused),
+            ("restartPolicyRules", Refused),
+            ("livenessProbe", Refused),
+            ("readinessProbe", Refused),
+            ("startupProbe", Refused),
+            ("lifecycle", Refused),
+            ("envFrom", Honoured),
+            ("env", Honoured),
+            ("volumeMounts", Honoured),
+            ("volumeDevices", Refused),
             ("terminationMessagePath", Honoured),
             ("terminationMessagePolicy", Honoured),
             ("imagePullPolicy", Honoured),
@@ -348,9 +379,21 @@ pub fn refusals(pod: &Pod) -> Vec<String> {
     found
 }
 
+/// Where ephemeral containers are.
+const EPHEMERAL: &str = "spec.ephemeralContainers[";
+
+/// The paths of the fields of one ephemeral container that this node cannot honour. It is refused alone: its pod runs.
+pub fn ephemeral_refusals(pod: &Pod, name: &str) -> Vec<String> {
+    let index =
+        pod.spec.ephemeral_containers.iter().position(|one| one.ephemeral_container_common.name == name);
+    let Some(place) = index.map(|index| format!("{EPHEMERAL}{index}].")) else { return Vec::new() };
+    refusals(pod).into_iter().filter(|field| field.starts_with(&place)).collect()
+}
+
 /// Why a pod must not start here, if it must not.
 pub fn verdict(pod: &Pod) -> Option<Verdict> {
-    let refused = refusals(pod);
+    let mut refused = refusals(pod);
+    refused.retain(|field| !field.starts_with(EPHEMERAL));
     (!refused.is_empty()).then(|| Verdict {
         reason: "FieldNotSupported".to_owned(),
         message: format!("Pod was rejected: this node does not support {}", refused.join(", ")),
@@ -403,7 +446,9 @@ mod tests {
     use std::collections::BTreeSet;
 
     use api_record::{Schema, Shape, Typed};
-    use api_types::core::v1::{Container, PodSecurityContext, PodSpec, SELinuxOptions, Volume, VolumeSource};
+    use api_types::core::v1::{
+        Container, EphemeralContainer, PodSecurityContext, PodSpec, SELinuxOptions, Volume, VolumeSource,
+    };
 
     use super::*;
 
@@ -454,7 +499,14 @@ mod tests {
         pod.spec.containers = vec![Container { name: "a".into(), ..Container::default() }].into();
         pod.spec.node_selector.insert("a".into(), "b".into());
         pod.spec.host_users = Some(true);
+        let mut added = EphemeralContainer::default();
+        added.ephemeral_container_common.name = "debugger".into();
+        added.ephemeral_container_common.volume_devices = vec![Default::default()];
+        pod.spec.ephemeral_containers = vec![EphemeralContainer::default(), added];
         assert_eq!(verdict(&pod), None);
+        assert_eq!(ephemeral_refusals(&pod, "debugger"), ["spec.ephemeralContainers[1].volumeDevices"]);
+        assert_eq!(ephemeral_refusals(&pod, ""), Vec::<String>::new());
+        pod.spec.ephemeral_containers.clear();
         pod.spec.host_users = Some(false);
         pod.spec.runtime_class_name = Some("gvisor".into());
         pod.spec.security_context = Some(Box::new(PodSecurityContext {

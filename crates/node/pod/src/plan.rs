@@ -3,6 +3,7 @@
 use api_types::core::v1::{Container, Pod};
 use base::time::Time;
 
+use crate::container::{Role, ephemeral};
 use crate::record::{ContainerRecord, PodRecord, Stage, State, Verdict};
 use crate::restart::{is_sidecar, should_restart};
 
@@ -95,10 +96,14 @@ fn sync(pod: &Pod, record: &PodRecord, now: Time) -> Plan {
         plan.steps.push(Step::Sandbox);
         return plan;
     }
+    // Before the init containers, as kubelet does: they can be looked at while they run.
+    for container in ephemeral(pod) {
+        tend(&container, pod, Role::Ephemeral, record, now, &mut plan);
+    }
     let initialized = initialize(pod, record, now, &mut plan);
     if initialized {
         for container in &pod.spec.containers {
-            tend(container, pod, false, record, now, &mut plan);
+            tend(container, pod, Role::Regular, record, now, &mut plan);
         }
     }
     plan
@@ -106,18 +111,18 @@ fn sync(pod: &Pod, record: &PodRecord, now: Time) -> Plan {
 
 /// Whether every regular container has ended for good, or an init container has failed for good.
 fn is_over(pod: &Pod, record: &PodRecord) -> bool {
-    let over = |container: &Container, is_init: bool| {
+    let over = |container: &Container, role: Role| {
         record
             .containers
             .get(&container.name)
             .and_then(ContainerRecord::exit)
-            .map(|exit| (exit.code, !should_restart(container, &pod.spec, is_init, exit.code)))
+            .map(|exit| (exit.code, !should_restart(container, &pod.spec, role, exit.code)))
     };
     let mut inits = pod.spec.init_containers.iter().filter(|container| !is_sidecar(container));
-    if inits.any(|container| matches!(over(container, true), Some((code, true)) if code != 0)) {
+    if inits.any(|container| matches!(over(container, Role::Init), Some((code, true)) if code != 0)) {
         return true;
     }
-    pod.spec.containers.iter().all(|container| matches!(over(container, false), Some((_, true))))
+    pod.spec.containers.iter().all(|container| matches!(over(container, Role::Regular), Some((_, true))))
 }
 
 /// Whether any regular container was ever started: the pod has been initialized then, and stays so.
@@ -136,7 +141,7 @@ fn initialize(pod: &Pod, record: &PodRecord, now: Time, plan: &mut Plan) -> bool
     for container in &pod.spec.init_containers {
         let known = record.containers.get(&container.name);
         if is_sidecar(container) {
-            tend(container, pod, true, record, now, plan);
+            tend(container, pod, Role::Init, record, now, plan);
             let started =
                 known.is_some_and(|known| known.is_running() && known.started && known.post_started);
             if !started && !initialized {
@@ -150,7 +155,7 @@ fn initialize(pod: &Pod, record: &PodRecord, now: Time, plan: &mut Plan) -> bool
         match known.map(|known| &known.state) {
             Some(State::Exited(exit)) if exit.code == 0 => {}
             _ => {
-                tend(container, pod, true, record, now, plan);
+                tend(container, pod, Role::Init, record, now, plan);
                 return false;
             }
         }
@@ -159,7 +164,7 @@ fn initialize(pod: &Pod, record: &PodRecord, now: Time, plan: &mut Plan) -> bool
 }
 
 /// Starts, restarts or stops one container as it needs.
-fn tend(container: &Container, pod: &Pod, is_init: bool, record: &PodRecord, now: Time, plan: &mut Plan) {
+fn tend(container: &Container, pod: &Pod, role: Role, record: &PodRecord, now: Time, plan: &mut Plan) {
     let nothing = ContainerRecord::default();
     let known = record.containers.get(&container.name).unwrap_or(&nothing);
     let start = || Step::Start { container: container.name.clone() };
@@ -175,7 +180,7 @@ fn tend(container: &Container, pod: &Pod, is_init: bool, record: &PodRecord, now
             }
         }
         State::Exited(exit) => {
-            if !should_restart(container, &pod.spec, is_init, exit.code) {
+            if !should_restart(container, &pod.spec, role, exit.code) {
                 return;
             }
             let ended = Time::from_unix_nanos(exit.finished_nanos);

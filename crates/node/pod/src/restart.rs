@@ -2,13 +2,18 @@
 
 use api_types::core::v1::{Container, ContainerRestartRule, PodSpec};
 
+use crate::container::Role;
+
 /// Whether an init container is a sidecar: it goes on running beside the others.
 pub fn is_sidecar(container: &Container) -> bool {
     container.restart_policy.as_deref() == Some("Always")
 }
 
 /// Whether a container that ended with `code` is to be started again, by its own rules and policy and then the pod's.
-pub fn should_restart(container: &Container, spec: &PodSpec, is_init: bool, code: i32) -> bool {
+pub fn should_restart(container: &Container, spec: &PodSpec, role: Role, code: i32) -> bool {
+    if role == Role::Ephemeral {
+        return false;
+    }
     if let Some(rule) = container.restart_policy_rules.iter().find(|rule| applies(rule, code)) {
         return rule.action == "Restart";
     }
@@ -17,7 +22,7 @@ pub fn should_restart(container: &Container, spec: &PodSpec, is_init: bool, code
         "Never" => false,
         "OnFailure" => code != 0,
         // An init container that has succeeded has done its work, whatever the pod's policy.
-        _ => !is_init || is_sidecar(container) || code != 0,
+        _ => role != Role::Init || is_sidecar(container) || code != 0,
     }
 }
 
@@ -44,21 +49,24 @@ mod tests {
                 values: vec![42],
             })),
         };
-        type Case = (&'static str, Option<&'static str>, bool, bool, i32, bool);
+        use Role::{Ephemeral, Init, Regular};
+        type Case = (&'static str, Option<&'static str>, bool, Role, i32, bool);
         let cases: &[Case] = &[
-            ("Always", None, false, false, 0, true),
-            ("Always", None, false, false, 1, true),
-            ("Always", None, false, true, 0, false),
-            ("Always", None, false, true, 1, true),
-            ("OnFailure", None, false, false, 0, false),
-            ("OnFailure", None, false, false, 1, true),
-            ("Never", None, false, false, 1, false),
-            ("Never", Some("Always"), false, true, 0, true),
-            ("Always", Some("Never"), false, false, 1, false),
-            ("Never", Some("Never"), true, false, 42, true),
-            ("Never", Some("Never"), true, false, 41, false),
+            ("Always", None, false, Regular, 0, true),
+            ("Always", None, false, Regular, 1, true),
+            ("Always", None, false, Init, 0, false),
+            ("Always", None, false, Init, 1, true),
+            ("Always", None, false, Ephemeral, 0, false),
+            ("Always", None, false, Ephemeral, 1, false),
+            ("OnFailure", None, false, Regular, 0, false),
+            ("OnFailure", None, false, Regular, 1, true),
+            ("Never", None, false, Regular, 1, false),
+            ("Never", Some("Always"), false, Init, 0, true),
+            ("Always", Some("Never"), false, Regular, 1, false),
+            ("Never", Some("Never"), true, Regular, 42, true),
+            ("Never", Some("Never"), true, Regular, 41, false),
         ];
-        for (pod, own, rules, is_init, code, want) in cases {
+        for (pod, own, rules, role, code, want) in cases {
             let spec = PodSpec { restart_policy: (*pod).into(), ..PodSpec::default() };
             let container = Container {
                 restart_policy: own.map(str::to_owned),
@@ -66,9 +74,9 @@ mod tests {
                 ..Container::default()
             };
             assert_eq!(
-                should_restart(&container, &spec, *is_init, *code),
+                should_restart(&container, &spec, *role, *code),
                 *want,
-                "{pod} {own:?} {is_init} {code}"
+                "{pod} {own:?} {role:?} {code}"
             );
         }
     }

@@ -11,7 +11,7 @@ use base::time::Time;
 
 use crate::backoff::go_seconds;
 use crate::conditions;
-use crate::container::{pod_text, shown_id};
+use crate::container::{Role, ephemeral, pod_text, shown_id};
 use crate::env::Node;
 use crate::plan::has_initialized;
 use crate::record::{ContainerRecord, Exit, PodRecord, Stage, State};
@@ -21,11 +21,12 @@ use crate::restart::{is_sidecar, should_restart};
 /// The status of a pod. What other components have written in its present one (conditions of theirs) stays.
 pub fn compute(pod: &Pod, record: &PodRecord, node: &Node, now: Time) -> PodStatus {
     let mut status = pod.status.clone();
-    let list = |containers: &[Container], is_init: bool| -> Vec<ContainerStatus> {
-        containers.iter().map(|container| of_container(container, is_init, pod, record, now)).collect()
+    let list = |containers: &[Container], role: Role| -> Vec<ContainerStatus> {
+        containers.iter().map(|container| of_container(container, role, pod, record, now)).collect()
     };
-    status.init_container_statuses = list(&pod.spec.init_containers, true);
-    status.container_statuses = list(&pod.spec.containers, false);
+    status.init_container_statuses = list(&pod.spec.init_containers, Role::Init);
+    status.container_statuses = list(&pod.spec.containers, Role::Regular);
+    status.ephemeral_container_statuses = list(&ephemeral(pod).collect::<Vec<_>>(), Role::Ephemeral);
     let over = record.stage > Stage::Syncing;
     let computed = phase(pod, &status, over, has_initialized(pod, record));
     // A pod that has ended keeps its phase, whatever becomes of its containers.
@@ -84,7 +85,7 @@ fn waiting(reason: &str, message: &str) -> ContainerState {
 /// The status of one container.
 fn of_container(
     container: &Container,
-    is_init: bool,
+    role: Role,
     pod: &Pod,
     record: &PodRecord,
     now: Time,
@@ -104,16 +105,18 @@ fn of_container(
         State::Starting => (told().unwrap_or_else(|| waiting(creating, "")), last()),
         State::Exited(exit) => {
             let again =
-                record.stage == Stage::Syncing && should_restart(container, &pod.spec, is_init, exit.code);
+                record.stage == Stage::Syncing && should_restart(container, &pod.spec, role, exit.code);
             match (again, crash_loop(container, pod, known, exit, now).or_else(told)) {
                 (true, Some(state)) => (state, ended(exit)),
                 _ => (ended(exit), last()),
             }
         }
     };
-    let ready = match (is_init && !is_sidecar(container), &known.state) {
+    let ready = match (role == Role::Init && !is_sidecar(container), &known.state) {
         (true, State::Exited(exit)) => exit.code == 0,
         (true, _) => false,
+        // As with kubelet: it is of no account.
+        (false, _) if role == Role::Ephemeral => false,
         (false, _) => known.is_running() && known.started && known.ready,
     };
     ContainerStatus {
@@ -128,7 +131,7 @@ fn of_container(
             State::Running(_) | State::Exited(_) => shown_id(&known.id),
             _ => known.last.as_ref().map(|exit| shown_id(&exit.id)).unwrap_or_default(),
         },
-        started: Some(known.is_running() && known.started),
+        started: (role != Role::Ephemeral).then_some(known.is_running() && known.started),
         ..ContainerStatus::default()
     }
 }
@@ -190,7 +193,7 @@ pub fn phase(pod: &Pod, status: &PodStatus, over: bool, initialized: bool) -> &'
         match end(known) {
             _ if known.state.running.is_some() => pending_inits += 1,
             Some(0) => {}
-            Some(code) if !should_restart(container, &pod.spec, true, code) => return "Failed",
+            Some(code) if !should_restart(container, &pod.spec, Role::Init, code) => return "Failed",
             Some(_) => {}
             None => pending_inits += 1,
         }
@@ -208,7 +211,7 @@ pub fn phase(pod: &Pod, status: &PodStatus, over: bool, initialized: bool) -> &'
             None => tally.waiting += 1,
             Some(code) => {
                 tally.stopped += 1;
-                tally.final_ += usize::from(!should_restart(container, &pod.spec, false, code));
+                tally.final_ += usize::from(!should_restart(container, &pod.spec, Role::Regular, code));
                 tally.succeeded += usize::from(known.state.terminated.is_some() && code == 0);
             }
         }

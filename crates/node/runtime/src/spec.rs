@@ -236,6 +236,10 @@ pub struct ContainerSpec {
     /// Where its output is written; nowhere when absent.
     #[serde(default)]
     pub log: Option<Log>,
+    /// The running container of the pod among whose processes it is to be; of no account where the pod's containers share
+    /// theirs anyway.
+    #[serde(default)]
+    pub processes_of: Option<String>,
 }
 
 /// A process to run in a running container.
@@ -316,6 +320,7 @@ impl ContainerSpec {
             limits: Limits::default(),
             stdin: false,
             log: None,
+            processes_of: None,
         }
     }
 }

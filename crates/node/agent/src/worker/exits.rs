@@ -18,7 +18,7 @@ impl Worker {
         let known = self.record.containers.get(name).cloned().unwrap_or_default();
         let mut message = exit.message.clone();
         let spec =
-            self.pod.as_deref().and_then(|pod| find(pod, name)).map(|(container, _)| container.clone());
+            self.pod.as_deref().and_then(|pod| find(pod, name)).map(|(container, _)| container.into_owned());
         if message.is_empty() {
             let file = message_file(&self.core.records.directory(&self.record.uid), name, known.attempt);
             let directory = log_directory(&self.record.namespace, &self.record.name, &self.record.uid);

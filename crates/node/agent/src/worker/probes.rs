@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use api_types::core::v1::{Container, Pod, Probe};
 use base::time::Time;
-use node_pod::container::{all, field_path};
+use node_pod::container::{Role, all, field_path};
 use node_pod::probe::{Kind, Tally};
 use node_pod::record::{Stage, State};
 use node_runtime::PodHandle;
@@ -49,7 +49,7 @@ impl Worker {
     pub(super) fn tend_probes(&mut self) {
         let mut wanted = BTreeMap::new();
         if let (Some(pod), Some(handle)) = (&self.pod, &self.handle) {
-            for (container, is_init) in all(pod) {
+            for (container, role) in all(pod) {
                 let Some(known) = self.record.containers.get(&container.name) else { continue };
                 let State::Running(since) = known.state else { continue };
                 for kind in [Kind::Startup, Kind::Liveness, Kind::Readiness] {
@@ -67,7 +67,7 @@ impl Worker {
                         core: Arc::clone(&self.core),
                         pod: Arc::clone(pod),
                         container: container.clone(),
-                        is_init,
+                        role,
                         handle: handle.clone(),
                         id: known.id.clone(),
                         host: self.record.addresses.first().cloned().unwrap_or_default(),
@@ -116,7 +116,7 @@ impl Worker {
         let why = known.unhealthy.as_deref()?;
         let kinds = [Kind::Startup, Kind::Liveness];
         let kind = kinds.into_iter().find(|kind| kind.verdict(name) == why)?;
-        of(container, kind)?.termination_grace_period_seconds
+        of(&container, kind)?.termination_grace_period_seconds
     }
 }
 
@@ -124,7 +124,7 @@ struct Prober {
     core: Arc<Core>,
     pod: Arc<Pod>,
     container: Container,
-    is_init: bool,
+    role: Role,
     handle: PodHandle,
     id: String,
     host: String,
@@ -148,7 +148,7 @@ impl Prober {
             let outcome = self.once().await;
             if let Err(said) = &outcome {
                 let message = format!("{} probe failed: {said}", self.kind.word());
-                let reference = pod_reference(&self.pod, &field_path(&self.container, self.is_init));
+                let reference = pod_reference(&self.pod, &field_path(&self.container, self.role));
                 self.core.events.record(reference, EventKind::Warning, "Unhealthy", message);
             }
             let result = tally.count(&self.probe, outcome.is_ok());

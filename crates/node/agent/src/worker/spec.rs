@@ -108,6 +108,7 @@ pub(super) fn build(
         limits: resources::container_limits(container),
         stdin: container.stdin,
         log: Some(Log::new(log)),
+        processes_of: None,
     }
 }
 

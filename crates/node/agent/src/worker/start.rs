@@ -5,7 +5,7 @@ use std::sync::Arc;
 use api_types::core::v1::{Container, Pod};
 use base::time::Time;
 use node_image::store::Image;
-use node_pod::container::{field_path, find};
+use node_pod::container::{Role, field_path, find, target};
 use node_pod::env::environment;
 use node_pod::record::{ContainerRecord, Waiting};
 use node_pod::security::{Confinement, Profile};
@@ -27,6 +27,8 @@ pub(super) struct Attempt {
     pub(super) name: String,
     pub(super) known: ContainerRecord,
     pub(super) addresses: Vec<String>,
+    /// The id of the container whose processes it is to be among, where one is named and runs.
+    pub(super) target: Option<String>,
     pub(super) cancel: watch::Receiver<bool>,
 }
 
@@ -56,19 +58,20 @@ fn not_started(reason: &str, message: String) -> NotStarted {
 impl Attempt {
     pub(super) async fn run(mut self) -> Result<Started, NotStarted> {
         let pod = Arc::clone(&self.pod);
-        let Some((container, is_init)) = find(&pod, &self.name) else {
+        let Some((container, role)) = find(&pod, &self.name) else {
             return Err(not_started("CreateContainerError", "the pod has no such container".to_owned()));
         };
+        let container = container.as_ref();
         let mut cancel = self.cancel.clone();
         let prepared = tokio::select! {
-            prepared = self.prepare(container, is_init) => prepared,
+            prepared = self.prepare(container, role) => prepared,
             _ = cancel.wait_for(|cancelled| *cancelled) => {
                 return Err(not_started("ContainerCreating", String::new()));
             }
         };
         let (image, spec) = prepared?;
-        self.create(container, is_init, spec).await?;
-        let hook_failure = self.post_start(container, is_init).await;
+        self.create(container, role, spec).await?;
+        let hook_failure = self.post_start(container, role).await;
         Ok(Started {
             image: image.references.first().cloned().unwrap_or_else(|| container.image.clone()),
             image_id: image.digests.first().cloned().unwrap_or_else(|| image.id.to_string()),
@@ -78,8 +81,8 @@ impl Attempt {
         })
     }
 
-    fn say(&self, container: &Container, is_init: bool, kind: Kind, reason: &str, message: String) {
-        let reference = pod_reference(&self.pod, &field_path(container, is_init));
+    fn say(&self, container: &Container, role: Role, kind: Kind, reason: &str, message: String) {
+        let reference = pod_reference(&self.pod, &field_path(container, role));
         self.core.events.record(reference, kind, reason, message);
     }
 
@@ -95,18 +98,28 @@ impl Attempt {
     async fn prepare(
         &self,
         container: &Container,
-        is_init: bool,
+        role: Role,
     ) -> Result<(Image, node_runtime::spec::ContainerSpec), NotStarted> {
         let keyring = self.core.keyring(&self.pod).await;
-        let image = self.core.image(&self.pod, container, is_init, &keyring).await.map_err(|missing| {
+        let image = self.core.image(&self.pod, container, role, &keyring).await.map_err(|missing| {
             NotStarted { waiting: missing.waiting, created: false, retry: missing.retry }
         })?;
         let config_error = |message: String| {
-            self.say(container, is_init, Kind::Warning, "Failed", format!("Error: {message}"));
+            self.say(container, role, Kind::Warning, "Failed", format!("Error: {message}"));
             not_started("CreateContainerConfigError", message)
         };
         let sources =
             self.core.sources(&self.pod, container).await.map_err(|error| config_error(error.text()))?;
+        let refused = node_pod::fields::ephemeral_refusals(&self.pod, &container.name);
+        if !refused.is_empty() {
+            return Err(config_error(format!("this node does not support {}", refused.join(", "))));
+        }
+        if let (Some(named), None) = (target(&self.pod, &container.name), &self.target) {
+            return Err(not_started(
+                "CreateContainerError",
+                format!("unable to find target container {named}"),
+            ));
+        }
         let node = self.core.node(&self.addresses);
         let env = environment(container, &self.pod, &sources, &node)
             .map_err(|error| config_error(error.to_string()))?;
@@ -122,7 +135,8 @@ impl Attempt {
         let seccomp = self.profile(&confinement).await.map_err(|error| config_error(error.text()))?;
         let parts =
             Parts { id: &self.known.id, attempt: self.known.attempt, image: &image, env, mounts, seccomp };
-        let spec = spec::build(&self.core, &self.pod, container, confinement, parts);
+        let mut spec = spec::build(&self.core, &self.pod, container, confinement, parts);
+        spec.processes_of.clone_from(&self.target);
         if spec.process.args.is_empty() {
             return Err(config_error("no command specified".to_owned()));
         }
@@ -132,12 +146,12 @@ impl Attempt {
     async fn create(
         &mut self,
         container: &Container,
-        is_init: bool,
+        role: Role,
         spec: node_runtime::spec::ContainerSpec,
     ) -> Result<(), NotStarted> {
         let failed = |error: &RuntimeError| {
             let text = base::error::Chain(error).to_string();
-            self.say(container, is_init, Kind::Warning, "Failed", format!("Error: {text}"));
+            self.say(container, role, Kind::Warning, "Failed", format!("Error: {text}"));
             text
         };
         // Only the latest attempt's container is kept.
@@ -159,10 +173,10 @@ impl Attempt {
             .create_container(spec)
             .await
             .map_err(|error| not_started("CreateContainerError", failed(&error)))?;
-        self.say(container, is_init, Kind::Normal, "Created", "Container created".to_owned());
+        self.say(container, role, Kind::Normal, "Created", "Container created".to_owned());
         match self.handle.start(&self.known.id).await {
             Ok(_) => {
-                self.say(container, is_init, Kind::Normal, "Started", "Container started".to_owned());
+                self.say(container, role, Kind::Normal, "Started", "Container started".to_owned());
                 Ok(())
             }
             Err(error) => {
@@ -174,7 +188,7 @@ impl Attempt {
     }
 
     /// Runs the postStart hook; returns why the container is to be stopped, if the hook failed.
-    async fn post_start(&self, container: &Container, is_init: bool) -> Option<String> {
+    async fn post_start(&self, container: &Container, role: Role) -> Option<String> {
         let hook = container.lifecycle.as_deref()?.post_start.as_deref()?;
         let address = self.addresses.first().map(String::as_str).unwrap_or_default();
         let mut cancel = self.cancel.clone();
@@ -187,7 +201,7 @@ impl Attempt {
         };
         let said = ran.err()?;
         tracing::debug!(id = self.known.id, said, "a postStart hook failed");
-        self.say(container, is_init, Kind::Warning, "FailedPostStartHook", "PostStartHook failed".to_owned());
+        self.say(container, role, Kind::Warning, "FailedPostStartHook", "PostStartHook failed".to_owned());
         Some("FailedPostStartHook".to_owned())
     }
 }

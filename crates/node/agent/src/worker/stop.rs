@@ -6,7 +6,7 @@ use std::time::Duration;
 use api_types::core::v1::Pod;
 use base::error::Chain;
 use base::time::Time;
-use node_pod::container::{field_path, find};
+use node_pod::container::{Role, field_path, find};
 use node_pod::restart::is_sidecar;
 use node_runtime::PodHandle;
 use tokio::sync::watch;
@@ -96,7 +96,7 @@ impl Worker {
         let mut waves: Vec<Vec<String>> = vec![Vec::new()];
         for name in self.record.containers.keys().filter(|name| running(self, name)) {
             let sidecar = self.pod.as_deref().and_then(|pod| find(pod, name));
-            if !sidecar.is_some_and(|(container, is_init)| is_init && is_sidecar(container)) {
+            if !sidecar.is_some_and(|(container, role)| role == Role::Init && is_sidecar(&container)) {
                 waves[0].push(name.clone());
             }
         }
@@ -152,13 +152,14 @@ impl Stop {
     async fn run(mut self) {
         let whole = self.left();
         if let Some(pod) = self.pod.clone() {
-            let path = find(&pod, &self.name).map(|(container, is_init)| field_path(container, is_init));
+            let path = find(&pod, &self.name).map(|(container, role)| field_path(&container, role));
             let reference = pod_reference(&pod, &path.unwrap_or_default());
             self.core.events.record(reference, Kind::Normal, "Killing", std::mem::take(&mut self.message));
         }
         let own = self.pod.as_deref().and_then(|pod| find(pod, &self.name));
+        let own = own.as_ref().map(|(container, role)| (container.as_ref(), *role));
         let lifecycle = own.and_then(|(container, _)| container.lifecycle.as_deref());
-        if let (Some((container, is_init)), Some(hook)) =
+        if let (Some((container, role)), Some(hook)) =
             (own, lifecycle.and_then(|one| one.pre_stop.as_deref()))
         {
             let patience = self.left().max(Duration::from_secs(1));
@@ -170,7 +171,7 @@ impl Stop {
             };
             if let (Err(said), Some(pod)) = (ran, &self.pod) {
                 tracing::debug!(id = self.id, said, "a preStop hook failed");
-                let reference = pod_reference(pod, &field_path(container, is_init));
+                let reference = pod_reference(pod, &field_path(container, role));
                 self.core.events.record(
                     reference,
                     Kind::Warning,

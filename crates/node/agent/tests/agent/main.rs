@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::disallowed_types, reason = "tests")]
 
 mod api;
+mod debugging;
 mod dropped;
 mod features;
 mod garbage;

@@ -1,7 +1,7 @@
 //! Tables of pods, what is known of them, and what is done next.
 
 use api_record::scalar;
-use api_types::core::v1::{Container, Pod};
+use api_types::core::v1::{Container, EphemeralContainer, Pod};
 use base::time::Time;
 
 use super::*;
@@ -177,4 +177,22 @@ fn an_unhealthy_container_is_stopped() {
     let known = ContainerRecord { unhealthy: Some("because".into()), ..running() };
     let want = Step::Stop { container: "a".into(), message: "because".into() };
     assert_eq!(plan(Some(&one), &record(&[("a", known)]), NOW).steps, [want]);
+}
+
+#[test]
+fn what_is_added_to_look_at_a_pod_starts_once_and_is_of_no_account() {
+    let mut web = pod("Always", vec![container("init")], vec![container("a")]);
+    let mut added = EphemeralContainer::default();
+    added.ephemeral_container_common.name = "debugger".into();
+    web.spec.ephemeral_containers = vec![added];
+    let steps = |known: &[(&str, ContainerRecord)]| plan(Some(&web), &record(known), NOW).steps;
+    assert_eq!(steps(&[]), [start("debugger"), start("init")], "also while the pod is being prepared");
+    assert_eq!(steps(&[("init", exited(0)), ("a", running())]), [start("debugger")]);
+    for known in [running(), exited(0), exited(1)] {
+        assert_eq!(steps(&[("init", exited(0)), ("a", running()), ("debugger", known)]), []);
+    }
+    let mut task = web.clone();
+    task.spec.restart_policy = "Never".into();
+    let known = [("init", exited(0)), ("a", exited(0)), ("debugger", running())];
+    assert_eq!(plan(Some(&task), &record(&known), NOW).steps, [END], "it keeps no pod alive");
 }

@@ -1,5 +1,7 @@
 //! Statuses by table.
 
+use api_types::core::v1::EphemeralContainer;
+
 use super::*;
 use crate::backoff::Backoff;
 
@@ -113,4 +115,24 @@ fn a_crash_loop_says_so() {
     assert_eq!(shown.restart_count, 2);
     assert_eq!(shown.last_termination_state.terminated.as_ref().unwrap().exit_code, 1);
     assert_eq!(status.phase, "Running");
+}
+
+#[test]
+fn ephemeral_containers_have_statuses_and_no_say() {
+    let mut web = pod("Always", &[], &["a"]);
+    let mut added = EphemeralContainer::default();
+    added.ephemeral_container_common.name = "debugger".into();
+    added.ephemeral_container_common.image = "tools".into();
+    web.spec.ephemeral_containers = vec![added];
+    for (known, code) in [(running(), None), (exited(3), Some(3))] {
+        let known = record(Stage::Syncing, &[("a", running()), ("debugger", known)]);
+        let status = compute(&web, &known, &Node::default(), NOW);
+        assert_eq!((status.phase.as_str(), status.container_statuses.len()), ("Running", 1));
+        let [shown] = status.ephemeral_container_statuses.as_slice() else { panic!("one status") };
+        assert_eq!((shown.name.as_str(), shown.image.as_str()), ("debugger", "tools"));
+        assert_eq!((shown.ready, shown.started, shown.restart_count), (false, None, 0));
+        assert_eq!(shown.state.running.is_some(), code.is_none());
+        assert_eq!(shown.state.terminated.as_ref().map(|end| end.exit_code), code);
+        assert!(condition(&status, "Ready").starts_with("True"));
+    }
 }

@@ -24,6 +24,8 @@ pub(super) struct Parts<'a> {
     pub(super) cgroup: &'a CgroupPath,
     pub(super) cgroup_version: Version,
     pub(super) devices: &'a [HostDevice],
+    /// The process whose process namespace it joins.
+    pub(super) processes: Option<i32>,
     /// `None` where the node cannot set what was asked.
     pub(super) oom_score_adj: Option<i32>,
 }
@@ -67,7 +69,10 @@ impl Parts<'_> {
         if self.pod.share_process_namespace && !self.pod.host_pid {
             namespaces.push(pin("pid", "pid"));
         } else if !self.pod.host_pid {
-            namespaces.push(json!({"type": "pid"}));
+            namespaces.push(match self.processes {
+                Some(pid) => json!({"type": "pid", "path": format!("/proc/{pid}/ns/pid")}),
+                None => json!({"type": "pid"}),
+            });
         }
         // On version 1 the paths of groups are no secret, and containerd leaves them as they are.
         if self.cgroup_version == Version::V2 && !self.spec.privileged {

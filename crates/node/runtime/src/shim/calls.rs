@@ -79,8 +79,7 @@ impl Shim {
             return Err(Failure::new(FailureKind::Exists, format!("container {id} already exists")));
         }
         let cgroup = self.pod.cgroup.join(id).map_err(|error| internal(&error))?;
-        let shared = self.pod.host_pid || self.pod.share_process_namespace;
-        let mut container = Container::new(spec, self.places.container(id), cgroup, shared);
+        let mut container = Container::new(spec, &self.pod, self.places.container(id), cgroup);
         if let Err(error) = container.make(spec) {
             let _ = teardown::container(self.cgroups.as_ref(), &container.places, &container.cgroup);
             return Err(internal(&error));

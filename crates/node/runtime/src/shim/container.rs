@@ -15,7 +15,7 @@ use super::log::{Lines, LogFile};
 use crate::disk::{self, DiskError};
 use crate::layout::ContainerLayout;
 use crate::limits::{ATTACHED_MAX, ATTACHED_PIPE_BYTES, OUTPUT_READ_BYTES};
-use crate::spec::ContainerSpec;
+use crate::spec::{ContainerSpec, PodSandbox};
 use crate::state::{ContainerState, ContainerStatus, ExitReason, ExitRecord, StartRecord};
 
 /// The time now. A shim has no other use for a clock.
@@ -86,10 +86,11 @@ pub(super) enum Read {
 impl Container {
     pub(super) fn new(
         spec: &ContainerSpec,
+        pod: &PodSandbox,
         places: ContainerLayout,
         cgroup: CgroupPath,
-        shared: bool,
     ) -> Container {
+        let shared = pod.host_pid || pod.share_process_namespace || spec.processes_of.is_some();
         Container {
             places,
             cgroup,

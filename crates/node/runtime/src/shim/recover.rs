@@ -20,8 +20,7 @@ impl Shim {
             // Without a description it was never made.
             let Some(spec) = disk::read_json::<ContainerSpec>(&places.spec())? else { continue };
             let cgroup = self.pod.cgroup.join(&id)?;
-            let shared = self.pod.host_pid || self.pod.share_process_namespace;
-            let mut container = Container::new(&spec, places, cgroup, shared);
+            let mut container = Container::new(&spec, &self.pod, places, cgroup);
             container.start = disk::read_json::<StartRecord>(&container.places.start())?;
             container.exit = disk::read_json::<ExitRecord>(&container.places.exit())?;
             let running = container.start.filter(|_| container.exit.is_none());

@@ -67,10 +67,18 @@ impl Shim {
             .map_err(|error| Failure::internal(&error))?
             .ok_or_else(|| not_found(id))?;
         container.open_streams(&spec).map_err(|error| Failure::internal(&error))?;
-        drop(spec);
+        let among = spec.processes_of;
         container.state = ContainerState::Starting;
         self.watch_outputs(id).map_err(|error| Failure::internal(&error))?;
-        let context = self.context(id).ok_or_else(|| not_found(id))?;
+        let processes = match among.map(|target| self.first_process(&target)).transpose() {
+            Ok(processes) => processes,
+            Err(failure) => {
+                self.start_failed(id, &failure);
+                return Err(failure);
+            }
+        };
+        let mut context = self.context(id).ok_or_else(|| not_found(id))?;
+        context.processes = processes;
         let spawned = worker::spawn(|reporter| worker::start(&context, reporter));
         self.add_worker(spawned, asked, Purpose::Start { container: id.to_owned() })
     }
@@ -103,6 +111,16 @@ impl Shim {
         self.add_worker(spawned, asked, Purpose::Exec { exec })
     }
 
+    /// The process id of a running container's first process. It is the shim's child and not yet reaped: the id is no other's.
+    fn first_process(&self, target: &str) -> Result<i32, Failure> {
+        let running = self.containers.get(target).filter(|one| one.state == ContainerState::Running);
+        running.and_then(|one| Some(one.start?.process.pid)).ok_or_else(|| Failure {
+            kind: FailureKind::Start,
+            message: format!("container {target}, whose processes are to be shared, is not running"),
+            exit_code: Some(128),
+        })
+    }
+
     fn context(&self, id: &str) -> Option<Context> {
         let container = self.containers.get(id)?;
         Some(Context {
@@ -114,6 +132,7 @@ impl Shim {
             cgroups: self.cgroups.clone(),
             capabilities: self.capabilities,
             own_oom_score_adj: self.own_oom_score_adj,
+            processes: None,
         })
     }
 

@@ -114,6 +114,8 @@ pub(super) struct Context {
     pub(super) cgroups: Arc<dyn Cgroups>,
     pub(super) capabilities: NodeCapabilities,
     pub(super) own_oom_score_adj: i32,
+    /// The process whose process namespace a container that is started joins.
+    pub(super) processes: Option<i32>,
 }
 
 fn invalid(message: impl Into<String>) -> Failure {
@@ -194,6 +196,7 @@ pub(super) fn start(context: &Context, reporter: &Reporter) -> Result<(), Failur
         cgroup: &context.cgroup,
         cgroup_version: context.cgroups.version(),
         devices: &devices,
+        processes: context.processes,
         oom_score_adj: context.oom_score_adj(spec.process.oom_score_adj),
     };
     disk::write_json(&context.container.config(), &parts.configuration())

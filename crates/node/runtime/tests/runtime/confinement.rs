@@ -112,6 +112,36 @@ async fn containers_of_a_pod_share_what_they_should() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_container_joins_the_processes_of_another() {
+    let node = Node::new().await;
+    let pod = node.pod("joined").await;
+    pod.create_container(node.shell("target", "sleep 1001 & wait")).await.unwrap();
+    pod.start("target").await.unwrap();
+    let among = |id: &str, target: &str, script: &str| {
+        let mut spec = node.shell(id, script);
+        spec.processes_of = Some(text(target));
+        spec
+    };
+    let script = "until ps | grep -q 'sleep 100[1]'; do sleep 0.05; done; test $$ -ne 1 && echo not-first; sleep 1002 & exit 2";
+    let (code, log) = node.run(&pod, among("debugger", "target", script)).await;
+    assert_eq!((code, log), (2, vec![text("stdout F not-first")]));
+    // What it left behind among the other's processes is gone with it, and the other is not.
+    let (code, log) = node.run(&pod, among("second", "target", "ps | grep -c 'sleep 100[2]'")).await;
+    assert_eq!((code, log), (1, vec![text("stdout F 0")]));
+    assert!(pod.status("target").unwrap().exit.is_none());
+    pod.kill("target").await.unwrap();
+    crate::harness::within(pod.wait("target")).await.unwrap();
+    pod.create_container(among("late", "target", "true")).await.unwrap();
+    let error = pod.start("late").await.expect_err("there is nothing to join");
+    assert!(
+        error.to_string().contains("container target, whose processes are to be shared, is not running"),
+        "{error}"
+    );
+    pod.delete().await.unwrap();
+    node.assert_nothing_left();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_would_change_the_node_is_refused() {
     let node = Node::new().await;
     let mut sandbox = node.sandbox("sysctl");
