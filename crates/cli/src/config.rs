@@ -14,9 +14,11 @@ use crate::arguments::{AgentFlags, CommonFlags, LocalFlags, NodeFlags, ServerFla
 pub mod cluster_id;
 pub mod file;
 pub(crate) mod rules;
+pub mod settings;
 
 pub use cluster_id::ClusterId;
 pub use rules::ConfigError;
+pub use settings::Settings;
 
 /// Where state is kept unless a flag says otherwise.
 pub const DATA_DIR: &str = "/var/lib/knarr";
