@@ -138,6 +138,9 @@ fn up_status_and_down_and_what_lies_between() {
     );
     let again = said(&machine.up().output().expect("the binary was built"));
     assert!(again.contains(&format!("Already running, process {server}")), "{again}");
+    assert!(!again.contains("other flags"), "{again}");
+    let other = said(&machine.up().args(["--node-label", "a=b"]).output().expect("the binary was built"));
+    assert!(other.contains("  --node-label is nothing, not a=b\n"), "{other}");
 
     let status = machine.knarr(&["status"]);
     for part in
@@ -149,9 +152,15 @@ fn up_status_and_down_and_what_lies_between() {
     assert!(logs.contains("kubeconfig.written") && !logs.contains('\u{1b}'), "no colours in a file: {logs}");
     let check = machine.knarr(&["check", "--https-listen-port", &machine.port]);
     assert!(check.contains("This machine can run a cluster"), "{check}");
+    for port in [&machine.port, "10250"] {
+        let held = format!("{port} is held by this cluster's own server, process {server}\n");
+        assert!(check.contains(&held), "{held}: {check}");
+    }
     let printed = machine.knarr(&["kubeconfig"]);
     assert_eq!(printed, std::fs::read_to_string(machine.kubeconfig()).expect("text"));
-    assert!(machine.kubectl(&["get", "nodes"]).contains("one "), "kubectl has its kubeconfig");
+    let nodes = machine.kubectl(&["get", "nodes"]);
+    let words: Vec<&str> = nodes.split_whitespace().skip(5).collect();
+    assert_eq!(words[..3], ["one", "Ready", "control-plane"], "kubectl has its kubeconfig: {nodes}");
 
     let merged = machine.knarr(&["kubeconfig", "--merge"]);
     assert!(merged.contains("it is the current context"), "{merged}");

@@ -77,9 +77,19 @@ fn names_resolve_while_the_server_is_dead_and_a_dead_dns_comes_back() {
     cluster.stop_server();
     assert_eq!(page(&cluster), "found by name");
 
-    cluster.add_flags(&["--cluster-domain", "example.test"]);
+    let refused = cluster.start_fails_with(&["--cluster-domain", "example.test"]);
+    assert!(
+        refused.contains("--cluster-domain is cluster.local and cannot become example.test"),
+        "{refused}"
+    );
+    assert_eq!(process(&cluster), Some(second), "nothing is changed");
+    assert_eq!(page(&cluster), "found by name");
+
+    let resolv = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(resolv.path(), "nameserver 192.0.2.53\n").expect("it can be written");
+    cluster.add_flags(&["--resolv-conf", resolv.path().to_str().expect("letters")]);
     cluster.start_server();
-    until("DNS for another domain replaces it", || process(&cluster).is_some_and(|third| third != second));
+    until("DNS that asks others replaces it", || process(&cluster).is_some_and(|third| third != second));
     assert!(!runs(second));
     let third = process(&cluster).expect("DNS runs");
 

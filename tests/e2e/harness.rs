@@ -242,8 +242,15 @@ impl Cluster {
 
     /// Starts the server again, which must fail, and answers what it says.
     pub fn start_fails(&mut self) -> String {
+        self.start_fails_with(&[])
+    }
+
+    /// The same with more flags for this once.
+    pub fn start_fails_with(&mut self, flags: &[&str]) -> String {
         let before = self.log().len();
-        self.server = spawn(&self.dir, &self.data, self.network.as_ref(), &self.flags);
+        let flags: Vec<String> =
+            self.flags.iter().cloned().chain(flags.iter().map(|flag| (*flag).to_owned())).collect();
+        self.server = spawn(&self.dir, &self.data, self.network.as_ref(), &flags);
         let status = self.server.wait().expect("the server can be waited for");
         assert!(!status.success());
         self.log().split_off(before)

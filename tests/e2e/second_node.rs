@@ -64,10 +64,16 @@ impl Agent {
         std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
 
-    fn down(&self) -> std::process::Output {
+    fn try_knarr(&self, words: &[&str]) -> std::process::Output {
         let mut command = program_in(Some(&self.network), env!("CARGO_BIN_EXE_knarr"));
-        command.args(["down", "--purge", "--data-dir"]).arg(self.dir.path().join("data"));
+        command.args(words).arg("--data-dir").arg(self.dir.path().join("data"));
         command.output().expect("it was built")
+    }
+
+    fn knarr(&self, words: &[&str]) -> String {
+        let output = self.try_knarr(words);
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 }
 
@@ -79,7 +85,7 @@ impl Drop for Agent {
         let _ = self.process.kill();
         let _ = self.process.wait();
         if self.dir.path().join("data").exists() {
-            self.down();
+            self.try_knarr(&["down", "--purge"]);
         }
     }
 }
@@ -174,6 +180,12 @@ fn a_second_node_joins_by_token_and_runs_pods_that_all_can_reach() {
     let raw = cluster.kubectl(&["get", "--raw", "/api/v1/nodes/two"]);
     assert!(raw.contains("\"kubeletEndpoint\":{\"Port\":10250}"), "{raw}");
 
+    let status = agent.knarr(&["status"]);
+    let api = format!("api:        ready, of {}\n", agent.flags[1]);
+    for part in ["agent runs, process ", api.as_str(), "node:       Ready\n", "pods here:  1\n"] {
+        assert!(status.contains(part) && !status.contains("kubeconfig"), "{part}: {status}");
+    }
+
     let started = ["get", "pod", "there", "-o", "jsonpath={.status.containerStatuses[0].containerID}"];
     let before = cluster.kubectl(&started);
     agent.crash_and_restart();
@@ -193,7 +205,7 @@ fn a_second_node_joins_by_token_and_runs_pods_that_all_can_reach() {
     cluster.eventually(&["exec", "there", "--", "echo", "as before"], |text| text == "as before\n");
     assert_eq!(cluster.kubectl(&started), before, "the container has not been started again");
 
-    cluster.kubectl(&["delete", "pod", "--all", "--timeout=60s"]);
+    cluster.kubectl(&["delete", "pod", "here", "--timeout=60s"]);
     // Deleted while its agent runs, it registers again, with a lease that is the new one's.
     let uid = ["get", "node", "two", "-o", "jsonpath={.metadata.uid}"];
     let old = cluster.kubectl(&uid);
@@ -202,8 +214,38 @@ fn a_second_node_joins_by_token_and_runs_pods_that_all_can_reach() {
     let owner =
         ["-n", "kube-node-lease", "get", "lease", "two", "-o", "jsonpath={.metadata.ownerReferences[0].uid}"];
     cluster.eventually(&owner, |owner| owner == new);
-    let output = agent.down();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    taken_down(&agent);
+}
+
+/// `down` speaks of a node, and leaves nothing of it when it is told to purge.
+fn taken_down(agent: &Agent) {
+    let record = std::fs::read(agent.dir.path().join("data/agent/knarr.pid")).expect("the agent left it");
+    let record: serde_json::Value = serde_json::from_slice(&record).expect("it is JSON");
+    let run = Path::new("/run/knarr").join(record["clusterId"].as_str().expect("its short name"));
+    let down = agent.knarr(&["down"]);
+    let again = format!("Start it again with: knarr agent --kubeconfig {}", agent.flags[1]);
+    for part in ["Stopped the agent, process ", "Stopping 1 pod", "Left: the node's data", &again] {
+        assert!(down.contains(part), "{part}: {down}");
+    }
+    let status = agent.try_knarr(&["status"]);
+    let text = String::from_utf8_lossy(&status.stdout).into_owned();
+    assert_eq!(status.status.code(), Some(3));
+    assert!(
+        text.contains("agent stopped\npods here:  0\n") && text.contains("knarr agent --kubeconfig"),
+        "{text}"
+    );
+    let refused = agent.try_knarr(&["up", "--disable-agent", "--advertise-address", "203.0.113.1"]);
+    let complaint = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        complaint.contains("belongs to a node of another cluster, whose agent is stopped"),
+        "{complaint}"
+    );
+    let purged = agent.knarr(&["down", "--purge"]);
+    assert!(purged.contains("Left in the cluster: the node two"), "{purged}");
+    let note = Path::new("/run/knarr/clusters").join(run.with_extension("json").file_name().expect("a name"));
+    for path in [agent.dir.path().join("data"), run, note] {
+        assert!(!path.exists(), "{}", path.display());
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::config::ServerConfig;
 
 pub mod facts;
 
-use facts::{Cgroups, Facts, Port};
+use facts::{Cgroups, Facts, Held, Port};
 
 /// How a thing stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,7 +71,7 @@ pub struct Unfit(pub Vec<Finding>);
 /// # Errors
 /// When it cannot run a cluster.
 pub fn require(config: &ServerConfig) -> Result<(), Unfit> {
-    let report = judge(&Facts::gather(config, false), config);
+    let report = judge(&Facts::gather(config, None), config);
     let failed: Vec<_> = report.0.into_iter().filter(|finding| finding.verdict == Verdict::Failed).collect();
     if failed.is_empty() { Ok(()) } else { Err(Unfit(failed)) }
 }
@@ -264,10 +264,15 @@ fn exit_codes(facts: &Facts) -> Finding {
 }
 
 fn port(port: &Port) -> Finding {
-    let found = format!("{} {}", port.number, if port.is_free { "is free" } else { "is taken" });
-    if port.is_free {
-        return good("port", found);
+    match port.held {
+        Held::Free => return good("port", format!("{} is free", port.number)),
+        Held::Own(role, pid) => {
+            let own = format!("{} is held by this cluster's own {}, process {pid}", port.number, role.name());
+            return good("port", own);
+        }
+        Held::Taken => {}
     }
+    let found = format!("{} is taken", port.number);
     let advice = match port.flag {
         Some(flag) => {
             format!("see who has it (ss -ltnp 'sport = :{}'), or choose another by {flag}", port.number)

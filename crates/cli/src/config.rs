@@ -15,9 +15,11 @@ pub mod cluster_id;
 pub mod file;
 mod labels;
 pub(crate) mod rules;
+pub mod settings;
 
 pub use cluster_id::ClusterId;
 pub use rules::ConfigError;
+pub use settings::Settings;
 
 /// Where state is kept unless a flag says otherwise.
 pub const DATA_DIR: &str = "/var/lib/knarr";

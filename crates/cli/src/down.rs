@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::config::Place;
-use crate::instance;
+use crate::instance::{self, Record, Role};
 use crate::kubeconfig::file::{self, KubeconfigFileError};
 use crate::kubeconfig::owner::users_kubeconfig;
 use crate::kubeconfig::{self, owner};
@@ -80,6 +80,8 @@ pub fn down(
     around: &dyn Surroundings,
     out: &mut dyn Write,
 ) -> Result<(), DownError> {
+    // Read first: nothing of it is left after a purge.
+    let last = instance::last(place);
     let stopped = stop_process(place, out)?;
     let pods =
         machine.pods().map_err(|source| DownError::Machine { what: "the pods cannot be listed", source })?;
@@ -99,12 +101,13 @@ pub fn down(
     if !stopped && pods.is_empty() && cleared.is_empty() {
         say(out, "Nothing was running");
     }
-    if purge {
-        return self::purge(place, around, out);
-    }
-    for line in left(place) {
-        say(out, &line);
-    }
+    let lines = if purge {
+        self::purge(place, around, out)?;
+        last.as_ref().and_then(left_elsewhere).into_iter().collect()
+    } else {
+        left(place, last.as_ref())
+    };
+    lines.iter().for_each(|line| say(out, line));
     Ok(())
 }
 
@@ -128,10 +131,11 @@ fn stop_process(place: &Place, out: &mut dyn Write) -> Result<bool, DownError> {
 }
 
 /// What `down` without `--purge` leaves, for whoever wants it again or gone.
-fn left(place: &Place) -> Vec<String> {
+fn left(place: &Place, last: Option<&Record>) -> Vec<String> {
     let mut lines = Vec::new();
     if place.data_dir.exists() {
-        lines.push(format!("Left: the cluster's data in {}", place.data_dir.display()));
+        let whose = if is_agent(last) { "node" } else { "cluster" };
+        lines.push(format!("Left: the {whose}'s data in {}", place.data_dir.display()));
     }
     if place.kubeconfig.exists() {
         lines.push(format!("Left: the kubeconfig {}", place.kubeconfig.display()));
@@ -140,12 +144,23 @@ fn left(place: &Place) -> Vec<String> {
         lines.push(format!("Left: the systemd unit {}, which starts it again after a reboot", place.unit()));
     }
     if !lines.is_empty() {
-        lines.push(format!(
-            "Start it again with: knarr up{0}   Delete all of it with: knarr down --purge{0}",
-            place.flag()
-        ));
+        let again = last.map_or_else(|| format!("knarr up{}", place.flag()), |last| last.again(place));
+        let purge = format!("knarr down --purge{}", place.flag());
+        lines.push(format!("Start it again with: {again}   Delete all of it with: {purge}"));
     }
     lines
+}
+
+fn is_agent(last: Option<&Record>) -> bool {
+    last.is_some_and(|last| last.role == Role::Agent)
+}
+
+/// What a node leaves in its cluster when its machine has nothing of it any more.
+fn left_elsewhere(last: &Record) -> Option<String> {
+    let node = last.settings.get("node-name").filter(|_| last.role == Role::Agent)?;
+    Some(format!(
+        "Left in the cluster: the node {node}, which somebody who may deletes: kubectl delete node {node}"
+    ))
 }
 
 /// Deletes the service, the kubeconfig entries, the kubeconfig and the data directory of a cluster that does not run.
@@ -178,7 +193,7 @@ pub fn purge(place: &Place, around: &dyn Surroundings, out: &mut dyn Write) -> R
         delete(&place.data_dir, fs::remove_dir_all(&place.data_dir))?;
         say(out, &format!("Deleted {}", place.data_dir.display()));
     }
-    if instance::running(Path::new(instance::CLUSTERS)).is_empty() {
+    if instance::present(Path::new(instance::CLUSTERS)).is_empty() {
         let _ = fs::remove_dir_all(instance::CLUSTERS);
     }
     // Only where nothing else is left in them.

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use host::process::{Identity, LinuxProcesses, Processes};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{AgentConfig, Place, ServerConfig};
+use crate::config::{AgentConfig, Place, ServerConfig, Settings};
 use crate::surroundings::Surroundings;
 
 mod clash;
@@ -71,6 +71,9 @@ pub struct Record {
     pub network: String,
     /// What it takes for itself; an agent learns its ranges from its server only.
     pub ranges: Option<Ranges>,
+    /// What it runs with; empty in a record of an earlier release.
+    #[serde(default)]
+    pub settings: Settings,
 }
 
 impl Record {
@@ -83,6 +86,41 @@ impl Record {
     pub fn is_alive(&self) -> bool {
         Lifetime { process: self.process, boot: self.boot.clone() }.goes_on()
     }
+
+    /// Whether it listens on this port.
+    pub fn holds(&self, port: u16) -> bool {
+        let of_ranges = self
+            .ranges
+            .as_ref()
+            .is_some_and(|ranges| ranges.https_listen_port == port || ranges.kubelet_port == Some(port));
+        let of_agent = self.role == Role::Agent
+            && self.settings.get("kubelet-port").is_some_and(|held| *held == port.to_string());
+        of_ranges || of_agent
+    }
+
+    /// The command that starts it again.
+    pub fn again(&self, place: &Place) -> String {
+        let flag = place.flag();
+        match (self.role, self.settings.get("server"), self.settings.get("kubeconfig")) {
+            (Role::Server, ..) => format!("knarr up{flag}"),
+            (Role::Agent, Some(server), _) => format!("knarr agent --server {server} --token TOKEN{flag}"),
+            (Role::Agent, None, Some(file)) => {
+                format!("knarr agent --kubeconfig {file}{flag} and its other flags")
+            }
+            (Role::Agent, None, None) => format!("knarr agent{flag} and its other flags"),
+        }
+    }
+
+    /// Whether something of it goes on: itself, or what its node has in the kernel, for which [`state_dir`] stands.
+    fn goes_on(&self, clusters: &Path) -> bool {
+        self.is_alive() || (self.boot == boot_id() && state_dir(clusters, &self.cluster_id).exists())
+    }
+}
+
+/// Where a cluster of this short name keeps what does not outlive the machine's uptime, beside the notes of clusters. It is there from a
+/// node's start to `down`.
+pub fn state_dir(clusters: &Path, cluster_id: &str) -> PathBuf {
+    clusters.with_file_name(cluster_id)
 }
 
 /// A process and the boot that it belongs to, as records name it: neither a reused id nor a reboot brings a dead one back.
@@ -124,6 +162,20 @@ pub enum InstanceError {
     /// Another cluster of this machine has what this one wants.
     #[error(transparent)]
     Clash(#[from] Clash),
+    /// The directory is the other command's.
+    #[error(
+        "{data_dir} holds the data of knarr {holds}: give knarr {wants} another --data-dir, or delete that (knarr down --purge{flag})"
+    )]
+    Role {
+        /// The data directory.
+        data_dir: PathBuf,
+        /// The command whose data are there.
+        holds: &'static str,
+        /// The command that was started.
+        wants: &'static str,
+        /// The flag that selects the directory.
+        flag: String,
+    },
     /// A file cannot be used.
     #[error("cannot {what} {path}{}", crate::privilege::advice(source))]
     Io {
@@ -140,7 +192,7 @@ pub enum InstanceError {
 /// A place that is taken. Dropping it frees it.
 #[derive(Debug)]
 pub struct Claim {
-    note: PathBuf,
+    clusters: PathBuf,
     file: PathBuf,
     record: Record,
     _lock: File,
@@ -148,7 +200,13 @@ pub struct Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.note);
+        // Pods, DNS and tables go on after a node's server: others must know of them.
+        let note = note(&self.clusters, &self.record.cluster_id);
+        self.record.process = Identity { pid: 0, started_ticks: 0 };
+        let _ = match state_dir(&self.clusters, &self.record.cluster_id).exists() {
+            true => write(&note, &self.record),
+            false => fs::remove_file(&note).map_err(io_error("delete", &note)),
+        };
         // The record stays, without its process: it tells later commands where the kubeconfig is.
         self.record.boot.clear();
         let _ = write(&self.file, &self.record);
@@ -160,7 +218,8 @@ impl Drop for Claim {
 /// # Errors
 /// When a server or agent runs from it already, another cluster clashes, or files cannot be written.
 pub fn claim_server(config: &ServerConfig) -> Result<Claim, InstanceError> {
-    claim(&config.place, Role::Server, Some(Ranges::of(config)), &clusters(&config.place))
+    let taking = Taking { role: Role::Server, ranges: Some(Ranges::of(config)), settings: config.settings() };
+    claim(&config.place, taking, &clusters(&config.place))
 }
 
 /// Takes an agent's place.
@@ -168,7 +227,8 @@ pub fn claim_server(config: &ServerConfig) -> Result<Claim, InstanceError> {
 /// # Errors
 /// When a server or agent runs from it already, or files cannot be written.
 pub fn claim_agent(config: &AgentConfig) -> Result<Claim, InstanceError> {
-    claim(&config.place, Role::Agent, None, &clusters(&config.place))
+    let taking = Taking { role: Role::Agent, ranges: None, settings: config.settings() };
+    claim(&config.place, taking, &clusters(&config.place))
 }
 
 /// Where this process may note its cluster: a user's control plane has no place that others look at, and finds its port taken instead.
@@ -176,16 +236,32 @@ fn clusters(place: &Place) -> PathBuf {
     if rustix::process::geteuid().is_root() { CLUSTERS.into() } else { place.data_dir.join("clusters") }
 }
 
+/// What a process says of itself as it takes its place.
+#[derive(Clone, Debug)]
+pub struct Taking {
+    /// Which command it runs.
+    pub role: Role,
+    /// What it takes for itself.
+    pub ranges: Option<Ranges>,
+    /// What it runs with.
+    pub settings: Settings,
+}
+
 /// Takes a place, noting it in `clusters`.
 ///
 /// # Errors
 /// As [`claim_server`].
-pub fn claim(
-    place: &Place,
-    role: Role,
-    ranges: Option<Ranges>,
-    clusters: &Path,
-) -> Result<Claim, InstanceError> {
+pub fn claim(place: &Place, taking: Taking, clusters: &Path) -> Result<Claim, InstanceError> {
+    let Taking { role, ranges, settings } = taking;
+    if let Some(holds) = role_of(place).filter(|holds| *holds != role && find(place).is_none()) {
+        let (holds, wants) = (holds.name(), role.name());
+        return Err(InstanceError::Role {
+            data_dir: place.data_dir.clone(),
+            holds,
+            wants,
+            flag: place.flag(),
+        });
+    }
     make_directory(&place.data_dir.join(role.name()), 0o711)?;
     make_directory(clusters, 0o755)?;
     let own = lock(&place.data_dir.join("lock"))?.ok_or_else(|| InstanceError::Running {
@@ -203,16 +279,35 @@ pub fn claim(
         supervised: is_supervised(),
         network: ranges.as_ref().map_or_else(clash::network, |ranges| ranges.network.clone()),
         ranges,
+        settings,
     };
     // Held while looking and noting, so that of two clusters that start at once one sees the other.
     let _noting = wait_for_lock(&clusters.join("lock"))?;
-    for other in running(clusters).iter().filter(|other| other.data_dir != record.data_dir) {
+    for other in present(clusters).iter().filter(|other| other.data_dir != record.data_dir) {
         clash::check(&record, other)?;
     }
-    let note = clusters.join(format!("{}.json", record.cluster_id));
     let file = pid_file(place, role);
-    [&file, &note].into_iter().try_for_each(|file| write(file, &record))?;
-    Ok(Claim { note, file, record, _lock: own })
+    [&file, &note(clusters, &record.cluster_id)].into_iter().try_for_each(|file| write(file, &record))?;
+    Ok(Claim { clusters: clusters.to_owned(), file, record, _lock: own })
+}
+
+fn note(clusters: &Path, cluster_id: &str) -> PathBuf {
+    clusters.join(format!("{cluster_id}.json"))
+}
+
+/// Forgets a cluster of which nothing goes on any more.
+pub fn forget(place: &Place, clusters: &Path) {
+    let _ = fs::remove_file(note(clusters, place.cluster_id.as_str()));
+}
+
+/// Whose data lie in a place: the command that ran there, running or not.
+pub fn role_of(place: &Place) -> Option<Role> {
+    [Role::Server, Role::Agent].into_iter().find(|role| pid_file(place, *role).exists())
+}
+
+/// What the server or agent said of itself that ran from this place last, running or not.
+pub fn last(place: &Place) -> Option<Record> {
+    find(place).or_else(|| read(&pid_file(place, role_of(place)?)))
 }
 
 /// The server or agent that runs from this place.
@@ -233,11 +328,11 @@ pub fn settled(place: Place, around: &dyn Surroundings) -> Place {
     }
 }
 
-/// The clusters that run on this machine.
-pub fn running(clusters: &Path) -> Vec<Record> {
+/// The clusters of this machine of which something goes on: their server or agent, or what a node leaves in the kernel until `down`.
+pub fn present(clusters: &Path) -> Vec<Record> {
     let entries = fs::read_dir(clusters).into_iter().flatten().flatten();
-    let mut records: Vec<_> =
-        entries.filter_map(|entry| read(&entry.path())).filter(Record::is_alive).collect();
+    let records = entries.filter_map(|entry| read(&entry.path()));
+    let mut records: Vec<_> = records.filter(|record| record.goes_on(clusters)).collect();
     records.sort_by(|a, b| a.data_dir.cmp(&b.data_dir));
     records
 }

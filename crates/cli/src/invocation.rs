@@ -170,7 +170,7 @@ pub fn read(words: Vec<OsString>, around: &dyn Surroundings) -> Result<Invocatio
         .cloned()
         .chain(from_environment.iter().chain(&from_file).map(OsString::from))
         .chain(words[path + 1..].iter().cloned());
-    let given = words::given(leaf.command, leaf.matches, &from_environment, &defaults(around));
+    let given = words::given(leaf.command, leaf.matches, &from_environment, &from_file, &defaults(around));
     let matches = command.try_get_matches_from(whole).map_err(clap_error)?;
     let arguments = Arguments::from_arg_matches(&matches).map_err(clap_error)?;
     resolve(arguments.command, given, around)

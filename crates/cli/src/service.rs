@@ -230,6 +230,7 @@ mod tests {
                 .map(OsString::from)
                 .into(),
             token: Some(Secret::new("secret".to_owned())),
+            ..ServerWords::default()
         };
         let expected = r#"# Written by knarr service install; knarr service remove deletes it.
 [Unit]
@@ -263,7 +264,10 @@ WantedBy=multi-user.target
     #[test]
     fn a_word_with_a_line_end_is_refused() {
         let place = Place::new("/srv/a".into(), None);
-        let words = ServerWords { words: vec!["--node-name=a\nExecStartPre=/bin/evil".into()], token: None };
+        let words = ServerWords {
+            words: vec!["--node-name=a\nExecStartPre=/bin/evil".into()],
+            ..ServerWords::default()
+        };
         assert!(matches!(unit(&place, Path::new("/k"), &words), Err(ServiceError::Word(_))));
     }
 }

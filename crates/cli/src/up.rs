@@ -16,7 +16,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use base::time::Clock;
 use host::process::{LinuxProcesses, Processes};
 
-use crate::config::ServerConfig;
+use crate::config::settings::differences;
+use crate::config::{Place, ServerConfig};
 use crate::down::{self, DownError, counted, say};
 use crate::instance::{self, InstanceError, Record, Role};
 use crate::invocation::ServerWords;
@@ -61,9 +62,21 @@ pub enum Outcome {
 /// Why a cluster did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum UpError {
-    /// An agent runs from the data directory.
-    #[error("{0} belongs to a node of another cluster, and its agent runs: choose another --data-dir")]
-    Agent(PathBuf),
+    /// The data directory is an agent's.
+    #[error(
+        "{data_dir} belongs to a node of another cluster, whose agent {}: choose another --data-dir, or delete that (knarr down --purge{flag})",
+        pid.map_or_else(|| format!("is stopped ({again} starts it)"), |pid| format!("runs, process {pid}"))
+    )]
+    Agent {
+        /// The data directory.
+        data_dir: PathBuf,
+        /// The agent's process, if it runs.
+        pid: Option<i32>,
+        /// What starts it.
+        again: String,
+        /// The flag that selects the directory.
+        flag: String,
+    },
     /// The server ended.
     #[error("the server ended while starting ({status}){}", quoted(log, lines))]
     Ended {
@@ -157,15 +170,16 @@ pub async fn up(
     out: &mut (dyn Write + Send),
 ) -> Result<Outcome, UpError> {
     let place = &up.config.place;
+    refuse_agents(place)?;
     let mut before = Before {
         data_dir: place.data_dir.exists(),
         pods: up.machine.pods().unwrap_or_default(),
         log_bytes: 0,
     };
     let mut started = match instance::find(place) {
-        Some(Record { role: Role::Agent, .. }) => return Err(UpError::Agent(place.data_dir.clone())),
         Some(record) => {
             say(out, &format!("Already running, process {}", record.process.pid));
+            differing(up, &record).iter().for_each(|line| say(out, line));
             Started::Nothing
         }
         None => start(up, &mut before, out)?,
@@ -187,6 +201,41 @@ pub async fn up(
             Ok(Outcome::Undone)
         }
     }
+}
+
+/// A node's data and a cluster's do not go together.
+fn refuse_agents(place: &Place) -> Result<(), UpError> {
+    let Some(last) = instance::last(place).filter(|last| last.role == Role::Agent) else { return Ok(()) };
+    Err(UpError::Agent {
+        data_dir: place.data_dir.clone(),
+        pid: last.is_alive().then_some(last.process.pid),
+        again: last.again(place),
+        flag: place.flag(),
+    })
+}
+
+/// What to say where flags were given that are not what runs: none of them takes effect.
+fn differing(up: &Up<'_>, running: &Record) -> Vec<String> {
+    let found = differences(&up.words.given, &up.config.settings(), &running.settings);
+    if found.is_empty() {
+        return Vec::new();
+    }
+    let shown = |value: &str| if value.is_empty() { "nothing".to_owned() } else { value.to_owned() };
+    let mut lines = vec!["  It runs with other flags than these, and nothing is changed:".to_owned()];
+    lines.extend(
+        found
+            .iter()
+            .map(|one| format!("  --{} is {}, not {}", one.flag, shown(&one.runs), shown(&one.asked))),
+    );
+    let flag = up.config.place.flag();
+    lines.push(if running.supervised {
+        format!("  To start it with them: knarr service install{flag} with these flags")
+    } else {
+        format!(
+            "  To start it with them: knarr down{flag} (its pods end, its data stay), then this command again"
+        )
+    });
+    lines
 }
 
 fn start(up: &Up<'_>, before: &mut Before, out: &mut (dyn Write + Send)) -> Result<Started, UpError> {

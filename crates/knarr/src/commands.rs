@@ -12,6 +12,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use base::time::SystemClock;
+use cli::instance::Role;
 use cli::invocation::Invocation;
 use cli::surroundings::ProcessSurroundings;
 use cli::up::{Outcome, Up};
@@ -56,8 +57,8 @@ pub fn carry_out(invocation: Invocation) -> anyhow::Result<ExitCode> {
             })?;
         }
         Invocation::Check(config) => {
-            let running = instance::find(&config.place).is_some();
-            let report = check::judge(&check::facts::Facts::gather(&config, running), &config);
+            let own = instance::find(&config.place);
+            let report = check::judge(&check::facts::Facts::gather(&config, own.as_ref()), &config);
             print(&report)?;
             return Ok(ExitCode::from(report.code()));
         }
@@ -123,13 +124,16 @@ fn start(
 
 async fn shown(place: cli::config::Place) -> anyhow::Result<status::Status> {
     use cli::machine::{Machine as _, Probe as _};
-    let process = instance::find(&place);
-    let seen = match process {
+    let last = instance::last(&place);
+    let running = last.as_ref().filter(|last| last.is_alive());
+    let seen = match running {
+        Some(agent) if agent.role == Role::Agent => probe::of_agent(&place, agent).await,
         Some(_) => Some(Look::new(&place, Wanted::Only).look().await),
         None => None,
     };
+    let runs = running.is_some();
     let machine = Own::new(&place);
     let pods = tokio::task::block_in_place(|| machine.pods()).ok().map(|pods| pods.len());
     let service = service::is_installed(&place);
-    Ok(status::Status { place, process, seen, pods, service })
+    Ok(status::Status { place, last, runs, seen, pods, service })
 }

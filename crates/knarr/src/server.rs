@@ -5,12 +5,15 @@ mod components;
 mod documents;
 mod identity;
 mod join;
+mod lasting;
 mod maintenance;
 pub mod nodes;
+mod role;
 mod signing;
 mod tokens;
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -63,8 +66,12 @@ pub struct Config {
     pub advertise: IpAddr,
     /// The first address of the services' range, which is the API's own.
     pub service_address: IpAddr,
+    /// The services' ports.
+    pub node_ports: RangeInclusive<u16>,
     /// What its nodes must know.
     pub settings: Settings,
+    /// The name of the node of this process, if it has one.
+    pub own_node: Option<String>,
     /// The secret that nodes join with, if one was given.
     pub token: Option<String>,
     /// Whether the scheduler runs elsewhere.
@@ -104,6 +111,18 @@ impl ControlPlane {
             .await
             .with_context(|| format!("the API cannot be served at {}", config.listen))?;
         let server_dir = config.data_dir.join("server");
+        let store: Arc<dyn Store> = Arc::new(open_store(&server_dir.join("db"))?);
+        let shared = Shared {
+            store: Arc::clone(&store),
+            catalog: Catalog::new(),
+            gates: api_kind::Gates::default(),
+            clock: Arc::clone(&clock),
+            random: Arc::clone(&random),
+        };
+        let open =
+            Registry::new(Arc::new(shared), Arc::new(Everything)).with_node_ports(config.node_ports.clone());
+        // Before anything is written, certificates included.
+        lasting::check(&open, &config.settings).await?;
         let files = Directory::new(server_dir.join("tls"));
         let pki = Arc::new(Pki::open(&files, clock.now(), &*random)?);
         let serving = pki.serving(&files, &serving_names(config), clock.now(), &*random)?;
@@ -114,18 +133,8 @@ impl ControlPlane {
         let tls = node::tls(&chain, &serving.key, &[&clients, &front_proxy.authorities])?;
         let given = config.token.as_deref();
         let token = join::token(&server_dir, given, pki.cluster.certificate_pem(), &*random)?;
-        let store: Arc<dyn Store> = Arc::new(open_store(&server_dir.join("db"))?);
-        let shared = Shared {
-            store: Arc::clone(&store),
-            catalog: Catalog::new(),
-            gates: api_kind::Gates::default(),
-            clock: Arc::clone(&clock),
-            random: Arc::clone(&random),
-        };
-        let shared = Arc::new(shared);
         let policy = Arc::new(Policy::default());
         let deciding = Arc::clone(&policy);
-        let open = Registry::new(shared, Arc::new(Everything));
         let parts = Parts {
             lookup: Arc::new(Stored::new(open.clone())),
             authorizer: Arc::new(move |request| deciding.decide(request).is_allowed()),
@@ -250,6 +259,9 @@ impl ControlPlane {
         running.spawn(maintenance::services(registry.clone(), wanted, Arc::clone(&clock), drain.clone()));
         local.follow().await;
         handler.set_ready(true);
+        if let Some(name) = config.own_node.clone() {
+            running.spawn(role::keep(local.clone(), name, drain.clone()));
+        }
         let direct = local.direct().clone();
         let api: Arc<dyn Api> = Arc::new(local);
         let controllers = control::Config {

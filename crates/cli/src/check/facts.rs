@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use host::process::NodeCapabilities;
 
 use crate::config::ServerConfig;
+use crate::instance::{Record, Role};
 
 /// Which cgroups there are, with their controllers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,10 +31,21 @@ pub enum Cgroups {
 pub struct Port {
     /// Its number.
     pub number: u16,
-    /// Whether it can be had.
-    pub is_free: bool,
+    /// Who has it.
+    pub held: Held,
     /// The flag that chooses another.
     pub flag: Option<&'static str>,
+}
+
+/// Who has a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Nobody.
+    Free,
+    /// This very cluster's server or agent.
+    Own(Role, i32),
+    /// Somebody else.
+    Taken,
 }
 
 /// What this machine is like.
@@ -78,23 +90,19 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Looks at this machine. `running` tells that this very cluster runs, whose ports are its own.
-    pub fn gather(config: &ServerConfig, running: bool) -> Facts {
+    /// Looks at this machine. `own` is what runs from the very place that is asked about.
+    pub fn gather(config: &ServerConfig, own: Option<&Record>) -> Facts {
         let release = text("/proc/sys/kernel/osrelease");
         let capabilities = NodeCapabilities::detect();
         let mut ports = vec![Port {
             number: config.https_listen_port,
-            is_free: running || is_free(config.bind_address, config.https_listen_port),
+            held: held(config.bind_address, config.https_listen_port, own),
             flag: Some("--https-listen-port"),
         }];
         if !config.disable_agent {
             let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
             let number = config.node.port;
-            ports.push(Port {
-                number,
-                is_free: running || is_free(any, number),
-                flag: Some("--kubelet-port"),
-            });
+            ports.push(Port { number, held: held(any, number, own), flag: Some("--kubelet-port") });
         }
         let space_path = existing(&config.place.data_dir);
         Facts {
@@ -188,11 +196,14 @@ fn program(name: &str) -> Option<PathBuf> {
     })
 }
 
-fn is_free(address: IpAddr, port: u16) -> bool {
+fn held(address: IpAddr, port: u16, own: Option<&Record>) -> Held {
     match TcpListener::bind(SocketAddr::new(address, port)) {
-        Ok(_) => true,
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            let own = own.filter(|own| own.holds(port));
+            own.map_or(Held::Taken, |own| Held::Own(own.role, own.process.pid))
+        }
         // A port below 1024 that a user may not have is root's to have; an address that is not here is another matter.
-        Err(error) => error.kind() != std::io::ErrorKind::AddrInUse,
+        Ok(_) | Err(_) => Held::Free,
     }
 }
 
@@ -202,6 +213,8 @@ fn existing(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use host::process::Identity;
+
     use super::*;
 
     #[test]
@@ -229,6 +242,27 @@ mod tests {
     fn a_port_that_is_listened_on_is_taken() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        assert!(!is_free(address.ip(), address.port()));
+        assert_eq!(held(address.ip(), address.port(), None), Held::Taken);
+        let own = Record {
+            role: Role::Agent,
+            process: Identity { pid: 7, started_ticks: 1 },
+            boot: String::new(),
+            data_dir: "/d".into(),
+            cluster_id: "abcd".to_owned(),
+            kubeconfig: "/k".into(),
+            supervised: false,
+            network: String::new(),
+            ranges: None,
+            settings: [("kubelet-port".to_owned(), address.port().to_string())].into(),
+        };
+        assert_eq!(held(address.ip(), address.port(), Some(&own)), Held::Own(Role::Agent, 7));
+        let other = Record { settings: [("kubelet-port".to_owned(), "1".to_owned())].into(), ..own.clone() };
+        assert_eq!(held(address.ip(), address.port(), Some(&other)), Held::Taken);
+        drop(listener);
+        assert_eq!(
+            held(address.ip(), address.port(), Some(&own)),
+            Held::Free,
+            "it does not listen after all"
+        );
     }
 }

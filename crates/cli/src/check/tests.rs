@@ -29,7 +29,7 @@ fn facts() -> Facts {
         forwarding: false,
         lower_oom_score: true,
         exit_info: false,
-        ports: vec![Port { number: 6443, is_free: true, flag: Some("--https-listen-port") }],
+        ports: vec![Port { number: 6443, held: Held::Free, flag: Some("--https-listen-port") }],
         free_bytes: 9 << 30,
         space_path: PathBuf::from("/var/lib"),
     }
@@ -84,7 +84,7 @@ fn whatever_is_wrong_says_what_to_do() {
         (Box::new(|facts| facts.nft = None), "failed   nft", "apt-get install nftables"),
         (Box::new(|facts| facts.lower_oom_score = false), "warning  CAP_SYS_RESOURCE", "out of memory"),
         (
-            Box::new(|facts| facts.ports[0].is_free = false),
+            Box::new(|facts| facts.ports[0].held = Held::Taken),
             "failed   port               6443 is taken",
             "--https-listen-port",
         ),
@@ -107,6 +107,16 @@ fn whatever_is_wrong_says_what_to_do() {
 }
 
 #[test]
+fn a_port_of_ones_own_is_no_fault() {
+    let mut facts = facts();
+    facts.ports[0].held = Held::Own(crate::instance::Role::Server, 12);
+    let report = judge(&facts, &config());
+    let line = "ok       port               6443 is held by this cluster's own server, process 12\n";
+    assert!(report.to_string().contains(line), "{report}");
+    assert_eq!(report.code(), 0);
+}
+
+#[test]
 fn a_control_plane_alone_needs_no_node() {
     let mut config = config();
     config.disable_agent = true;
@@ -117,7 +127,7 @@ fn a_control_plane_alone_needs_no_node() {
 
 #[test]
 fn this_machine_can_be_looked_at() {
-    let facts = Facts::gather(&config(), false);
+    let facts = Facts::gather(&config(), None);
     assert!(facts.kernel.is_some() && facts.free_bytes > 0);
     assert!(!judge(&facts, &config()).0.is_empty());
 }

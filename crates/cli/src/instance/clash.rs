@@ -59,7 +59,8 @@ impl Ranges {
 pub enum Clash {
     /// Addresses or ports.
     #[error(
-        "{flag} {wanted} clashes with {other_flag} {taken} of the cluster in {data_dir}: give another {flag}, or stop that one (knarr down --data-dir {data_dir})"
+        "{flag} {wanted} clashes with {other_flag} {taken} of the cluster in {data_dir}{how}: give another {flag}, or stop that one (knarr down --data-dir {data_dir})",
+        how = if *stopped { ", whose server is stopped, but whose pods and network go on" } else { "" }
     )]
     Taken {
         /// The flag of this cluster.
@@ -72,10 +73,12 @@ pub enum Clash {
         taken: String,
         /// The other cluster.
         data_dir: PathBuf,
+        /// Whether its server does not run.
+        stopped: bool,
     },
     /// The short names are the same, by chance.
     #[error(
-        "the data directory happens to get the same short name ({id}) as the running cluster in {data_dir}: choose another --data-dir"
+        "the data directory happens to get the same short name ({id}) as the cluster in {data_dir}: choose another --data-dir"
     )]
     Id {
         /// The short name.
@@ -93,20 +96,24 @@ pub(super) fn check(new: &Record, other: &Record) -> Result<(), Clash> {
     if a.network != b.network {
         return Ok(());
     }
+    let stopped = !other.is_alive();
     let taken = |flag, wanted: &dyn ToString, other_flag, taken: &dyn ToString| Clash::Taken {
         flag,
         wanted: wanted.to_string(),
         other_flag,
         taken: taken.to_string(),
         data_dir: other.data_dir.clone(),
+        stopped,
     };
     const PORT: &str = "--https-listen-port";
     const KUBELET_PORT: &str = "--kubelet-port";
     const NODE_PORTS: &str = "--service-node-port-range";
-    if a.https_listen_port == b.https_listen_port {
+    // A server that is stopped listens nowhere: its ports are to be had.
+    if !stopped && a.https_listen_port == b.https_listen_port {
         return Err(taken(PORT, &a.https_listen_port, PORT, &b.https_listen_port));
     }
     if let (Some(mine), Some(theirs)) = (a.kubelet_port, b.kubelet_port)
+        && !stopped
         && mine == theirs
     {
         return Err(taken(KUBELET_PORT, &mine, KUBELET_PORT, &theirs));
@@ -127,7 +134,7 @@ pub(super) fn check(new: &Record, other: &Record) -> Result<(), Clash> {
     if b.node_ports().contains(a.https_listen_port) {
         return Err(taken(PORT, &a.https_listen_port, NODE_PORTS, &b.node_ports()));
     }
-    if a.node_ports().contains(b.https_listen_port) {
+    if !stopped && a.node_ports().contains(b.https_listen_port) {
         return Err(taken(NODE_PORTS, &a.node_ports(), PORT, &b.https_listen_port));
     }
     Ok(())

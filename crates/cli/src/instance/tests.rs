@@ -34,7 +34,12 @@ fn record(place: &Place, process: Identity) -> Record {
         supervised: false,
         network: "net:[1]".to_owned(),
         ranges: None,
+        settings: Settings::new(),
     }
+}
+
+fn taking(role: Role, ranges: Option<Ranges>) -> Taking {
+    Taking { role, ranges, settings: Settings::new() }
 }
 
 fn ranges(port: u16, cluster: &str, service: &str, first_node_port: u16) -> Ranges {
@@ -82,17 +87,23 @@ fn a_place_is_taken_once_and_free_again() {
     let dir = tempfile::tempdir().unwrap();
     let place = Place::new(dir.path().join("data"), None);
     let clusters = dir.path().join("clusters");
-    let claimed = claim(&place, Role::Server, None, &clusters).unwrap();
+    let claimed = claim(&place, taking(Role::Server, None), &clusters).unwrap();
     assert_eq!(find(&place).map(|record| record.process.pid), i32::try_from(std::process::id()).ok());
-    assert_eq!(running(&clusters).len(), 1);
+    assert_eq!(present(&clusters).len(), 1);
     for role in [Role::Server, Role::Agent] {
-        let error = claim(&place, role, None, &clusters).expect_err("taken").to_string();
+        let error = claim(&place, taking(role, None), &clusters).expect_err("taken").to_string();
         assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
     }
     drop(claimed);
     assert_eq!(find(&place), None);
-    assert!(running(&clusters).is_empty());
-    drop(claim(&place, Role::Agent, None, &clusters).unwrap());
+    assert!(present(&clusters).is_empty());
+    let error = claim(&place, taking(Role::Agent, None), &clusters).expect_err("a server's data").to_string();
+    assert!(error.contains("holds the data of knarr server: give knarr agent another --data-dir"), "{error}");
+    drop(claim(&place, taking(Role::Server, None), &clusters).unwrap());
+    let second = Place::new(dir.path().join("second"), None);
+    drop(claim(&second, taking(Role::Agent, None), &clusters).unwrap());
+    assert_eq!((role_of(&place), role_of(&second)), (Some(Role::Server), Some(Role::Agent)));
+    assert!(last(&second).is_some_and(|record| record.role == Role::Agent && !record.is_alive()));
 }
 
 #[test]
@@ -101,7 +112,7 @@ fn clashing_clusters_are_refused_by_name() {
     let place = |name: &str| Place::new(dir.path().join(name), None);
     let clusters = dir.path().join("clusters");
     let first = ranges(6443, "10.42.0.0/16", "10.43.0.0/16", 30000);
-    let _first = claim(&place("first"), Role::Server, Some(first), &clusters).unwrap();
+    let _first = claim(&place("first"), taking(Role::Server, Some(first)), &clusters).unwrap();
     let second = place("second");
     let apart = || ranges(7443, "10.52.0.0/16", "10.53.0.0/16", 31000);
     for (wanted, expected) in [
@@ -130,15 +141,52 @@ fn clashing_clusters_are_refused_by_name() {
             "--https-listen-port 30007 clashes with --service-node-port-range",
         ),
     ] {
-        let error = claim(&second, Role::Server, Some(wanted), &clusters).expect_err(expected).to_string();
+        let error =
+            claim(&second, taking(Role::Server, Some(wanted)), &clusters).expect_err(expected).to_string();
         assert!(error.contains(expected), "{error}");
         assert!(error.contains(&dir.path().join("first").display().to_string()), "{error}");
     }
-    drop(claim(&second, Role::Server, Some(apart()), &clusters).unwrap());
+    drop(claim(&second, taking(Role::Server, Some(apart())), &clusters).unwrap());
     let elsewhere =
         Ranges { network: "net:[2]".into(), ..ranges(6443, "10.42.0.0/16", "10.43.0.0/16", 30000) };
-    let claimed = claim(&second, Role::Server, Some(elsewhere), &clusters).unwrap();
-    let alone = running(&clusters).iter().filter(|record| record.shares_network()).count();
+    let claimed = claim(&second, taking(Role::Server, Some(elsewhere)), &clusters).unwrap();
+    let alone = present(&clusters).iter().filter(|record| record.shares_network()).count();
     assert_eq!(alone, 0, "neither is in this process's network");
     drop(claimed);
+}
+
+#[test]
+fn a_stopped_cluster_counts_as_long_as_its_node_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = |name: &str| Place::new(dir.path().join(name), None);
+    let clusters = dir.path().join("clusters");
+    let first = || ranges(6443, "10.42.0.0/16", "10.43.0.0/16", 30000);
+    let claimed = claim(&place("first"), taking(Role::Server, Some(first())), &clusters).unwrap();
+    let node = state_dir(&clusters, place("first").cluster_id.as_str());
+    fs::create_dir(&node).unwrap();
+    drop(claimed);
+    assert_eq!(present(&clusters).len(), 1);
+    let wanted = || ranges(6443, "10.52.0.0/16", "10.43.0.0/16", 31000);
+    let second = place("second");
+    let error =
+        claim(&second, taking(Role::Server, Some(wanted())), &clusters).expect_err("taken").to_string();
+    let start = "--service-cidr 10.43.0.0/16 clashes with --service-cidr 10.43.0.0/16 of the cluster in ";
+    assert!(
+        error.starts_with(start) && error.contains("is stopped, but whose pods and network go on"),
+        "{error}"
+    );
+    // Its ports are free.
+    let apart = Ranges { service_cidr: "10.53.0.0/16".to_owned(), ..wanted() };
+    drop(claim(&place("third"), taking(Role::Server, Some(apart)), &clusters).unwrap());
+
+    // After a reboot nothing of it is there, whether its directory was in memory or not.
+    let file = note(&clusters, place("first").cluster_id.as_str());
+    let old = Record { boot: "an earlier one".to_owned(), ..read(&file).unwrap() };
+    write(&file, &old).unwrap();
+    drop(claim(&place("fourth"), taking(Role::Server, Some(wanted())), &clusters).unwrap());
+    write(&file, &Record { boot: boot_id(), ..old }).unwrap();
+    fs::remove_dir(&node).unwrap();
+    assert!(present(&clusters).is_empty(), "it was taken down");
+    forget(&place("first"), &clusters);
+    assert!(!file.exists());
 }

@@ -3,6 +3,7 @@
 //! They are what was given by flag and environment, with absolute paths; the configuration file is read anew by the server itself.
 //! The token is kept out of them, for everyone on the machine can read a command line.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
@@ -21,12 +22,15 @@ pub struct ServerWords {
     pub words: Vec<OsString>,
     /// The token, to be handed over in `KNARR_TOKEN`.
     pub token: Option<Secret>,
+    /// The long names of all flags that were given, in whatever way.
+    pub given: BTreeSet<String>,
 }
 
 pub(super) fn given(
     command: &clap::Command,
     matches: &ArgMatches,
     from_environment: &[String],
+    from_file: &[String],
     defaults: &Defaults,
 ) -> ServerWords {
     let mut given = ServerWords::default();
@@ -37,17 +41,20 @@ pub(super) fn given(
             values.for_each(|value| given.add(long, value, defaults));
         }
     }
-    for (long, value) in from_environment
-        .iter()
-        .filter_map(|word| word.strip_prefix("--").and_then(|word| word.split_once('=')))
-    {
-        given.add(long, OsStr::new(value), defaults);
+    let split = |word: &'_ String| -> Option<(String, String)> {
+        let (long, value) = word.strip_prefix("--")?.split_once('=')?;
+        Some((long.to_owned(), value.to_owned()))
+    };
+    for (long, value) in from_environment.iter().filter_map(split) {
+        given.add(&long, OsStr::new(&value), defaults);
     }
+    given.given.extend(from_file.iter().filter_map(split).map(|(long, _)| long));
     given
 }
 
 impl ServerWords {
     fn add(&mut self, long: &str, value: &OsStr, defaults: &Defaults) {
+        self.given.insert(long.to_owned());
         if long == "token" {
             self.token = Some(Secret::new(value.to_string_lossy().trim().to_owned()));
             return;

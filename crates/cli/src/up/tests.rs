@@ -9,7 +9,7 @@ use base::time::{Sleep, Time};
 use tokio::sync::Notify;
 
 use super::*;
-use crate::config::{self, Defaults};
+use crate::config::{self, Defaults, Settings};
 use crate::machine::{NodeSeen, Seen};
 use crate::surroundings::ProcessSurroundings;
 
@@ -72,6 +72,7 @@ impl Clock for Fast {
 struct World {
     dir: tempfile::TempDir,
     config: ServerConfig,
+    words: ServerWords,
     probe: Script,
     node: Node,
     clock: Box<dyn Clock>,
@@ -88,10 +89,23 @@ fn world(answers: Vec<Seen>) -> World {
     flags.common.data_dir = Some("data".into());
     let config = config::server(&flags, None, &defaults).unwrap();
     let probe = Script(Mutex::new(answers), Notify::new());
-    World { dir, config, probe, node: Node::default(), clock: Box::new(Fast::default()) }
+    World {
+        dir,
+        config,
+        words: ServerWords::default(),
+        probe,
+        node: Node::default(),
+        clock: Box::new(Fast::default()),
+    }
 }
 
 impl World {
+    /// Takes the place as this very process.
+    fn claimed(&self, role: Role, settings: Settings) -> instance::Claim {
+        let taking = instance::Taking { role, ranges: None, settings };
+        instance::claim(&self.config.place, taking, &self.dir.path().join("clusters")).unwrap()
+    }
+
     /// Runs `up` with a shell script in the server's place.
     async fn up(
         &self,
@@ -106,10 +120,9 @@ impl World {
         )
         .unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        let words = ServerWords::default();
         let call = Up {
             config: &self.config,
-            words: &words,
+            words: &self.words,
             program: &program,
             probe: &self.probe,
             machine: &self.node,
@@ -191,10 +204,44 @@ async fn an_interrupted_later_run_keeps_data_and_earlier_pods() {
 async fn what_runs_already_is_left_alone() {
     let mut world = world(vec![Seen::default(), Seen::default()]);
     world.config.disable_agent = true;
-    let clusters = world.dir.path().join("clusters");
-    let _claim = instance::claim(&world.config.place, Role::Server, None, &clusters).unwrap();
+    let _claim = world.claimed(Role::Server, world.config.settings());
     let (result, text) = world.up("exit 1", world.probe.1.notified()).await;
     assert_eq!(result.unwrap(), Outcome::Undone);
     assert!(text.starts_with("Already running, process ") && text.contains("goes on"), "{text}");
     assert!(!text.contains("Starting"), "{text}");
+}
+
+#[tokio::test]
+async fn flags_that_differ_from_what_runs_are_named() {
+    let mut world = world(vec![seen(true, NodeSeen::Ready)]);
+    let runs = world.config.settings();
+    let _claim = world.claimed(Role::Server, runs);
+    (world.config.https_listen_port, world.config.disable_agent) = (7443, true);
+    world.words.given = ["https-listen-port".to_owned(), "cluster-domain".to_owned()].into();
+    let (result, text) = world.up("exit 1", std::future::pending()).await;
+    assert_eq!(result.unwrap(), Outcome::Ready);
+    let lines: Vec<&str> = text.lines().skip(1).take(3).collect();
+    assert_eq!(
+        lines[..2],
+        [
+            "  It runs with other flags than these, and nothing is changed:",
+            "  --https-listen-port is 6443, not 7443"
+        ]
+    );
+    assert!(lines[2].starts_with("  To start it with them: knarr down --data-dir "), "{text}");
+}
+
+#[tokio::test]
+async fn the_data_of_an_agent_are_not_taken_for_a_clusters() {
+    let world = world(vec![Seen::default()]);
+    let settings = Settings::from([("server".to_owned(), "https://192.0.2.1:6443".to_owned())]);
+    let claim = world.claimed(Role::Agent, settings);
+    let refused =
+        async || world.up("exit 1", std::future::pending()).await.0.expect_err("refused").to_string();
+    let text = refused().await;
+    assert!(text.contains(&format!("whose agent runs, process {}", std::process::id())), "{text}");
+    drop(claim);
+    let text = refused().await;
+    let again = "is stopped (knarr agent --server https://192.0.2.1:6443 --token TOKEN --data-dir ";
+    assert!(text.contains(again) && text.contains("knarr down --purge --data-dir "), "{text}");
 }

@@ -64,7 +64,7 @@ pub async fn running(place: &Place) -> anyhow::Result<Vec<PodHandle>> {
 
 /// Where a cluster keeps what does not outlive the machine's uptime.
 pub fn state_dir(place: &Place) -> PathBuf {
-    PathBuf::from("/run/knarr").join(place.cluster_id.as_str())
+    instance::state_dir(Path::new(instance::CLUSTERS), place.cluster_id.as_str())
 }
 
 /// Runs asynchronous work from a thread that has no runtime, or is a blocking one of one.
@@ -144,7 +144,8 @@ fn clear(place: &Place) -> anyhow::Result<Vec<String>> {
     if !changes.is_empty() {
         removed.push(format!("{} network interfaces", changes.len()));
     }
-    let clusters = instance::running(Path::new(instance::CLUSTERS));
+    // Also those whose server is stopped: their pods go on.
+    let clusters = instance::present(Path::new(instance::CLUSTERS));
     if !clusters.iter().any(|other| other.cluster_id != id && other.shares_network()) {
         let gateway = Cidr::host(GATEWAY.into());
         changes.push(Change::DeleteAddress(Address { link: "lo".to_owned(), cidr: gateway }));
@@ -173,5 +174,6 @@ fn clear(place: &Place) -> anyhow::Result<Vec<String>> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
         _ => {}
     }
+    instance::forget(place, Path::new(instance::CLUSTERS));
     Ok(removed)
 }

@@ -1,16 +1,21 @@
 //! Looking at a cluster from outside: whether its API answers, is ready, and has its node.
 
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use base::time::{SystemClock, timeout};
+use api_types::core::v1::Node;
+use base::time::{Clock, SystemClock, timeout};
 use bytes::Bytes;
 use cli::config::Place;
+use cli::instance::Record;
 use cli::kubeconfig::{self, Access};
 use cli::machine::{NodeSeen, Probe, Seen};
+use client::{Api, Caller, Outcome, Resource, Target, Verb};
+use client_remote::{self as remote, Certificate, Credentials, Remote};
 use http::Request;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::client::conn::http1;
@@ -23,6 +28,9 @@ use tokio_rustls::TlsConnector;
 
 /// How long one look may take.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Why a node is not ready that has registered only.
+const SILENT: &str = "it has not said anything yet";
 
 /// A look by way of the administrator's kubeconfig.
 pub struct Look {
@@ -83,6 +91,55 @@ impl Probe for Look {
     }
 }
 
+/// What an agent's cluster says of itself and of the agent's node, asked as that node; `None` where it cannot be asked, as when its
+/// keys may not be read.
+pub async fn of_agent(place: &Place, agent: &Record) -> Option<Seen> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let api = Remote::new(&access_of_agent(place, agent).ok()?, clock).ok()?;
+    let name = agent.settings.get("node-name")?;
+    let asked = async {
+        let ready = match api.raw("/readyz").await {
+            Ok(_) => Seen { answers: true, ready: true, ..Seen::default() },
+            // The server itself says so, and not this end that it cannot be reached.
+            Err(status) => Seen { answers: status.http_code() == 500, ..Seen::default() },
+        };
+        let target = Target {
+            resource: Resource::of("", "v1", "nodes"),
+            namespace: String::new(),
+            name: name.clone(),
+            subresource: String::new(),
+        };
+        let found = Api::call(&api, &Caller::default(), client::Request::new(Verb::Get, target)).await;
+        let node = match found.map(|answer| answer.outcome) {
+            Ok(Outcome::Object(object)) => object.downcast_ref().map_or(NodeSeen::Absent, typed),
+            Ok(_) | Err(_) => NodeSeen::Absent,
+        };
+        Seen { node, ..ready }
+    };
+    Some(timeout(&SystemClock, PATIENCE, asked).await.unwrap_or_default())
+}
+
+fn typed(node: &Node) -> NodeSeen {
+    match node.status.conditions.iter().find(|condition| condition.type_ == "Ready") {
+        Some(ready) if ready.status == "True" => NodeSeen::Ready,
+        Some(ready) => NodeSeen::NotReady(ready.message.clone()),
+        None => NodeSeen::NotReady(SILENT.to_owned()),
+    }
+}
+
+/// How an agent that joined, or that was given a kubeconfig, reaches its cluster.
+fn access_of_agent(place: &Place, agent: &Record) -> anyhow::Result<remote::Access> {
+    if let Some(kubeconfig) = agent.settings.get("kubeconfig") {
+        return Ok(remote::kubeconfig::read(Path::new(kubeconfig))?);
+    }
+    let server = agent.settings.get("server").context("the agent does not say where its server is")?;
+    let tls = place.data_dir.join("agent/tls");
+    let read = |name: &str| std::fs::read_to_string(tls.join(name));
+    let shown = Certificate::from_pem(&read("node-client.crt")?, &read("node-client.key")?)?;
+    let credentials = Credentials::Certificate(Arc::new(shown));
+    Ok(remote::Access::new(server, &read("server-ca.crt")?, credentials))
+}
+
 /// What the condition of a Node says, or of the first of a list.
 fn node(json: &str) -> NodeSeen {
     let mut object: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
@@ -96,7 +153,7 @@ fn node(json: &str) -> NodeSeen {
     match conditions.iter().find(|condition| condition["type"] == "Ready") {
         Some(ready) if ready["status"] == "True" => NodeSeen::Ready,
         Some(ready) => NodeSeen::NotReady(ready["message"].as_str().unwrap_or_default().to_owned()),
-        None => NodeSeen::NotReady("it has not said anything yet".to_owned()),
+        None => NodeSeen::NotReady(SILENT.to_owned()),
     }
 }
 
