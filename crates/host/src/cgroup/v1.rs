@@ -1,5 +1,8 @@
 //! Control groups of the first generation: one tree per controller, found in /proc/self/mountinfo. Hybrid machines count as this.
 //!
+//! Groups are made in the trees without controllers too: by those, named or unified, systemd knows whose process is whose, and a
+//! container that stayed in its node's would be killed with it by `systemctl kill`.
+//!
 //! Honours runc's `fs` driver: a new cpuset takes its parent's CPUs and memory nodes, quota 0 is left alone, killing freezes first
 //! so that nothing forks its way out.
 #![allow(
@@ -24,7 +27,7 @@ const FREEZE_READS_MAX: u32 = 1000;
 /// The first generation's trees.
 #[derive(Clone, Debug)]
 pub struct Legacy {
-    /// Controller name to its mount point.
+    /// Controller name, that of a tree without one, or `unified`, to its mount point.
     trees: BTreeMap<String, PathBuf>,
 }
 
@@ -123,10 +126,16 @@ fn parse_mounts(mountinfo: &str) -> BTreeMap<String, PathBuf> {
     for line in mountinfo.lines() {
         let Some((before, after)) = line.split_once(" - ") else { continue };
         let mut after = after.split(' ');
-        let (Some("cgroup"), Some(_), Some(options)) = (after.next(), after.next(), after.next()) else {
+        let (Some(kind), Some(_), Some(options)) = (after.next(), after.next(), after.next()) else {
             continue;
         };
         let Some(point) = before.split(' ').nth(4) else { continue };
+        if kind == "cgroup2" {
+            trees.entry("unified".to_owned()).or_insert_with(|| PathBuf::from(point));
+        }
+        if kind != "cgroup" {
+            continue;
+        }
         for option in options.split(',').filter(|option| !matches!(*option, "rw" | "ro" | "xattr" | "none")) {
             let name = option.strip_prefix("name=").unwrap_or(option);
             if !option.contains('=') || option.starts_with("name=") {
@@ -290,7 +299,8 @@ mod tests {
                     27 20 0:24 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,release_agent=/x,name=systemd\n\
                     28 20 0:25 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
         let trees = parse_mounts(text);
-        assert_eq!(trees.keys().collect::<Vec<_>>(), ["cpu", "cpuacct", "memory", "systemd"]);
+        assert_eq!(trees.keys().collect::<Vec<_>>(), ["cpu", "cpuacct", "memory", "systemd", "unified"]);
         assert_eq!(trees["cpuacct"], Path::new("/sys/fs/cgroup/cpu"));
+        assert_eq!(trees["unified"], Path::new("/sys/fs/cgroup/unified"));
     }
 }
