@@ -36,6 +36,9 @@ pub struct Options {
     /// Tests at the same time, where the suite allows it
     #[arg(long, default_value_t = 12)]
     procs: u16,
+    /// After how long the tests that may run together are interrupted, and those that may not likewise
+    #[arg(long, value_name = "DURATION", default_value = "2h")]
+    timeout: String,
     /// Leave the cluster running
     #[arg(long)]
     keep: bool,
@@ -77,6 +80,7 @@ pub fn run(programs: &Programs<'_>, project: &Path, directory: &Path, options: &
             reports: &reports,
             chosen: &chosen,
             skip: options.skip.as_deref(),
+            timeout: &options.timeout,
             serial,
             procs,
         })?;
@@ -163,6 +167,7 @@ struct Run<'a> {
     reports: &'a Path,
     chosen: &'a [String],
     skip: Option<&'a str>,
+    timeout: &'a str,
     serial: bool,
     procs: u16,
 }
@@ -182,8 +187,9 @@ impl Suite {
             Some(machine) => machine.command(&self.ginkgo),
             None => Command::new(&self.ginkgo),
         };
-        command.args(["--no-color", "--silence-skips", "--succinct", "--timeout=3h"]);
+        command.args(["--no-color", "--silence-skips", "--succinct"]);
         command.args([&format!("--procs={}", run.procs), &format!("--json-report={name}")]);
+        command.arg(format!("--timeout={}", run.timeout));
         command.arg(format!("--output-dir={}", run.reports.display()));
         let serial = if run.serial { "Serial" } else { "!Serial" };
         command.arg(format!("--label-filter=Conformance && {serial}"));
