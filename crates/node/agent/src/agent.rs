@@ -97,7 +97,7 @@ impl Agent {
             slices: View::new(slices),
             namespaces: View::new(namespaces),
         };
-        let events = events::start(calls.clone(), Arc::clone(&random), &config.node_name);
+        let events = events::start(calls.clone(), &config.node_name);
         let core = Arc::new(Core {
             images: crate::core::images(store, &config),
             records: Records::new(&config.data_dir),
