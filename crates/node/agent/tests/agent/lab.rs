@@ -13,7 +13,7 @@ use base::time::{Clock, Sleep, SystemClock, Time};
 use client::{Api, Caller, Request, Resource, Target, Verb};
 use host::cgroup::CgroupPath;
 use host::mount::{LinuxMounts, Mounts};
-use host::netlink::{Change, LinuxNetlink, Namespace, Netlink};
+use host::netlink::{Change, Cidr, LinuxNetlink, Namespace, Netlink};
 use host::nft::LinuxNft;
 use node_agent::{Agent, Config, Kernel, NodeApi};
 use node_image::build::BuildConfig;
@@ -69,6 +69,7 @@ pub struct Lab {
     pub api: Arc<Memory>,
     pub clock: Arc<Forward>,
     pub taints: Vec<Taint>,
+    pub pod_cidrs: Vec<Cidr>,
     pub directory: tempfile::TempDir,
     parent: CgroupPath,
     home: PathBuf,
@@ -106,7 +107,16 @@ impl Lab {
         net.pin(&home).unwrap();
         net.apply(&Namespace::Host, &[Change::SetUp("lo".into())]).unwrap();
         build_image(directory.path());
-        Lab { api: Arc::default(), clock: Arc::default(), taints: Vec::new(), directory, parent, home }
+        let pod_cidrs = vec!["10.71.1.0/24".parse().unwrap()];
+        Lab {
+            api: Arc::default(),
+            clock: Arc::default(),
+            taints: Vec::new(),
+            pod_cidrs,
+            directory,
+            parent,
+            home,
+        }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -123,7 +133,7 @@ impl Lab {
             state_dir: self.path("state"),
             log_dir: self.path("logs"),
             cluster: "agt".parse().unwrap(),
-            pod_cidrs: vec!["10.71.1.0/24".parse().unwrap()],
+            pod_cidrs: self.pod_cidrs.clone(),
             cluster_cidrs: vec!["10.71.0.0/16".parse().unwrap()],
             service_cidrs: vec!["10.96.0.0/16".parse().unwrap()],
             overlay: None,
