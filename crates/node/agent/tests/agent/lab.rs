@@ -23,6 +23,8 @@ use tokio::sync::watch;
 
 use crate::api::Memory;
 
+const SHIM: &str = env!("CARGO_BIN_EXE_node-agent-shim");
+
 static LABS: AtomicU32 = AtomicU32::new(0);
 
 /// Longer than anything here takes; only so that a failing test ends. An emulated machine needs more (`KNARR_TEST_PATIENCE`, seconds).
@@ -98,6 +100,15 @@ impl Drop for Running {
 
 impl Lab {
     pub fn new() -> Lab {
+        Lab::made(None)
+    }
+
+    /// One whose data is on a disk of its own, of so many bytes besides the runtime's program, of which it keeps a copy.
+    pub fn on_disk(bytes: u64) -> Lab {
+        Lab::made(Some(bytes + std::fs::metadata(SHIM).unwrap().len()))
+    }
+
+    fn made(disk_bytes: Option<u64>) -> Lab {
         assert!(nix::unistd::geteuid().is_root(), "these tests need root");
         let directory = tempfile::tempdir().unwrap();
         let number = LABS.fetch_add(1, Ordering::Relaxed);
@@ -106,6 +117,14 @@ impl Lab {
         let net = LinuxNetlink::at(&home);
         net.pin(&home).unwrap();
         net.apply(&Namespace::Host, &[Change::SetUp("lo".into())]).unwrap();
+        if let Some(bytes) = disk_bytes {
+            let data = directory.path().join("data");
+            std::fs::create_dir_all(&data).unwrap();
+            // Programs run from it, which the node's own mounts of memory do not let.
+            let (kind, options) = (Some("tmpfs"), format!("size={bytes}"));
+            let flags = nix::mount::MsFlags::empty();
+            nix::mount::mount(kind, &data, kind, flags, Some(options.as_str())).unwrap();
+        }
         build_image(directory.path());
         let pod_cidrs = vec!["10.71.1.0/24".parse().unwrap()];
         Lab {
@@ -143,7 +162,7 @@ impl Lab {
             resolv_conf: "/etc/resolv.conf".into(),
             cgroup: self.parent.join("kubepods").unwrap(),
             shim_cgroup: Some(self.parent.join("shims").unwrap()),
-            executable: env!("CARGO_BIN_EXE_node-agent-shim").into(),
+            executable: SHIM.into(),
             shim_arguments: Vec::new(),
             eviction_hard: node_agent::EvictionHard::default(),
             registries: Default::default(),
@@ -216,7 +235,8 @@ impl Lab {
 
     /// Fails if anything of any pod is left on this node.
     pub fn assert_nothing_left(&self) {
-        let mounts = LinuxMounts.below(self.directory.path()).unwrap();
+        let mut mounts = LinuxMounts.below(self.directory.path()).unwrap();
+        mounts.retain(|mount| *mount != self.path("data"));
         assert_eq!(mounts, std::slice::from_ref(&self.home), "mounts are left");
         for place in ["state/pods", "data/containers", "data/pods", "data/network", "logs"] {
             let entries = std::fs::read_dir(self.path(place)).into_iter().flatten();
