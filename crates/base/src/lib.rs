@@ -1,4 +1,4 @@
-//! What every crate of Knarr may use and nothing of which knows Kubernetes: time, randomness, tasks, shutdown, error chains,
+//! What every crate of Knarr may use and nothing of which knows Kubernetes: time, randomness, back-off, tasks, shutdown, error chains,
 //! metrics, the query of a URL and telemetry set-up.
 //!
 //! Layer: the lowest. Entry points: [`time::Clock`], [`random::Random`], [`drain`].
@@ -6,6 +6,7 @@
 //! driven by a simulator instead.
 //! State: none. Nothing here survives a restart.
 
+pub mod backoff;
 pub mod drain;
 pub mod error;
 pub mod metrics;

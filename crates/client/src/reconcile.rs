@@ -28,7 +28,7 @@ use base::time::Time;
 use crate::Caller;
 
 pub use core::{Core, Finished, Input, Output};
-pub use events::{Note, Recorder, Severity};
+pub use events::{EventNames, Note, Recorder, Severity};
 pub use execute::execute;
 pub use inspect::{Counts, Explained, Inspector, LastRun};
 pub use kinds::resource_of;

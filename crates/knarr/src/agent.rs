@@ -3,6 +3,7 @@
 //! It joins as kubelet does by TLS bootstrap: the token lets it ask for a client certificate, with which it is its node;
 //! as the node it asks for a serving certificate once the node's addresses are known, and renews both while it runs.
 
+mod asked;
 mod identity;
 mod join;
 mod member;
@@ -12,10 +13,10 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use api_types::core::v1::ConfigMap;
 use base::drain;
-use base::error::Chain;
+use base::random::SystemRandom;
 use base::time::{Clock, SystemClock};
 use cli::config::{AgentConfig, Cluster};
-use client::{Api, Outcome, Request, Resource, Target, Verb};
+use client::{Api, Resource, Status, Target};
 use client_remote::Remote;
 use node_http::Direct;
 use server_authz::bootstrap::SETTINGS;
@@ -58,9 +59,9 @@ async fn join_and_run(config: &AgentConfig, mut drain: drain::Watch) -> anyhow::
         member = Member::of(config, Arc::clone(&clock)) => member?,
     };
     let settings = match &config.cluster {
-        Cluster::Join { .. } => match settings(&member.api, &*clock, &mut drain).await {
-            Some(settings) => settings?,
-            None => return Ok(()),
+        Cluster::Join { .. } => tokio::select! {
+            () = drain.signaled() => return Ok(()),
+            settings = settings(&member.api, &*clock) => settings?,
         },
         Cluster::Known { cluster_cidr, service_cidr, cluster_dns, cluster_domain, .. } => Settings {
             cluster_cidr: *cluster_cidr,
@@ -91,46 +92,24 @@ async fn join_and_run(config: &AgentConfig, mut drain: drain::Watch) -> anyhow::
     Ok(())
 }
 
-/// What the cluster tells its nodes; asked for until it answers, or until the agent is to end.
-async fn settings(
-    remote: &Remote,
-    clock: &dyn Clock,
-    drain: &mut drain::Watch,
-) -> Option<anyhow::Result<Settings>> {
+/// What the cluster tells its nodes; asked for until it answers. A server that is starting has not written it yet.
+async fn settings(remote: &Remote, clock: &dyn Clock) -> anyhow::Result<Settings> {
     let target = Target {
         resource: Resource::of("", "v1", "configmaps"),
         namespace: "kube-system".to_owned(),
         name: SETTINGS.to_owned(),
         subresource: String::new(),
     };
-    let nobody = client::Caller::default();
-    loop {
-        let answer = remote.call(&nobody, Request::new(Verb::Get, target.clone())).await;
-        match answer.map(|answer| answer.outcome) {
-            Ok(Outcome::Object(object)) => {
-                let found = object.downcast_ref::<ConfigMap>();
-                return Some(found.context("the cluster's settings are no ConfigMap").and_then(|found| {
-                    Settings::of_map(&found.data)
-                        .with_context(|| format!("the ConfigMap kube-system/{SETTINGS}"))
-                }));
-            }
-            Ok(_) => {
-                return Some(Err(anyhow::anyhow!(
-                    "the cluster's settings were answered with something else"
-                )));
-            }
-            Err(status) if status.is_unauthorized() => {
-                return Some(Err(anyhow::Error::new(status).context(
-                    "the cluster does not know this node's certificate: delete the data directory's agent/tls to join anew",
-                )));
-            }
-            Err(status) => {
-                tracing::warn!(error = %Chain(&status), "the cluster's settings cannot be read yet")
-            }
-        }
-        tokio::select! {
-            () = drain.signaled() => return None,
-            () = clock.sleep(std::time::Duration::from_secs(1)) => {}
-        }
-    }
+    let found =
+        asked::object::<ConfigMap>(remote, &target, Status::is_unauthorized, clock, &SystemRandom).await;
+    let found = found.map_err(|status| {
+        let is_stranger = status.is_unauthorized();
+        let error = anyhow::Error::new(status);
+        if is_stranger { error.context(STRANGER) } else { error.context("the cluster's settings") }
+    })?;
+    Settings::of_map(&found.data).with_context(|| format!("the ConfigMap kube-system/{SETTINGS}"))
 }
+
+/// What is wrong when the cluster does not know a node that has joined.
+const STRANGER: &str =
+    "the cluster does not know this node's certificate: delete the data directory's agent/tls to join anew";

@@ -7,8 +7,9 @@ use crate::tree;
 
 /// The layers from the lowest; a crate belongs to the first whose name or prefix fits, and may depend on its own layer
 /// and those before it.
-const LAYERS: [&[&str]; 19] = [
+const LAYERS: [&[&str]; 20] = [
     &["base"],
+    &["base-serve"],
     &["api-record"],
     &["api-types"],
     &["api-codec", "api-meta"],

@@ -81,17 +81,40 @@ pub enum Emission {
     Recount(Box<Event>),
 }
 
+/// Names for events, as client-go has them: the object's and the time's in nanoseconds, so that names sort as events happened.
+#[derive(Debug, Default)]
+pub struct EventNames {
+    last_nanos: i64,
+}
+
+impl EventNames {
+    /// The name of an event about an object; two in one instant differ all the same. The name of an object that is too long to
+    /// begin another's is cut.
+    pub fn next(&mut self, object: &str, now: Time) -> String {
+        self.last_nanos = now.unix_nanos().max(self.last_nanos + 1);
+        let time = format!("{:x}", self.last_nanos);
+        let mut end = object.len().min(NAME_BYTES - 1 - time.len());
+        while !object.is_char_boundary(end) {
+            end -= 1;
+        }
+        format!("{}.{time}", object[..end].trim_end_matches(['.', '-']))
+    }
+}
+
+/// How long a name may be: a DNS subdomain.
+const NAME_BYTES: usize = 253;
+
 /// Makes events of notes, as one component.
 pub struct Recorder {
     component: &'static str,
     correlator: Correlator,
-    last_nanos: i64,
+    names: EventNames,
 }
 
 impl Recorder {
     /// The recorder of a component.
     pub fn new(component: &'static str) -> Recorder {
-        Recorder { component, correlator: Correlator::default(), last_nanos: 0 }
+        Recorder { component, correlator: Correlator::default(), names: EventNames::default() }
     }
 
     /// What to do about a note; nothing if there have been too many about its object.
@@ -102,14 +125,12 @@ impl Recorder {
     }
 
     fn event(&mut self, note: &Note, now: Time) -> Event {
-        // Names are the object's and the time's; two in one instant must differ all the same.
-        self.last_nanos = now.unix_nanos().max(self.last_nanos + 1);
         let namespace = match note.about.namespace.as_str() {
             "" => "default",
             namespace => namespace,
         };
         let metadata = ObjectMeta {
-            name: format!("{}.{:x}", note.about.name, self.last_nanos),
+            name: self.names.next(&note.about.name, now),
             namespace: namespace.to_owned(),
             ..ObjectMeta::default()
         };
@@ -168,6 +189,17 @@ mod tests {
         };
         assert_eq!((event.count, event.first_timestamp.map(|time| time.seconds)), (2, Some(1000)));
         assert_eq!(event.metadata.name, format!("web.{:x}", 1_000_000_000_000i64));
+    }
+
+    #[test]
+    fn names_sort_as_events_happened_and_are_never_too_long() {
+        let (mut names, now) = (EventNames::default(), Time::from_unix_seconds(1_800_000_000));
+        let told = [(); 3].map(|()| names.next("web", now));
+        assert_eq!(told[0], "web.18fae27693b40000");
+        assert!(told.is_sorted() && told[0] != told[1] && told[1] != told[2], "{told:?}");
+        assert!(names.next("web", now + Duration::from_nanos(9)) > told[2]);
+        let long = names.next(&format!("{}.{}", "a".repeat(235), "b".repeat(17)), now);
+        assert_eq!(long.split('.').map(str::len).collect::<Vec<_>>(), [235, 16]);
     }
 
     #[test]

@@ -7,9 +7,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use api_types::core::v1::Node;
 use base::drain;
+use base::random::SystemRandom;
 use base::time::Clock;
 use cli::config::{AgentConfig, Cluster};
-use client::{Api, Caller, Outcome, Request, Resource, Target, Verb};
+use client::{Api, Resource, Status, Target};
 use client_remote::{Access, Certificate, Credentials, Remote};
 use node_http::{Direct, Tls};
 use rustls::pki_types::CertificateDer;
@@ -22,7 +23,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use super::identity::{Held, PATIENCE, Purpose};
-use super::join;
+use super::{STRANGER, asked, join};
 use crate::node;
 
 /// A node that the cluster knows.
@@ -60,7 +61,7 @@ impl Member {
         let authority_der = CertificateDer::from_pem_slice(access.authority_pem.as_bytes())?;
         let authorities = ClientAuthorities::from_pem(access.authority_pem.as_bytes())?;
         let api = Remote::new(&access, Arc::clone(&clock))?;
-        if is_new && is_ready(&api, &name).await {
+        if is_new && is_ready(&api, &name, &*clock).await? {
             // The certificate is the other's name: it must not be there when this node is started again.
             for ending in ["crt", "key"] {
                 files.remove(&format!("node-client.{ending}"))?;
@@ -128,18 +129,21 @@ impl Member {
     }
 }
 
-/// Whether the cluster has a node of this name already, which works: kubeadm's check.
-async fn is_ready(api: &Remote, name: &str) -> bool {
+/// Whether the cluster has a node of this name already, which works: kubeadm's check. Only the cluster's own word counts: a server
+/// that cannot say is asked again.
+async fn is_ready(api: &Remote, name: &str, clock: &dyn Clock) -> anyhow::Result<bool> {
     let target = Target {
         resource: Resource::of("", "v1", "nodes"),
         namespace: String::new(),
         name: name.to_owned(),
         subresource: String::new(),
     };
-    let answer = Api::call(api, &Caller::default(), Request::new(Verb::Get, target)).await;
-    let Ok(Outcome::Object(object)) = answer.map(|answer| answer.outcome) else { return false };
-    let node = object.downcast_ref::<Node>();
-    node.is_some_and(|node| api_meta::conditions::is_true(&node.status.conditions, "Ready"))
+    let is_answer = |status: &Status| status.is_not_found() || status.is_unauthorized();
+    match asked::object::<Node>(api, &target, is_answer, clock, &SystemRandom).await {
+        Ok(node) => Ok(api_meta::conditions::is_true(&node.status.conditions, "Ready")),
+        Err(status) if status.is_not_found() => Ok(false),
+        Err(status) => Err(anyhow::Error::new(status).context(STRANGER)),
+    }
 }
 
 /// The client certificate of a node that has joined, which it does now if need be.

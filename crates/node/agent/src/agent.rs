@@ -77,8 +77,6 @@ impl Agent {
             ))
         })
         .await?;
-        let Some(cidrs) = pod_cidrs(&config, &calls, &mut drain).await else { return Ok(None) };
-        let network = open_network(&config, cidrs).await?;
         let scope = Scope {
             fields: fields::Selector::equal("spec.nodeName", config.node_name.clone()),
             ..Scope::all(PODS)
@@ -97,7 +95,7 @@ impl Agent {
             slices: View::new(slices),
             namespaces: View::new(namespaces),
         };
-        let events = events::start(calls.clone(), Arc::clone(&random), &config.node_name);
+        let events = events::start(calls.clone(), &config.node_name);
         let core = Arc::new(Core {
             images: crate::core::images(store, &config),
             records: Records::new(&config.data_dir),
@@ -107,7 +105,7 @@ impl Agent {
             clock,
             random,
             runtime,
-            network: Arc::new(network),
+            network: Default::default(),
             events,
             machine,
             tokens: Tokens::default(),
@@ -142,6 +140,8 @@ impl Agent {
         tokio::spawn(crate::dropped::run(Arc::clone(&core), self.drain.clone()));
         tokio::spawn(Arc::clone(&core).heartbeat(self.drain.clone()));
         tokio::spawn(Arc::clone(&core).renew_lease(self.drain.clone()));
+        let Some(cidrs) = self.pod_cidrs().await else { return Ok(()) };
+        core.open_network(cidrs).await?;
         let (sender, mut ready) = watch::channel(false);
         tokio::spawn(crate::peers::run(Arc::clone(&core), self.nodes.clone(), self.drain.clone(), sender));
         tokio::select! {
@@ -177,6 +177,35 @@ impl Agent {
         Ok(())
     }
 
+    /// The ranges of this node's pods: what its object says, what the configuration says, or else what its object will say. `None`
+    /// if the agent is to end before that.
+    async fn pod_cidrs(&mut self) -> Option<Vec<Cidr>> {
+        let ranges = |node: &Node| -> Vec<Cidr> {
+            node.spec.pod_cidrs.iter().filter_map(|text| text.parse().ok()).collect()
+        };
+        let (core, mut changes) = (Arc::clone(&self.core), self.nodes.raw().changed());
+        let mut found = ranges(&self.node);
+        if found.is_empty() {
+            found.clone_from(&core.config.pod_cidrs);
+        }
+        // Whoever gives ranges does so within a moment of the node's registration, which the first start waits for.
+        let mut patience = Some(core.clock.sleep(limits::RANGE_PATIENCE));
+        while found.is_empty() {
+            tokio::select! {
+                () = self.drain.signaled() => return None,
+                Ok(()) = changes.changed() => {}
+                () = crate::worker::maybe(patience.as_mut()) => {
+                    patience = None;
+                    core.health.say_network(Err("the node has been given no range of addresses for pods (spec.podCIDR)".to_owned()));
+                }
+            }
+            let nodes = self.nodes.snapshot();
+            let own = typed::<Node>(nodes.iter()).find(|node| node.metadata.name == core.config.node_name);
+            found = own.map(ranges).unwrap_or_default();
+        }
+        Some(found)
+    }
+
     /// Takes up every pod that has a record or runs. Those that the API does not know any more end.
     async fn adopt(&mut self) -> Result<(), AgentError> {
         let records = self.core.records.clone();
@@ -198,7 +227,7 @@ impl Agent {
             }
         }
         let keep: BTreeSet<String> = records.keys().cloned().collect();
-        let network = Arc::clone(&self.core.network);
+        let network = self.core.network()?;
         let known = keep.clone();
         blocking(move || Ok(network.retain(&keep)?)).await?;
         self.core.remove_orphans(known).await?;
@@ -271,51 +300,28 @@ async fn opened(calls: &Calls, scope: Scope, drain: &mut drain::Watch) -> Option
     }
 }
 
-/// The ranges of this node's pods: what its object says, what the configuration says, or else what its object will say.
-async fn pod_cidrs(config: &Config, calls: &Calls, drain: &mut drain::Watch) -> Option<Vec<Cidr>> {
-    let name = config.node_name.clone();
-    // A range is given within a moment of the node's registration, which the first start waits for.
-    let mut wait = limits::RANGE_FIRST;
-    loop {
-        match calls.get::<Node>(NODES, "", &name).await {
-            Ok(node) if !node.spec.pod_cidrs.is_empty() => {
-                return Some(node.spec.pod_cidrs.iter().filter_map(|text| text.parse().ok()).collect());
-            }
-            Ok(_) if !config.pod_cidrs.is_empty() => return Some(config.pod_cidrs.clone()),
-            Err(error) if error.is_not_found() && !config.pod_cidrs.is_empty() => {
-                return Some(config.pod_cidrs.clone());
-            }
-            // Ranges are given to nodes that exist.
-            Err(error) if error.is_not_found() => {
-                if let Err(error) = calls.create(NODES, ("", "", ""), crate::node::bare(config)).await {
-                    tracing::warn!(error = %Chain(&error), "the node cannot be registered yet");
-                }
-            }
-            Ok(_) => {}
-            Err(error) => tracing::debug!(error = %Chain(&error), "the node's pod ranges are not known yet"),
-        }
-        tokio::select! {
-            () = drain.signaled() => return None,
-            () = calls.clock.sleep(wait) => wait = (wait * 2).min(limits::SYNC_RETRY),
-        }
+impl Core {
+    async fn open_network(&self, pod_cidrs: Vec<Cidr>) -> Result<(), AgentError> {
+        let config = &self.config;
+        let here = Here {
+            cluster: config.cluster.clone(),
+            addresses: config.node_ips.clone(),
+            pod_cidrs,
+            cluster_cidrs: config.cluster_cidrs.clone(),
+            overlay: config.overlay,
+        };
+        let settings = net_pod::network::Config {
+            here,
+            no_masquerade: Vec::new(),
+            namespaces: config.state_dir.join("netns"),
+            mtu: None,
+        };
+        let kernel = config.kernel.clone();
+        let records = Arc::new(FileRecords::new(config.data_dir.join("network")));
+        let opened =
+            blocking(move || Ok(PodNetwork::restore(settings, kernel.netlink, kernel.nft, records)?)).await?;
+        // It is opened once.
+        let _ = self.network.set(Arc::new(opened));
+        Ok(())
     }
-}
-
-async fn open_network(config: &Config, pod_cidrs: Vec<Cidr>) -> Result<PodNetwork, AgentError> {
-    let here = Here {
-        cluster: config.cluster.clone(),
-        addresses: config.node_ips.clone(),
-        pod_cidrs,
-        cluster_cidrs: config.cluster_cidrs.clone(),
-        overlay: config.overlay,
-    };
-    let settings = net_pod::network::Config {
-        here,
-        no_masquerade: Vec::new(),
-        namespaces: config.state_dir.join("netns"),
-        mtu: None,
-    };
-    let kernel = config.kernel.clone();
-    let records = Arc::new(FileRecords::new(config.data_dir.join("network")));
-    blocking(move || Ok(PodNetwork::restore(settings, kernel.netlink, kernel.nft, records)?)).await
 }

@@ -1,6 +1,6 @@
 //! What all of the agent's tasks share.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use api_types::core::v1::Pod;
 use base::random::Random;
@@ -32,7 +32,8 @@ pub(crate) struct Core {
     pub(crate) random: Arc<dyn Random>,
     pub(crate) runtime: Runtime,
     pub(crate) images: Images,
-    pub(crate) network: Arc<PodNetwork>,
+    /// Opened once the node's ranges are known, before anything of a pod is touched.
+    pub(crate) network: OnceLock<Arc<PodNetwork>>,
     pub(crate) events: Recorder,
     pub(crate) records: Records,
     pub(crate) machine: Machine,
@@ -49,6 +50,14 @@ pub(crate) fn images(store: Store, config: &Config) -> Images {
 }
 
 impl Core {
+    /// The pod network.
+    ///
+    /// # Errors
+    /// As long as it is not open.
+    pub(crate) fn network(&self) -> Result<Arc<PodNetwork>, AgentError> {
+        self.network.get().cloned().ok_or(AgentError::NoNetwork)
+    }
+
     /// What the node adds to the fields of a pod with these addresses.
     pub(crate) fn node(&self, addresses: &[String]) -> Node {
         Node {

@@ -29,6 +29,9 @@ pub enum AgentError {
     /// The pod network.
     #[error("the pod network")]
     Network(#[from] net_pod::network::PodNetworkError),
+    /// The pod network is needed before the node has a range for it.
+    #[error("the pod network is not open yet")]
+    NoNetwork,
     /// Control groups.
     #[error("control groups")]
     Cgroup(#[from] host::cgroup::CgroupError),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use api_types::core::v1::{Event, EventSource, ObjectReference, Pod};
 use base::error::Chain;
-use base::random::{Random, text};
+use base::time::{Clock, Time};
+use client::reconcile::EventNames;
 use tokio::sync::mpsc;
 
 use crate::calls::{Calls, EVENTS};
@@ -19,6 +20,7 @@ pub(crate) enum Kind {
 }
 
 struct Message {
+    at: Time,
     object: ObjectReference,
     kind: Kind,
     reason: String,
@@ -29,6 +31,7 @@ struct Message {
 #[derive(Clone)]
 pub(crate) struct Recorder {
     sender: mpsc::Sender<Message>,
+    clock: Arc<dyn Clock>,
 }
 
 pub(crate) fn pod_reference(pod: &Pod, field_path: &str) -> ObjectReference {
@@ -44,17 +47,20 @@ pub(crate) fn pod_reference(pod: &Pod, field_path: &str) -> ObjectReference {
 }
 
 /// A recorder, and the task that sends what it records.
-pub(crate) fn start(calls: Calls, random: Arc<dyn Random>, host: &str) -> Recorder {
+pub(crate) fn start(calls: Calls, host: &str) -> Recorder {
     let (sender, receiver) = mpsc::channel(limits::EVENTS_WAITING);
-    tokio::spawn(Sender { calls, random, host: host.to_owned(), known: BTreeMap::new() }.run(receiver));
-    Recorder { sender }
+    let clock = Arc::clone(&calls.clock);
+    let (names, known) = (EventNames::default(), BTreeMap::new());
+    tokio::spawn(Sender { calls, names, host: host.to_owned(), known }.run(receiver));
+    Recorder { sender, clock }
 }
 
 impl Recorder {
     pub(crate) fn record(&self, object: ObjectReference, kind: Kind, reason: &str, message: String) {
         tracing::debug!(name = object.name, reason, message, "event");
         // Events are told as far as there is room for them.
-        let _ = self.sender.try_send(Message { object, kind, reason: reason.to_owned(), message });
+        let message = Message { at: self.clock.now(), object, kind, reason: reason.to_owned(), message };
+        let _ = self.sender.try_send(message);
     }
 
     pub(crate) fn pod(&self, pod: &Pod, kind: Kind, reason: &str, message: String) {
@@ -66,7 +72,7 @@ type Key = (String, String, Kind, String, String);
 
 struct Sender {
     calls: Calls,
-    random: Arc<dyn Random>,
+    names: EventNames,
     host: String,
     known: BTreeMap<Key, Event>,
 }
@@ -79,9 +85,8 @@ impl Sender {
     }
 
     async fn send(&mut self, message: Message) {
-        let Message { object, kind, reason, message } = message;
+        let Message { at: now, object, kind, reason, message } = message;
         let key = (object.uid.clone(), object.field_path.clone(), kind, reason.clone(), message.clone());
-        let now = self.calls.clock.now();
         if let Some(known) = self.known.get_mut(&key) {
             known.count += 1;
             known.last_timestamp = Some(now.into());
@@ -98,7 +103,7 @@ impl Sender {
         // Nodes have no namespace; their events are in the default one.
         let namespace = if object.namespace.is_empty() { "default" } else { &object.namespace }.to_owned();
         let mut event = Event::default();
-        event.metadata.name = format!("{}.{}", object.name, text(&*self.random, 16, b"0123456789abcdef"));
+        event.metadata.name = self.names.next(&object.name, now);
         event.metadata.namespace.clone_from(&namespace);
         event.involved_object = object;
         event.reason = reason;

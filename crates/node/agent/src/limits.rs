@@ -5,8 +5,8 @@ use std::time::Duration;
 /// How often the node's status is tried to be told at once before it waits for the next time: kubelet's `nodeStatusUpdateRetry`.
 pub const NODE_STATUS_TRIES: u32 = 5;
 
-/// How soon it is asked for the first time whether the node has been given a range of addresses.
-pub const RANGE_FIRST: Duration = Duration::from_millis(5);
+/// How long the node waits for its range of addresses before it says that it has none.
+pub const RANGE_PATIENCE: Duration = Duration::from_millis(500);
 
 /// How often the node's lease is renewed: a quarter of its duration, as kubelet's.
 pub const LEASE_RENEWAL: Duration = Duration::from_secs(10);

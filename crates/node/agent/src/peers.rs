@@ -44,8 +44,8 @@ pub(crate) async fn run(
         let mut retry = None;
         // Before the view has synced every peer would lose its routes.
         if snapshot.is_synced() && done.as_ref() != Some(&wanted) {
-            let (network, list) = (Arc::clone(&core.network), wanted.clone());
-            match blocking(move || Ok(network.sync_node(&list)?)).await {
+            let (network, list) = (core.network(), wanted.clone());
+            match blocking(move || Ok(network?.sync_node(&list)?)).await {
                 Ok(()) => {
                     done = Some(wanted);
                     core.health.say_network(Ok(()));

@@ -417,7 +417,7 @@ impl Worker {
     /// Waits for the first of all that may happen; `false` when the agent is ending.
     async fn wait(&mut self, wake: Option<Time>) -> bool {
         let now = self.core.clock.now();
-        let sleep = wake.map(|wake| self.core.clock.sleep(wake.since(now)));
+        let mut sleep = wake.map(|wake| self.core.clock.sleep(wake.since(now)));
         let message = tokio::select! {
             changed = self.source.changed() => {
                 if changed.is_err() {
@@ -428,7 +428,7 @@ impl Worker {
             }
             message = self.messages.recv() => message,
             () = happened(&mut self.events) => None,
-            () = maybe(sleep) => None,
+            () = maybe(sleep.as_mut()) => None,
         };
         if let Some(message) = message {
             self.hear(message);
@@ -521,7 +521,7 @@ async fn happened(events: &mut Option<broadcast::Receiver<node_runtime::state::E
     }
 }
 
-async fn maybe(sleep: Option<base::time::Sleep>) {
+pub(crate) async fn maybe(sleep: Option<&mut base::time::Sleep>) {
     match sleep {
         Some(sleep) => sleep.await,
         None => std::future::pending().await,

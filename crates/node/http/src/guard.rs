@@ -1,9 +1,9 @@
 //! Who may ask a node what, in the attributes of `pkg/kubelet/server/auth.go`.
 
 use api_meta::Status;
+use base_serve::Peer;
 use client::BoxFuture;
 use http::{HeaderMap, Method};
-use rustls::pki_types::CertificateDer;
 
 /// What a caller must be allowed to do with the node's object: any one of these suffices.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,13 +56,6 @@ pub enum Refused {
     Forbidden(String),
     /// It cannot be found out.
     Failed(Status),
-}
-
-/// A client's end of a connection.
-#[derive(Clone, Debug, Default)]
-pub struct Peer {
-    /// The certificates that it showed, its own first.
-    pub chain: Vec<CertificateDer<'static>>,
 }
 
 /// Whoever knows callers and what they may do.

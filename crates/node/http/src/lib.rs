@@ -17,7 +17,8 @@ pub mod limits;
 mod query;
 mod server;
 
+pub use base_serve::{Peer, Tls};
 pub use direct::{Body, Direct};
-pub use guard::{Guard, Peer, Refused, Wanted};
+pub use guard::{Guard, Refused, Wanted};
 pub use hyper::body::Incoming;
-pub use server::{Server, Tls};
+pub use server::Server;

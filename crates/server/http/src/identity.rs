@@ -1,15 +1,8 @@
 //! Who is on the other end.
 
+pub use base_serve::Peer;
 use client::Caller;
 use http::HeaderMap;
-use rustls::pki_types::CertificateDer;
-
-/// What a connection knows of its other end.
-#[derive(Clone, Debug, Default)]
-pub struct Peer {
-    /// The certificates that it showed, its own first.
-    pub chain: Vec<CertificateDer<'static>>,
-}
 
 /// Finds out who sent a request.
 pub trait Identify: Send + Sync {

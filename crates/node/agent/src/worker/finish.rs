@@ -1,7 +1,5 @@
 //! A pod's end: taking everything of it away, and then letting the API forget it.
 
-use std::sync::Arc;
-
 use node_pod::container::log_directory;
 
 use super::Worker;
@@ -21,7 +19,7 @@ impl Worker {
         self.core.tokens.forget(&self.record.uid);
         self.handle = None;
         self.events = None;
-        let (network, uid) = (Arc::clone(&self.core.network), self.record.uid.clone());
+        let (network, uid) = (self.core.network()?, self.record.uid.clone());
         blocking(move || Ok(network.remove(&uid)?)).await?;
         self.core.images.forget(&self.record.uid);
         Ok(())

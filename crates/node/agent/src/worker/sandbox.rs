@@ -49,7 +49,7 @@ pub(super) async fn make(
     let addresses = if pod.spec.host_network {
         core.config.node_ips.iter().map(ToString::to_string).collect()
     } else {
-        let (network, request) = (Arc::clone(&core.network), request(&pod));
+        let (network, request) = (core.network()?, request(&pod));
         let (record, place) = blocking(move || {
             let record = network.add(&request)?;
             Ok((record, network.namespace(&request.uid)))

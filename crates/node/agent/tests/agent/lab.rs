@@ -13,7 +13,7 @@ use base::time::{Clock, Sleep, SystemClock, Time};
 use client::{Api, Caller, Request, Resource, Target, Verb};
 use host::cgroup::CgroupPath;
 use host::mount::{LinuxMounts, Mounts};
-use host::netlink::{Change, LinuxNetlink, Namespace, Netlink};
+use host::netlink::{Change, Cidr, LinuxNetlink, Namespace, Netlink};
 use host::nft::LinuxNft;
 use node_agent::{Agent, Config, Kernel, NodeApi};
 use node_image::build::BuildConfig;
@@ -22,6 +22,8 @@ use node_image::store::{Store, StoreOptions};
 use tokio::sync::watch;
 
 use crate::api::Memory;
+
+const SHIM: &str = env!("CARGO_BIN_EXE_node-agent-shim");
 
 static LABS: AtomicU32 = AtomicU32::new(0);
 
@@ -69,6 +71,7 @@ pub struct Lab {
     pub api: Arc<Memory>,
     pub clock: Arc<Forward>,
     pub taints: Vec<Taint>,
+    pub pod_cidrs: Vec<Cidr>,
     pub directory: tempfile::TempDir,
     parent: CgroupPath,
     home: PathBuf,
@@ -97,6 +100,15 @@ impl Drop for Running {
 
 impl Lab {
     pub fn new() -> Lab {
+        Lab::made(None)
+    }
+
+    /// One whose data is on a disk of its own, of so many bytes besides the runtime's program, of which it keeps a copy.
+    pub fn on_disk(bytes: u64) -> Lab {
+        Lab::made(Some(bytes + std::fs::metadata(SHIM).unwrap().len()))
+    }
+
+    fn made(disk_bytes: Option<u64>) -> Lab {
         assert!(nix::unistd::geteuid().is_root(), "these tests need root");
         let directory = tempfile::tempdir().unwrap();
         let number = LABS.fetch_add(1, Ordering::Relaxed);
@@ -105,8 +117,25 @@ impl Lab {
         let net = LinuxNetlink::at(&home);
         net.pin(&home).unwrap();
         net.apply(&Namespace::Host, &[Change::SetUp("lo".into())]).unwrap();
+        if let Some(bytes) = disk_bytes {
+            let data = directory.path().join("data");
+            std::fs::create_dir_all(&data).unwrap();
+            // Programs run from it, which the node's own mounts of memory do not let.
+            let (kind, options) = (Some("tmpfs"), format!("size={bytes}"));
+            let flags = nix::mount::MsFlags::empty();
+            nix::mount::mount(kind, &data, kind, flags, Some(options.as_str())).unwrap();
+        }
         build_image(directory.path());
-        Lab { api: Arc::default(), clock: Arc::default(), taints: Vec::new(), directory, parent, home }
+        let pod_cidrs = vec!["10.71.1.0/24".parse().unwrap()];
+        Lab {
+            api: Arc::default(),
+            clock: Arc::default(),
+            taints: Vec::new(),
+            pod_cidrs,
+            directory,
+            parent,
+            home,
+        }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -123,7 +152,7 @@ impl Lab {
             state_dir: self.path("state"),
             log_dir: self.path("logs"),
             cluster: "agt".parse().unwrap(),
-            pod_cidrs: vec!["10.71.1.0/24".parse().unwrap()],
+            pod_cidrs: self.pod_cidrs.clone(),
             cluster_cidrs: vec!["10.71.0.0/16".parse().unwrap()],
             service_cidrs: vec!["10.96.0.0/16".parse().unwrap()],
             overlay: None,
@@ -133,7 +162,7 @@ impl Lab {
             resolv_conf: "/etc/resolv.conf".into(),
             cgroup: self.parent.join("kubepods").unwrap(),
             shim_cgroup: Some(self.parent.join("shims").unwrap()),
-            executable: env!("CARGO_BIN_EXE_node-agent-shim").into(),
+            executable: SHIM.into(),
             shim_arguments: Vec::new(),
             eviction_hard: node_agent::EvictionHard::default(),
             registries: Default::default(),
@@ -206,7 +235,8 @@ impl Lab {
 
     /// Fails if anything of any pod is left on this node.
     pub fn assert_nothing_left(&self) {
-        let mounts = LinuxMounts.below(self.directory.path()).unwrap();
+        let mut mounts = LinuxMounts.below(self.directory.path()).unwrap();
+        mounts.retain(|mount| *mount != self.path("data"));
         assert_eq!(mounts, std::slice::from_ref(&self.home), "mounts are left");
         for place in ["state/pods", "data/containers", "data/pods", "data/network", "logs"] {
             let entries = std::fs::read_dir(self.path(place)).into_iter().flatten();

@@ -6,6 +6,7 @@ mod api;
 mod debugging;
 mod dropped;
 mod features;
+mod full;
 mod garbage;
 mod lab;
 mod lifecycle;

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use api_meta::conditions;
+use api_record::scalar::MicroTime;
+use api_types::coordination::v1::Lease;
 use api_types::core::v1::{Node, NodeCondition, Taint};
+use client::Resource;
 use host::mount::{LinuxMounts, Mounts};
 use nix::mount::MsFlags;
 
 use crate::api::Memory;
-use crate::lab::Lab;
+use crate::lab::{Lab, container, pod};
 
 /// The node's Ready condition, once it is this.
 fn ready(api: &Memory, status: &str) -> Option<NodeCondition> {
@@ -74,6 +77,39 @@ async fn a_node_becomes_ready_though_others_write_to_it() {
     let agent = lab.start().await;
     lab.api.lose_races(4);
     lab.api.until("a ready node", |api| ready(api, "True")).await;
+    agent.stop().await;
+    lab.assert_nothing_left();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_without_a_range_says_so_and_lives() {
+    let mut lab = Lab::new();
+    lab.pod_cidrs.clear();
+    let agent = lab.start().await;
+    let why = |api: &Memory| ready(api, "False").filter(|one| one.message.contains("network"));
+    let condition = lab.api.until("a node that says what it lacks", why).await;
+    assert_eq!(condition.reason, "KubeletNotReady");
+    assert_eq!(
+        condition.message,
+        "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:the node has been given no \
+         range of addresses for pods (spec.podCIDR)"
+    );
+    let renewed = |api: &Memory| -> Option<MicroTime> {
+        api.get::<Lease>("leases", "kube-node-lease", "n1")?.spec.renew_time
+    };
+    let first = lab.api.until("a lease", renewed).await;
+    lab.clock.by(Duration::from_secs(10));
+    lab.api.until("a renewed lease", |api| renewed(api).filter(|at| *at != first)).await;
+    lab.run(pod("early", "Never", vec![container("main", "true")]));
+    let mut node: Node = lab.api.get("nodes", "", "n1").unwrap();
+    node.spec.pod_cidrs = vec!["10.71.1.0/24".into()];
+    lab.api.put(&Resource::of("", "v1", "nodes"), node);
+    lab.api.until("a ready node", |api| ready(api, "True")).await;
+    let done = |api: &Memory| api.pod("early").filter(|pod| pod.status.phase == "Succeeded");
+    let done = lab.api.until("a pod that was there before", done).await;
+    assert!(done.status.pod_ip.starts_with("10.71.1."));
+    lab.delete("early").await;
+    lab.api.until("its deletion", |api| api.gone("early")).await;
     agent.stop().await;
     lab.assert_nothing_left();
 }

@@ -1,0 +1,15 @@
+//! The bounds of every socket.
+
+use std::time::Duration;
+
+/// How many requests of one HTTP/2 connection run at once: Go's default, and upstream's.
+pub const STREAMS: u32 = 250;
+
+/// How long a client may take to finish the TLS handshake.
+pub const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// How long connections may go on once the server is to end.
+pub const DRAIN: Duration = Duration::from_secs(1);
+
+/// How long it takes until descriptors may have come back after a connection could not be accepted.
+pub const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
