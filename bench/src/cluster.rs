@@ -2,23 +2,29 @@
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
 use http::{Method, StatusCode};
-use tempfile::TempDir;
 
 use crate::access::Access;
 use crate::client::Client;
-use crate::network;
+use crate::held::Held;
+use crate::network::{self, Beside, Namespace};
 
 /// How long anything may take before the measurement is given up.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long to wait before asking again for what is not there yet.
 const PAUSE: Duration = Duration::from_millis(1);
+
+/// The name of a server's own node.
+pub const OWN_NODE: &str = "one";
+
+/// The name of an agent's node.
+pub const AGENTS_NODE: &str = "two";
 
 /// Address ranges that the machine's owner is unlikely to have.
 const FLAGS: [&str; 10] = [
@@ -29,7 +35,7 @@ const FLAGS: [&str; 10] = [
     "--cluster-dns",
     "10.243.0.10",
     "--node-name",
-    "one",
+    OWN_NODE,
     "--bind-address",
     "0.0.0.0",
 ];
@@ -45,7 +51,7 @@ pub fn binary() -> Result<PathBuf> {
 
 /// A directory that a cluster can be started in.
 pub struct Place {
-    directory: TempDir,
+    held: Held,
     port: u16,
 }
 
@@ -53,13 +59,13 @@ impl Place {
     /// An empty one.
     pub fn new() -> Result<Place> {
         network::enter()?;
-        let directory = TempDir::with_prefix("knarr-bench-")?;
+        let held = Held::place(Namespace::current()?)?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        Ok(Place { directory, port })
+        Ok(Place { held, port })
     }
 
     fn data(&self) -> PathBuf {
-        self.directory.path().join("data")
+        self.held.path().join("data")
     }
 
     /// Packages a directory as an image of the node.
@@ -75,30 +81,26 @@ impl Place {
 
     /// Starts a server here, with its node or without.
     pub fn start(self, node: bool) -> Result<Cluster> {
-        let log = std::fs::File::create(self.directory.path().join("log"))?;
-        let begun = Instant::now();
-        let mut command = Command::new(binary()?);
+        let mut command = logged(&self.held)?;
         command
             .args(["server", "--data-dir"])
             .arg(self.data())
             .arg("--write-kubeconfig")
-            .arg(self.directory.path().join("kubeconfig"))
+            .arg(self.held.path().join("kubeconfig"))
             .args(["--https-listen-port", &self.port.to_string()])
-            .args(FLAGS)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log);
+            .args(FLAGS);
         if !node {
             command.arg("--disable-agent");
         }
-        let server = command.spawn().context("starting knarr server")?;
-        Ok(Cluster { server, place: self, begun })
+        let begun = Instant::now();
+        let pid = self.held.start(&mut command).context("starting knarr server")?;
+        Ok(Cluster { pid, place: self, begun })
     }
 }
 
 /// A running server, which ends with this value, and everything that it made with it.
 pub struct Cluster {
-    server: Child,
+    pid: u32,
     place: Place,
     /// When its process was started.
     pub begun: Instant,
@@ -112,7 +114,7 @@ impl Cluster {
 
     /// The server's process.
     pub fn pid(&self) -> u32 {
-        self.server.id()
+        self.pid
     }
 
     /// The database's directory.
@@ -132,7 +134,7 @@ impl Cluster {
     }
 
     async fn try_ready(&self) -> Result<Access> {
-        let access = Access::read(&self.place.directory.path().join("kubeconfig"), self.place.port)?;
+        let access = Access::read(&self.place.held.path().join("kubeconfig"), self.place.port)?;
         let client = Client::connect(&access).await?;
         loop {
             let (status, _) = client.ask(Method::GET, "/readyz", "text/plain", Bytes::new()).await?;
@@ -145,8 +147,8 @@ impl Cluster {
 
     /// Fails if the server has ended, or has been waited for too long.
     fn check(&mut self, error: &anyhow::Error) -> Result<()> {
-        let log = || std::fs::read_to_string(self.place.directory.path().join("log")).unwrap_or_default();
-        if let Some(status) = self.server.try_wait()? {
+        let log = || log(&self.place.held);
+        if let Some(status) = self.place.held.ended()? {
             bail!("the server ended with {status}:\n{}", log());
         }
         if self.begun.elapsed() > PATIENCE {
@@ -156,19 +158,49 @@ impl Cluster {
     }
 }
 
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        // What `down` finds it takes away; the directory goes with the place.
-        if let Ok(binary) = binary() {
-            let mut command = Command::new(binary);
-            command.args(["down", "--purge", "--data-dir"]).arg(self.place.data());
-            match command.output() {
-                Ok(output) if output.status.success() => {}
-                Ok(output) => eprintln!("knarr down: {}", String::from_utf8_lossy(&output.stderr).trim()),
-                Err(error) => eprintln!("knarr down: {error}"),
-            }
-        }
-        let _ = self.server.kill();
-        let _ = self.server.wait();
+/// An agent on a machine of its own that joins a cluster. It ends with this value, and everything that it made with it.
+pub struct Agent {
+    pid: u32,
+    held: Held,
+    // After what runs on it.
+    _machine: Beside,
+}
+
+impl Agent {
+    /// Starts one for this cluster.
+    pub fn start(cluster: &Cluster) -> Result<Agent> {
+        let machine = Beside::new()?;
+        let held = Held::place(machine.namespace())?;
+        let server = format!("https://{}:{}", network::ADDRESS, cluster.place.port);
+        let mut command = logged(&held)?;
+        command
+            .args(["agent", "--server", &server, "--node-name", AGENTS_NODE, "--token-file"])
+            .arg(cluster.place.data().join("server/token"))
+            .arg("--data-dir")
+            .arg(held.path().join("data"));
+        let pid = held.start(&mut command).context("starting knarr agent")?;
+        Ok(Agent { pid, held, _machine: machine })
     }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// What it has said.
+    pub fn log(&self) -> String {
+        log(&self.held)
+    }
+}
+
+/// The binary, whose output goes into a file of this directory.
+fn logged(held: &Held) -> Result<Command> {
+    let log = std::fs::File::create(held.path().join("log"))?;
+    let mut command = Command::new(binary()?);
+    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    Ok(command)
+}
+
+fn log(held: &Held) -> String {
+    std::fs::read_to_string(held.path().join("log")).unwrap_or_default()
 }

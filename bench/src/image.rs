@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 use anyhow::{Context as _, Result};
 
 use crate::cluster::Place;
+use crate::held::Held;
 
 /// Its name.
 pub const NAME: &str = "example.com/bench:1";
@@ -14,7 +15,7 @@ pub const BUSYBOX: &str = "/bin/busybox";
 
 /// Puts it among the images of a place's node.
 pub fn put_in(place: &Place) -> Result<()> {
-    let root = tempfile::tempdir()?;
+    let root = Held::directory()?;
     let bin = root.path().join("bin");
     std::fs::create_dir(&bin)?;
     std::fs::copy(BUSYBOX, bin.join("busybox"))

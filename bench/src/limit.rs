@@ -11,6 +11,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::pivot_root;
 
+use crate::held::Held;
 use crate::image::BUSYBOX;
 use crate::machine::Memory;
 use crate::report::Times;
@@ -60,7 +61,7 @@ pub fn process(program: &Path, arguments: &[&str]) -> Result<Times> {
 /// How long the kernel alone takes for what a container is made of: new mount, network, IPC, UTS and PID namespaces, an overlay as root, and
 /// a program executed in there to its end. Cgroups and the network's devices are not counted.
 pub fn containers(how_many: usize) -> Result<Times> {
-    let directory = tempfile::tempdir()?;
+    let directory = Held::directory()?;
     let lower = directory.path().join("lower");
     for name in ["bin", "proc", "old"] {
         std::fs::create_dir_all(lower.join(name))?;

@@ -3,7 +3,7 @@
 //! Layer: above everything. Used by people. It drives the release binary that lies beside it in the build directory, as a user
 //! would: by its command line and its API.
 //! Each figure is one line: what was measured, the goal and whether it is met, and the physical limit as the same run found it.
-//! A cluster runs in a network namespace and a directory of its own; nothing of it is left behind. The load generator shares the
+//! A cluster runs in a network namespace and a directory of its own; nothing of it is left behind, be the run interrupted. The load generator shares the
 //! cores with what it loads.
 //! It deliberately judges nothing: no figure makes it fail, because a time on a shared machine proves nothing.
 #![allow(
@@ -16,6 +16,7 @@ mod access;
 mod build;
 mod client;
 mod cluster;
+mod held;
 mod idle;
 mod image;
 mod limit;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::client::{Client, Watch};
-use crate::cluster::{PATIENCE, Place};
+use crate::cluster::{OWN_NODE, PATIENCE, Place};
 use crate::objects::{PODS, runnable_pod};
 use crate::report::{Figure, Times};
 use crate::{image, limit, machine, start};
@@ -32,7 +32,7 @@ pub fn run() -> Result<()> {
         let mut cluster = place.start(true)?;
         let access = cluster.ready().await?;
         let client = Client::connect(&access).await?;
-        start::node_ready(&client).await?;
+        start::node_ready(&client, OWN_NODE).await?;
         // A connection of its own, as a watcher elsewhere would have.
         let mut watch = Client::connect(&access).await?.watch(&format!("{PODS}?watch=true")).await?;
         for number in 0..WARM_UP {

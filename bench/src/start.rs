@@ -7,7 +7,7 @@ use http::{Method, StatusCode};
 use serde_json::Value;
 
 use crate::client::Client;
-use crate::cluster::{PATIENCE, Place, binary};
+use crate::cluster::{OWN_NODE, PATIENCE, Place, binary};
 use crate::objects::{PODS, runnable_pod};
 use crate::report::{Figure, Times};
 use crate::{image, limit};
@@ -29,7 +29,7 @@ pub fn run() -> Result<()> {
             let access = cluster.ready().await?;
             apis.push(cluster.begun.elapsed());
             let client = Client::connect(&access).await?;
-            let (node, pod) = tokio::join!(node_ready(&client), pod_running(&client));
+            let (node, pod) = tokio::join!(node_ready(&client, OWN_NODE), pod_running(&client));
             nodes.push(node?.duration_since(cluster.begun));
             pods.push(pod?.duration_since(cluster.begun));
             anyhow::Ok(())
@@ -56,9 +56,10 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// Waits for the node to be Ready, and answers when it was seen.
-pub async fn node_ready(client: &Client) -> Result<Instant> {
-    let mut watch = client.watch("/api/v1/nodes?watch=true").await?;
+/// Waits for a node to be Ready, and answers when it was seen.
+pub async fn node_ready(client: &Client, name: &str) -> Result<Instant> {
+    let path = format!("/api/v1/nodes?watch=true&fieldSelector=metadata.name%3D{name}");
+    let mut watch = client.watch(&path).await?;
     let ready = watch.until(|_, node| {
         let conditions = node["status"]["conditions"].as_array();
         conditions.is_some_and(|all| all.iter().any(|one| one["type"] == "Ready" && one["status"] == "True"))

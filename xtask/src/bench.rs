@@ -10,7 +10,11 @@ use crate::tree;
 
 /// The names, the figures of `docs/performance.md` that they print, and what these say.
 const NAMES: [(&str, &str, &str); 9] = [
-    ("idle", "11", "memory and processor time of a server with its node while nothing happens"),
+    (
+        "idle",
+        "11",
+        "memory and processor time of a server with its node, and of an agent alone, while nothing happens",
+    ),
     ("start", "12", "from nothing to a ready API, a Ready node, a Running pod"),
     ("pods", "13", "pod created to Running, image there; starts a second"),
     ("writes", "6", "durable writes of 1 KiB through the API"),

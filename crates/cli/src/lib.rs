@@ -14,7 +14,7 @@
 //! - Nothing of a user's is lost: foreign entries of a kubeconfig stay, a directory that is not ours or holds a mount is not deleted.
 //!
 //! State: `server/knarr.pid` (or `agent/`), `lock` and `server/log/knarr.log` in the data directory survive a restart; a note of the
-//! running cluster in `/run/knarr/clusters` does not. The kubeconfig and the systemd unit last until they are removed.
+//! cluster in `/run/knarr/clusters` lasts while it runs and, where it has a node, until `down`. The kubeconfig and the systemd unit last until they are removed.
 //!
 //! Failure: every error says what is wrong and what to do. Nothing here tries again; `up` and `down` are safe to run again. A crash of
 //! `up` leaves a server that runs on.

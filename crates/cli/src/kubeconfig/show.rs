@@ -80,7 +80,7 @@ fn text(place: &Place) -> Result<String, ShowError> {
 mod tests {
     use std::path::Path;
 
-    use super::super::{Access, fresh, select};
+    use super::super::{Access, select};
     use super::*;
 
     /// A user with this KUBECONFIG.
@@ -135,9 +135,9 @@ mod tests {
             assert!(text.ends_with(&format!("{name} is already its current context\n")), "{text}");
         }
 
-        let other =
-            super::super::merge(&fresh(&access).unwrap(), &Access { name: "other".into(), ..access.clone() });
-        std::fs::write(&place.kubeconfig, other.unwrap()).unwrap();
+        // Somebody added another cluster to it, and chose that.
+        let other = Access { name: "other".to_owned(), ..access };
+        file::merge_into(&place.kubeconfig, &other, None).unwrap();
         let text = merged(&place, &User(link.clone()));
         assert!(text.ends_with(&format!("{name} is now its current context\n")), "{text}");
         let now = file::text(&place.kubeconfig).unwrap();
