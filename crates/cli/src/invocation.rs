@@ -26,6 +26,9 @@ mod words;
 
 pub use words::ServerWords;
 
+/// What a process exits with whose command line, environment or configuration file is wrong: as clap has it.
+pub const MISUSED: u8 = 2;
+
 /// What to do, with all that it needs.
 #[derive(Debug)]
 pub enum Invocation {
@@ -138,11 +141,11 @@ impl InvocationError {
             InvocationError::Words(error) => {
                 // A closed pipe is no reason to fail otherwise.
                 let _ = error.print();
-                u8::try_from(error.exit_code()).unwrap_or(2)
+                u8::try_from(error.exit_code()).unwrap_or(MISUSED)
             }
             other => {
                 eprintln!("error: {}", base::error::Chain(other));
-                2
+                MISUSED
             }
         }
     }

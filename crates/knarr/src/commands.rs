@@ -36,10 +36,17 @@ pub fn carry_out(invocation: Invocation) -> anyhow::Result<ExitCode> {
         }
         Invocation::Image(place, command) => image::run(&place, *command)?,
         Invocation::ServiceInstall(config, words) => {
-            service::install(&config.place, &program()?, &words)?;
+            service::install(&config.place, &program()?, &words, &mut io::stdout())?;
         }
         Invocation::ServiceRemove(place) => {
-            if !service::remove(&place)? {
+            if service::remove(&place)? {
+                let file = service::unit_file(&place);
+                println!("Stopped the service {}, and deleted its unit {}", place.unit(), file.display());
+                println!(
+                    "Pods go on: knarr up{0} takes care of them, knarr down{0} stops them",
+                    place.flag()
+                );
+            } else {
                 println!("There is no service to remove");
             }
         }
@@ -47,6 +54,9 @@ pub fn carry_out(invocation: Invocation) -> anyhow::Result<ExitCode> {
             let status = blocking(shown(place))?;
             print!("{status}");
             return Ok(ExitCode::from(status.code()));
+        }
+        Invocation::Logs(place, want) if service::is_installed(&place) => {
+            return Err(service::journal::exec(&place, want).into());
         }
         Invocation::Logs(place, want) => {
             blocking(async {
