@@ -27,6 +27,9 @@ mod words;
 
 pub use words::ServerWords;
 
+/// What a process exits with whose command line, environment or configuration file is wrong: as clap has it.
+pub const MISUSED: u8 = 2;
+
 /// What to do, with all that it needs.
 #[derive(Debug)]
 pub enum Invocation {
@@ -139,11 +142,11 @@ impl InvocationError {
         match self {
             InvocationError::Words(error) => {
                 let _ = error.print();
-                u8::try_from(error.exit_code()).unwrap_or(2)
+                u8::try_from(error.exit_code()).unwrap_or(MISUSED)
             }
             other => {
                 let _ = writeln!(std::io::stderr(), "error: {}", base::error::Chain(other));
-                2
+                MISUSED
             }
         }
     }

@@ -1,4 +1,4 @@
-//! `knarr logs`: what a server in the background wrote. Also the last lines of it, for errors of `up`.
+//! `knarr logs`: what a server in the background wrote, unless it is a service (see [`crate::service::journal`]). Also the last lines of it, for errors of `up`.
 //!
 //! Used by the binary and [`crate::up`]. Following goes on over a log that is put aside and begun anew.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "the shell that reads the log")]
@@ -27,7 +27,7 @@ pub struct Want {
 #[derive(Debug, thiserror::Error)]
 pub enum LogsError {
     /// No server ran in the background from this place.
-    #[error("there is no log at {0}: only a server that knarr up or systemd started writes one")]
+    #[error("there is no log at {0}: only a server that knarr up started writes one")]
     None(PathBuf),
     /// It cannot be read.
     #[error("cannot read {path}{}", crate::privilege::advice(source))]

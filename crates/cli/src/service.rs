@@ -1,19 +1,25 @@
-//! `knarr service install` and `remove`: the systemd unit of a server.
+//! `knarr service install` and `remove`: the systemd service of a server.
 //!
-//! Used by the binary, and by `up` and `down`, which leave starting and stopping to systemd where there is a unit. The unit's text is
-//! pure. `KillMode=process` and `Delegate=yes` are what lets pods live on while the server restarts: systemd ends the server's process
-//! alone, and keeps out of the cgroups below.
+//! Used by the binary, and by `up` and `down`, which leave starting and stopping to systemd where there is a unit. What the unit says is
+//! in [`unit`]; what its server says is in [`journal`], which bounds it.
 #![allow(clippy::disallowed_methods, reason = "the shell that writes the unit and calls systemctl")]
 
 use std::ffi::OsString;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use crate::config::Place;
+use crate::down::say;
+use crate::instance::{self, Record, Role};
 use crate::invocation::ServerWords;
+use crate::limits;
+use crate::stop::{StopError, stop as stop_process};
+
+pub mod journal;
+pub mod unit;
 
 /// Where units of the administrator are.
 const UNITS: &str = "/etc/systemd/system";
@@ -46,66 +52,80 @@ pub enum ServiceError {
         /// What it said.
         output: String,
     },
+    /// An agent runs from the data directory.
+    #[error("{0} belongs to a node of another cluster, and its agent runs: choose another --data-dir")]
+    Agent(PathBuf),
+    /// A server that runs already cannot be stopped.
+    #[error("the server that runs already cannot be stopped")]
+    Stop(#[from] StopError),
+    /// The server does not start.
+    #[error(
+        "the service {unit} does not start{}. The end of its log (journalctl -u {unit}):\n  {}",
+        if *again { "; systemd tries again every few seconds" } else { "" },
+        lines.join("\n  ")
+    )]
+    NotStarted {
+        /// The unit's name.
+        unit: String,
+        /// Whether systemd goes on trying.
+        again: bool,
+        /// The last lines of the journal.
+        lines: Vec<String>,
+    },
+    /// The journal cannot be shown.
+    #[error("journalctl does not start")]
+    Journal(#[source] io::Error),
 }
 
-/// The text of the unit that runs `program` as this place's server.
+/// Writes the unit, and starts it now and after every boot, telling `out` what is done. Returns once the server is ready. One that runs
+/// already is replaced; its pods go on.
 ///
 /// # Errors
-/// When a word cannot be written in a unit.
-pub fn unit(place: &Place, program: &Path, words: &ServerWords) -> Result<String, ServiceError> {
-    let data_dir = OsString::from(format!("--data-dir={}", place.data_dir.display()));
-    let rest = words.words.iter().filter(|word| !word.to_string_lossy().starts_with("--data-dir="));
-    let all = [program.as_os_str().to_owned(), "server".into(), data_dir];
-    let command = all.iter().chain(rest).map(quoted).collect::<Result<Vec<_>, _>>()?.join(" ");
-    let log = path_setting(&place.server_log())?;
-    let environment = path_setting(&environment_file(place))?;
-    Ok(format!(
-        "# Written by knarr service install; knarr service remove deletes it.\n\
-         [Unit]\n\
-         Description=Knarr, Kubernetes in one binary\n\
-         Wants=network-online.target\n\
-         After=network-online.target\n\
-         \n\
-         [Service]\n\
-         Type=notify\n\
-         EnvironmentFile=-{environment}\n\
-         ExecStart={command}\n\
-         KillMode=process\n\
-         Delegate=yes\n\
-         Restart=always\n\
-         RestartSec=5s\n\
-         TimeoutStartSec=0\n\
-         LimitNOFILE=1048576\n\
-         LimitNPROC=infinity\n\
-         LimitCORE=infinity\n\
-         TasksMax=infinity\n\
-         StandardOutput=append:{log}\n\
-         StandardError=inherit\n\
-         \n\
-         [Install]\n\
-         WantedBy=multi-user.target\n"
-    ))
-}
-
-/// Writes the unit, and starts it now and after every boot.
-///
-/// # Errors
-/// When there is no systemd, or a step fails.
-pub fn install(place: &Place, program: &Path, words: &ServerWords) -> Result<(), ServiceError> {
-    let text = unit(place, program, words)?;
+/// When there is no systemd, a step fails, or the server does not start.
+pub fn install(
+    place: &Place,
+    program: &Path,
+    words: &ServerWords,
+    out: &mut dyn Write,
+) -> Result<(), ServiceError> {
+    let text = unit::text(place, program, words)?;
     require_systemd()?;
-    if let Some(log) = place.server_log().parent() {
-        fs::create_dir_all(log).map_err(io_error("create", log))?;
+    let running = instance::find(place);
+    if running.as_ref().is_some_and(|record| record.role == Role::Agent) {
+        return Err(ServiceError::Agent(place.data_dir.clone()));
     }
     let environment = environment_file(place);
     match &words.token {
         Some(token) => write(&environment, &format!("KNARR_TOKEN={}\n", token.reveal()), 0o600)?,
         None => delete(&environment)?,
     }
-    write(&unit_file(place), &text, 0o644)?;
+    let file = unit_file(place);
+    if fs::read_to_string(&file).is_ok_and(|present| present == text) {
+        say(out, &format!("Unchanged: the systemd unit {}", file.display()));
+    } else {
+        write(&file, &text, 0o644)?;
+        say(out, &format!("Wrote the systemd unit {}", file.display()));
+    }
     systemctl(&["daemon-reload"])?;
     systemctl(&["enable", &place.unit()])?;
-    systemctl(&["restart", "--no-block", &place.unit()])
+    say(out, "Enabled it: it starts whenever this machine does");
+    match running {
+        Some(Record { process, supervised: false, .. }) => {
+            stop_process(process, limits::STOP)?;
+            say(out, &format!("Stopped the server, process {}: its pods go on", process.pid));
+            say(out, &format!("Starting the service {}", place.unit()));
+        }
+        Some(_) => say(out, &format!("Restarting the service {}: its pods go on", place.unit())),
+        None => say(out, &format!("Starting the service {}", place.unit())),
+    }
+    systemctl(&["restart", &place.unit()]).map_err(|_| not_started(place))?;
+    say(out, "✓ The API is ready");
+    let flag = place.flag();
+    say(
+        out,
+        &format!("See knarr status{flag} and knarr logs{flag}; undo it with knarr service remove{flag}"),
+    );
+    Ok(())
 }
 
 /// Stops the server and deletes its unit. Pods go on. Says whether there was one.
@@ -116,13 +136,16 @@ pub fn remove(place: &Place) -> Result<bool, ServiceError> {
     if !is_installed(place) {
         return Ok(false);
     }
-    if require_systemd().is_ok() {
+    let systemd = require_systemd().is_ok();
+    if systemd {
         systemctl(&["disable", "--now", &place.unit()])?;
     }
     delete(&unit_file(place))?;
     delete(&environment_file(place))?;
-    if require_systemd().is_ok() {
+    if systemd {
         systemctl(&["daemon-reload"])?;
+        // A service that had failed is remembered otherwise; that of others is not known any more, which is no failure.
+        let _ = systemctl(&["reset-failed", &place.unit()]);
     }
     Ok(true)
 }
@@ -132,13 +155,26 @@ pub fn is_installed(place: &Place) -> bool {
     unit_file(place).exists()
 }
 
-/// Starts the unit, without waiting until the server is ready.
+/// Begins to start the unit. The process that is returned ends once the server is ready, or fails once it cannot be.
 ///
 /// # Errors
-/// When systemd refuses.
-pub fn start(place: &Place) -> Result<(), ServiceError> {
+/// When there is no systemd.
+pub fn begin(place: &Place) -> Result<Child, ServiceError> {
     require_systemd()?;
-    systemctl(&["start", "--no-block", &place.unit()])
+    let unit = place.unit();
+    let mut command = Command::new("systemctl");
+    command.args(["start", &unit]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().map_err(|error| ServiceError::Systemctl {
+        arguments: format!("start {unit}"),
+        output: error.to_string(),
+    })
+}
+
+/// Why the service did not start, as its server said it.
+pub fn not_started(place: &Place) -> ServiceError {
+    let unit = place.unit();
+    let again = systemctl(&["is-failed", "--quiet", &unit]).is_err();
+    ServiceError::NotStarted { unit, again, lines: journal::last_lines(place) }
 }
 
 /// Stops the unit until it is started again; says whether there was anything to stop.
@@ -154,7 +190,8 @@ pub fn stop(place: &Place) -> Result<bool, ServiceError> {
     Ok(active)
 }
 
-fn unit_file(place: &Place) -> PathBuf {
+/// The unit's file.
+pub fn unit_file(place: &Place) -> PathBuf {
     Path::new(UNITS).join(format!("{}.service", place.unit()))
 }
 
@@ -177,26 +214,6 @@ fn systemctl(arguments: &[&str]) -> Result<(), ServiceError> {
     Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
 }
 
-/// A word of `ExecStart=`: systemd splits at spaces and replaces `%` and `$`.
-fn quoted(word: &OsString) -> Result<String, ServiceError> {
-    let text = text(word)?;
-    let text = text.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%").replace('$', "$$");
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,%+@[]$".contains(c);
-    Ok(if text.chars().all(plain) { text } else { format!("\"{text}\"") })
-}
-
-/// A path after `=`, where quotes would be part of it.
-fn path_setting(path: &Path) -> Result<String, ServiceError> {
-    Ok(text(&path.as_os_str().to_owned())?.replace('%', "%%"))
-}
-
-fn text(word: &OsString) -> Result<&str, ServiceError> {
-    match word.to_str() {
-        Some(text) if !text.contains(['\n', '\0']) => Ok(text),
-        _ => Err(ServiceError::Word(word.clone())),
-    }
-}
-
 fn write(path: &Path, text: &str, mode: u32) -> Result<(), ServiceError> {
     let beside = path.with_extension("new");
     fs::write(&beside, "")
@@ -215,59 +232,4 @@ fn delete(path: &Path) -> Result<(), ServiceError> {
 
 fn io_error(what: &'static str, path: &Path) -> impl Fn(io::Error) -> ServiceError {
     move |source| ServiceError::Io { what, path: path.to_owned(), source }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::Secret;
-
-    #[test]
-    fn the_unit_is_as_written_here() {
-        let place = Place::new("/srv/my cluster".into(), None);
-        let words = ServerWords {
-            words: ["--data-dir=/srv/my cluster", "--cluster-domain=50%.example", "--node-label=a=$b"]
-                .map(OsString::from)
-                .into(),
-            token: Some(Secret::new("secret".to_owned())),
-            ..ServerWords::default()
-        };
-        let expected = r#"# Written by knarr service install; knarr service remove deletes it.
-[Unit]
-Description=Knarr, Kubernetes in one binary
-Wants=network-online.target
-After=network-online.target
-
-[Service]
-Type=notify
-EnvironmentFile=-/etc/systemd/system/UNIT.service.env
-ExecStart=/usr/local/bin/knarr server "--data-dir=/srv/my cluster" --cluster-domain=50%%.example --node-label=a=$$b
-KillMode=process
-Delegate=yes
-Restart=always
-RestartSec=5s
-TimeoutStartSec=0
-LimitNOFILE=1048576
-LimitNPROC=infinity
-LimitCORE=infinity
-TasksMax=infinity
-StandardOutput=append:/srv/my cluster/server/log/knarr.log
-StandardError=inherit
-
-[Install]
-WantedBy=multi-user.target
-"#;
-        let got = unit(&place, Path::new("/usr/local/bin/knarr"), &words).unwrap();
-        assert_eq!(got, expected.replace("UNIT", &place.unit()));
-    }
-
-    #[test]
-    fn a_word_with_a_line_end_is_refused() {
-        let place = Place::new("/srv/a".into(), None);
-        let words = ServerWords {
-            words: vec!["--node-name=a\nExecStartPre=/bin/evil".into()],
-            ..ServerWords::default()
-        };
-        assert!(matches!(unit(&place, Path::new("/k"), &words), Err(ServiceError::Word(_))));
-    }
 }

@@ -83,7 +83,7 @@ pub enum UpError {
         /// How.
         status: ExitStatus,
         /// Its log.
-        log: PathBuf,
+        log: String,
         /// The last lines of it.
         lines: Vec<String>,
     },
@@ -98,7 +98,7 @@ pub enum UpError {
         /// What is missing.
         missing: String,
         /// Its log.
-        log: PathBuf,
+        log: String,
         /// The last lines of it.
         lines: Vec<String>,
     },
@@ -139,11 +139,11 @@ pub enum UndoError {
     Files(#[source] Box<DownError>),
 }
 
-fn quoted(log: &Path, lines: &[String]) -> String {
+fn quoted(log: &str, lines: &[String]) -> String {
     if lines.is_empty() {
-        return format!("; its log {} is empty", log.display());
+        return format!("; its log {log} is empty");
     }
-    format!(". The end of its log, {}:\n  {}", log.display(), lines.join("\n  "))
+    format!(". The end of its log, {log}:\n  {}", lines.join("\n  "))
 }
 
 /// What was there before this run.
@@ -156,7 +156,8 @@ struct Before {
 /// What this run started.
 enum Started {
     Child(Child),
-    Service,
+    /// What ends once systemd has the service ready, or cannot have it so.
+    Service(Child),
     Nothing,
 }
 
@@ -241,10 +242,9 @@ fn differing(up: &Up<'_>, running: &Record) -> Vec<String> {
 fn start(up: &Up<'_>, before: &mut Before, out: &mut (dyn Write + Send)) -> Result<Started, UpError> {
     let place = &up.config.place;
     if service::is_installed(place) {
-        before.log_bytes = fs::metadata(place.server_log()).map_or(0, |log| log.len());
-        service::start(place)?;
+        let starting = service::begin(place)?;
         say(out, &format!("Starting the service {}", place.unit()));
-        return Ok(Started::Service);
+        return Ok(Started::Service(starting));
     }
     let path = place.server_log();
     let log = open_log(&path)?;
@@ -285,15 +285,23 @@ async fn wait(
     out: &mut (dyn Write + Send),
 ) -> Result<(), UpError> {
     let wants_node = !up.config.disable_agent;
-    let log = up.config.place.server_log();
+    let place = &up.config.place;
     let begin = up.clock.now();
     let mut progress = Progress::default();
     loop {
-        if let Started::Child(child) = started
-            && let Ok(Some(status)) = child.try_wait()
-        {
-            let lines = last_lines(&log, before.log_bytes);
-            return Err(UpError::Ended { status, log, lines });
+        match started {
+            Started::Child(child) => {
+                if let Ok(Some(status)) = child.try_wait() {
+                    let (log, lines) = end_of_log(place, before);
+                    return Err(UpError::Ended { status, log, lines });
+                }
+            }
+            Started::Service(starting) => {
+                if starting.try_wait().is_ok_and(|ended| ended.is_some_and(|status| !status.success())) {
+                    return Err(service::not_started(place).into());
+                }
+            }
+            Started::Nothing => {}
         }
         let seen = up.probe.look().await;
         progress.step(&seen, wants_node).iter().for_each(|line| say(out, line));
@@ -302,12 +310,21 @@ async fn wait(
         }
         let waited = up.clock.now().since(begin);
         if waited >= limits::READY {
-            let lines = last_lines(&log, before.log_bytes);
+            let (log, lines) = end_of_log(place, before);
             let missing = Progress::missing(&seen);
             return Err(UpError::Late { seconds: waited.as_secs(), missing, log, lines });
         }
         up.clock.sleep(limits::READY_POLL).await;
     }
+}
+
+/// Where the server's log is, and the end of what it wrote.
+fn end_of_log(place: &Place, before: &Before) -> (String, Vec<String>) {
+    if service::is_installed(place) {
+        return (format!("journalctl -u {}", place.unit()), service::journal::last_lines(place));
+    }
+    let log = place.server_log();
+    (log.display().to_string(), last_lines(&log, before.log_bytes))
 }
 
 fn next(config: &ServerConfig, out: &mut dyn Write) {
@@ -327,7 +344,7 @@ fn undo(up: &Up<'_>, started: Started, before: &Before, out: &mut dyn Write) -> 
             say(out, "Interrupted. It was running before and goes on");
             return Ok(());
         }
-        Started::Service => drop(service::stop(place)?),
+        Started::Service(_) => drop(service::stop(place)?),
         Started::Child(mut child) => {
             let process = i32::try_from(child.id()).ok().and_then(|pid| LinuxProcesses.identify(pid));
             if let Some(process) = process {

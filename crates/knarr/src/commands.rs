@@ -39,10 +39,16 @@ pub fn carry_out(invocation: Invocation) -> anyhow::Result<ExitCode> {
         }
         Invocation::Image(place, command) => image::run(&place, *command)?,
         Invocation::ServiceInstall(config, words) => {
-            service::install(&config.place, &program()?, &words)?;
+            service::install(&config.place, &program()?, &words, &mut Out)?;
         }
         Invocation::ServiceRemove(place) => {
-            if !service::remove(&place)? {
+            if service::remove(&place)? {
+                let (unit, file, flag) = (place.unit(), service::unit_file(&place), place.flag());
+                print(format_args!("Stopped the service {unit}, and deleted its unit {}\n", file.display()))?;
+                print(format_args!(
+                    "Pods go on: knarr up{flag} takes care of them, knarr down{flag} stops them\n"
+                ))?;
+            } else {
                 print("There is no service to remove\n")?;
             }
         }
@@ -50,6 +56,9 @@ pub fn carry_out(invocation: Invocation) -> anyhow::Result<ExitCode> {
             let status = blocking(shown(place))?;
             print(&status)?;
             return Ok(ExitCode::from(status.code()));
+        }
+        Invocation::Logs(place, want) if service::is_installed(&place) => {
+            return Err(service::journal::exec(&place, want).into());
         }
         Invocation::Logs(place, want) => {
             blocking(async {

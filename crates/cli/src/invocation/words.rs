@@ -13,7 +13,8 @@ use clap::parser::ValueSource;
 use crate::config::{Defaults, Secret, absolute};
 
 /// Flags whose values are paths.
-const PATHS: [&str; 5] = ["config", "data-dir", "resolv-conf", "token-file", "write-kubeconfig"];
+const PATHS: [&str; 6] =
+    ["config", "data-dir", "private-registry", "resolv-conf", "token-file", "write-kubeconfig"];
 
 /// The words after `knarr server`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
