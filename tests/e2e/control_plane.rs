@@ -87,6 +87,13 @@ fn pods_that_fit_nowhere_say_why() {
     ];
     let said = cluster.eventually(&message, |message| !message.is_empty());
     assert!(said.starts_with("no nodes available to schedule pods"), "{said}");
+    // A part that is the whole object can be read.
+    let pod = cluster.kubectl(&["-n", "shop", "get", "pods", "-o", "jsonpath={.items[0].metadata.name}"]);
+    for part in ["ephemeralcontainers", "resize"] {
+        let path = format!("/api/v1/namespaces/shop/pods/{pod}/{part}");
+        let read = cluster.kubectl(&["get", "--raw", &path]);
+        assert!(read.contains(&format!("\"name\":\"{pod}\"")), "{read}");
+    }
 }
 
 #[test]

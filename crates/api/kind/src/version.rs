@@ -14,6 +14,8 @@ pub struct Version {
     pub to_hub: fn(Box<dyn Record>) -> Box<dyn Record>,
     /// Turns the hub's object into this version's.
     pub from_hub: fn(&dyn Record) -> Box<dyn Record>,
+    /// What field selectors call fields in this version, each with the hub's name for it; empty where the names are the hub's.
+    pub selectors: &'static [(&'static str, &'static str)],
 }
 
 /// A version whose fields have the hub's names and types wherever both have them.
@@ -21,6 +23,7 @@ pub const fn structural<V: Typed, Hub: Typed>(group: &'static str, version: &'st
     Version {
         group,
         version,
+        selectors: &[],
         to_hub: |record| Box::new(copy::<Hub>(&*record)),
         from_hub: |record| Box::new(copy::<V>(record)),
     }

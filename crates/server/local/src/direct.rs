@@ -91,10 +91,7 @@ impl Direct {
             return self.components.answer(&self.registry, &served, &request).await;
         }
         match request.verb {
-            Verb::Get => {
-                let object = self.registry.get(&served, &target.namespace, &target.name).await?;
-                Ok(object_answer(object))
-            }
+            Verb::Get => self.get(&served, target).await,
             Verb::List => {
                 let list = self.registry.list(&served, &target.namespace, &request.list).await?;
                 Ok(answer(Outcome::List(list)))
@@ -112,6 +109,11 @@ impl Direct {
                 Ok(answer(Outcome::List(list)))
             }
         }
+    }
+
+    pub(crate) async fn get(&self, served: &Arc<Served>, target: &Target) -> Result<Answer, Status> {
+        let object = self.registry.get(served, &target.namespace, &target.name).await?;
+        Ok(object_answer(object))
     }
 
     async fn create(&self, who: &Caller, served: &Arc<Served>, request: Request) -> Result<Answer, Status> {

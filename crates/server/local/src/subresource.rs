@@ -9,7 +9,7 @@ pub mod tokens;
 
 use std::sync::Arc;
 
-use client::{Answer, Caller, Request, Status};
+use client::{Answer, Caller, Request, Status, Verb};
 use server_registry::Served;
 
 use crate::direct::{Direct, missing};
@@ -30,6 +30,12 @@ pub(crate) async fn answer(
         (_, "scale") => scale::answer(direct, who, served, request).await,
         ("pods", "binding") => binding::answer(direct, who, served, request).await,
         ("pods", "eviction") => eviction::answer(direct, who, served, request).await,
+        // These are the whole object, seen through the part.
+        ("pods", "ephemeralcontainers" | "resize") | ("certificatesigningrequests", "approval")
+            if request.verb == Verb::Get =>
+        {
+            direct.get(served, &request.target).await
+        }
         ("pods", "ephemeralcontainers" | "resize") => direct.change(who, served, request).await,
         ("namespaces", "finalize") => finalize::answer(direct, who, served, request).await,
         ("certificatesigningrequests", "approval") => approval::answer(direct, who, served, request).await,

@@ -9,6 +9,24 @@ use api_types::object_meta;
 
 use crate::Served;
 
+/// The hub's name of a field that is named in the version that is served.
+fn hub_name(served: &Served, name: String) -> Result<String, Status> {
+    if name == "metadata.name" || (name == "metadata.namespace" && served.resource.namespaced) {
+        return Ok(name);
+    }
+    let selectable = served.kind.selectable();
+    if selectable.is_empty() {
+        let why =
+            format!("{name:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"");
+        return Err(Status::bad_request(why));
+    }
+    let own = served.version.map_or(&[][..], |version| version.selectors);
+    let renamed = own.iter().find(|(own, _)| *own == name).map(|(_, hub)| (*hub).to_owned());
+    let known =
+        if own.is_empty() && selectable.contains(&name.as_str()) { Some(name.clone()) } else { renamed };
+    known.ok_or_else(|| Status::bad_request(format!("field label not supported: {name}")))
+}
+
 /// The selectors of a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Selection {
@@ -22,23 +40,7 @@ impl Selection {
         labels: labels::Selector,
         fields: fields::Selector,
     ) -> Result<Selection, Status> {
-        let selectable = served.kind.selectable();
-        for term in fields.terms() {
-            let name = term.field.as_str();
-            let general =
-                name == "metadata.name" || (name == "metadata.namespace" && served.resource.namespaced);
-            if general || selectable.contains(&name) {
-                continue;
-            }
-            let why = if selectable.is_empty() {
-                format!(
-                    "{name:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
-                )
-            } else {
-                format!("field label not supported: {name}")
-            };
-            return Err(Status::bad_request(why));
-        }
+        let fields = fields.transform(|name, value| Ok::<_, Status>((hub_name(served, name)?, value)))?;
         Ok(Selection { labels, fields })
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use api_kind::Gates;
 use api_meta::{Status, fields, labels};
 use api_record::Record;
-use api_types::core::v1::{ConfigMap, Namespace};
+use api_types::core::v1::{ConfigMap, Event as CoreEvent, Namespace};
 use api_types::object_meta;
 use base::random::SystemRandom;
 use base::time::SystemClock;
@@ -197,6 +197,33 @@ async fn lists_are_selected_by_label_and_field() {
     assert_eq!(names(&list("", "metadata.name=b").await.expect("a list").items), ["b"]);
     let unknown = list("", "spec.x=y").await.err().expect("no such field");
     assert!(unknown.is_bad_request(), "{unknown}");
+}
+
+#[tokio::test]
+async fn a_version_has_its_own_names_for_what_field_selectors_name() {
+    let world = World::new();
+    let served =
+        |group: &str| world.registry.catalog().find(group, "v1", "events").expect("events are served");
+    let mut event = CoreEvent::default();
+    event.metadata.name = "one".into();
+    event.involved_object.namespace = "default".into();
+    event.reporting_controller = "scheduler".into();
+    let write = WriteOptions::default();
+    let core = served("");
+    world.registry.create(core, &world.who, "default", Box::new(event), &write).await.expect("created");
+    for (group, field, found) in [
+        ("", "reportingComponent=scheduler", Some(1)),
+        ("", "reportingComponent=other", Some(0)),
+        ("", "reportingController=scheduler", None),
+        ("events.k8s.io", "reportingController=scheduler", Some(1)),
+        ("events.k8s.io", "regarding.namespace=default", Some(1)),
+        ("events.k8s.io", "regarding.namespace=other", Some(0)),
+        ("events.k8s.io", "involvedObject.namespace=default", None),
+    ] {
+        let options = ListOptions { fields: field.into(), ..ListOptions::default() };
+        let list = world.registry.list(served(group), "default", &options).await;
+        assert_eq!(list.ok().map(|list| list.items.len()), found, "{group} {field}");
+    }
 }
 
 #[tokio::test]

@@ -9,11 +9,25 @@ use base::time::Time;
 
 use crate::limits::EVENT_MESSAGE_BYTES;
 
+/// The names in events.k8s.io of what field selectors can name.
+const SELECTORS: &[(&str, &str)] = &[
+    ("regarding.kind", "involvedObject.kind"),
+    ("regarding.namespace", "involvedObject.namespace"),
+    ("regarding.name", "involvedObject.name"),
+    ("regarding.uid", "involvedObject.uid"),
+    ("regarding.apiVersion", "involvedObject.apiVersion"),
+    ("regarding.resourceVersion", "involvedObject.resourceVersion"),
+    ("regarding.fieldPath", "involvedObject.fieldPath"),
+    ("reason", "reason"),
+    ("reportingController", "reportingComponent"),
+    ("type", "type"),
+];
+
 /// The row.
 pub const KIND: Kind<Event> = Kind::<Event>::of("", "v1", "events")
     .create_on_update()
     .validate(validate)
-    .versions(&[Version { group: "events.k8s.io", version: "v1", to_hub, from_hub }])
+    .versions(&[Version { group: "events.k8s.io", version: "v1", to_hub, from_hub, selectors: SELECTORS }])
     .columns(&[
         Column::<Event>::text("Last Seen", "The time at which the most recent occurrence of this event was recorded.", last_seen),
         Column::<Event>::text("Type", "Type of this event (Normal, Warning), new types could be added in the future", |event, _| {

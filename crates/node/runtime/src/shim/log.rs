@@ -1,6 +1,7 @@
 //! A container's log: lines in the format of the container runtime interface, and files set aside when they are full.
 //!
-//! `<RFC 3339 time with nanoseconds> <stdout|stderr> <F|P> <text>`; a line of more than 16 KiB comes in parts tagged `P`, the last `F`.
+//! `<RFC 3339 time with nanoseconds> <stdout|stderr> <F|P> <text>`; a line of more than 16 KiB comes in parts tagged `P`, the last `F`; a last line
+//! without its end is such a part.
 //! Rotated files are named as kubelet names them, `<path>.<YYYYMMDD-HHMMSS>`. Nothing here may stop the container: what cannot be
 //! written is dropped and counted.
 #![allow(
@@ -50,10 +51,11 @@ impl Lines {
         }
     }
 
-    /// Formats what is left when the stream ends: a last line without its newline is whole, as containerd has it.
+    /// Formats what is left when the stream ends: a last line without its newline stays a part, as containerd has it, so that whoever
+    /// reads it adds none.
     pub(super) fn finish(&mut self, name: &str, now: Time, out: &mut Vec<u8>) {
         if !self.partial.is_empty() {
-            line(out, &timestamp(now), name, 'F', &[&self.partial]);
+            line(out, &timestamp(now), name, 'P', &[&self.partial]);
             self.partial = Vec::new();
         }
     }
@@ -205,7 +207,7 @@ mod tests {
 
     #[test]
     fn lines_are_whole_whatever_the_pieces() {
-        assert_eq!(formatted(&[b"a\nb", b"c\n", b"\n", b"end"]), ["F a", "F bc", "F ", "F end"]);
+        assert_eq!(formatted(&[b"a\nb", b"c\n", b"\n", b"end"]), ["F a", "F bc", "F ", "P end"]);
         assert!(formatted(&[]).is_empty());
     }
 
@@ -221,7 +223,7 @@ mod tests {
         both.extend_from_slice(b"yz\n");
         assert_eq!(lines(formatted(&[&both])), ["P 16k", "F yz"]);
         let twice = [long.clone(), long].concat();
-        assert_eq!(lines(formatted(&[&twice])), ["P 16k", "F 16k"]);
+        assert_eq!(lines(formatted(&[&twice])), ["P 16k", "P 16k"]);
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub const KIND: Kind<HorizontalPodAutoscaler> = Kind::<HorizontalPodAutoscaler>:
     version: "v1",
     to_hub: version1::to_hub,
     from_hub: version1::from_hub,
+    selectors: &[],
 }])
 .columns(&[
     Column::<HorizontalPodAutoscaler>::name(),
