@@ -10,7 +10,7 @@ use crate::steps::cargo;
 use crate::tree;
 
 /// A program of Debian's, and the package that brings it: what a stock node runs, the registry, and what goes into the suite's images.
-const PACKAGES: [(&str, &str); 18] = [
+const PACKAGES: [(&str, &str); 20] = [
     ("/usr/bin/containerd", "containerd"),
     ("/usr/sbin/runc", "runc"),
     ("/usr/lib/cni/bridge", "containernetworking-plugins"),
@@ -29,6 +29,8 @@ const PACKAGES: [(&str, &str); 18] = [
     ("/usr/bin/socat", "socat"),
     ("/usr/bin/iperf", "iperf"),
     ("/usr/bin/ipcs", "util-linux"),
+    ("/usr/bin/wget", "wget"),
+    ("/usr/bin/zsh", "zsh"),
 ];
 
 /// Runs a yardstick with these words.

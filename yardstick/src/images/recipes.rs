@@ -44,7 +44,7 @@ pub const PAGE: Image = Image {
 pub const SUITE: [Image; 14] = [
     agnhost("agnhost:2.66.1"),
     agnhost("agnhost:2.55"),
-    image("busybox:1.37.0-2", |root, _| busybox(root)),
+    image("busybox:1.37.0-2", shell_root),
     image("etcd:3.7.0-0", etcd),
     image("glibc-dns-testing:2.1.1", dns_tools),
     image("ipc-utils:1.4", ipc_tools),
@@ -85,6 +85,16 @@ fn agnhost_root(root: &Path, go: &Go) -> Result<()> {
     append(root, "etc/passwd", "user-defined-in-image:x:1000:1000::/home:/bin/sh")?;
     append(root, "etc/group", "user-defined-in-image:x:1000:")?;
     append(root, "etc/group", "group-defined-in-image:x:50000:user-defined-in-image")
+}
+
+/// Debian's busybox drops environment variables whose names hold dashes, as dash and bash do and upstream's does not, and its wget
+/// crashes when it is given a time limit.
+fn shell_root(root: &Path, _: &Go) -> Result<()> {
+    busybox(root)?;
+    program(root, "/usr/bin/zsh")?;
+    program(root, "/usr/bin/wget")?;
+    link("../usr/bin/zsh", root, "bin/sh")?;
+    link("../usr/bin/wget", root, "bin/wget")
 }
 
 fn dns_tools(root: &Path, _: &Go) -> Result<()> {

@@ -8,8 +8,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::machine::run;
 
-/// Debian's busybox-static under all its names, with what programs expect of a root. (A shell that keeps environment variables
-/// whose names hold dashes, which dash and bash do not.)
+/// Debian's busybox-static under all its names, with what programs expect of a root.
 pub fn busybox(root: &Path) -> Result<()> {
     for directory in ["bin", "etc", "home", "root", "tmp", "usr/bin", "usr/local/bin", "var/run", "var/tmp"] {
         std::fs::create_dir_all(root.join(directory))?;
@@ -33,7 +32,7 @@ pub fn busybox(root: &Path) -> Result<()> {
 pub fn program(root: &Path, path: &str) -> Result<()> {
     let source = Path::new(path);
     if !source.exists() {
-        bail!("{path} is not there: `cargo xtask setup-yardstick` installs it");
+        bail!("{path} is not there: `cargo xtask` installs its package when it starts a yardstick");
     }
     install(&source.canonicalize()?, root, path.trim_start_matches('/'))?;
     // Lines are `name => /path (address)`, or `/path (address)` for the loader.
