@@ -38,7 +38,7 @@ kernel_package() {
 
 # What the kernel has as modules and the node needs: the root's file system first.
 modules=(crc32c_generic virtio_pci 9pnet_virtio 9p virtio_blk ext4 overlay veth vxlan dummy bridge br_netfilter nf_tables nft_chain_nat nft_nat
-    nft_masq nft_redir nft_ct nft_fib nft_fib_inet nft_fib_ipv4 nft_fib_ipv6 nft_numgen nft_hash nft_reject nft_reject_inet nft_limit
+    nft_masq nft_redir nft_ct nft_fib nft_fib_inet nft_fib_ipv4 nft_fib_ipv6 nft_numgen nft_hash nft_reject nft_reject_inet nft_reject_ipv4 nft_reject_ipv6 nft_limit
     nf_conntrack_netlink)
 
 # Makes the first root at a path: busybox, the modules, and a program that loads them and goes on as standard input says.

@@ -25,8 +25,14 @@ system() {
     touch "$debian.done"
 }
 
-# Its network, which leads nowhere, its checks, and the programs under test.
+# Its kernel's modules, which are loaded when they are first asked for, its network, which leads nowhere, its checks, and the programs
+# under test.
 furnish() {
+    local version
+    version=$(basename "$work"/kernel/lib/modules/*)
+    rm -rf "$debian/lib/modules"
+    cp -al "$work/kernel/lib/modules" "$debian/lib/"
+    chroot "$debian" depmod "$version"
     local units=$debian/etc/systemd/system
     mkdir -p "$units"/{multi-user,network-online}.target.wants "$debian/etc/systemd/network" "$debian/usr/local/lib/checks"
     echo vm >"$debian/etc/hostname"
@@ -59,6 +65,6 @@ END
 words="systemd.mask=serial-getty@ttyS0.service systemd.show_status=0"
 : >"$work/service.log"
 for verdict in 'vm: boots again' 'vm: everything passed'; do
-    boot "$work/service.gz" "$words" -drive "file=$disk,format=raw,if=virtio,cache=unsafe" | tr -d '\r' | tee -a "$work/service.log"
+    boot "$work/service.gz" "$words" -drive "file=$disk,format=raw,if=virtio,cache=unsafe" | sed -u 's|\r||' | tee -a "$work/service.log"
     tail -n 20 "$work/service.log" | grep -q "^$verdict"
 done

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use host::netlink::{Cidr, Namespace, Netlink, NetlinkError, Network, Records};
 use host::nft::Nft;
@@ -94,6 +94,8 @@ pub struct PodNetwork {
     books: Mutex<Books>,
     /// One transaction of rules at a time: each is planned from what the last one left.
     rules: Mutex<()>,
+    /// Pods come and go side by side, but not while what is there is mended: that of one who goes must not be given back.
+    wiring: RwLock<()>,
 }
 
 impl PodNetwork {
@@ -120,7 +122,15 @@ impl PodNetwork {
         let recorded = pods.values().flat_map(|record| record.addresses.iter().copied());
         let ipam = Ipam::new(&config.here.pod_cidrs, recorded.chain(routed));
         let books = Mutex::new(Books { ipam, pods });
-        Ok(PodNetwork { config, netlink, nft, records, books, rules: Mutex::new(()) })
+        Ok(PodNetwork {
+            config,
+            netlink,
+            nft,
+            records,
+            books,
+            rules: Mutex::new(()),
+            wiring: RwLock::new(()),
+        })
     }
 
     /// The pods that have a network, or are about to get or lose one.
@@ -135,15 +145,14 @@ impl PodNetwork {
 
     /// Gives a pod its network, or completes it. The addresses of a pod that is known stay.
     pub fn add(&self, request: &PodRequest) -> Result<PodRecord, PodNetworkError> {
+        let _not_mending = self.wiring.read().unwrap_or_else(PoisonError::into_inner);
         let record = self.reserve(request)?;
         let host = self.netlink.observe(&Namespace::Host)?;
-        // The kernel refuses a route whose source address it does not have (yet).
-        let is_here = |ip: &&IpAddr| host.addresses.iter().any(|address| address.cidr.address() == **ip);
         let want = PodWant {
             addresses: record.addresses.clone(),
             mtu: self.pod_mtu(&host),
             sysctls: request.sysctls.clone(),
-            node: self.config.here.addresses.iter().filter(is_here).copied().collect(),
+            node: self.sources(&host),
         };
         self.converge(&request.uid, Some(&want))?;
         if !record.host_ports.is_empty() {
@@ -155,6 +164,7 @@ impl PodNetwork {
     /// Takes a pod's network away. A pod that has none is fine.
     pub fn remove(&self, uid: &str) -> Result<(), PodNetworkError> {
         let uid = checked(uid)?;
+        let _not_mending = self.wiring.read().unwrap_or_else(PoisonError::into_inner);
         let had_ports = {
             let mut books = self.books();
             books.pods.get_mut(uid).is_some_and(|record| !std::mem::take(&mut record.host_ports).is_empty())
@@ -195,6 +205,34 @@ impl PodNetwork {
             node::apply(&*self.netlink, &*self.nft, &step)?;
         }
         Ok(())
+    }
+
+    /// Gives back addresses and routes that another program took away: a network daemon that sets the uplink up anew takes the node's
+    /// address from it for a moment, and the kernel then drops every route that goes by it or names it as its source. Answers how many
+    /// had gone. Rules are not looked at.
+    pub fn mend(&self, peers: &[Peer]) -> Result<usize, PodNetworkError> {
+        let _alone = self.wiring.write().unwrap_or_else(PoisonError::into_inner);
+        let host = self.netlink.observe(&Namespace::Host)?;
+        let sources = self.sources(&host);
+        let mut changes = Vec::new();
+        for (uid, record) in self.pods() {
+            let place = self.place(&uid);
+            // One without a link is only about to be wired.
+            if host.link(&place.link).is_some() {
+                changes.extend(pod::node_side(&place, &record.addresses, &sources, &host));
+            }
+        }
+        changes.extend(node::changes(&self.config.here, peers, &host));
+        if !changes.is_empty() {
+            self.netlink.apply(&Namespace::Host, &changes)?;
+        }
+        Ok(changes.len())
+    }
+
+    /// Those of the node's addresses that it has: the kernel refuses a route whose source address is not there (yet).
+    fn sources(&self, host: &Network) -> Vec<IpAddr> {
+        let is_here = |ip: &&IpAddr| host.addresses.iter().any(|address| address.cidr.address() == **ip);
+        self.config.here.addresses.iter().filter(is_here).copied().collect()
     }
 
     fn sync_rules(&self) -> Result<(), PodNetworkError> {

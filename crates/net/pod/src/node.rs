@@ -83,17 +83,23 @@ pub fn observe(netlink: &dyn Netlink, nft: &dyn Nft, want: &NodeWant) -> Result<
     Ok(have)
 }
 
-/// The steps from `have` to `want`.
-pub fn plan(want: &NodeWant, have: &NodeHave) -> Vec<Step> {
+/// What is missing of links, addresses and routes.
+pub(crate) fn changes(here: &Here, peers: &[Peer], network: &Network) -> Vec<Change> {
     let mut changes = Vec::new();
     let gateway = Address { link: "lo".to_owned(), cidr: Cidr::host(IpAddr::V4(GATEWAY)) };
-    if !have.network.link("lo").is_some_and(|lo| lo.up) {
+    if !network.link("lo").is_some_and(|lo| lo.up) {
         changes.push(Change::SetUp("lo".to_owned()));
     }
-    if !have.network.addresses.contains(&gateway) {
+    if !network.addresses.contains(&gateway) {
         changes.push(Change::AddAddress(gateway));
     }
-    changes.extend(peers::plan(&want.here, &want.peers, &have.network));
+    changes.extend(peers::plan(here, peers, network));
+    changes
+}
+
+/// The steps from `have` to `want`.
+pub fn plan(want: &NodeWant, have: &NodeHave) -> Vec<Step> {
+    let changes = changes(&want.here, &want.peers, &have.network);
     // Rules come before forwarding: a node never forwards unmasqueraded for a moment, nor answers for 127.0.0.0/8.
     let mut steps = Vec::new();
     if !changes.is_empty() {

@@ -144,15 +144,20 @@ fn wire(place: &Place, want: &PodWant, have: &PodHave) -> Vec<Step> {
 }
 
 fn host_side(place: &Place, want: &PodWant, have: &PodHave) -> Vec<Change> {
+    node_side(place, &want.addresses, &want.node, &have.host)
+}
+
+/// What is missing of the node's own addresses and routes for a pod that has a link, by what the node has.
+pub(crate) fn node_side(place: &Place, addresses: &[IpAddr], node: &[IpAddr], have: &Network) -> Vec<Change> {
     let mut changes = Vec::new();
-    if want.addresses.iter().any(IpAddr::is_ipv6) {
+    if addresses.iter().any(IpAddr::is_ipv6) {
         let gateway = Address { link: place.link.clone(), cidr: Cidr::new(IpAddr::V6(GATEWAY_6), 64) };
-        changes.extend(missing(&have.host.addresses, gateway, Change::AddAddress));
+        changes.extend(missing(&have.addresses, gateway, Change::AddAddress));
     }
-    for address in &want.addresses {
-        let source = want.node.iter().find(|node| node.is_ipv4() == address.is_ipv4()).copied();
+    for address in addresses {
+        let source = node.iter().find(|node| node.is_ipv4() == address.is_ipv4()).copied();
         let route = Route { source, ..Route::direct(Cidr::host(*address), &place.link) };
-        changes.extend(missing(&have.host.routes, route, Change::SetRoute));
+        changes.extend(missing(&have.routes, route, Change::SetRoute));
     }
     changes
 }

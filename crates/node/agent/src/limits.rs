@@ -24,6 +24,8 @@ pub const RETRY_MAX: Duration = Duration::from_secs(10);
 pub const CALL: Duration = Duration::from_secs(30);
 /// The wait before a sandbox or a container's configuration is tried again.
 pub const SYNC_RETRY: Duration = Duration::from_secs(2);
+/// How often it is looked whether other programs took addresses or routes of the pod network away: as flannel does.
+pub const NETWORK_CHECK: Duration = Duration::from_secs(10);
 /// The grace of a pod that nobody has set one for.
 pub const GRACE_SECONDS: i64 = 30;
 /// The least time between a container's stop signal and its kill.

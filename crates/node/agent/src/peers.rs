@@ -41,9 +41,11 @@ pub(crate) async fn run(
         changes.borrow_and_update();
         let snapshot = nodes.snapshot();
         let wanted = peers(&snapshot, &core.config.node_name);
-        let mut retry = None;
+        let mut again = core.clock.sleep(limits::NETWORK_CHECK);
         // Before the view has synced every peer would lose its routes.
-        if snapshot.is_synced() && done.as_ref() != Some(&wanted) {
+        if snapshot.is_synced() && done.as_ref() == Some(&wanted) {
+            mend(&core, wanted).await;
+        } else if snapshot.is_synced() {
             let (network, list) = (core.network(), wanted.clone());
             match blocking(move || Ok(network?.sync_node(&list)?)).await {
                 Ok(()) => {
@@ -54,14 +56,26 @@ pub(crate) async fn run(
                 Err(error) => {
                     tracing::warn!(error = %Chain(&error), "the node's share of the pod network is not ready");
                     core.health.say_network(Err(error.text()));
-                    retry = Some(core.clock.sleep(limits::SYNC_RETRY));
+                    again = core.clock.sleep(limits::SYNC_RETRY);
                 }
             }
         }
         tokio::select! {
             () = drain.signaled() => return,
             Ok(()) = changes.changed() => {}
-            () = async { match retry { Some(sleep) => sleep.await, None => std::future::pending().await } } => {}
+            () = again => {}
+        }
+    }
+}
+
+/// Gives back what other programs took away since it was last looked at.
+async fn mend(core: &Core, peers: Vec<Peer>) {
+    let network = core.network();
+    match blocking(move || Ok(network?.mend(&peers)?)).await {
+        Ok(0) => {}
+        Ok(count) => tracing::warn!(count, "addresses or routes of pods had gone, and are given again"),
+        Err(error) => {
+            tracing::warn!(error = %Chain(&error), "what others took of the pod network cannot be given back");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::rules::Protocol;
-use host::netlink::{SimNetlink, SimRecords};
+use host::netlink::{Address, Change, SimNetlink, SimRecords};
 use host::nft::{Family, SimNft};
 
 struct Node {
@@ -100,4 +100,22 @@ fn a_uid_that_leaves_the_folder_is_refused() {
         assert!(matches!(network.add(&pod(uid)), Err(PodNetworkError::Uid(_))), "{uid}");
         assert!(network.remove(uid).is_err());
     }
+}
+
+#[test]
+fn what_others_took_is_given_back_to_pods_that_are_there() {
+    let node = Node::new();
+    let network = node.start();
+    network.sync_node(&[]).unwrap();
+    network.add(&pod("a")).unwrap();
+    network.add(&pod("b")).unwrap();
+    network.remove("b").unwrap();
+    assert_eq!(network.mend(&[]).unwrap(), 0);
+    let before = node.netlink.observe(&Namespace::Host).unwrap();
+    let routes = before.routes.iter().cloned().map(Change::DeleteRoute);
+    let gateway = Address { link: "lo".to_owned(), cidr: Cidr::host(pod::GATEWAY.into()) };
+    let taken: Vec<_> = routes.chain([Change::DeleteAddress(gateway)]).collect();
+    node.netlink.apply(&Namespace::Host, &taken).unwrap();
+    assert_eq!(network.mend(&[]).unwrap(), 2);
+    assert_eq!(node.netlink.observe(&Namespace::Host).unwrap(), before);
 }
