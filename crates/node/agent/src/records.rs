@@ -7,6 +7,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use node_pod::record::PodRecord;
@@ -97,6 +98,12 @@ pub(crate) fn overwrite(path: &Path, bytes: &[u8]) -> Result<(), AgentError> {
     fs::create_dir_all(directory)
         .and_then(|()| fs::write(path, bytes))
         .map_err(AgentError::file("write", path))
+}
+
+/// Makes the empty file of a container's termination message, which whoever the container runs as may write, as kubelet makes it.
+pub(crate) fn make_message(path: &Path) -> Result<(), AgentError> {
+    overwrite(path, b"")?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o666)).map_err(AgentError::file("write", path))
 }
 
 /// A text file; empty where there is none.

@@ -17,7 +17,7 @@ use crate::core::{Core, blocking};
 use crate::error::AgentError;
 use crate::events::{Kind, pod_reference};
 use crate::limits;
-use crate::records::overwrite;
+use crate::records::make_message;
 
 /// An attempt.
 pub(super) struct Attempt {
@@ -127,7 +127,7 @@ impl Attempt {
             spec::confine(&self.pod, container, &image).map_err(|error| config_error(error.to_string()))?;
         let directory = self.core.records.directory(&self.pod.metadata.uid);
         let message = spec::message_file(&directory, &container.name, self.known.attempt);
-        blocking(move || overwrite(&message, b"")).await.map_err(|error| config_error(error.text()))?;
+        blocking(move || make_message(&message)).await.map_err(|error| config_error(error.text()))?;
         let mut mounts =
             spec::usual_mounts(&directory, container, self.known.attempt, confinement.read_only_rootfs);
         let own = self.core.volume_mounts(&self.pod, container, &env).await;

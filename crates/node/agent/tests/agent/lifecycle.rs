@@ -1,7 +1,7 @@
 //! Pods from their binding to their deletion.
 
 use api_meta::conditions;
-use api_types::core::v1::{Node, Pod};
+use api_types::core::v1::{Node, Pod, PodSecurityContext};
 
 use crate::api::Memory;
 use crate::lab::{Lab, container, pod};
@@ -55,7 +55,11 @@ async fn a_pod_succeeds_and_its_log_stays_until_it_is_deleted() {
     let lab = Lab::new();
     let agent = lab.start().await;
     let script = "echo one; echo said > /dev/termination-log";
-    lab.run(pod("job", "Never", vec![container("main", script)]));
+    let mut one = pod("job", "Never", vec![container("main", script)]);
+    // Whoever it runs as may leave a message.
+    one.spec.security_context =
+        Some(Box::new(PodSecurityContext { run_as_user: Some(33), ..PodSecurityContext::default() }));
+    lab.run(one);
     let seen = lab.api.until("success", |api| phase(api, "job", "Succeeded")).await;
     let end = seen.status.container_statuses[0].state.terminated.as_ref().unwrap();
     assert_eq!((end.exit_code, end.message.as_str()), (0, "said\n"));
