@@ -9,10 +9,10 @@ pub mod tokens;
 
 use std::sync::Arc;
 
-use client::{Answer, Caller, Request, Status};
+use client::{Answer, Caller, Request, Status, Target, Verb};
 use server_registry::Served;
 
-use crate::direct::{Direct, missing};
+use crate::direct::{Direct, missing, object_answer};
 
 /// Carries out a request for a subresource other than the status.
 pub(crate) async fn answer(
@@ -27,6 +27,13 @@ pub(crate) async fn answer(
         return Err(Status::method_not_supported(served.group_resource(), request.verb.name()));
     }
     match (plural, known.name) {
+        // These are the object itself, changed by another right: what is read is the whole.
+        ("pods", "ephemeralcontainers" | "resize") | ("certificatesigningrequests", "approval")
+            if matches!(request.verb, Verb::Get) =>
+        {
+            let Target { namespace, name, .. } = &request.target;
+            Ok(object_answer(direct.registry().get(served, namespace, name).await?))
+        }
         (_, "scale") => scale::answer(direct, who, served, request).await,
         ("pods", "binding") => binding::answer(direct, who, served, request).await,
         ("pods", "eviction") => eviction::answer(direct, who, served, request).await,
