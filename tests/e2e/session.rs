@@ -86,6 +86,11 @@ fn debugging(cluster: &Cluster) {
     let log = cluster.kubectl(&["logs", "shell", "-c", "look"]);
     assert!(log.lines().any(|line| line.trim() == "1"), "it is among the pod's processes: {log}");
     cluster.kubectl(&["wait", "--for=condition=Ready", "pod/shell", "--timeout=60s"]);
+    for part in ["ephemeralcontainers", "resize"] {
+        let read =
+            cluster.kubectl(&["get", "--raw", &format!("/api/v1/namespaces/default/pods/shell/{part}")]);
+        assert!(read.contains("\"kind\":\"Pod\"") && read.contains("\"name\":\"look\""), "{read}");
+    }
     let again = r#"{"spec":{"ephemeralContainers":[{"name":"look","image":"other"}]}}"#;
     let refused =
         cluster.refused(&["patch", "pod", "shell", "--subresource=ephemeralcontainers", "-p", again]);

@@ -69,11 +69,12 @@ impl Node<'_> {
 
     /// Starts the node; `None` if it is asked to finish before it has.
     pub async fn start(&self, api: Arc<dyn Api>, drain: drain::Watch) -> anyhow::Result<Option<Agent>> {
+        // First, so that what is wrong with the configuration is told before anything is started.
+        let wanted = self.wanted()?;
         if let Some(address) = self.settings.cluster_dns.filter(|_| self.settings.serves_dns) {
             let domain = &self.settings.cluster_domain;
             dns::keep(self.place, address, domain, &self.config.resolv_conf, drain.clone()).await?;
         }
-        let wanted = self.wanted()?;
         Ok(Agent::start(wanted, api, Arc::new(SystemClock), Arc::new(SystemRandom), drain).await?)
     }
 
