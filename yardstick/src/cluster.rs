@@ -98,6 +98,7 @@ impl Cluster {
         parts: Parts,
         prepare: impl FnOnce(&Machine, &[Machine]) -> Result<Option<Daemon>>,
     ) -> Result<Cluster> {
+        down(directory)?;
         let link = Link::new(name, directory)?;
         let directory = directory.canonicalize()?;
         let hub = link.hub()?;
@@ -216,14 +217,10 @@ impl Cluster {
 ///
 /// # Errors
 /// When something of it stays.
-pub fn down(programs: &Programs<'_>, directory: &Path) -> Result<()> {
-    for number in 1..HUB {
-        let Some(machine) = Machine::find(&directory.join(format!("node{number}")), number) else { break };
-        if std::fs::read_dir(machine.directory.join("data/lib/knarr"))?.next().is_some() {
-            machine.run(&programs.knarr.display().to_string(), &["down", "--purge"])?;
-        }
-    }
-    machine::remove(directory)
+pub fn down(directory: &Path) -> Result<()> {
+    let groups = knarr::groups(directory);
+    machine::remove(directory)?;
+    groups.iter().try_for_each(|group| machine::remove_groups(group))
 }
 
 /// The hub of the cluster whose files lie there.

@@ -86,6 +86,8 @@ pub fn run(programs: &Programs<'_>, project: &Path, directory: &Path, options: &
         })?;
         record::read_report(&report, &areas, &mut tests)?;
     }
+    let against = if options.against.is_some() { "other" } else { name };
+    keep(project, against, tests)?;
     if let Some(mut cluster) = cluster {
         // A part that ended explains more than the tests that failed after it.
         if let Err(error) = cluster.check() {
@@ -94,11 +96,10 @@ pub fn run(programs: &Programs<'_>, project: &Path, directory: &Path, options: &
         if options.keep {
             println!("the cluster is kept; its kubeconfig is {}", kubeconfig.display());
         } else {
-            cluster::down(programs, &place)?;
+            cluster::down(&place)?;
         }
     }
-    let against = if options.against.is_some() { "other" } else { name };
-    keep(project, against, tests)
+    Ok(())
 }
 
 /// Starts a cluster whose nodes have the images, or can pull them.

@@ -72,12 +72,11 @@ struct Record {
 }
 
 impl Link {
-    /// A link of this name whose machines keep their files there. Whatever was left of an earlier one goes first.
+    /// A link of this name whose machines keep their files there.
     ///
     /// # Errors
-    /// When the namespaces cannot be made, which needs root.
+    /// When the directory cannot be made.
     pub fn new(name: &str, directory: &Path) -> Result<Link> {
-        remove(directory)?;
         std::fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
         let directory = directory.canonicalize()?;
         Ok(Link { name: name.to_owned(), directory })
@@ -246,6 +245,15 @@ fn hierarchies() -> Vec<PathBuf> {
     entries.map(|entry| entry.path()).filter(|path| path.join("cgroup.procs").exists()).collect()
 }
 
+/// Removes control groups of this name in all hierarchies.
+///
+/// # Errors
+/// When something runs in one.
+pub fn remove_groups(name: &str) -> Result<()> {
+    let mut groups = hierarchies().into_iter().map(|tree| tree.join(name)).filter(|group| group.exists());
+    groups.try_for_each(|group| remove_group(&group))
+}
+
 /// Removes a control group with those below it; nothing runs in them any more.
 fn remove_group(path: &Path) -> Result<()> {
     for entry in std::fs::read_dir(path)?.flatten().filter(|entry| entry.path().is_dir()) {
@@ -267,11 +275,7 @@ pub fn remove(directory: &Path) -> Result<()> {
         let init = Identity { pid: record.pid, started_ticks: record.started_ticks };
         LinuxProcesses.signal(init, 9).context("ending a machine")?;
         wait_until("a machine ends", || Ok(LinuxProcesses.identify(init.pid) != Some(init)))?;
-        for group in
-            hierarchies().iter().map(|tree| tree.join(&record.namespace)).filter(|group| group.exists())
-        {
-            remove_group(&group)?;
-        }
+        remove_groups(&record.namespace)?;
         let namespace = Path::new("/run/netns").join(&record.namespace);
         if namespace.exists() {
             run(Command::new("ip").args(["netns", "del", &record.namespace]))?;

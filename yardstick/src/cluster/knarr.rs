@@ -1,6 +1,7 @@
 //! Knarr's parts: all in the server where the API is Knarr's, alone on a kubeconfig where it is not.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
@@ -40,6 +41,19 @@ pub(super) fn server(
     })?;
     daemons.push(daemon);
     Ok(data.join("tls"))
+}
+
+/// The control groups of the pods of a cluster whose files lie there. Its nodes share them here: they have one kernel.
+pub(super) fn groups(directory: &Path) -> BTreeSet<String> {
+    let machines = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let notes = machines.flat_map(|machine| {
+        ["server", "agent"].map(|role| machine.path().join("data/lib/knarr").join(role).join("knarr.pid"))
+    });
+    let id = |note: PathBuf| -> Option<String> {
+        let note: serde_json::Value = serde_json::from_slice(&std::fs::read(note).ok()?).ok()?;
+        Some(format!("knarr-{}", note["clusterId"].as_str()?))
+    };
+    notes.filter_map(id).collect()
 }
 
 /// Grants Knarr's parts what they need of an API server that is not Knarr's, as its README says.

@@ -64,11 +64,16 @@ fn said(file: &Path, log: Option<&Path>) -> String {
     text
 }
 
-/// The last lines of a log in the format of the container runtime interface, without their times.
+/// The last lines of a log in the format of the container runtime interface, without their times; parts of a line are put together.
 fn tail(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().filter_map(|line| line.splitn(4, ' ').nth(3)).collect();
+    let line = |line: &str| -> Option<String> {
+        let mut words = line.splitn(4, ' ').skip(2);
+        let end = if words.next()?.starts_with('P') { "" } else { "\n" };
+        Some(format!("{}{end}", words.next()?))
+    };
+    let lines: Vec<String> = text.lines().filter_map(line).collect();
     let first = lines.len().saturating_sub(limits::TERMINATION_LOG_LINES);
-    let mut kept = lines[first..].iter().fold(String::new(), |out, line| out + line + "\n");
+    let mut kept = lines[first..].concat();
     let cut = kept.len().saturating_sub(limits::TERMINATION_LOG_BYTES);
     let cut = (cut..kept.len()).find(|at| kept.is_char_boundary(*at)).unwrap_or(0);
     kept.split_off(cut)
@@ -82,6 +87,8 @@ mod tests {
     fn the_end_of_a_log_is_what_it_said() {
         let line = |text: &str| format!("2026-11-21T10:00:00.000000000Z stderr F {text}\n");
         assert_eq!(tail(&(line("one") + &line("two words"))), "one\ntwo words\n");
+        let part = "2026-11-21T10:00:00.000000000Z stdout P said no end\n";
+        assert_eq!(tail(&(line("one") + part)), "one\nsaid no end");
         let many: String = (0..100).map(|number| line(&number.to_string())).collect();
         assert!(tail(&many).starts_with("20\n"));
         assert_eq!(tail(&line(&"x".repeat(5000))).len(), limits::TERMINATION_LOG_BYTES);
