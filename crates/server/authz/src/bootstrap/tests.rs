@@ -126,6 +126,7 @@ fn what_nodes_join_by_is_apart() {
 
 /// The manifest for clusters of others says the same as the bootstrap of our own does, object for object.
 #[test]
+#[allow(clippy::disallowed_methods, reason = "it reads the manifest")]
 fn the_manifest_for_other_clusters_grants_what_our_own_have() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../examples/any-cluster/permissions.yaml");
     let text = std::fs::read_to_string(path).expect("the manifest is there");
