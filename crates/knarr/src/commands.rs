@@ -11,7 +11,7 @@ use std::io;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use base::time::SystemClock;
+use base::time::{Clock as _, SystemClock};
 use cli::instance::Role;
 use cli::invocation::Invocation;
 use cli::surroundings::ProcessSurroundings;
@@ -108,12 +108,16 @@ fn start(
     config: &cli::config::ServerConfig,
     words: &cli::invocation::ServerWords,
 ) -> anyhow::Result<ExitCode> {
-    if instance::find(&config.place).is_none() {
+    let starts = instance::find(&config.place).is_none();
+    if starts {
         check::require(config)?;
     }
     let node =
         if config.disable_agent { Wanted::Nobody } else { Wanted::Named(config.node.name.to_string()) };
-    let (probe, machine) = (Look::new(&config.place, node), Own::new(&config.place));
+    let (mut probe, machine) = (Look::new(&config.place, node), Own::new(&config.place));
+    if starts {
+        probe = probe.since(SystemClock.now());
+    }
     let program = std::env::current_exe().context("finding this program's file")?;
     let up = Up {
         config,

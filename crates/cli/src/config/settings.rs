@@ -3,8 +3,9 @@
 //! Deliberately absent: the token, which is nobody else's to read, and where the configuration came from.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
-use super::{AgentConfig, Cluster, NodeConfig, ServerConfig, Verbosity};
+use super::{AgentConfig, Cluster, NodeConfig, REGISTRIES_FILE, ServerConfig, Verbosity};
 
 /// Values as text by their flags' long names; empty for what is not set.
 pub type Settings = BTreeMap<String, String>;
@@ -90,6 +91,10 @@ fn of_node(node: &NodeConfig, verbosity: Verbosity) -> impl Iterator<Item = (Str
         ("node-label", labels.collect::<Vec<_>>().join(",")),
         ("node-taint", taints.collect::<Vec<_>>().join(",")),
         ("resolv-conf", node.resolv_conf.display().to_string()),
+        (
+            "private-registry",
+            node.private_registry.as_deref().unwrap_or(Path::new(REGISTRIES_FILE)).display().to_string(),
+        ),
         ("kubelet-port", node.port.to_string()),
         (
             "kubelet-arg",

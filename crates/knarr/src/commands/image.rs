@@ -59,6 +59,8 @@ pub fn run(place: &Place, command: ImageCommand) -> anyhow::Result<()> {
         }
         ImageCommand::Export { name, output, .. } => match output {
             Some(path) => {
+                // What is not there must not cost a file that is.
+                store.inspect(&name)?;
                 let mut file =
                     File::create(&path).with_context(|| format!("{} cannot be written", path.display()))?;
                 store.export(&name, &mut file)?;

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use api_record::scalar::MicroTime;
 use api_types::core::v1::Node;
-use base::time::{Clock, SystemClock, timeout};
+use base::time::{Clock, SystemClock, Time, timeout};
 use bytes::Bytes;
 use cli::config::Place;
 use cli::instance::Record;
@@ -36,6 +37,7 @@ const SILENT: &str = "it has not said anything yet";
 pub struct Look {
     place: Place,
     node: Wanted,
+    since: Option<Time>,
 }
 
 /// Which node to look for.
@@ -51,7 +53,21 @@ pub enum Wanted {
 impl Look {
     /// Looks at the cluster of a place, and at a node of it.
     pub fn new(place: &Place, node: Wanted) -> Look {
-        Look { place: place.clone(), node }
+        Look { place: place.clone(), node, since: None }
+    }
+
+    /// Takes the node for ready only once it has renewed its lease after this moment: what was said of it before its agent was
+    /// started is no answer.
+    pub fn since(self, begin: Time) -> Look {
+        Look { since: Some(begin), ..self }
+    }
+
+    /// Whether the node's agent is at work by now.
+    async fn is_awake(&self, access: &Access) -> anyhow::Result<bool> {
+        let (Wanted::Named(name), Some(since)) = (&self.node, self.since) else { return Ok(true) };
+        let path = format!("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{name}");
+        let (code, text) = get(access, &path).await?;
+        Ok(code == 200 && renewed(&text).is_some_and(|renewed| renewed >= since))
     }
 
     async fn seen(&self) -> anyhow::Result<Seen> {
@@ -74,6 +90,9 @@ impl Look {
             let (code, text) = get(&access, &path).await?;
             if code == 200 {
                 seen.node = node(&text);
+            }
+            if seen.node == NodeSeen::Ready && !self.is_awake(&access).await? {
+                seen.node = NodeSeen::NotReady(SILENT.to_owned());
             }
         }
         Ok(seen)
@@ -190,9 +209,24 @@ fn tls(access: &Access) -> anyhow::Result<ClientConfig> {
     Ok(config)
 }
 
+/// When a lease was last renewed.
+fn renewed(lease: &str) -> Option<Time> {
+    let lease: serde_json::Value = serde_json::from_str(lease).ok()?;
+    let time: MicroTime = lease["spec"]["renewTime"].as_str()?.parse().ok()?;
+    Some(time.into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_leases_time_is_read() {
+        let lease = r#"{"spec":{"holderIdentity":"one","renewTime":"2026-01-02T03:04:05.600000Z"}}"#;
+        let time = renewed(lease).expect("it is there");
+        assert_eq!(time.unix_nanos().rem_euclid(1_000_000_000), 600_000_000);
+        assert_eq!(renewed("{}"), None);
+    }
 
     #[test]
     fn a_nodes_condition_is_read() {

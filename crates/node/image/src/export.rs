@@ -47,14 +47,20 @@ impl Store {
             platform: Some(image.platform.clone()),
             annotations: None,
         };
-        let index = index(&whole, &image.references);
+        // Who asks by a name gets that name; who asks by an id gets all of them.
+        let asked = name.parse::<Reference>().map(|reference| reference.canonical().to_string()).ok();
+        let references = match asked.filter(|asked| image.references.contains(asked)) {
+            Some(asked) => vec![asked],
+            None => image.references.clone(),
+        };
+        let index = index(&whole, &references);
         let path = |digest: &Digest| format!("blobs/{}/{}", digest.algorithm().name(), digest.hex());
         let familiar =
             |name: &String| name.parse::<Reference>().map_or_else(|_| name.clone(), |r| r.familiar());
         // For docker before 25, which reads no layouts.
         let docker = json!([{
             "Config": path(&image.id),
-            "RepoTags": image.references.iter().map(familiar).collect::<Vec<_>>(),
+            "RepoTags": references.iter().map(familiar).collect::<Vec<_>>(),
             "Layers": manifest.layers.iter().map(|layer| path(&layer.digest)).collect::<Vec<_>>(),
         }]);
         let failed = |error: io::Error| ImageError::io(format!("export {name}"), error);

@@ -193,16 +193,23 @@ fn what_is_exported_is_imported() {
         let build = BuildConfig { config: config.clone(), compression, ..BuildConfig::default() };
         let image = first.build(&source, &"app:1".parse().unwrap(), &build).unwrap();
         first.tag("app:1", &"quay.io/me/app:2".parse().unwrap()).unwrap();
-        let (mut bytes, mut again) = (Vec::new(), Vec::new());
-        first.export("app:1", &mut bytes).unwrap();
-        first.export(image.id.hex(), &mut again).unwrap();
-        assert_eq!(bytes, again, "the same image, the same bytes");
-        let target = tempfile::tempdir().unwrap();
-        let second = store(&target);
-        let images = second.import(&write(&place, "out.tar", &bytes), &ImportOptions::default()).unwrap();
-        assert_eq!(images[0].references, ["docker.io/library/app:1", "quay.io/me/app:2"]);
-        assert_eq!((&images[0].id, &images[0].config), (&image.id, &config));
-        assert_eq!(read(&images[0].layers[0].join("hello")), "world");
+        let exported = |name: &str| {
+            let mut bytes = Vec::new();
+            first.export(name, &mut bytes).unwrap();
+            bytes
+        };
+        assert_eq!(exported("app:1"), exported("docker.io/library/app:1"), "the same image, the same bytes");
+        let both = ["docker.io/library/app:1", "quay.io/me/app:2"];
+        for (asked, names) in
+            [(image.id.hex(), &both[..]), ("app:1", &both[..1]), ("quay.io/me/app:2", &both[1..])]
+        {
+            let target = tempfile::tempdir().unwrap();
+            let archive = write(&place, "out.tar", &exported(asked));
+            let images = store(&target).import(&archive, &ImportOptions::default()).unwrap();
+            assert_eq!(images[0].references, names, "{asked}");
+            assert_eq!((&images[0].id, &images[0].config), (&image.id, &config));
+            assert_eq!(read(&images[0].layers[0].join("hello")), "world");
+        }
     }
 }
 

@@ -165,7 +165,7 @@ async fn logs_rotate_and_long_lines_come_in_parts() {
     let all: String =
         files[1..].iter().chain([&files[0]]).map(|file| std::fs::read_to_string(file).unwrap()).collect();
     assert!(all.lines().all(|line| line.split(' ').count() >= 4), "every line is whole");
-    assert!(all.ends_with(" stdout F end\n"));
+    assert!(all.ends_with(" stdout P end\n"));
     pod.delete().await.unwrap();
 }
 
