@@ -53,7 +53,7 @@ pub struct Options {
 /// When it cannot be run. A failed test is no error: the record says it.
 pub fn run(programs: &Programs<'_>, project: &Path, directory: &Path, options: &Options) -> Result<()> {
     let areas = record::areas(&project.join("../shared/kubernetes/conformance.tsv"))?;
-    let suite = Suite::build(programs, directory)?;
+    let suite = Suite::build(programs)?;
     let (maker, name) = if options.stock { (Maker::Stock, "stock") } else { (Maker::Knarr, "knarr") };
     let place = directory.join("conformance").join(name);
     let mut cluster = None;
@@ -174,7 +174,7 @@ struct Run<'a> {
 }
 
 impl Suite {
-    fn build(programs: &Programs<'_>, _: &Path) -> Result<Suite> {
+    fn build(programs: &Programs<'_>) -> Result<Suite> {
         let go = programs.go;
         Ok(Suite { ginkgo: go.program("ginkgo")?, tests: go.suite()?, kubectl: go.program("kubectl")? })
     }
