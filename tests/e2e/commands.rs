@@ -187,6 +187,7 @@ fn up_status_and_down_and_what_lies_between() {
         assert!(down.contains(part), "{part}: {down}");
     }
     assert!(machine.knarr(&["down"]).contains("Nothing was running"));
+    a_cluster_returns_as_it_was_made(&machine);
     let purged = machine.knarr(&["down", "--purge"]);
     assert!(purged.contains("Removed knarr-"), "{purged}");
     assert!(!machine.data().exists() && !machine.kubeconfig().exists());
@@ -242,6 +243,74 @@ fn a_dead_server_is_seen_and_started_again(machine: &Machine, server: i32) {
         ]),
         "0"
     );
+}
+
+/// Neither its ranges nor its node's name need be given again, and its pods return at once.
+fn a_cluster_returns_as_it_was_made(machine: &Machine) {
+    let renamed = machine.try_knarr(&["up", "--node-name", "two"]);
+    let complaint = String::from_utf8_lossy(&renamed.stderr).into_owned();
+    assert!(complaint.contains("is called one and cannot become two"), "{complaint}");
+    let before =
+        String::from_utf8(Command::new("date").arg("+%s").output().expect("date").stdout).expect("text");
+    machine.knarr(&["up", "--https-listen-port", &machine.port]);
+    // Ready is the word of the agent that was just started, and not of the one before.
+    let lease = ["get", "lease", "one", "--namespace=kube-node-lease", "-o", "jsonpath={.spec.renewTime}"];
+    let renewed = machine.kubectl(&lease);
+    let renewed = Command::new("date").args(["+%s", "-d", &renewed]).output().expect("date").stdout;
+    assert!(String::from_utf8(renewed).expect("text") >= before);
+    machine.kubectl(&["wait", "--for=condition=Ready", "pod/shell", "--timeout=60s"]);
+    let events = machine.kubectl(&["get", "events", "--field-selector=reason=BackOff"]);
+    assert!(!events.contains("shell"), "{events}");
+    assert!(machine.knarr(&["down"]).contains("  default/shell"));
+}
+
+#[test]
+fn ranges_over_the_machines_own_network_and_a_broken_file_of_registries_are_refused() {
+    let machine = Machine::new("covering");
+    let refused = |words: &[&str]| {
+        let mut up = machine.up();
+        let output = up.args(words).output().expect("the binary was built");
+        assert!(!output.status.success(), "{words:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let file = machine.dir.path().join("registries.yaml");
+    std::fs::write(&file, "mirrors: [").expect("a file");
+    let complaint = refused(&["--private-registry", file.to_str().expect("letters")]);
+    assert!(complaint.contains("registries.yaml"), "{complaint}");
+    assert!(!machine.data().join("server/db").exists(), "nothing was begun");
+    let mut up =
+        machine.command(&["up", "--https-listen-port", &machine.port, "--cluster-cidr", "198.51.0.0/16"]);
+    let output = up.output().expect("the binary was built");
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    let expected = "--cluster-cidr 198.51.0.0/16 covers this machine's address 198.51.100.1/24 of e0";
+    assert!(!output.status.success() && complaint.contains(expected), "{complaint}");
+    // What was only tried is not what the cluster was made with.
+    said(&machine.up().output().expect("the binary was built"));
+    machine.knarr(&["down", "--purge"]);
+}
+
+#[test]
+fn two_that_start_one_cluster_at_once_start_it_once() {
+    let machine = Machine::new("twice");
+    let starting: Vec<_> =
+        (0..2).map(|_| machine.up().stdout(Stdio::piped()).spawn().expect("the binary was built")).collect();
+    let texts: Vec<String> =
+        starting.into_iter().map(|up| said(&up.wait_with_output().expect("it ends"))).collect();
+    let status = machine.knarr(&["status"]);
+    let server = number_after(&status, "server runs, process ");
+    let mine = |text: &&String| number_after(text, "Starting the server, process ") == server;
+    assert_eq!(texts.iter().filter(mine).count(), 1, "{texts:?}");
+    let other = texts.iter().find(|text| !mine(text)).expect("the other");
+    let told = [
+        format!("started it meanwhile, process {server}"),
+        format!("Already running, process {server}"),
+        "Another knarr is starting it".to_owned(),
+    ];
+    assert!(told.iter().any(|words| other.contains(words)), "{other}");
+    let second = machine.try_knarr(&["server", "--https-listen-port", &machine.port]);
+    let complaint = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(complaint.contains(&format!("is in use by another knarr, process {server}")), "{complaint}");
+    machine.knarr(&["down", "--purge"]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use clap::Args;
 use crate::cluster::{self, Cluster, Maker, Parts, Programs};
 use crate::images::{Images, PAUSE, SUITE};
 use crate::machine::{self, Machine, run as output_of};
-use crate::record::{self, Outcome, Record, Test};
+use crate::record::{self, Known, Record, Test};
 use crate::registry;
 
 /// Which tests, and against whom.
@@ -230,15 +230,19 @@ fn keep(project: &Path, against: &str, tests: Vec<Test>) -> Result<()> {
     let commit =
         git(&["rev-parse", "--short", "HEAD"]).map(|text| text.trim().to_owned()).unwrap_or_default();
     let date = machine::run(Command::new("date").arg("+%Y-%m-%d"))?.trim().to_owned();
-    let record = Record { date, commit, against: against.to_owned(), tests };
-    for test in record.tests.iter().filter(|test| test.result == Outcome::Failed) {
-        println!("failed  {} ({}): {}", test.name, test.class, test.failure);
-    }
-    println!("{}", record.table());
     let directory = project.join("docs/conformance");
     std::fs::create_dir_all(&directory)?;
+    let known = Known::read(&directory)?;
+    let mut record = Record { date, commit, against: against.to_owned(), tests };
+    record.classify(&known);
+    for test in &record.tests {
+        if let Some(class) = test.class {
+            println!("failed  {} ({}): {}", test.name, class.name(), test.failure);
+        }
+    }
+    println!("{}", record.table());
     let path = record.path(&directory);
-    let record = match Record::read(&path) {
+    let mut record = match Record::read(&path)? {
         Some(earlier) => {
             for (name, then, now) in record.changes(&earlier) {
                 println!("changed {name}: {then:?} → {now:?}");
@@ -247,7 +251,13 @@ fn keep(project: &Path, against: &str, tests: Vec<Test>) -> Result<()> {
         }
         None => record,
     };
+    record.classify(&known);
     std::fs::write(&path, serde_json::to_string_pretty(&record)? + "\n")?;
-    println!("kept in {}", path.display());
+    let page = path.with_extension("md");
+    let head = format!(
+        "# Kubernetes' conformance suite against {against}\n\nWritten by `cargo xtask conformance`.\n\n"
+    );
+    std::fs::write(&page, head + &record.page(&known))?;
+    println!("kept in {} and {}", path.display(), page.display());
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What a run of the suite found, as it is kept in `docs/conformance`, and what changed since another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -31,9 +31,9 @@ pub struct Test {
     pub result: Outcome,
     /// How long it took.
     pub seconds: u64,
-    /// What kind of failure it was; empty if it was none.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub class: String,
+    /// Why it failed, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<Class>,
     /// The first line of the failure.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub failure: String,
@@ -51,27 +51,63 @@ pub enum Outcome {
     Skipped,
 }
 
-/// The kinds of failures, by words of their messages; the first that fits counts.
-const CLASSES: [(&str, &str); 14] = [
-    ("could not find the requested resource", "not served"),
-    ("NotFound", "not found"),
-    ("server-side apply", "apply"),
-    ("UnsupportedMediaType", "media type"),
-    ("unsupported media type", "media type"),
-    ("MethodNotAllowed", "method not allowed"),
-    ("forbidden", "forbidden"),
-    ("is invalid", "invalid"),
-    ("Timed out", "timeout"),
-    ("timed out", "timeout"),
-    ("timeout", "timeout"),
-    ("context deadline exceeded", "timeout"),
-    ("to equal", "wrong value"),
-    ("panic", "panic"),
-];
+/// Why a test fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    /// Kubernetes' own parts fail it here too: this kind of machine cannot do what it asks for.
+    Kernel,
+    /// It asks for what Knarr does not have yet.
+    NotBuilt,
+    /// Knarr does it wrong.
+    Defect,
+}
 
-/// The kind of a failure with this message.
-pub fn class(message: &str) -> &'static str {
-    CLASSES.iter().find(|(words, _)| message.contains(words)).map_or("other", |(_, class)| class)
+impl Class {
+    /// As it is printed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Class::Kernel => "kernel",
+            Class::NotBuilt => "not built",
+            Class::Defect => "defect",
+        }
+    }
+}
+
+/// What is known of failures before a run: tests that stock fails here, and what is missing in Knarr by parts of tests' names.
+#[derive(Default)]
+pub struct Known {
+    stock: BTreeSet<String>,
+    missing: Vec<(String, String)>,
+}
+
+impl Known {
+    /// Reads `stock.json` and `not-built.tsv` of a directory, as far as they are there.
+    ///
+    /// # Errors
+    /// When one cannot be read, or a line of the table has no two columns.
+    pub fn read(directory: &Path) -> Result<Known> {
+        let stock = Record::read(&directory.join("stock.json"))?.into_iter().flat_map(|record| record.tests);
+        let failed = stock.filter(|test| test.result == Outcome::Failed).map(|test| test.name);
+        let text = std::fs::read_to_string(directory.join("not-built.tsv")).unwrap_or_default();
+        let rows = text.lines().skip(1).filter(|line| !line.is_empty()).map(|line| {
+            let (what, part) = line.split_once('\t').with_context(|| format!("not-built.tsv: {line}"))?;
+            Ok((what.to_owned(), part.to_owned()))
+        });
+        Ok(Known { stock: failed.collect(), missing: rows.collect::<Result<_>>()? })
+    }
+
+    /// What is missing for a test, if that is known.
+    pub fn missing(&self, name: &str) -> Option<&str> {
+        self.missing.iter().find(|(_, part)| name.contains(part.as_str())).map(|(what, _)| what.as_str())
+    }
+
+    fn class(&self, name: &str) -> Class {
+        if self.stock.contains(name) {
+            return Class::Kernel;
+        }
+        if self.missing(name).is_some() { Class::NotBuilt } else { Class::Defect }
+    }
 }
 
 /// The area of each test, by its name, from the table of conformance tests.
@@ -125,7 +161,7 @@ fn test(spec: &Value, areas: &BTreeMap<String, String>) -> Test {
         name,
         result,
         seconds: spec["RunTime"].as_u64().unwrap_or_default() / 1_000_000_000,
-        class: if failed { class(message).to_owned() } else { String::new() },
+        class: None,
         failure: if failed { first_line(message) } else { String::new() },
     }
 }
@@ -141,9 +177,16 @@ impl Record {
         directory.join(format!("{}.json", self.against))
     }
 
-    /// Reads one.
-    pub fn read(path: &Path) -> Option<Record> {
-        serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+    /// Reads one, if it is there.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn read(path: &Path) -> Result<Option<Record>> {
+        match std::fs::read(path) {
+            Ok(text) => Ok(Some(serde_json::from_slice(&text).with_context(|| path.display().to_string())?)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| path.display().to_string()),
+        }
     }
 
     /// Takes the place of the tests of an earlier one that were run again.
@@ -153,6 +196,39 @@ impl Record {
         self.tests.extend(kept);
         self.tests.sort_by(|a, b| (&a.area, &a.name).cmp(&(&b.area, &b.name)));
         self
+    }
+
+    /// Says of each failure why it is one.
+    pub fn classify(&mut self, known: &Known) {
+        for test in &mut self.tests {
+            let class = if self.against == "stock" { Class::Kernel } else { known.class(&test.name) };
+            test.class = (test.result == Outcome::Failed).then_some(class);
+        }
+    }
+
+    /// What a reader wants of it: the table by area, and the failing tests by class, with what is missing or what they said.
+    pub fn page(&self, known: &Known) -> String {
+        let mut page = format!(
+            "{} tests were run against {}; the newest of these runs was on {} at commit {}.\n\n{}\n",
+            self.tests.len(),
+            self.against,
+            self.date,
+            self.commit,
+            self.table()
+        );
+        for class in [Class::Kernel, Class::NotBuilt, Class::Defect] {
+            let failures: Vec<&Test> = self.tests.iter().filter(|test| test.class == Some(class)).collect();
+            if failures.is_empty() {
+                continue;
+            }
+            page += &format!("\n### {} ({})\n\n| test | |\n|---|---|\n", class.name(), failures.len());
+            for test in failures {
+                let missing = known.missing(&test.name).filter(|_| class == Class::NotBuilt);
+                let why = missing.unwrap_or(&test.failure).replace('|', "\\|");
+                page += &format!("| {} | {why} |\n", test.name.replace('|', "\\|"));
+            }
+        }
+        page
     }
 
     /// A table by area.

@@ -13,6 +13,7 @@ use crate::arguments::{AgentFlags, CommonFlags, LocalFlags, NodeFlags, ServerFla
 
 pub mod cluster_id;
 pub mod file;
+pub mod kept;
 mod labels;
 pub(crate) mod rules;
 pub mod settings;

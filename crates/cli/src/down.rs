@@ -122,9 +122,11 @@ fn stop_process(place: &Place, out: &mut dyn Write) -> Result<bool, DownError> {
     }
     while let Some(record) = instance::find(place) {
         let role = record.role.name();
+        let pid = record.process.pid;
+        say(out, &format!("Stopping the {role}, process {pid} (it has {} seconds)", limits::STOP.as_secs()));
         let how = stop(record.process, limits::STOP).map_err(|source| DownError::Stop { role, source })?;
         let how = if how == Stopped::Killed { " (killed: it did not end in time)" } else { "" };
-        say(out, &format!("Stopped the {role}, process {}{how}", record.process.pid));
+        say(out, &format!("Stopped the {role}, process {pid}{how}"));
         stopped = true;
     }
     Ok(stopped)

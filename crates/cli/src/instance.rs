@@ -14,11 +14,12 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use host::process::{Identity, LinuxProcesses, Processes};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{AgentConfig, Place, ServerConfig, Settings};
+use crate::config::{AgentConfig, Place, ServerConfig, Settings, kept};
 use crate::surroundings::Surroundings;
 
 mod clash;
@@ -69,11 +70,14 @@ pub struct Record {
     /// The network namespace that it is in.
     #[serde(default)]
     pub network: String,
-    /// What it takes for itself; an agent learns its ranges from its server only.
+    /// What it takes for itself; an agent does not know before its server has told it.
     pub ranges: Option<Ranges>,
     /// What it runs with; empty in a record of an earlier release.
     #[serde(default)]
     pub settings: Settings,
+    /// What the cluster or node here was made with and keeps (see [`kept`]); empty until it was.
+    #[serde(default)]
+    pub kept: Settings,
 }
 
 impl Record {
@@ -89,10 +93,9 @@ impl Record {
 
     /// Whether it listens on this port.
     pub fn holds(&self, port: u16) -> bool {
-        let of_ranges = self
-            .ranges
-            .as_ref()
-            .is_some_and(|ranges| ranges.https_listen_port == port || ranges.kubelet_port == Some(port));
+        let of_ranges = self.ranges.as_ref().is_some_and(|ranges| {
+            ranges.https_listen_port == Some(port) || ranges.kubelet_port == Some(port)
+        });
         let of_agent = self.role == Role::Agent
             && self.settings.get("kubelet-port").is_some_and(|held| *held == port.to_string());
         of_ranges || of_agent
@@ -176,6 +179,18 @@ pub enum InstanceError {
         /// The flag that selects the directory.
         flag: String,
     },
+    /// The node that lives here has another name.
+    #[error(
+        "the node of {data_dir} is called {is} and cannot become {wanted}: its pods and volumes are {is}'s. Start it without --node-name, or give {wanted} another --data-dir"
+    )]
+    NodeName {
+        /// The data directory.
+        data_dir: PathBuf,
+        /// Its name.
+        is: String,
+        /// The name that was given.
+        wanted: String,
+    },
     /// A file cannot be used.
     #[error("cannot {what} {path}{}", crate::privilege::advice(source))]
     Io {
@@ -194,22 +209,81 @@ pub enum InstanceError {
 pub struct Claim {
     clusters: PathBuf,
     file: PathBuf,
-    record: Record,
+    record: Mutex<Record>,
     _lock: File,
+}
+
+impl Claim {
+    /// The cluster or node is made: what it was made with is what it is started with from now on, unless flags say otherwise.
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    pub fn keep(&self) -> Result<(), InstanceError> {
+        self.change(|record| {
+            let made = kept::of(&record.settings);
+            record.kept.extend(made);
+            Ok(())
+        })
+    }
+
+    /// Takes what an agent has learned of its cluster, as [`claim_server`] does for a server.
+    ///
+    /// # Errors
+    /// When another cluster clashes, or the record cannot be written.
+    pub fn take(&self, ranges: Ranges) -> Result<(), InstanceError> {
+        self.change(|record| {
+            record.ranges = Some(ranges);
+            refuse_clashes(record, &self.clusters)
+        })
+    }
+
+    fn change(
+        &self,
+        change: impl FnOnce(&mut Record) -> Result<(), InstanceError>,
+    ) -> Result<(), InstanceError> {
+        let _noting = wait_for_lock(&self.clusters.join("lock"))?;
+        let mut held = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut record = held.clone();
+        change(&mut record)?;
+        [&self.file, &note(&self.clusters, &record.cluster_id)]
+            .into_iter()
+            .try_for_each(|file| write(file, &record))?;
+        *held = record;
+        Ok(())
+    }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
+        let record = self.record.get_mut().unwrap_or_else(PoisonError::into_inner);
         // Pods, DNS and tables go on after a node's server: others must know of them.
-        let note = note(&self.clusters, &self.record.cluster_id);
-        self.record.process = Identity { pid: 0, started_ticks: 0 };
-        let _ = match state_dir(&self.clusters, &self.record.cluster_id).exists() {
-            true => write(&note, &self.record),
+        let note = note(&self.clusters, &record.cluster_id);
+        record.process = Identity { pid: 0, started_ticks: 0 };
+        let _ = match state_dir(&self.clusters, &record.cluster_id).exists() {
+            true => write(&note, record),
             false => fs::remove_file(&note).map_err(io_error("delete", &note)),
         };
         // The record stays, without its process: it tells later commands where the kubeconfig is.
-        self.record.boot.clear();
-        let _ = write(&self.file, &self.record);
+        record.boot.clear();
+        let _ = write(&self.file, record);
+    }
+}
+
+/// Whether a process holds this place, which may not have said yet who it is.
+pub fn is_taken(place: &Place) -> bool {
+    place.data_dir.exists() && lock(&place.data_dir.join("lock")).is_ok_and(|lock| lock.is_none())
+}
+
+/// Fails if a server or agent runs from this place.
+///
+/// # Errors
+/// When one does.
+pub fn refuse_second(place: &Place) -> Result<(), InstanceError> {
+    match find(place) {
+        Some(record) => {
+            Err(InstanceError::Running { data_dir: place.data_dir.clone(), pid: Some(record.process.pid) })
+        }
+        None => Ok(()),
     }
 }
 
@@ -268,6 +342,9 @@ pub fn claim(place: &Place, taking: Taking, clusters: &Path) -> Result<Claim, In
         data_dir: place.data_dir.clone(),
         pid: find(place).map(|record| record.process.pid),
     })?;
+    let file = pid_file(place, role);
+    let kept = read(&file).map(|before| before.kept).unwrap_or_default();
+    refuse_rename(place, &kept, &settings)?;
     let Lifetime { process, boot } = Lifetime::own();
     let record = Record {
         role,
@@ -280,15 +357,30 @@ pub fn claim(place: &Place, taking: Taking, clusters: &Path) -> Result<Claim, In
         network: ranges.as_ref().map_or_else(clash::network, |ranges| ranges.network.clone()),
         ranges,
         settings,
+        kept,
     };
     // Held while looking and noting, so that of two clusters that start at once one sees the other.
     let _noting = wait_for_lock(&clusters.join("lock"))?;
-    for other in present(clusters).iter().filter(|other| other.data_dir != record.data_dir) {
-        clash::check(&record, other)?;
-    }
-    let file = pid_file(place, role);
+    refuse_clashes(&record, clusters)?;
     [&file, &note(clusters, &record.cluster_id)].into_iter().try_for_each(|file| write(file, &record))?;
-    Ok(Claim { clusters: clusters.to_owned(), file, record, _lock: own })
+    Ok(Claim { clusters: clusters.to_owned(), file, record: Mutex::new(record), _lock: own })
+}
+
+/// A node's pods and volumes are of its name.
+fn refuse_rename(place: &Place, kept: &Settings, settings: &Settings) -> Result<(), InstanceError> {
+    match (kept.get("node-name"), kept::of(settings).remove("node-name")) {
+        (Some(is), Some(wanted)) if *is != wanted => {
+            Err(InstanceError::NodeName { data_dir: place.data_dir.clone(), is: is.clone(), wanted })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn refuse_clashes(record: &Record, clusters: &Path) -> Result<(), InstanceError> {
+    for other in present(clusters).iter().filter(|other| other.data_dir != record.data_dir) {
+        clash::check(record, other)?;
+    }
+    Ok(())
 }
 
 fn note(clusters: &Path, cluster_id: &str) -> PathBuf {
@@ -321,11 +413,16 @@ pub fn settled(place: Place, around: &dyn Surroundings) -> Place {
     if place.kubeconfig != Place::new(place.data_dir.clone(), None).kubeconfig {
         return place;
     }
-    let text = around.read(&pid_file(&place, Role::Server)).ok().flatten();
-    match text.and_then(|text| serde_json::from_str::<Record>(&text).ok()) {
+    match noted(&place, Role::Server, around) {
         Some(record) => Place { kubeconfig: record.kubeconfig, ..place },
         None => place,
     }
+}
+
+/// What the server or agent said of itself that ran here last, as far as `around` shows it.
+pub fn noted(place: &Place, role: Role, around: &dyn Surroundings) -> Option<Record> {
+    let text = around.read(&pid_file(place, role)).ok().flatten()?;
+    serde_json::from_str(&text).ok()
 }
 
 /// The clusters of this machine of which something goes on: their server or agent, or what a node leaves in the kernel until `down`.

@@ -1,7 +1,8 @@
 //! A command line made whole: what the environment and the configuration file say is added to the flags, then each command gets
 //! its typed configuration.
 //!
-//! Used by the binary's `main`. A flag's precedence is command line, environment, file, default; a list is taken from one of them.
+//! Used by the binary's `main`. A flag's precedence is command line, environment, file, what the cluster was made with, default; a list
+//! is taken from one of them.
 //! Both other sources become words of the command line, so that clap alone decides what a value is. Deliberately absent: doing
 //! what the command says.
 
@@ -14,11 +15,11 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, FromArgMatches};
 
 use crate::arguments::{
-    self, Arguments, Command, ImageCommand, LocalFlags, ServerFlags, ServiceCommand, flags,
+    self, Arguments, Command, CommonFlags, ImageCommand, LocalFlags, ServerFlags, ServiceCommand, flags,
 };
 use crate::config::file::{self, FileError, Key, Setting};
-use crate::config::{self, AgentConfig, CONFIG_FILE, ConfigError, Defaults, Place, ServerConfig};
-use crate::instance;
+use crate::config::{self, AgentConfig, CONFIG_FILE, ConfigError, Defaults, Place, ServerConfig, kept};
+use crate::instance::{self, Role};
 use crate::limits;
 use crate::nearest::nearest;
 use crate::surroundings::Surroundings;
@@ -107,6 +108,9 @@ pub enum InvocationError {
     /// The configuration file is wrong.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The configuration file is wrong, for a command that needs no more of it than which cluster is meant.
+    #[error("which cluster is meant? Give --data-dir, or mend the configuration file")]
+    WhichCluster(#[source] FileError),
     /// A value of the configuration file is wrong.
     #[error("{path}: {problem}")]
     Value {
@@ -268,10 +272,20 @@ fn files(
     from_environment: &[String],
     around: &dyn Surroundings,
 ) -> Result<Vec<String>, InvocationError> {
-    let settings = file::merge(&texts(leaf, from_environment, around)?, &keys())?;
     let has = |flag: &str| {
         let prefix = format!("--{flag}=");
         outranked(leaf, flag) || from_environment.iter().any(|word| word.starts_with(&prefix))
+    };
+    let read = || -> Result<_, InvocationError> {
+        Ok(file::merge(&texts(leaf, from_environment, around)?, &keys())?)
+    };
+    // What looks for a cluster needs no more of the files than which one is meant: a server that they keep from starting must have its
+    // log shown and be taken down.
+    let looks = !leaf.takes("https-listen-port") && !leaf.takes("server");
+    let settings = match read() {
+        Err(InvocationError::File(_)) if looks && has("data-dir") => return Ok(Vec::new()),
+        Err(InvocationError::File(error)) if looks => return Err(InvocationError::WhichCluster(error)),
+        other => other?,
     };
     let token = ["token", "token-file"].iter().any(|flag| has(flag));
     let mut words = Vec::new();
@@ -369,7 +383,13 @@ fn resolve(
 ) -> Result<Invocation, InvocationError> {
     let defaults = defaults(around);
     let place = |flags: &LocalFlags| instance::settled(config::local(flags, &defaults), around);
-    let server = |flags: ServerFlags| -> Result<Box<ServerConfig>, InvocationError> {
+    let kept = |common: &CommonFlags, role: Role| {
+        let place = config::local(&LocalFlags { common: common.clone(), ..LocalFlags::default() }, &defaults);
+        instance::noted(&place, role, around).map(|record| record.kept).unwrap_or_default()
+    };
+    let server = |mut flags: ServerFlags| -> Result<Box<ServerConfig>, InvocationError> {
+        let kept = kept(&flags.common, Role::Server);
+        kept::fill_server(&mut flags, &kept);
         let token = token_text(flags.token_file.as_deref(), &defaults, around)?;
         Ok(Box::new(config::server(&flags, token.as_deref(), &defaults)?))
     };
@@ -381,7 +401,9 @@ fn resolve(
             Invocation::ServiceInstall(server(*flags)?, words)
         }
         Command::Service(ServiceCommand::Remove(flags)) => Invocation::ServiceRemove(place(&flags)),
-        Command::Agent(flags) => {
+        Command::Agent(mut flags) => {
+            let kept = kept(&flags.common, Role::Agent);
+            kept::fill_agent(&mut flags, &kept);
             let token = token_text(flags.token_file.as_deref(), &defaults, around)?;
             Invocation::Agent(Box::new(config::agent(&flags, token.as_deref(), &defaults)?))
         }

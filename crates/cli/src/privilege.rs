@@ -30,6 +30,8 @@ fn needs_root(invocation: &Invocation) -> Option<&'static str> {
         Invocation::Down(..) => Some("down"),
         Invocation::ServiceInstall(..) => Some("service install"),
         Invocation::ServiceRemove(_) => Some("service remove"),
+        Invocation::Ps(..) => Some("ps"),
+        Invocation::Inspect(..) => Some("inspect"),
         Invocation::Shim(_) => Some("shim"),
         _ => None,
     }

@@ -155,6 +155,17 @@ pub fn is_installed(place: &Place) -> bool {
     unit_file(place).exists()
 }
 
+/// Whether the unit starts the server with other flags than these, if these are any.
+pub fn differs(place: &Place, program: &Path, words: &ServerWords) -> bool {
+    let selects = |word: &OsString| {
+        let word = word.to_string_lossy();
+        word.starts_with("--data-dir=") || word.starts_with("--config=")
+    };
+    let wanted = unit::text(place, program, words).unwrap_or_default();
+    let present = fs::read_to_string(unit_file(place)).unwrap_or_default();
+    !words.words.iter().all(selects) && unit::flags(&wanted) != unit::flags(&present)
+}
+
 /// Begins to start the unit. The process that is returned ends once the server is ready, or fails once it cannot be.
 ///
 /// # Errors

@@ -17,6 +17,8 @@ pub struct Status {
     pub runs: bool,
     /// What the API says; `None` when it was not asked.
     pub seen: Option<Seen>,
+    /// Whether this user may not read what it would be asked with.
+    pub forbidden: bool,
     /// How many pods have a shim; `None` when that could not be found out.
     pub pods: Option<usize>,
     /// Whether systemd has a unit for it.
@@ -46,6 +48,12 @@ impl Status {
         }
     }
 
+    /// What the API is asked with.
+    fn secret(&self) -> String {
+        let keys = || self.place.data_dir.join("agent/tls").display().to_string();
+        self.agent().map_or_else(|| self.place.kubeconfig.display().to_string(), |_| keys())
+    }
+
     /// Where the API is: a server's own is known, an agent's is elsewhere.
     fn api(&self, seen: &Seen) -> String {
         let setting = |name: &str| self.agent().and_then(|agent| agent.settings.get(name));
@@ -70,6 +78,12 @@ impl fmt::Display for Status {
             if seen.ready {
                 line("node:", node)?;
             }
+        }
+        if self.forbidden {
+            line(
+                "api:",
+                format!("not asked: {} is not for this user to read (try again with sudo)", self.secret()),
+            )?;
         }
         if let Some(pods) = self.pods {
             let more = if !self.runs && pods > 0 { " (they go on without knarr)" } else { "" };
@@ -110,7 +124,15 @@ mod tests {
     #[test]
     fn a_stopped_cluster_says_how_to_start_it() {
         let place = Place::new("/var/lib/knarr".into(), None);
-        let status = Status { place, last: None, runs: false, seen: None, pods: Some(2), service: false };
+        let status = Status {
+            place,
+            last: None,
+            runs: false,
+            seen: None,
+            forbidden: false,
+            pods: Some(2),
+            service: false,
+        };
         let expected = "knarr:      stopped\npods here:  2 (they go on without knarr)\ndata:       /var/lib/knarr\nkubeconfig: /etc/knarr/knarr.yaml\nnext:       knarr up\n";
         assert_eq!(status.to_string(), expected);
         assert_eq!(status.code(), 3);
@@ -130,14 +152,26 @@ mod tests {
             supervised: false,
             network: String::new(),
             ranges: None,
+            kept: crate::config::Settings::new(),
             settings: settings.map(|(flag, value)| (flag.to_owned(), value.to_owned())).into(),
         };
         let seen = Seen { answers: true, ready: true, failing: Vec::new(), node: NodeSeen::Ready };
-        let mut status =
-            Status { place, last: Some(last), runs: true, seen: Some(seen), pods: Some(0), service: false };
+        let mut status = Status {
+            place,
+            last: Some(last),
+            runs: true,
+            seen: Some(seen),
+            forbidden: false,
+            pods: Some(0),
+            service: false,
+        };
         let expected = "knarr:      agent runs, process 7\napi:        ready, of https://192.0.2.1:6443\nnode:       Ready\npods here:  0\ndata:       /var/lib/knarr\n";
         assert_eq!((status.to_string().as_str(), status.code()), (expected, 0));
-        (status.runs, status.seen) = (false, None);
+        (status.seen, status.forbidden) = (None, true);
+        let text = status.to_string();
+        let told = "\napi:        not asked: /var/lib/knarr/agent/tls is not for this user to read (try again with sudo)\n";
+        assert!(text.contains(told), "{text}");
+        (status.runs, status.forbidden) = (false, false);
         let expected = "knarr:      agent stopped\npods here:  0\ndata:       /var/lib/knarr\nnext:       knarr agent --server https://192.0.2.1:6443 --token TOKEN\n";
         assert_eq!((status.to_string().as_str(), status.code()), (expected, 3));
     }

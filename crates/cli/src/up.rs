@@ -244,6 +244,12 @@ fn start(up: &Up<'_>, before: &mut Before, out: &mut (dyn Write + Send)) -> Resu
     if service::is_installed(place) {
         let starting = service::begin(place)?;
         say(out, &format!("Starting the service {}", place.unit()));
+        if service::differs(place, up.program, up.words) {
+            let again =
+                format!("  To start it with them: knarr service install{} with these flags", place.flag());
+            say(out, "  Its unit has other flags than these, and starts with its own");
+            say(out, &again);
+        }
         return Ok(Started::Service(starting));
     }
     let path = place.server_log();
@@ -291,9 +297,27 @@ async fn wait(
     loop {
         match started {
             Started::Child(child) => {
-                if let Ok(Some(status)) = child.try_wait() {
-                    let (log, lines) = end_of_log(place, before);
-                    return Err(UpError::Ended { status, log, lines });
+                let ended = child.try_wait().ok().flatten();
+                let other =
+                    instance::find(place).filter(|other| other.process.pid.unsigned_abs() != child.id());
+                match (other, ended) {
+                    // The one of this run finds the place taken, and ends.
+                    (Some(other), _) => {
+                        say(
+                            out,
+                            &format!("Another knarr started it meanwhile, process {}", other.process.pid),
+                        );
+                        *started = Started::Nothing;
+                    }
+                    (None, Some(_)) if instance::is_taken(place) => {
+                        say(out, "Another knarr is starting it");
+                        *started = Started::Nothing;
+                    }
+                    (None, Some(status)) => {
+                        let (log, lines) = end_of_log(place, before);
+                        return Err(UpError::Ended { status, log, lines });
+                    }
+                    (None, None) => {}
                 }
             }
             Started::Service(starting) => {

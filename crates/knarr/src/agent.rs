@@ -16,6 +16,7 @@ use base::drain;
 use base::random::SystemRandom;
 use base::time::{Clock, SystemClock};
 use cli::config::{AgentConfig, Cluster};
+use cli::instance::{Claim, Ranges};
 use client::{Api, Resource, Status, Target};
 use client_remote::Remote;
 use node_http::Direct;
@@ -34,9 +35,10 @@ pub fn run(config: AgentConfig) -> anyhow::Result<()> {
 }
 
 async fn serve(config: AgentConfig) -> anyhow::Result<()> {
-    let _claim = cli::instance::claim_agent(&config)?;
+    node::registries(&config.node)?;
+    let claim = cli::instance::claim_agent(&config)?;
     let (signal, mut watch) = drain::channel();
-    let running = join_and_run(&config, watch.clone());
+    let running = join_and_run(&config, &claim, watch.clone());
     let mut running = std::pin::pin!(running);
     let ended = tokio::select! {
         ended = running.as_mut() => return ended,
@@ -51,7 +53,7 @@ async fn serve(config: AgentConfig) -> anyhow::Result<()> {
     ended.and(finished)
 }
 
-async fn join_and_run(config: &AgentConfig, mut drain: drain::Watch) -> anyhow::Result<()> {
+async fn join_and_run(config: &AgentConfig, claim: &Claim, mut drain: drain::Watch) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     // Joining may wait for a person who approves.
     let member = tokio::select! {
@@ -71,6 +73,8 @@ async fn join_and_run(config: &AgentConfig, mut drain: drain::Watch) -> anyhow::
             cluster_domain: cluster_domain.clone(),
         },
     };
+    let ranges = Ranges::of_node(&config.node, settings.cluster_cidr, settings.service_cidr);
+    tokio::task::block_in_place(|| claim.take(ranges))?;
     let address = match config.node.addresses.first() {
         Some(address) => *address,
         None => tokio::task::block_in_place(node::own_address)?,
@@ -79,6 +83,7 @@ async fn join_and_run(config: &AgentConfig, mut drain: drain::Watch) -> anyhow::
     let listener = node.listen().await?;
     let api: Arc<dyn Api> = Arc::new(member.api.clone());
     let Some(agent) = node.start(api, drain.clone()).await? else { return Ok(()) };
+    tokio::task::block_in_place(|| claim.keep())?;
     let mut running: JoinSet<anyhow::Result<()>> = JoinSet::new();
     let direct = Direct::new(agent.node_api(), clock);
     running.spawn(member.serve(listener, direct, node.addresses(), drain));

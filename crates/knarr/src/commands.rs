@@ -109,8 +109,12 @@ fn start(
     words: &cli::invocation::ServerWords,
 ) -> anyhow::Result<ExitCode> {
     let starts = instance::find(&config.place).is_none();
-    if starts {
-        check::require(config)?;
+    // Its ports may be held by one that another call has started since.
+    if starts
+        && let Err(unfit) = check::require(config)
+        && instance::find(&config.place).is_none()
+    {
+        return Err(unfit.into());
     }
     let node =
         if config.disable_agent { Wanted::Nobody } else { Wanted::Named(config.node.name.to_string()) };
@@ -139,7 +143,9 @@ async fn shown(place: cli::config::Place) -> anyhow::Result<status::Status> {
     use cli::machine::{Machine as _, Probe as _};
     let last = instance::last(&place);
     let running = last.as_ref().filter(|last| last.is_alive());
+    let forbidden = running.is_some_and(|running| probe::is_forbidden(&place, running));
     let seen = match running {
+        _ if forbidden => None,
         Some(agent) if agent.role == Role::Agent => probe::of_agent(&place, agent).await,
         Some(_) => Some(Look::new(&place, Wanted::Only).look().await),
         None => None,
@@ -148,5 +154,5 @@ async fn shown(place: cli::config::Place) -> anyhow::Result<status::Status> {
     let machine = Own::new(&place);
     let pods = tokio::task::block_in_place(|| machine.pods()).ok().map(|pods| pods.len());
     let service = service::is_installed(&place);
-    Ok(status::Status { place, last, runs, seen, pods, service })
+    Ok(status::Status { place, last, runs, seen, forbidden, pods, service })
 }

@@ -1,5 +1,6 @@
 //! A node: what is the same in a server's process and in an agent's of its own.
 
+pub mod address;
 pub mod guard;
 mod settings;
 
@@ -52,6 +53,16 @@ impl Node<'_> {
     pub async fn listen(&self) -> anyhow::Result<TcpListener> {
         let network = tokio::task::block_in_place(|| LinuxNetlink::new().observe(&Namespace::Host));
         let network = network.context("reading this machine's addresses")?;
+        let id = self.place.cluster_id.as_str();
+        for (flag, range) in
+            [("--cluster-cidr", self.settings.cluster_cidr), ("--service-cidr", self.settings.service_cidr)]
+        {
+            if let Some(covered) = address::covered(&network, id, range) {
+                anyhow::bail!(
+                    "{flag} {range} covers {covered}, which pods and services could then be given or hide: choose a range that this machine's networks do not use"
+                );
+            }
+        }
         for own in self.addresses() {
             let here = network.addresses.iter().any(|address| address.cidr.address() == own);
             anyhow::ensure!(
@@ -76,16 +87,6 @@ impl Node<'_> {
             dns::keep(self.place, address, domain, &self.config.resolv_conf, drain.clone()).await?;
         }
         Ok(Agent::start(wanted, api, Arc::new(SystemClock), Arc::new(SystemRandom), drain).await?)
-    }
-
-    /// What is said of registries. The file that nobody named need not be there.
-    fn registries(&self) -> anyhow::Result<Registries> {
-        let default = Path::new(REGISTRIES_FILE);
-        match &self.config.private_registry {
-            Some(named) => Ok(Registries::read(named)?),
-            None if default.exists() => Ok(Registries::read(default)?),
-            None => Ok(Registries::default()),
-        }
     }
 
     fn wanted(&self) -> anyhow::Result<Config> {
@@ -119,10 +120,20 @@ impl Node<'_> {
                 Some(text) => text.parse().context("--kubelet-arg eviction-hard")?,
                 None => node_agent::EvictionHard::default(),
             },
-            registries: Arc::new(self.registries()?),
+            registries: Arc::new(registries(self.config)?),
             port: self.config.port,
             kernel: Kernel { netlink: Arc::new(LinuxNetlink::new()), nft: Arc::new(LinuxNft::new()) },
         })
+    }
+}
+
+/// What is said of registries. The file that nobody named need not be there.
+pub fn registries(config: &NodeConfig) -> anyhow::Result<Registries> {
+    let default = Path::new(REGISTRIES_FILE);
+    match &config.private_registry {
+        Some(named) => Ok(Registries::read(named)?),
+        None if default.exists() => Ok(Registries::read(default)?),
+        None => Ok(Registries::default()),
     }
 }
 
@@ -175,6 +186,6 @@ pub fn tls(
 pub fn own_address() -> anyhow::Result<IpAddr> {
     let network =
         LinuxNetlink::new().observe(&Namespace::Host).context("reading this machine's addresses")?;
-    crate::server::address::own(&network)
+    address::own(&network)
         .context("this machine has no address that others could reach: give one with --node-ip")
 }

@@ -1,6 +1,5 @@
 //! The server: store, registry, pipeline and HTTP, wired together.
 
-pub mod address;
 mod components;
 mod documents;
 mod identity;

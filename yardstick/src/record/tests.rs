@@ -1,14 +1,7 @@
 use super::*;
 
 fn test_of(name: &str, area: &str, result: Outcome) -> Test {
-    Test {
-        name: name.into(),
-        area: area.into(),
-        result,
-        seconds: 90,
-        class: String::new(),
-        failure: String::new(),
-    }
+    Test { name: name.into(), area: area.into(), result, seconds: 90, class: None, failure: String::new() }
 }
 
 fn record(tests: Vec<Test>) -> Record {
@@ -34,7 +27,7 @@ fn a_report_of_ginkgos_is_read_with_areas_and_first_lines() {
     assert_eq!(tests.len(), 2);
     assert_eq!((tests[0].area.as_str(), tests[0].result, tests[0].seconds), ("apps", Outcome::Passed, 2));
     assert_eq!((tests[1].area.as_str(), tests[1].result), ("other", Outcome::Failed));
-    assert_eq!((tests[1].class.as_str(), tests[1].failure.as_str()), ("timeout", "Timed out after 300s."));
+    assert_eq!(tests[1].failure, "Timed out after 300s.");
 }
 
 #[test]
@@ -63,4 +56,36 @@ fn the_table_has_a_row_an_area_and_one_for_all() {
         rows,
         ["| apps | 0 | 1 | 0 | 1.5 |", "| node | 1 | 0 | 1 | 3.0 |", "| all | 1 | 1 | 1 | 4.5 |"]
     );
+}
+
+#[test]
+fn a_failure_is_the_kernels_where_stock_fails_too_and_else_not_built_or_a_defect() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut stock = record(vec![
+        test_of("[sig] kernel", "node", Outcome::Failed),
+        test_of("[sig] b", "node", Outcome::Passed),
+    ]);
+    stock.against = "stock".into();
+    stock.classify(&Known::default());
+    std::fs::write(directory.path().join("stock.json"), serde_json::to_string(&stock).expect("JSON"))
+        .expect("a file");
+    std::fs::write(directory.path().join("not-built.tsv"), "missing\tpart\nwheels | tyres\t[sig] c\n")
+        .expect("a file");
+    let known = Known::read(directory.path()).expect("it is read");
+    let mut run = record(
+        ["[sig] a", "[sig] b", "[sig] c1", "[sig] kernel"]
+            .map(|name| test_of(name, "node", Outcome::Failed))
+            .into(),
+    );
+    run.tests[0].result = Outcome::Passed;
+    run.classify(&known);
+    let classes: Vec<_> = run.tests.iter().map(|test| test.class).collect();
+    assert_eq!(classes, [None, Some(Class::Defect), Some(Class::NotBuilt), Some(Class::Kernel)]);
+    let page = run.page(&known);
+    assert!(
+        page.contains("### not built (1)\n\n| test | |\n|---|---|\n| [sig] c1 | wheels \\| tyres |\n"),
+        "{page}"
+    );
+    let read: Record = serde_json::from_str(&serde_json::to_string(&run).expect("JSON")).expect("it is one");
+    assert_eq!(read.tests[2].class, Some(Class::NotBuilt));
 }

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use host::netlink::Cidr;
+use serde::{Deserialize, Serialize};
 
 /// A node's name: a DNS subdomain.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,7 +48,7 @@ pub struct Taint {
 }
 
 /// Ports from the first to the last, both included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortRange {
     /// The lowest port.
     pub first: u16,

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Record;
 use crate::arguments::value::PortRange;
-use crate::config::ServerConfig;
 use crate::config::rules::overlap;
+use crate::config::{NodeConfig, ServerConfig};
 
 /// What a cluster takes for itself in its network namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,18 +16,17 @@ use crate::config::rules::overlap;
 pub struct Ranges {
     /// The network namespace: in another one nothing clashes.
     pub network: String,
-    /// The port of the API.
-    pub https_listen_port: u16,
+    /// The port of the API, if it is served here.
+    pub https_listen_port: Option<u16>,
     /// The port of the node's own API, if there is a node.
     pub kubelet_port: Option<u16>,
     /// The pods' addresses.
     pub cluster_cidr: String,
     /// The services' addresses.
     pub service_cidr: String,
-    /// The first of the services' ports.
-    pub first_node_port: u16,
-    /// The last of the services' ports.
-    pub last_node_port: u16,
+    /// The services' ports, where they are known: an agent is not told.
+    #[serde(default)]
+    pub service_node_port_range: Option<PortRange>,
 }
 
 /// This process's network namespace.
@@ -40,17 +39,24 @@ impl Ranges {
     pub fn of(config: &ServerConfig) -> Ranges {
         Ranges {
             network: network(),
-            https_listen_port: config.https_listen_port,
+            https_listen_port: Some(config.https_listen_port),
             kubelet_port: (!config.disable_agent).then_some(config.node.port),
             cluster_cidr: config.cluster_cidr.to_string(),
             service_cidr: config.service_cidr.to_string(),
-            first_node_port: config.service_node_port_range.first,
-            last_node_port: config.service_node_port_range.last,
+            service_node_port_range: Some(config.service_node_port_range),
         }
     }
 
-    fn node_ports(&self) -> PortRange {
-        PortRange { first: self.first_node_port, last: self.last_node_port }
+    /// What a node takes in this process's network namespace whose cluster has these ranges.
+    pub fn of_node(node: &NodeConfig, cluster_cidr: Cidr, service_cidr: Cidr) -> Ranges {
+        Ranges {
+            network: network(),
+            https_listen_port: None,
+            kubelet_port: Some(node.port),
+            cluster_cidr: cluster_cidr.to_string(),
+            service_cidr: service_cidr.to_string(),
+            service_node_port_range: None,
+        }
     }
 }
 
@@ -109,11 +115,14 @@ pub(super) fn check(new: &Record, other: &Record) -> Result<(), Clash> {
     const KUBELET_PORT: &str = "--kubelet-port";
     const NODE_PORTS: &str = "--service-node-port-range";
     // A server that is stopped listens nowhere: its ports are to be had.
-    if !stopped && a.https_listen_port == b.https_listen_port {
-        return Err(taken(PORT, &a.https_listen_port, PORT, &b.https_listen_port));
+    let listening = if stopped { None } else { Some(b) };
+    let theirs = listening.and_then(|b| b.https_listen_port);
+    if let (Some(mine), Some(theirs)) = (a.https_listen_port, theirs)
+        && mine == theirs
+    {
+        return Err(taken(PORT, &mine, PORT, &theirs));
     }
-    if let (Some(mine), Some(theirs)) = (a.kubelet_port, b.kubelet_port)
-        && !stopped
+    if let (Some(mine), Some(theirs)) = (a.kubelet_port, listening.and_then(|b| b.kubelet_port))
         && mine == theirs
     {
         return Err(taken(KUBELET_PORT, &mine, KUBELET_PORT, &theirs));
@@ -128,14 +137,21 @@ pub(super) fn check(new: &Record, other: &Record) -> Result<(), Clash> {
             }
         }
     }
-    if a.node_ports().overlaps(b.node_ports()) {
-        return Err(taken(NODE_PORTS, &a.node_ports(), NODE_PORTS, &b.node_ports()));
+    let (mine, others) = (a.service_node_port_range, b.service_node_port_range);
+    if let (Some(mine), Some(others)) = (mine, others)
+        && mine.overlaps(others)
+    {
+        return Err(taken(NODE_PORTS, &mine, NODE_PORTS, &others));
     }
-    if b.node_ports().contains(a.https_listen_port) {
-        return Err(taken(PORT, &a.https_listen_port, NODE_PORTS, &b.node_ports()));
+    if let (Some(port), Some(others)) = (a.https_listen_port, others)
+        && others.contains(port)
+    {
+        return Err(taken(PORT, &port, NODE_PORTS, &others));
     }
-    if !stopped && a.node_ports().contains(b.https_listen_port) {
-        return Err(taken(NODE_PORTS, &a.node_ports(), PORT, &b.https_listen_port));
+    if let (Some(mine), Some(port)) = (mine, theirs)
+        && mine.contains(port)
+    {
+        return Err(taken(NODE_PORTS, &mine, PORT, &port));
     }
     Ok(())
 }

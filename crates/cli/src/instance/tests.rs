@@ -3,6 +3,7 @@
 use std::process::{Child, Command, Stdio};
 
 use super::*;
+use crate::arguments::value::PortRange;
 
 struct Reaped(Child);
 
@@ -35,6 +36,7 @@ fn record(place: &Place, process: Identity) -> Record {
         network: "net:[1]".to_owned(),
         ranges: None,
         settings: Settings::new(),
+        kept: Settings::new(),
     }
 }
 
@@ -45,12 +47,11 @@ fn taking(role: Role, ranges: Option<Ranges>) -> Taking {
 fn ranges(port: u16, cluster: &str, service: &str, first_node_port: u16) -> Ranges {
     Ranges {
         network: "net:[1]".to_owned(),
-        https_listen_port: port,
+        https_listen_port: Some(port),
         kubelet_port: Some(port + 1),
         cluster_cidr: cluster.to_owned(),
         service_cidr: service.to_owned(),
-        first_node_port,
-        last_node_port: first_node_port + 100,
+        service_node_port_range: Some(PortRange { first: first_node_port, last: first_node_port + 100 }),
     }
 }
 
@@ -117,7 +118,7 @@ fn clashing_clusters_are_refused_by_name() {
     let apart = || ranges(7443, "10.52.0.0/16", "10.53.0.0/16", 31000);
     for (wanted, expected) in [
         (
-            Ranges { https_listen_port: 6443, ..apart() },
+            Ranges { https_listen_port: Some(6443), ..apart() },
             "--https-listen-port 6443 clashes with --https-listen-port 6443",
         ),
         (
@@ -133,11 +134,11 @@ fn clashing_clusters_are_refused_by_name() {
             "--service-cidr 10.42.0.0/24 clashes with --cluster-cidr 10.42.0.0/16",
         ),
         (
-            Ranges { first_node_port: 30050, ..apart() },
+            Ranges { service_node_port_range: Some(PortRange { first: 30050, last: 31100 }), ..apart() },
             "--service-node-port-range 30050-31100 clashes with --service-node-port-range 30000-30100",
         ),
         (
-            Ranges { https_listen_port: 30007, ..apart() },
+            Ranges { https_listen_port: Some(30007), ..apart() },
             "--https-listen-port 30007 clashes with --service-node-port-range",
         ),
     ] {
@@ -189,4 +190,47 @@ fn a_stopped_cluster_counts_as_long_as_its_node_goes_on() {
     assert!(present(&clusters).is_empty(), "it was taken down");
     forget(&place("first"), &clusters);
     assert!(!file.exists());
+}
+
+#[test]
+fn an_agents_ranges_count_once_it_knows_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = |name: &str| Place::new(dir.path().join(name), None);
+    let clusters = dir.path().join("clusters");
+    let server = || ranges(6443, "10.42.0.0/16", "10.43.0.0/16", 30000);
+    let of_node = |cluster: &str, service: &str| Ranges {
+        https_listen_port: None,
+        service_node_port_range: None,
+        ..ranges(7443, cluster, service, 0)
+    };
+    let agent = claim(&place("agent"), taking(Role::Agent, None), &clusters).unwrap();
+    let server_claim = claim(&place("server"), taking(Role::Server, Some(server())), &clusters).unwrap();
+    let error = agent.take(of_node("10.52.0.0/16", "10.43.0.0/16")).expect_err("taken").to_string();
+    assert!(error.starts_with("--service-cidr 10.43.0.0/16 clashes with"), "{error}");
+    agent.take(of_node("10.52.0.0/16", "10.53.0.0/16")).unwrap();
+    drop(server_claim);
+    let wanted = Ranges { cluster_cidr: "10.52.0.0/16".into(), ..server() };
+    let error = claim(&place("server"), taking(Role::Server, Some(wanted)), &clusters).expect_err("taken");
+    assert!(error.to_string().starts_with("--cluster-cidr 10.52.0.0/16 clashes with"), "{error}");
+}
+
+#[test]
+fn what_a_cluster_was_made_with_is_kept_once_it_is_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place::new(dir.path().join("data"), None);
+    let clusters = dir.path().join("clusters");
+    let start = |name: &str, disable_agent: &str| {
+        let settings = [("node-name", name), ("disable-agent", disable_agent)];
+        let settings = settings.map(|(flag, value)| (flag.to_owned(), value.to_owned())).into();
+        claim(&place, Taking { role: Role::Server, ranges: None, settings }, &clusters)
+    };
+    let kept = || last(&place).unwrap().kept.get("node-name").cloned();
+    drop(start("one", "false").unwrap());
+    assert_eq!(kept(), None, "nothing was made");
+    start("two", "false").unwrap().keep().unwrap();
+    assert_eq!(kept().as_deref(), Some("two"));
+    let error = start("three", "false").expect_err("another node's data").to_string();
+    assert!(error.contains("is called two and cannot become three"), "{error}");
+    start("three", "true").expect("no node runs").keep().unwrap();
+    assert_eq!(kept().as_deref(), Some("two"), "and the node there was goes on being called so");
 }

@@ -188,6 +188,37 @@ fn local_commands_find_the_kubeconfig_that_the_server_wrote() {
 }
 
 #[test]
+fn a_cluster_is_started_with_what_it_was_made_with() {
+    let record = r#"{"role":"server","process":{"pid":1,"started_ticks":2},"boot":"b","dataDir":"/d","clusterId":"abcd",
+        "kubeconfig":"/k.yaml","supervised":false,"ranges":null,"settings":{"cluster-cidr":"10.9.0.0/16"},
+        "kept":{"cluster-cidr":"10.1.0.0/16","node-name":"one","write-kubeconfig":"/home/me/k.yaml"}}"#;
+    let around = || Fake::default().file("/d/server/knarr.pid", record);
+    let config = server("knarr up -d /d", &around());
+    assert_eq!(config.cluster_cidr.to_string(), "10.1.0.0/16", "and not what it was only tried with");
+    assert_eq!(config.node.name.as_str(), "one", "whatever the host is called by now");
+    assert_eq!(config.place.kubeconfig, Path::new("/home/me/k.yaml"));
+    let config = server("knarr server -d /d --node-name two", &around().config("cluster-cidr: 10.2.0.0/16"));
+    assert_eq!(config.cluster_cidr.to_string(), "10.2.0.0/16", "to be refused");
+    assert_eq!(config.node.name.as_str(), "two");
+    assert_eq!(server("knarr up -d /e", &around()).cluster_cidr.to_string(), "10.42.0.0/16");
+}
+
+#[test]
+fn a_broken_configuration_file_does_not_hide_a_cluster_that_is_named() {
+    let broken = || Fake::default().config("data-dir: /d\nhttps-listen-prt: 7000");
+    for line in ["knarr logs -d /d", "knarr status --data-dir=/d", "knarr down -d /d"] {
+        invocation(line, &broken()).expect(line);
+        invocation("knarr logs", &broken().variable("KNARR_DATA_DIR", "/d")).expect("it is named");
+    }
+    let error = invocation("knarr down", &broken()).expect_err("which?");
+    assert!(
+        error.starts_with("which cluster is meant? Give --data-dir") && error.contains("-port\"?"),
+        "{error}"
+    );
+    invocation("knarr up -d /d", &broken()).expect_err("a server needs all of it");
+}
+
+#[test]
 fn an_image_is_exported_to_the_file_that_o_names() {
     let line = "knarr image export -d /d -o /tmp/image.tar example.com/shop:1";
     let Ok(Invocation::Image(place, command)) = invocation(line, &Fake::default()) else { panic!("{line}") };

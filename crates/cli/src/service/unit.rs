@@ -49,6 +49,12 @@ pub fn text(place: &Place, program: &Path, words: &ServerWords) -> Result<String
     ))
 }
 
+/// The flags that a unit's text starts its server with, whatever the program.
+pub fn flags(text: &str) -> Option<&str> {
+    let command = text.lines().find_map(|line| line.strip_prefix("ExecStart="))?;
+    Some(command.split_once(" server ")?.1)
+}
+
 /// A word of `ExecStart=`: systemd splits at spaces and replaces `%` and `$`.
 fn quoted(word: &OsString) -> Result<String, ServiceError> {
     let text = plain_text(word)?;
@@ -110,6 +116,8 @@ WantedBy=multi-user.target
 "#;
         let got = text(&place, Path::new("/usr/local/bin/knarr"), &words).unwrap();
         assert_eq!(got, expected.replace("UNIT", &place.unit()));
+        let flags = "\"--data-dir=/srv/my cluster\" --cluster-domain=50%%.example --node-label=a=$$b";
+        assert_eq!(super::flags(&got), Some(flags));
     }
 
     #[test]

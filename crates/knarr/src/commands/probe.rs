@@ -12,7 +12,7 @@ use api_types::core::v1::Node;
 use base::time::{Clock, SystemClock, Time, timeout};
 use bytes::Bytes;
 use cli::config::Place;
-use cli::instance::Record;
+use cli::instance::{Record, Role};
 use cli::kubeconfig::{self, Access};
 use cli::machine::{NodeSeen, Probe, Seen};
 use client::{Api, Caller, Outcome, Resource, Target, Verb};
@@ -108,6 +108,18 @@ impl Probe for Look {
             }
         })
     }
+}
+
+/// Whether this user may not read what the cluster of a place is asked with.
+pub fn is_forbidden(place: &Place, running: &Record) -> bool {
+    let secret = match running.role {
+        Role::Server => place.kubeconfig.clone(),
+        Role::Agent => running
+            .settings
+            .get("kubeconfig")
+            .map_or_else(|| place.data_dir.join("agent/tls/node-client.key"), Into::into),
+    };
+    std::fs::File::open(secret).is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
 }
 
 /// What an agent's cluster says of itself and of the agent's node, asked as that node; `None` where it cannot be asked, as when its

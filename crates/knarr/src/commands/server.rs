@@ -35,8 +35,13 @@ pub fn run(config: ServerConfig) -> anyhow::Result<()> {
 }
 
 async fn serve(config: ServerConfig) -> anyhow::Result<()> {
+    // Before the ports, which that one holds.
+    cli::instance::refuse_second(&config.place)?;
     cli::check::require(&config)?;
-    let _claim = cli::instance::claim_server(&config)?;
+    if !config.disable_agent {
+        node::registries(&config.node)?;
+    }
+    let claim = Arc::new(cli::instance::claim_server(&config)?);
     let advertise = tokio::task::block_in_place(|| advertised(&config))?;
     let wanted = Config {
         data_dir: config.place.data_dir.clone(),
@@ -60,15 +65,20 @@ async fn serve(config: ServerConfig) -> anyhow::Result<()> {
     let own = if config.disable_agent { None } else { Some(OwnNode::new(&config, &wanted, &plane).await?) };
     let plane_watch = watch.clone();
     running.spawn(async move { plane.run(&wanted, up, plane_watch).await });
-    match own {
-        None => drop(watch),
-        Some(own) => {
-            running.spawn(async move {
-                // Without a control plane there is nothing for a node to do.
-                if is_up.await.is_ok() { own.run(&config, watch).await } else { Ok(()) }
-            });
+    let made = Arc::clone(&claim);
+    running.spawn(async move {
+        let mut watch = watch;
+        // Without a control plane there is nothing for a node to do.
+        if is_up.await.is_err() {
+            return Ok(());
         }
-    }
+        tokio::task::block_in_place(|| made.keep())?;
+        match own {
+            Some(own) => own.run(&config, watch).await?,
+            None => watch.signaled().await,
+        }
+        Ok(())
+    });
     let ended = tokio::select! {
         asked = asked_to_stop() => asked,
         Some(ended) = running.join_next() => ended?,

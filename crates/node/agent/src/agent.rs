@@ -235,8 +235,12 @@ impl Agent {
         let mut known: BTreeMap<String, Arc<Pod>> = typed::<Pod>(snapshot.iter())
             .map(|pod| (pod.metadata.uid.clone(), Arc::new(pod.clone())))
             .collect();
-        while let Some((uid, record)) = records.pop_first() {
-            self.work(record, known.remove(&uid), handles.remove(&uid));
+        while let Some((uid, mut record)) = records.pop_first() {
+            let handle = handles.remove(&uid);
+            if handle.is_none() {
+                record.forget_back_offs();
+            }
+            self.work(record, known.remove(&uid), handle);
         }
         Ok(())
     }

@@ -146,6 +146,15 @@ impl PodRecord {
         }
     }
 
+    /// The machine was started anew, or the pod was ended with the node: what its containers do next is no loop of theirs, as kubelet's
+    /// back-offs do not survive a reboot either.
+    pub fn forget_back_offs(&mut self) {
+        for known in self.containers.values_mut() {
+            known.backoff = Backoff::default();
+            known.retry_nanos = 0;
+        }
+    }
+
     /// A container's record; an empty one where nothing is known.
     pub fn container(&mut self, name: &str) -> &mut ContainerRecord {
         self.containers.entry(name.to_owned()).or_default()
@@ -234,5 +243,16 @@ mod tests {
         assert_eq!((record.attempt, record.last.as_ref()), (1, Some(&exit)));
         record.abandon(Waiting::default());
         assert_eq!((record.attempt, record.exit()), (0, Some(&exit)));
+    }
+
+    #[test]
+    fn a_new_sandbox_knows_no_back_off() {
+        let mut record = PodRecord::default();
+        let backoff = Backoff { seconds: 80, updated_nanos: 1 };
+        *record.container("main") =
+            ContainerRecord { attempt: 3, backoff, retry_nanos: 9, ..Default::default() };
+        record.forget_back_offs();
+        let expected = ContainerRecord { attempt: 3, ..ContainerRecord::default() };
+        assert_eq!(record.containers["main"], expected);
     }
 }

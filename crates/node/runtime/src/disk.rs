@@ -1,4 +1,7 @@
-//! Reading and writing the runtime's small files: whole or not at all, and on the disk before anybody is told.
+//! Reading and writing the runtime's small files: whole or not at all.
+//!
+//! What describes running pods outlives this process and not this boot (see [`forget_earlier_boots`]), so nobody waits until it is on
+//! the disk, where the state directory is on one at all. What outlives the boot is on the disk before anybody is told.
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,
@@ -28,20 +31,44 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DiskEr
     move |source| DiskError { action, path, source }
 }
 
-/// Replaces `path` by `bytes`: after a crash it holds either the old or the new.
+/// Replaces `path` by `bytes`, for this boot: readers, and whoever comes after a crash of ours, find either the old or the new.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+    put(path, bytes, |_| Ok(())).map_err(failed("write", path))
+}
+
+/// Replaces `path` by `bytes`: also after a crash of the machine it holds either the old or the new, and once this has returned the new.
+pub(crate) fn replace_durably(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
     let parent = path.parent().unwrap_or(Path::new("/"));
+    put(path, bytes, |file| file.sync_all())
+        .and_then(|()| fs::OpenOptions::new().read(true).open(parent)?.sync_all())
+        .map_err(failed("write", path))
+}
+
+fn put(path: &Path, bytes: &[u8], settle: impl FnOnce(&fs::File) -> io::Result<()>) -> io::Result<()> {
     // Of two processes writing the same each has its own, and the later wins.
     let new = path.with_extension(format!("{}.new", std::process::id()));
-    let write = || {
-        let mut file =
-            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&new, path)?;
-        fs::OpenOptions::new().read(true).open(parent)?.sync_all()
-    };
-    write().map_err(failed("write", path))
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    file.write_all(bytes)?;
+    settle(&file)?;
+    fs::rename(&new, path)
+}
+
+/// Takes away what pods of an earlier boot left in a state directory: they are gone, and a process that has the id of one of theirs is
+/// none. A directory in memory is empty then anyway; one on a disk may hold files that were never wholly written.
+pub(crate) fn forget_earlier_boots(state: &Path, pods: &Path) -> Result<(), DiskError> {
+    let boot = fs::read("/proc/sys/kernel/random/boot_id").map_err(failed("read", Path::new("boot_id")))?;
+    forget_other_boots(state, pods, &boot)
+}
+
+fn forget_other_boots(state: &Path, pods: &Path, boot: &[u8]) -> Result<(), DiskError> {
+    let file = state.join("boot");
+    match read(&file)? {
+        Some(written) if written == boot => return Ok(()),
+        Some(_) => remove_directory(pods)?,
+        None => {}
+    }
+    make_directory(state)?;
+    replace_durably(&file, boot)
 }
 
 /// Replaces `path` by `value` as JSON.
@@ -50,7 +77,7 @@ pub(crate) fn replace_json(path: &Path, value: &impl Serialize) -> Result<(), Di
     replace(path, &bytes)
 }
 
-/// Writes `value` as JSON without waiting for the disk: for what nobody needs after a crash of the machine.
+/// Writes `value` as JSON in place: for what nobody needs after a crash.
 pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), DiskError> {
     let bytes = serde_json::to_vec(value).map_err(|error| failed("encode", path)(error.into()))?;
     fs::write(path, bytes).map_err(failed("write", path))
@@ -111,4 +138,27 @@ pub(crate) fn names(path: &Path) -> Result<Vec<String>, DiskError> {
     }
     names.sort();
     Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pods_of_an_earlier_boot_are_forgotten() {
+        let state = tempfile::tempdir().unwrap();
+        let pods = state.path().join("pods");
+        let begin = |boot: &str| {
+            forget_other_boots(state.path(), &pods, boot.as_bytes()).unwrap();
+            let there = pods.join("uid").exists();
+            make_directory(&pods.join("uid")).unwrap();
+            there
+        };
+        assert!(!begin("first"));
+        assert!(begin("first"), "the same boot: they run");
+        assert!(!begin("second"));
+        assert!(begin("second"));
+        remove_file(&state.path().join("boot")).unwrap();
+        assert!(begin("second"), "made by an earlier release, which did not say when");
+    }
 }

@@ -92,6 +92,7 @@ impl Runtime {
     pub async fn open(config: RuntimeConfig) -> Result<Runtime, RuntimeError> {
         blocking(move || {
             let cgroups = host::cgroup::detect()?;
+            disk::forget_earlier_boots(&config.state_dir, &pods(&config.state_dir))?;
             disk::make_directory(&pods(&config.state_dir))?;
             disk::make_directory(&config.data_dir.join("containers"))?;
             let launch::Pinned { name: pinned, program } = launch::pin(&config.executable, &config.data_dir)?;
@@ -248,7 +249,7 @@ impl Shared {
                 None => Filter::runtime_default(&capabilities)?,
                 Some(profile) => Filter::compile(&profile)?,
             };
-            disk::replace(&path, &filter.to_bytes())?;
+            disk::replace_durably(&path, &filter.to_bytes())?;
             Ok(Seccomp::Compiled(path))
         })
         .await

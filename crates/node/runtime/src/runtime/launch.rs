@@ -40,7 +40,7 @@ pub fn pin(executable: &Path, data: &Path) -> Result<Pinned, RuntimeError> {
     let pinned = directory.join(&name);
     let whole = std::fs::metadata(&pinned).is_ok_and(|status| Ok(status.len()) == u64::try_from(bytes.len()));
     if !whole {
-        disk::replace(&pinned, &bytes)?;
+        disk::replace_durably(&pinned, &bytes)?;
         std::fs::set_permissions(&pinned, std::fs::Permissions::from_mode(0o755))
             .map_err(RuntimeError::io("make the shims' program executable"))?;
     }
