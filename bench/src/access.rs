@@ -21,21 +21,34 @@ pub struct Access {
 }
 
 impl Access {
-    /// Reads a kubeconfig as `knarr server` writes it.
+    /// Reads a kubeconfig as `knarr server` writes it, for whoever is on the server's machine.
     pub fn read(kubeconfig: &Path, port: u16) -> Result<Access> {
         let text = std::fs::read_to_string(kubeconfig).context("reading the kubeconfig")?;
+        Access::of(&text, SocketAddr::from(([127, 0, 0, 1], port)))
+    }
+
+    /// Reads a kubeconfig with one cluster, and its server's address.
+    pub fn elsewhere(kubeconfig: &Path) -> Result<Access> {
+        let text = std::fs::read_to_string(kubeconfig).context("reading the kubeconfig")?;
+        let server = text.split_once("server:").map(|(_, rest)| rest.trim_start()).unwrap_or_default();
+        let url = server.split_whitespace().next().unwrap_or_default().trim_matches(['"', '\'']);
+        let address = url.strip_prefix("https://").and_then(|rest| rest.trim_end_matches('/').parse().ok());
+        Access::of(&text, address.with_context(|| format!("{url:?} is no address of a server"))?)
+    }
+
+    fn of(text: &str, address: SocketAddr) -> Result<Access> {
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(&value(&text, "certificate-authority-data")?)?)?;
-        let certificate = value(&text, "client-certificate-data")?;
+        roots.add(CertificateDer::from_pem_slice(&value(text, "certificate-authority-data")?)?)?;
+        let certificate = value(text, "client-certificate-data")?;
         let chain = CertificateDer::pem_slice_iter(&certificate).collect::<Result<Vec<_>, _>>()?;
-        let key = PrivateKeyDer::from_pem_slice(&value(&text, "client-key-data")?)?;
+        let key = PrivateKeyDer::from_pem_slice(&value(text, "client-key-data")?)?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_client_auth_cert(chain, key)?;
         tls.alpn_protocols = vec![b"h2".to_vec()];
-        Ok(Access { address: SocketAddr::from(([127, 0, 0, 1], port)), tls: Arc::new(tls) })
+        Ok(Access { address, tls: Arc::new(tls) })
     }
 }
 

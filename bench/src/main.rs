@@ -13,6 +13,7 @@
 )]
 
 mod access;
+mod against;
 mod build;
 mod client;
 mod cluster;
@@ -62,6 +63,11 @@ fn main() -> ExitCode {
 
 fn run() -> Result<()> {
     let names: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, kubeconfig, image] = names.as_slice()
+        && word == "against"
+    {
+        return against::run(kubeconfig.as_ref(), image);
+    }
     let all = names == ["all"];
     for name in names.iter().filter(|_| !all) {
         if !BENCHES.iter().any(|(known, _)| known == name) {

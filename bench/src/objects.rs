@@ -6,8 +6,6 @@ use api_types::core::v1::ConfigMap;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::image;
-
 /// Where pods of the default namespace are written.
 pub const PODS: &str = "/api/v1/namespaces/default/pods";
 
@@ -22,8 +20,8 @@ pub fn config_map(name: &str) -> Bytes {
     proto::encode(&object, &GroupVersionKind { group: "", version: "v1", kind: "ConfigMap" }).into()
 }
 
-/// A pod that runs until it is told to stop, and then stops at once.
-pub fn runnable_pod(name: &str) -> Value {
+/// A pod of an image with a shell that the node has, which runs until it is told to stop, and then stops at once.
+pub fn runnable_pod(name: &str, image: &str) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "Pod",
@@ -32,7 +30,7 @@ pub fn runnable_pod(name: &str) -> Value {
             "terminationGracePeriodSeconds": 5,
             "containers": [{
                 "name": "main",
-                "image": image::NAME,
+                "image": image,
                 "imagePullPolicy": "Never",
                 "command": ["/bin/sh", "-c", "trap 'exit 0' TERM; sleep 1000 & wait"],
             }],

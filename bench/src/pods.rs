@@ -36,14 +36,14 @@ pub fn run() -> Result<()> {
         // A connection of its own, as a watcher elsewhere would have.
         let mut watch = Client::connect(&access).await?.watch(&format!("{PODS}?watch=true")).await?;
         for number in 0..WARM_UP {
-            batch(&client, &mut watch, &[format!("warm-{number}")]).await?;
+            batch(&client, &mut watch, image::NAME, &[format!("warm-{number}")]).await?;
         }
         let bare = limit::containers(50)?.ms(500);
         let limit = format!("the kernel's share (namespaces, overlay, exec) {bare:.1} ms");
         let (mut single, mut bound, mut sandbox) = (Vec::new(), Vec::new(), Vec::new());
         let used = machine::cpu(cluster.pid())?;
         for number in 0..ONE_BY_ONE {
-            let done = batch(&client, &mut watch, &[format!("one-{number}")]).await?;
+            let done = batch(&client, &mut watch, image::NAME, &[format!("one-{number}")]).await?;
             single.extend(done.each);
             bound.extend(done.bound);
             sandbox.extend(done.sandbox);
@@ -67,7 +67,7 @@ pub fn run() -> Result<()> {
         let (mut each, mut all) = (Vec::new(), Duration::ZERO);
         for number in 0..BATCHES {
             let names: Vec<String> = (0..BATCH).map(|index| format!("ten-{number}-{index}")).collect();
-            let done = batch(&client, &mut watch, &names).await?;
+            let done = batch(&client, &mut watch, image::NAME, &names).await?;
             each.extend(done.each);
             all += done.all;
         }
@@ -81,20 +81,23 @@ pub fn run() -> Result<()> {
     })
 }
 
-struct Done {
-    each: Vec<Duration>,
-    all: Duration,
+/// What became of pods that were made at once.
+pub struct Done {
+    /// How long each took to run.
+    pub each: Vec<Duration>,
+    /// How long all of them took.
+    pub all: Duration,
     /// When the first of them was seen bound, and with its sandbox.
     bound: Option<Duration>,
     sandbox: Option<Duration>,
 }
 
-/// Makes pods at once, waits until all run, and takes them away again.
-async fn batch(client: &Client, watch: &mut Watch, names: &[String]) -> Result<Done> {
+/// Makes pods of this image at once, waits until all run, and takes them away again.
+pub async fn batch(client: &Client, watch: &mut Watch, image: &str, names: &[String]) -> Result<Done> {
     let begun = Instant::now();
     let mut requests = JoinSet::new();
     for name in names {
-        let (client, pod) = (client.clone(), runnable_pod(name));
+        let (client, pod) = (client.clone(), runnable_pod(name, image));
         requests.spawn(async move { client.json(Method::POST, PODS, &pod).await });
     }
     let mut each = Vec::new();

@@ -71,7 +71,7 @@ pub async fn node_ready(client: &Client, name: &str) -> Result<Instant> {
 /// Makes a pod as soon as that is possible, and answers when it was seen Running.
 async fn pod_running(client: &Client) -> Result<Instant> {
     let begun = Instant::now();
-    let body = runnable_pod("first").to_string();
+    let body = runnable_pod("first", image::NAME).to_string();
     loop {
         let (status, answer) =
             client.ask(Method::POST, PODS, "application/json", body.clone().into()).await?;

@@ -16,8 +16,10 @@ use crate::objects::{CONFIG_MAPS, config_map};
 use crate::report::{Figure, Times, count};
 use crate::{limit, machine};
 
-const WARM_UP: Duration = Duration::from_secs(1);
-const RUN: Duration = Duration::from_secs(5);
+/// How long a cluster is loaded before it counts.
+pub const WARM_UP: Duration = Duration::from_secs(1);
+/// How long it counts.
+pub const RUN: Duration = Duration::from_secs(5);
 
 /// Clients, and six times what stock Kubernetes did on this kind of machine.
 const ROUNDS: [(usize, f64); 3] = [(1, 2_040.0), (16, 6_054.0), (128, 6_240.0)];
@@ -61,8 +63,9 @@ pub fn run() -> Result<()> {
     })
 }
 
+/// What is asked for.
 #[derive(Clone, Copy)]
-enum Kind {
+pub enum Kind {
     /// `GET /version`, which is answered from memory.
     Nothing,
     /// A ConfigMap.
@@ -70,7 +73,7 @@ enum Kind {
 }
 
 /// Answers a second, and how long each took.
-async fn load(access: &Access, clients: usize, kind: Kind, long: Duration) -> Result<(f64, Times)> {
+pub async fn load(access: &Access, clients: usize, kind: Kind, long: Duration) -> Result<(f64, Times)> {
     thread_local! {
         static NAMES: Cell<u64> = const { Cell::new(0) };
     }

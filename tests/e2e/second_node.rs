@@ -275,5 +275,6 @@ fn a_node_with_a_wrong_token_is_told_so() {
     let wanted = "a Node with name \"one\" and status Ready already exists in the cluster";
     assert!(!output.status.success() && said.contains(wanted), "{said}");
     assert!(!dir.path().join("data/agent/tls/node-client.key").exists(), "nobody else is that node");
+    assert_eq!(cluster.kubectl(&["get", "csr", "-o", "name"]), "", "nobody asked to be");
     assert_eq!(cluster.kubectl(&["get", "nodes", "-o", "name"]), "node/one\n");
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::steps::cargo;
-use crate::tree;
+use crate::{tree, yardstick};
 
 /// The names, the figures of `docs/performance.md` that they print, and what these say.
 const NAMES: [(&str, &str, &str); 9] = [
@@ -28,7 +28,7 @@ const NAMES: [(&str, &str, &str); 9] = [
 /// Runs the benchmarks of these names, or lists all if there are none.
 pub fn run(names: &[String]) -> Result<()> {
     if names.is_empty() {
-        println!("cargo xtask bench NAME...");
+        println!("cargo xtask bench NAME... [--with-peers]");
         for (name, figures, what) in NAMES {
             println!("  {name:<11} {figures:>6}  {what}");
         }
@@ -37,7 +37,7 @@ pub fn run(names: &[String]) -> Result<()> {
     if let Some(unknown) = names.iter().find(|name| NAMES.iter().all(|(known, ..)| known != name)) {
         bail!("there is no benchmark {unknown}: `cargo xtask bench` lists them");
     }
-    cargo(&["build", "--release", "--package", "knarr", "--package", "bench"])?;
+    build()?;
     let program = release_directory().join("bench");
     let status = Command::new(&program)
         .args(names)
@@ -48,6 +48,20 @@ pub fn run(names: &[String]) -> Result<()> {
         bail!("the benchmark failed");
     }
     Ok(())
+}
+
+/// Runs the benchmarks of these names, if any, and then the load that peers get too.
+pub fn with_peers(names: &[String]) -> Result<()> {
+    if !names.is_empty() {
+        run(names)?;
+    }
+    build()?;
+    yardstick::run("peers", &[])
+}
+
+/// Builds what is measured as users have it, and what measures it.
+fn build() -> Result<()> {
+    cargo(&["build", "--release", "--package", "knarr", "--package", "bench"])
 }
 
 /// Where the programs lie: this one was built for the same target, in the debug profile beside them.

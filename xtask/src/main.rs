@@ -42,6 +42,9 @@ enum Habit {
     Bench {
         /// Which
         names: Vec<String>,
+        /// Then the same load on Knarr and on Kubernetes' own parts, in turn (needs go)
+        #[arg(long)]
+        with_peers: bool,
     },
     /// A stock Kubernetes cluster on this machine, for comparison: `up`, `down`, `exec` (needs root and go)
     #[command(disable_help_flag = true)]
@@ -68,7 +71,8 @@ fn main() -> anyhow::Result<()> {
         Habit::Check => steps::check(),
         Habit::Test => steps::test(),
         Habit::E2e { names } => steps::e2e(&names),
-        Habit::Bench { names } => bench::run(&names),
+        Habit::Bench { names, with_peers: false } => bench::run(&names),
+        Habit::Bench { names, with_peers: true } => bench::with_peers(&names),
         Habit::Stock(words) => yardstick::run("stock", &words.words),
         Habit::Swap(words) => yardstick::run("swap", &words.words),
         Habit::Conformance(words) => yardstick::run("conformance", &words.words),

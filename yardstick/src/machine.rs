@@ -208,6 +208,19 @@ impl Machine {
         Ok(Daemon { name: name.to_owned(), log, child })
     }
 
+    /// The processes that run in there, by their ids outside.
+    ///
+    /// # Errors
+    /// When its first process has ended.
+    pub fn processes(&self) -> Result<Vec<i32>> {
+        let space = |pid: i32| std::fs::read_link(format!("/proc/{pid}/ns/pid"));
+        let own = space(self.init.pid).with_context(|| format!("{} has ended", self.name))?;
+        let entries = std::fs::read_dir("/proc")?.flatten();
+        let all = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        // Pods have spaces of their own, and are not the cluster's.
+        Ok(all.filter(|pid| space(*pid).is_ok_and(|space| space == own)).collect())
+    }
+
     fn ip(&self, arguments: &[&str]) -> Result<String> {
         self.run("ip", arguments)
     }

@@ -1,4 +1,4 @@
-//! Knarr measured by what others wrote: `cargo xtask stock`, `swap` and `conformance`.
+//! Knarr measured by what others wrote: `cargo xtask stock`, `swap`, `conformance` and `bench --with-peers`.
 //!
 //! Layer: above everything. Used by people. It builds Kubernetes' own components and its conformance suite from the Go module in
 //! `tests/conformance`, and runs them beside the binary of Knarr that lies beside this one in the build directory.
@@ -14,6 +14,7 @@ mod conformance;
 mod go;
 mod images;
 mod machine;
+mod peers;
 mod pki;
 mod record;
 mod registry;
@@ -42,6 +43,12 @@ enum Yardstick {
     Stock {
         #[command(subcommand)]
         verb: StockVerb,
+    },
+    /// The same load on Knarr and on Kubernetes' own parts in turn, and the ratios
+    Peers {
+        /// Clusters of each
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..))]
+        rounds: u8,
     },
     /// Kubernetes' conformance suite, against a cluster that it starts and stops
     Conformance(conformance::Options),
@@ -91,6 +98,9 @@ fn run(yardstick: Yardstick) -> Result<ExitCode> {
     let programs = Programs { go: &go, knarr };
     match yardstick {
         Yardstick::Stock { verb } => stock_verb(verb, &programs, &directory.join("stock")),
+        Yardstick::Peers { rounds } => {
+            peers::run(&programs, &project, &directory, rounds).map(|()| ExitCode::SUCCESS)
+        }
         Yardstick::Conformance(options) => {
             conformance::run(&programs, &project, &directory, &options).map(|()| ExitCode::SUCCESS)
         }

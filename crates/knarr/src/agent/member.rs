@@ -23,7 +23,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use super::identity::{Held, PATIENCE, Purpose};
-use super::{STRANGER, asked, join};
+use super::{asked, join};
 use crate::node;
 
 /// A node that the cluster knows.
@@ -44,14 +44,15 @@ impl Member {
     pub async fn of(config: &AgentConfig, clock: Arc<dyn Clock>) -> anyhow::Result<Member> {
         let files = Directory::new(config.place.data_dir.join("agent/tls"));
         let name = config.node.name.to_string();
-        let mut is_new = false;
         let (access, client) = match &config.cluster {
             Cluster::Known { kubeconfig, .. } => (client_remote::kubeconfig::read(kubeconfig)?, None),
             Cluster::Join { server, token } => {
                 let token = JoinToken::parse(token.reveal()).context("--token")?;
                 let authority = join::authority(&config.place, server, &files, &token).await?;
                 let server = server.to_string();
-                is_new = files.read("node-client.crt").is_ok_and(|kept| kept.is_none());
+                if files.read("node-client.crt")?.is_none() {
+                    refuse_taken(&name, &server, &authority, &token, &clock).await?;
+                }
                 let client = joined(&files, &name, &server, &authority, &token, &clock).await?;
                 let shown = Arc::new(Certificate::from_pem(client.certificate(), client.key())?);
                 let credentials = Credentials::Certificate(Arc::clone(&shown));
@@ -61,15 +62,6 @@ impl Member {
         let authority_der = CertificateDer::from_pem_slice(access.authority_pem.as_bytes())?;
         let authorities = ClientAuthorities::from_pem(access.authority_pem.as_bytes())?;
         let api = Remote::new(&access, Arc::clone(&clock))?;
-        if is_new && is_ready(&api, &name, &*clock).await? {
-            // The certificate is the other's name: it must not be there when this node is started again.
-            for ending in ["crt", "key"] {
-                files.remove(&format!("node-client.{ending}"))?;
-            }
-            anyhow::bail!(
-                "a Node with name {name:?} and status Ready already exists in the cluster: give this one another with --node-name"
-            );
-        }
         Ok(Member { api, name, files, authority_der, authorities, client, clock })
     }
 
@@ -129,21 +121,42 @@ impl Member {
     }
 }
 
-/// Whether the cluster has a node of this name already, which works: kubeadm's check. Only the cluster's own word counts: a server
-/// that cannot say is asked again.
-async fn is_ready(api: &Remote, name: &str, clock: &dyn Clock) -> anyhow::Result<bool> {
+/// Fails if the cluster has a node of this name already, which works: kubeadm's check, before anything is asked for in that name. Only
+/// the cluster's own word counts: a server that cannot say is asked again.
+async fn refuse_taken(
+    name: &str,
+    server: &str,
+    authority: &str,
+    token: &JoinToken,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<()> {
+    let api = stranger(server, authority, token, clock)?;
     let target = Target {
         resource: Resource::of("", "v1", "nodes"),
         namespace: String::new(),
         name: name.to_owned(),
         subresource: String::new(),
     };
-    let is_answer = |status: &Status| status.is_not_found() || status.is_unauthorized();
-    match asked::object::<Node>(api, &target, is_answer, clock, &SystemRandom).await {
-        Ok(node) => Ok(api_meta::conditions::is_true(&node.status.conditions, "Ready")),
-        Err(status) if status.is_not_found() => Ok(false),
-        Err(status) => Err(anyhow::Error::new(status).context(STRANGER)),
-    }
+    // A token that is none is told so when it asks to join; one that may do that and nothing else cannot tell.
+    let is_answer =
+        |status: &Status| status.is_not_found() || status.is_unauthorized() || status.is_forbidden();
+    let found = asked::object::<Node>(&api, &target, is_answer, &**clock, &SystemRandom).await;
+    anyhow::ensure!(
+        !found.is_ok_and(|node| api_meta::conditions::is_true(&node.status.conditions, "Ready")),
+        "a Node with name {name:?} and status Ready already exists in the cluster: give this one another with --node-name"
+    );
+    Ok(())
+}
+
+/// The API, as whoever holds the token.
+fn stranger(
+    server: &str,
+    authority: &str,
+    token: &JoinToken,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Remote> {
+    let access = Access::new(server, authority, Credentials::Token(token.token().to_string()));
+    Ok(Remote::new(&access, Arc::clone(clock))?)
 }
 
 /// The client certificate of a node that has joined, which it does now if need be.
@@ -159,8 +172,7 @@ async fn joined(
     let mut client = Held::open(files, Purpose::Client, name, &[], &authority_der)?;
     if client.is_due(clock.now()) {
         tracing::info!(server, node = name, "agent.joining");
-        let stranger = Access::new(server, authority, Credentials::Token(token.token().to_string()));
-        let api = Remote::new(&stranger, Arc::clone(clock))?;
+        let api = stranger(server, authority, token, clock)?;
         let joined = client.renew(&api, files, &**clock).await;
         joined.with_context(|| format!("joining the cluster at {server}"))?;
     }

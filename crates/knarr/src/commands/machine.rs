@@ -164,9 +164,9 @@ fn clear(place: &Place) -> anyhow::Result<Vec<String>> {
     if mounts > 0 {
         removed.push(format!("{mounts} mounts"));
     }
-    let cgroups = cgroup::detect()?;
     let parent = CgroupPath::parse(&format!("/knarr-{id}"))?;
-    if cgroups.exists(&parent) {
+    // Where there are no control groups, there are none of ours.
+    if let Some(cgroups) = cgroup::detect().ok().filter(|cgroups| cgroups.exists(&parent)) {
         cgroups.remove(&parent)?;
         removed.push(format!("the control group {}", parent.as_str()));
     }

@@ -16,6 +16,8 @@ const BINDINGS: &[BindingRow] = &[
     bind("knarr:cluster-admins", &[Group(ADMINS_GROUP)]).of_role("cluster-admin"),
     // Whoever holds a bootstrap token may ask for a node's client certificate,
     bind("knarr:kubelet-bootstrap", &[Group("system:bootstrappers")]).of_role("system:node-bootstrapper"),
+    // sees before that whether its name is another's, as kubeadm's `kubeadm:get-nodes` lets it,
+    bind("knarr:get-nodes", &[Group("system:bootstrappers")]),
     // has it approved without a person,
     bind("knarr:node-autoapprove-bootstrap", &[Group("system:bootstrappers")])
         .of_role("system:certificates.k8s.io:certificatesigningrequests:nodeclient"),
@@ -38,6 +40,7 @@ const BINDINGS: &[BindingRow] = &[
 pub const SETTINGS: &str = "knarr-cluster";
 
 const ROLES: &[RoleRow] = &[
+    role("knarr:get-nodes", &[on("core", "nodes", "get")]),
     role(
         "knarr:dns",
         &[
