@@ -77,8 +77,7 @@ boot() {
     # An emulated timer may be late, which says nothing of the machine: the kernel must not give up for it.
     words="no_timer_check $words"
     echo "==> booting $(basename "$work"/kernel/boot/vmlinuz-*)"
-    # It is long and nobody waits for it: whatever else the machine does goes first.
-    timeout "${KNARR_VM_SECONDS:-3000}" nice -n 19 qemu-system-x86_64 "${acceleration[@]}" -cpu max -smp 2 -m "${KNARR_VM_MEMORY:-3072}" \
+    timeout "${KNARR_VM_SECONDS:-3000}" qemu-system-x86_64 "${acceleration[@]}" -cpu max -smp 2 -m "${KNARR_VM_MEMORY:-3072}" \
         -nodefaults -no-user-config -display none -no-reboot -serial stdio -device virtio-rng-pci "$@" \
         -kernel "$work"/kernel/boot/vmlinuz-* -initrd "$initramfs" \
         -append "console=ttyS0 quiet panic=-1 cgroup_no_v1=all rdinit=/init $words" </dev/null
