@@ -285,8 +285,11 @@ fn ranges_over_the_machines_own_network_and_a_broken_file_of_registries_are_refu
     let expected = "--cluster-cidr 198.51.0.0/16 covers this machine's address 198.51.100.1/24 of e0";
     assert!(!output.status.success() && complaint.contains(expected), "{complaint}");
     // What was only tried is not what the cluster was made with.
-    said(&machine.up().output().expect("the binary was built"));
+    let kubeconfig = machine.dir.path().join("users/own/kubeconfig");
+    said(&machine.up().arg("--write-kubeconfig").arg(&kubeconfig).output().expect("the binary was built"));
+    assert!(kubeconfig.exists());
     machine.knarr(&["down", "--purge"]);
+    assert!(!machine.dir.path().join("users").exists(), "it was made for the kubeconfig");
 }
 
 #[test]

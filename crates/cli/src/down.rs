@@ -175,6 +175,7 @@ pub fn purge(place: &Place, around: &dyn Surroundings, out: &mut dyn Write) -> R
         service::remove(place)?;
         say(out, &format!("Deleted the systemd unit {}", place.unit()));
     }
+    let made = instance::last(place).and_then(|last| last.made);
     let own = file::text(&place.kubeconfig).ok();
     if let Some(access) = own.and_then(|text| kubeconfig::read(&text, &place.context()).ok()) {
         let default = owner::home(around).map(|home| home.join(".kube/config"));
@@ -190,6 +191,11 @@ pub fn purge(place: &Place, around: &dyn Surroundings, out: &mut dyn Write) -> R
         }
         delete(&place.kubeconfig, fs::remove_file(&place.kubeconfig))?;
         say(out, &format!("Deleted {}", place.kubeconfig.display()));
+        // Only what was made for it, and as far as nothing else is there.
+        let above = place.kubeconfig.ancestors().skip(1);
+        let made =
+            above.take_while(|directory| made.as_ref().is_some_and(|made| directory.starts_with(made)));
+        let _ = made.map(fs::remove_dir).take_while(Result::is_ok).count();
     }
     if place.data_dir.exists() {
         delete(&place.data_dir, fs::remove_dir_all(&place.data_dir))?;

@@ -78,6 +78,9 @@ pub struct Record {
     /// What the cluster or node here was made with and keeps (see [`kept`]); empty until it was.
     #[serde(default)]
     pub kept: Settings,
+    /// The uppermost directory that was made for the kubeconfig: `down --purge` deletes it, if nothing else is in it by then.
+    #[serde(default)]
+    pub made: Option<PathBuf>,
 }
 
 impl Record {
@@ -226,6 +229,17 @@ impl Claim {
         })
     }
 
+    /// Notes the uppermost directory that was made for the kubeconfig.
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    pub fn note_made(&self, directory: PathBuf) -> Result<(), InstanceError> {
+        self.change(|record| {
+            record.made = Some(directory);
+            Ok(())
+        })
+    }
+
     /// Takes what an agent has learned of its cluster, as [`claim_server`] does for a server.
     ///
     /// # Errors
@@ -343,7 +357,9 @@ pub fn claim(place: &Place, taking: Taking, clusters: &Path) -> Result<Claim, In
         pid: find(place).map(|record| record.process.pid),
     })?;
     let file = pid_file(place, role);
-    let kept = read(&file).map(|before| before.kept).unwrap_or_default();
+    let before = read(&file);
+    let made = before.as_ref().and_then(|before| before.made.clone());
+    let kept = before.map(|before| before.kept).unwrap_or_default();
     refuse_rename(place, &kept, &settings)?;
     let Lifetime { process, boot } = Lifetime::own();
     let record = Record {
@@ -358,6 +374,7 @@ pub fn claim(place: &Place, taking: Taking, clusters: &Path) -> Result<Claim, In
         ranges,
         settings,
         kept,
+        made,
     };
     // Held while looking and noting, so that of two clusters that start at once one sees the other.
     let _noting = wait_for_lock(&clusters.join("lock"))?;

@@ -153,6 +153,7 @@ mod tests {
             network: String::new(),
             ranges: None,
             kept: crate::config::Settings::new(),
+            made: None,
             settings: settings.map(|(flag, value)| (flag.to_owned(), value.to_owned())).into(),
         };
         let seen = Seen { answers: true, ready: true, failing: Vec::new(), node: NodeSeen::Ready };

@@ -254,6 +254,7 @@ mod tests {
             network: String::new(),
             ranges: None,
             kept: crate::config::Settings::new(),
+            made: None,
             settings: [("kubelet-port".to_owned(), address.port().to_string())].into(),
         };
         assert_eq!(held(address.ip(), address.port(), Some(&own)), Held::Own(Role::Agent, 7));

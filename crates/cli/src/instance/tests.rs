@@ -37,6 +37,7 @@ fn record(place: &Place, process: Identity) -> Record {
         ranges: None,
         settings: Settings::new(),
         kept: Settings::new(),
+        made: None,
     }
 }
 

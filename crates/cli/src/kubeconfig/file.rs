@@ -44,7 +44,7 @@ pub enum KubeconfigFileError {
     TooLong(PathBuf),
 }
 
-/// Writes the cluster's own kubeconfig, with this mode, for this owner if there is one.
+/// Writes the cluster's own kubeconfig, with this mode, for this owner if there is one. Returns the uppermost directory that it made for it.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -53,11 +53,12 @@ pub fn write(
     access: &Access,
     mode: u32,
     owner: Option<Owner>,
-) -> Result<(), KubeconfigFileError> {
+) -> Result<Option<PathBuf>, KubeconfigFileError> {
     let text =
         fresh(access).map_err(|source| KubeconfigFileError::Content { path: path.to_owned(), source })?;
-    make_parents(path, 0o755, None)?;
-    replace(path, &text, mode, owner)
+    let made = make_parents(path, 0o755, None)?;
+    replace(path, &text, mode, owner)?;
+    Ok(made)
 }
 
 /// Reads a kubeconfig's text.
@@ -155,16 +156,21 @@ fn target(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
-fn make_parents(path: &Path, mode: u32, owner: Option<Owner>) -> Result<(), KubeconfigFileError> {
-    let Some(parent) = path.parent() else { return Ok(()) };
+fn make_parents(
+    path: &Path,
+    mode: u32,
+    owner: Option<Owner>,
+) -> Result<Option<PathBuf>, KubeconfigFileError> {
+    let Some(parent) = path.parent() else { return Ok(None) };
     let missing: Vec<&Path> = parent.ancestors().take_while(|directory| !directory.exists()).collect();
+    let uppermost = missing.last().map(|directory| (*directory).to_owned());
     for directory in missing.into_iter().rev() {
         fs::DirBuilder::new().mode(mode).create(directory).map_err(io_error("create", directory))?;
         if let Some(owner) = owner {
             owner.give(directory).map_err(io_error("give away", directory))?;
         }
     }
-    Ok(())
+    Ok(uppermost)
 }
 
 /// Writes beside the file and renames: a reader sees the old text or the new, and a crash leaves the old.

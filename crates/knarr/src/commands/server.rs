@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use base::drain;
 use base::time::SystemClock;
 use cli::config::ServerConfig;
+use cli::instance::Claim;
 use cli::kubeconfig::owner::Owner;
 use cli::kubeconfig::{self, Access};
 use cli::surroundings::ProcessSurroundings;
@@ -58,7 +59,7 @@ async fn serve(config: ServerConfig) -> anyhow::Result<()> {
         host_name: config.node.name.to_string(),
     };
     let plane = ControlPlane::open(&wanted).await?;
-    write_kubeconfig(&config, &wanted, &plane)?;
+    write_kubeconfig(&config, &wanted, &plane, &claim)?;
     let (signal, watch) = drain::channel();
     let (up, is_up) = oneshot::channel();
     let mut running = JoinSet::new();
@@ -180,7 +181,12 @@ fn advertised(config: &ServerConfig) -> anyhow::Result<IpAddr> {
     node::own_address()
 }
 
-fn write_kubeconfig(config: &ServerConfig, wanted: &Config, plane: &ControlPlane) -> anyhow::Result<()> {
+fn write_kubeconfig(
+    config: &ServerConfig,
+    wanted: &Config,
+    plane: &ControlPlane,
+    claim: &Claim,
+) -> anyhow::Result<()> {
     let identity = plane.certificate(wanted, &Component::SuperAdmin)?;
     let host = if config.bind_address.is_unspecified() {
         IpAddr::V4(Ipv4Addr::LOCALHOST)
@@ -195,7 +201,11 @@ fn write_kubeconfig(config: &ServerConfig, wanted: &Config, plane: &ControlPlane
         key_pem: identity.key,
     };
     let owner = Owner::of_invoker(&ProcessSurroundings);
-    kubeconfig::file::write(&config.place.kubeconfig, &access, config.kubeconfig_mode, owner)?;
+    if let Some(made) =
+        kubeconfig::file::write(&config.place.kubeconfig, &access, config.kubeconfig_mode, owner)?
+    {
+        claim.note_made(made)?;
+    }
     // For components that run elsewhere, where K3s keeps them.
     for (file, component) in
         [("controller", Component::ControllerManager), ("scheduler", Component::Scheduler)]
