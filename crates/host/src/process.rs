@@ -191,6 +191,8 @@ struct Info {
 pub struct NodeCapabilities {
     /// Whether `oom_score_adj` may be lowered (CAP_SYS_RESOURCE): without it a container gets no lower one than its node's.
     pub lower_oom_score: bool,
+    /// SELinux confines processes here.
+    pub selinux: bool,
     /// Whether exit codes survive the process that would have reaped them (`PIDFD_INFO_EXIT`, Linux 6.15).
     pub exit_info: bool,
 }
@@ -202,6 +204,7 @@ impl NodeCapabilities {
         let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         NodeCapabilities {
             lower_oom_score: effective(&status) & (1 << CAP_SYS_RESOURCE) != 0,
+            selinux: std::path::Path::new("/sys/fs/selinux/enforce").exists(),
             exit_info: kernel_version(&release) >= Some((6, 15)),
         }
     }

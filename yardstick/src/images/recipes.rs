@@ -69,10 +69,11 @@ fn agnhost_root(root: &Path, go: &Go) -> Result<()> {
     {
         program(root, path)?;
     }
-    for path in ["/usr/sbin/ip", "/usr/bin/iperf", "/usr/bin/bash", "/usr/bin/getent"] {
+    for path in ["/usr/sbin/ip", "/usr/bin/iperf", "/usr/bin/zsh", "/usr/bin/getent"] {
         program(root, path)?;
     }
-    // Those of busybox have fewer flags.
+    // Those of busybox have fewer flags, and its shell takes them before any other.
+    link("../usr/bin/zsh", root, "bin/sh")?;
     link("../usr/bin/nc.openbsd", root, "bin/nc")?;
     link("../usr/bin/nslookup", root, "bin/nslookup")?;
     link("../usr/sbin/ip", root, "bin/ip")?;

@@ -330,7 +330,7 @@ impl Worker {
         if matches!(pod.status.phase.as_str(), "Succeeded" | "Failed") {
             return;
         }
-        if let Some(verdict) = node_pod::fields::verdict(&pod) {
+        if let Some(verdict) = node_pod::fields::verdict(&pod, self.core.runtime.capabilities().selinux) {
             self.core.events.pod(&pod, Kind::Warning, &verdict.reason, verdict.message.clone());
             self.record.verdict = Some(verdict);
         }

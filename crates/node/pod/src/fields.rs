@@ -17,11 +17,13 @@ pub enum Support {
     Only(&'static [&'static str]),
     /// It is for somebody else: the scheduler, a controller, another system.
     Harmless,
+    /// It says something to SELinux only: where there is none, it says nothing, as to kubelet; the node cannot do what it says where there is.
+    OfSelinux,
     /// The node cannot do what it says.
     Refused,
 }
 
-use Support::{Harmless, Honoured, Only, Refused};
+use Support::{Harmless, Honoured, OfSelinux, Only, Refused};
 
 type Row = (&'static str, &'static [(&'static str, Support)]);
 
@@ -78,7 +80,7 @@ pub const TABLE: &[Row] = &[
     (
         "PodSecurityContext",
         &[
-            ("seLinuxOptions", Refused),
+            ("seLinuxOptions", OfSelinux),
             ("windowsOptions", Refused),
             ("runAsUser", Honoured),
             ("runAsGroup", Honoured),
@@ -99,7 +101,7 @@ pub const TABLE: &[Row] = &[
         &[
             ("capabilities", Honoured),
             ("privileged", Honoured),
-            ("seLinuxOptions", Refused),
+            ("seLinuxOptions", OfSelinux),
             ("windowsOptions", Refused),
             ("runAsUser", Honoured),
             ("runAsGroup", Honoured),
@@ -340,7 +342,7 @@ pub const TABLE: &[Row] = &[
             ("path", Honoured),
             ("port", Honoured),
             ("host", Honoured),
-            ("scheme", Only(&["", "HTTP"])),
+            ("scheme", Only(&["", "HTTP", "HTTPS"])),
             ("httpHeaders", Honoured),
             ("protocol", Refused),
         ],
@@ -372,27 +374,27 @@ fn support(type_: &str, field: &str) -> Support {
     found.map_or(Refused, |(_, support)| *support)
 }
 
-/// The paths of all fields of a pod's spec that this node cannot honour.
-pub fn refusals(pod: &Pod) -> Vec<String> {
-    let mut found = Vec::new();
-    walk(&pod.spec, "spec", &mut found);
-    found
+/// The paths of all fields of a pod's spec that a node cannot honour, on which SELinux confines processes or does not.
+pub fn refusals(pod: &Pod, selinux: bool) -> Vec<String> {
+    let mut walk = Walk { selinux, found: Vec::new() };
+    walk.record(&pod.spec, "spec");
+    walk.found
 }
 
 /// Where ephemeral containers are.
 const EPHEMERAL: &str = "spec.ephemeralContainers[";
 
 /// The paths of the fields of one ephemeral container that this node cannot honour. It is refused alone: its pod runs.
-pub fn ephemeral_refusals(pod: &Pod, name: &str) -> Vec<String> {
+pub fn ephemeral_refusals(pod: &Pod, name: &str, selinux: bool) -> Vec<String> {
     let index =
         pod.spec.ephemeral_containers.iter().position(|one| one.ephemeral_container_common.name == name);
     let Some(place) = index.map(|index| format!("{EPHEMERAL}{index}].")) else { return Vec::new() };
-    refusals(pod).into_iter().filter(|field| field.starts_with(&place)).collect()
+    refusals(pod, selinux).into_iter().filter(|field| field.starts_with(&place)).collect()
 }
 
 /// Why a pod must not start here, if it must not.
-pub fn verdict(pod: &Pod) -> Option<Verdict> {
-    let mut refused = refusals(pod);
+pub fn verdict(pod: &Pod, selinux: bool) -> Option<Verdict> {
+    let mut refused = refusals(pod, selinux);
     refused.retain(|field| !field.starts_with(EPHEMERAL));
     (!refused.is_empty()).then(|| Verdict {
         reason: "FieldNotSupported".to_owned(),
@@ -400,35 +402,43 @@ pub fn verdict(pod: &Pod) -> Option<Verdict> {
     })
 }
 
-fn walk(record: &dyn Record, path: &str, found: &mut Vec<String>) {
-    let schema = record.schema();
-    for (index, field) in schema.fields.iter().enumerate() {
-        let value = record.get(index);
-        // A record that is always there is looked into: a pointer to nothing but zeros within it is set all the same.
-        let always = !field.pointer && !matches!(value, Value::Record(_));
-        if matches!(value, Value::Nil) || (always && (value.is_zero() || value.is_empty())) {
-            continue;
-        }
-        let place = if field.inline { path.to_owned() } else { format!("{path}.{}", &*field.name) };
-        match support(&schema.name, &field.name) {
-            Harmless => {}
-            Refused => found.push(place),
-            Only(values) if values.contains(&text(&value).as_str()) => {}
-            Only(_) => found.push(format!("{place}: {}", text(&value))),
-            Honoured => descend(&value, &place, found),
-        }
-    }
+struct Walk {
+    selinux: bool,
+    found: Vec<String>,
 }
 
-fn descend(value: &Value<'_>, place: &str, found: &mut Vec<String>) {
-    match value {
-        Value::Record(inner) => walk(*inner, place, found),
-        Value::List(list) => {
-            for index in 0..list.len() {
-                descend(&list.at(index), &format!("{place}[{index}]"), found);
+impl Walk {
+    fn record(&mut self, record: &dyn Record, path: &str) {
+        let schema = record.schema();
+        for (index, field) in schema.fields.iter().enumerate() {
+            let value = record.get(index);
+            // A record that is always there is looked into: a pointer to nothing but zeros within it is set all the same.
+            let always = !field.pointer && !matches!(value, Value::Record(_));
+            if matches!(value, Value::Nil) || (always && (value.is_zero() || value.is_empty())) {
+                continue;
+            }
+            let place = if field.inline { path.to_owned() } else { format!("{path}.{}", &*field.name) };
+            match support(&schema.name, &field.name) {
+                Harmless => {}
+                OfSelinux if !self.selinux => {}
+                OfSelinux | Refused => self.found.push(place),
+                Only(values) if values.contains(&text(&value).as_str()) => {}
+                Only(_) => self.found.push(format!("{place}: {}", text(&value))),
+                Honoured => self.value(&value, &place),
             }
         }
-        _ => {}
+    }
+
+    fn value(&mut self, value: &Value<'_>, place: &str) {
+        match value {
+            Value::Record(inner) => self.record(*inner, place),
+            Value::List(list) => {
+                for index in 0..list.len() {
+                    self.value(&list.at(index), &format!("{place}[{index}]"));
+                }
+            }
+            _ => {}
+        }
     }
 }
 
@@ -503,9 +513,9 @@ mod tests {
         added.ephemeral_container_common.name = "debugger".into();
         added.ephemeral_container_common.volume_devices = vec![Default::default()];
         pod.spec.ephemeral_containers = vec![EphemeralContainer::default(), added];
-        assert_eq!(verdict(&pod), None);
-        assert_eq!(ephemeral_refusals(&pod, "debugger"), ["spec.ephemeralContainers[1].volumeDevices"]);
-        assert_eq!(ephemeral_refusals(&pod, ""), Vec::<String>::new());
+        assert_eq!(verdict(&pod, true), None);
+        assert_eq!(ephemeral_refusals(&pod, "debugger", true), ["spec.ephemeralContainers[1].volumeDevices"]);
+        assert_eq!(ephemeral_refusals(&pod, "", true), Vec::<String>::new());
         pod.spec.ephemeral_containers.clear();
         pod.spec.host_users = Some(false);
         pod.spec.runtime_class_name = Some("gvisor".into());
@@ -517,8 +527,10 @@ mod tests {
             name: "v".into(),
             volume_source: VolumeSource { nfs: Some(Box::default()), ..VolumeSource::default() },
         }];
+        let without = refusals(&pod, false);
+        assert!(!without.iter().any(|field| field.contains("seLinux")), "{without:?}");
         assert_eq!(
-            refusals(&pod),
+            refusals(&pod, true),
             [
                 "spec.volumes[0].nfs",
                 "spec.securityContext.seLinuxOptions",

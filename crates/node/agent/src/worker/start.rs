@@ -110,7 +110,11 @@ impl Attempt {
         };
         let sources =
             self.core.sources(&self.pod, container).await.map_err(|error| config_error(error.text()))?;
-        let refused = node_pod::fields::ephemeral_refusals(&self.pod, &container.name);
+        let refused = node_pod::fields::ephemeral_refusals(
+            &self.pod,
+            &container.name,
+            self.core.runtime.capabilities().selinux,
+        );
         if !refused.is_empty() {
             return Err(config_error(format!("this node does not support {}", refused.join(", "))));
         }
