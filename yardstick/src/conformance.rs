@@ -8,8 +8,8 @@ use clap::Args;
 
 use crate::cluster::{self, Cluster, Maker, Parts, Programs};
 use crate::images::{Images, PAUSE, SUITE};
-use crate::machine::{self, Machine, run as output_of};
-use crate::record::{self, Outcome, Record, Test};
+use crate::machine::Machine;
+use crate::record::{self, Kept};
 use crate::registry;
 
 /// Which tests, and against whom.
@@ -87,7 +87,8 @@ pub fn run(programs: &Programs<'_>, project: &Path, directory: &Path, options: &
         record::read_report(&report, &areas, &mut tests)?;
     }
     let against = if options.against.is_some() { "other" } else { name };
-    keep(project, against, tests)?;
+    let kept = project.join("docs/conformance").join(format!("{against}.json"));
+    record::keep(project, against, tests, Some(Kept::Over(&kept)))?;
     if let Some(mut cluster) = cluster {
         // A part that ended explains more than the tests that failed after it.
         if let Err(error) = cluster.check() {
@@ -113,8 +114,8 @@ fn start(
     let images = Images::build(programs, &directory.join("images"), &SUITE)?;
     let prepare = |hub: &Machine, machines: &[Machine]| {
         for machine in machines {
-            registry::trust_by_containerd(machine)?;
-            registry::trust_by_knarr(machine)?;
+            registry::trust_by_containerd(machine, &[])?;
+            registry::trust_by_knarr(machine, &[])?;
         }
         if options.air_gap { Ok(None) } else { registry::start(hub, &images, &SUITE).map(Some) }
     };
@@ -222,32 +223,4 @@ impl Suite {
         }
         Ok(report)
     }
-}
-
-/// Prints what was found and what changed, and keeps it.
-fn keep(project: &Path, against: &str, tests: Vec<Test>) -> Result<()> {
-    let git = |words: &[&str]| output_of(Command::new("git").args(words).current_dir(project));
-    let commit =
-        git(&["rev-parse", "--short", "HEAD"]).map(|text| text.trim().to_owned()).unwrap_or_default();
-    let date = machine::run(Command::new("date").arg("+%Y-%m-%d"))?.trim().to_owned();
-    let record = Record { date, commit, against: against.to_owned(), tests };
-    for test in record.tests.iter().filter(|test| test.result == Outcome::Failed) {
-        println!("failed  {} ({}): {}", test.name, test.class, test.failure);
-    }
-    println!("{}", record.table());
-    let directory = project.join("docs/conformance");
-    std::fs::create_dir_all(&directory)?;
-    let path = record.path(&directory);
-    let record = match Record::read(&path) {
-        Some(earlier) => {
-            for (name, then, now) in record.changes(&earlier) {
-                println!("changed {name}: {then:?} → {now:?}");
-            }
-            record.over(earlier)
-        }
-        None => record,
-    };
-    std::fs::write(&path, serde_json::to_string_pretty(&record)? + "\n")?;
-    println!("kept in {}", path.display());
-    Ok(())
 }

@@ -1,11 +1,14 @@
-//! What a run of the suite found, as it is kept in `docs/conformance`, and what changed since another.
+//! What a run of a suite found, as it is kept in `docs/conformance` and `docs/suites`, and what changed since another.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::machine;
 
 /// A run.
 #[derive(Serialize, Deserialize)]
@@ -25,7 +28,7 @@ pub struct Record {
 pub struct Test {
     /// Its full name.
     pub name: String,
-    /// The part of the suite, such as `apps`.
+    /// The part of the suite, such as `apps`, or the file that it is in.
     pub area: String,
     /// How it ended.
     pub result: Outcome,
@@ -130,17 +133,52 @@ fn test(spec: &Value, areas: &BTreeMap<String, String>) -> Test {
     }
 }
 
-/// The first line, and no more of it than one reads.
-fn first_line(message: &str) -> String {
+/// The first line of a message, and no more of it than one reads.
+pub fn first_line(message: &str) -> String {
     message.lines().next().unwrap_or_default().chars().take(240).collect()
 }
 
-impl Record {
-    /// Where it belongs.
-    pub fn path(&self, directory: &Path) -> PathBuf {
-        directory.join(format!("{}.json", self.against))
-    }
+/// Where a record is kept.
+pub enum Kept<'a> {
+    /// In the place of an earlier one.
+    Anew(&'a Path),
+    /// Over an earlier one, whose tests that were not run again stay.
+    Over(&'a Path),
+}
 
+/// Prints the failures, a table and what changed, and keeps the record, if it is to be kept.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn keep(project: &Path, against: &str, tests: Vec<Test>, kept: Option<Kept<'_>>) -> Result<()> {
+    let mut git = Command::new("git");
+    git.args(["rev-parse", "--short", "HEAD"]).current_dir(project);
+    let commit = machine::run(&mut git).map(|text| text.trim().to_owned()).unwrap_or_default();
+    let date = machine::run(Command::new("date").arg("+%Y-%m-%d"))?.trim().to_owned();
+    let record = Record { date, commit, against: against.to_owned(), tests };
+    for test in record.tests.iter().filter(|test| test.result == Outcome::Failed) {
+        println!("failed  {} ({}): {}", test.name, test.class, test.failure);
+    }
+    println!("{}", record.table());
+    let Some(kept) = kept else { return Ok(()) };
+    let (Kept::Anew(path) | Kept::Over(path)) = kept;
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory)?;
+    }
+    let earlier = Record::read(path);
+    for (name, then, now) in earlier.iter().flat_map(|earlier| record.changes(earlier)) {
+        println!("changed {name}: {then:?} → {now:?}");
+    }
+    let record = match (kept, earlier) {
+        (Kept::Over(_), Some(earlier)) => record.over(earlier),
+        _ => record,
+    };
+    std::fs::write(path, serde_json::to_string_pretty(&record)? + "\n")?;
+    println!("kept in {}", path.display());
+    Ok(())
+}
+
+impl Record {
     /// Reads one.
     pub fn read(path: &Path) -> Option<Record> {
         serde_json::from_slice(&std::fs::read(path).ok()?).ok()
