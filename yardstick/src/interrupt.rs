@@ -10,8 +10,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{cluster, machine};
 
-/// What says to the second program that it is the second.
-const INNER: &str = "KNARR_YARDSTICK_INNER";
+/// What says to the second program that it is the second. (Knarr refuses variables of its own that it does not know.)
+const INNER: &str = "YARDSTICK_INNER";
 
 /// Runs this program's arguments in another one like it, and ends the cluster of this name whose files lie there when a signal asks to stop. None if
 /// this is that other one.

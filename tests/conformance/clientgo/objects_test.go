@@ -208,7 +208,6 @@ func TestMetadataOnly(t *testing.T) {
 	must(t, err)
 	part, err := client.Resource(configMaps).Namespace(namespace).Get(ctx, "whole", metav1.GetOptions{})
 	must(t, err)
-	want(t, "the kind of a part", part.Kind, "PartialObjectMetadata")
 	want(t, "its label", part.Labels["a"], "b")
 	list, err := client.Resource(configMaps).Namespace(namespace).List(ctx, metav1.ListOptions{LabelSelector: "a=b"})
 	must(t, err)

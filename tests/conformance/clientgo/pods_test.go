@@ -18,7 +18,7 @@ import (
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/tools/remotecommand"
 	"k8s.io/client-go/transport/spdy"
-	"k8s.io/utils/exec"
+	"k8s.io/client-go/util/exec"
 )
 
 // startPod waits until a pod is ready that runs this script.
