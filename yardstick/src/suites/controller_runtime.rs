@@ -43,7 +43,7 @@ pub fn build(workshop: &Workshop<'_>) -> Result<()> {
             continue;
         }
         let mut build = Command::new("go");
-        build.args(["test", "-c", "-vet=off", "-ldflags=-s -w", "-o"]).arg(&program).arg(format!("./pkg/{package}"));
+        build.args(["test", "-c", "-trimpath", "-vet=off", "-ldflags=-s -w", "-o"]).arg(&program).arg(format!("./pkg/{package}"));
         build.current_dir(&module).env("CGO_ENABLED", "0");
         workshop.make(&format!("the tests of {package}"), &mut build)?;
     }

@@ -21,7 +21,7 @@ const SERVER_SIDE: &str = "--server-side=true";
 /// A step's name, and what it does. Each goes on with what those before it left.
 type Step = (&'static str, fn(&Helm<'_>) -> Result<()>);
 
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 15] = [
     ("install", |helm| install(helm, "web", CLIENT_SIDE)),
     ("what the cluster says to a template", looked_up),
     ("list, status and history", told),
@@ -48,6 +48,13 @@ const STEPS: [Step; 14] = [
         helm.run(&["upgrade", "applied", "HARBOUR", "--reuse-values", "--set", "extra=false", "--wait"])?;
         helm.is_gone("configmap/applied-extra")?;
         uninstall(helm, "applied")
+    }),
+    ("install with a Job as a hook", |helm| {
+        let image = format!("image={}", super::shell_image());
+        let words = ["install", "hooked", "HARBOUR", "--set", &image, "--set", "prepare=true", CLIENT_SIDE];
+        helm.run(&[&words[..], &["--timeout=30s"]].concat())?;
+        helm.is_gone("job/hooked-before")?;
+        uninstall(helm, "hooked")
     }),
     ("install of a chart with a custom resource", |helm| {
         helm.run(&["install", "boat", "BOATS", CLIENT_SIDE, "--wait", "--timeout=1m"])?;
@@ -151,7 +158,6 @@ fn install(helm: &Helm<'_>, release: &str, way: &str) -> Result<()> {
     let image = format!("image={}", super::shell_image());
     let said = helm.run(&["install", release, "HARBOUR", "--set", &image, way, "--wait", "--timeout=90s"])?;
     ensure!(said.contains("serves \"version one\""), "its notes are missing: {said}");
-    helm.is_gone(&format!("job/{release}-before"))?;
     helm.serves(release, "version one")
 }
 
