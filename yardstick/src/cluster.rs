@@ -179,7 +179,7 @@ impl Cluster {
             match self.parts.node {
                 Maker::Knarr => {
                     machine.run(&self.knarr, &["image", "import", "--data-dir", &self.data, &archive])?
-                },
+                }
                 Maker::Stock => machine.run("ctr", &["-n", "k8s.io", "images", "import", &archive])?,
             };
         }

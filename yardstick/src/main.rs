@@ -98,10 +98,12 @@ fn run(yardstick: Yardstick) -> Result<ExitCode> {
         Yardstick::Conformance(options) => {
             conformance::run(&programs, &project, &directory, &options).map(|()| ExitCode::SUCCESS)
         }
-        Yardstick::Suites(options) => match interrupt::guarded(suites::CLUSTER, &suites::place(&directory))? {
-            Some(code) => Ok(code),
-            None => suites::run(&programs, &project, &directory, &options).map(|()| ExitCode::SUCCESS),
-        },
+        Yardstick::Suites(options) => {
+            match interrupt::guarded(suites::CLUSTER, &suites::place(&directory))? {
+                Some(code) => Ok(code),
+                None => suites::run(&programs, &project, &directory, &options).map(|()| ExitCode::SUCCESS),
+            }
+        }
         Yardstick::Swap { names, keep } => {
             swap::run(&programs, &directory, &names, keep).map(|()| ExitCode::SUCCESS)
         }

@@ -179,7 +179,8 @@ fn one(
             }
         }
     }
-    let file = if options.stock { format!("{}-stock.json", suite.name) } else { format!("{}.json", suite.name) };
+    let file =
+        if options.stock { format!("{}-stock.json", suite.name) } else { format!("{}.json", suite.name) };
     let path = workshop.project.join("docs/suites").join(file);
     record::keep(workshop.project, against, tests, options.only.is_none().then_some(Kept::Anew(&path)))?;
     Ok(found)

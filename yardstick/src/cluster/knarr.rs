@@ -59,8 +59,10 @@ pub(super) fn server(
 /// The control groups of the pods of a cluster whose files lie there. Its nodes share them here: they have one kernel.
 pub(super) fn groups(directory: &Path) -> BTreeSet<String> {
     let entries = |path: PathBuf| std::fs::read_dir(path).into_iter().flatten().flatten();
-    let places = entries(directory.to_owned()).flat_map(|machine| entries(machine.path().join("data/lib/knarr")));
-    let notes = places.flat_map(|place| ["server", "agent"].map(|role| place.path().join(role).join("knarr.pid")));
+    let places =
+        entries(directory.to_owned()).flat_map(|machine| entries(machine.path().join("data/lib/knarr")));
+    let notes =
+        places.flat_map(|place| ["server", "agent"].map(|role| place.path().join(role).join("knarr.pid")));
     let id = |note: PathBuf| -> Option<String> {
         let note: serde_json::Value = serde_json::from_slice(&std::fs::read(note).ok()?).ok()?;
         Some(format!("knarr-{}", note["clusterId"].as_str()?))

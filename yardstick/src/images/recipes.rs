@@ -70,7 +70,10 @@ pub const SUITES: [Image; 9] = [
     image("library/alpine:latest", shell_root),
     image("library/ubuntu:latest", |root, _| debian(root)),
     Image { command: &["nginx", "-g", "daemon off;"], ..image("library/nginx:latest", |root, _| web(root)) },
-    Image { command: &["/bin/sleep", "2147483647"], ..image("google_containers/pause:latest", |root, _| busybox(root)) },
+    Image {
+        command: &["/bin/sleep", "2147483647"],
+        ..image("google_containers/pause:latest", |root, _| busybox(root))
+    },
     PAGE,
     PAUSE,
 ];

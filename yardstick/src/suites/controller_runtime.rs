@@ -43,7 +43,10 @@ pub fn build(workshop: &Workshop<'_>) -> Result<()> {
             continue;
         }
         let mut build = Command::new("go");
-        build.args(["test", "-c", "-trimpath", "-vet=off", "-ldflags=-s -w", "-o"]).arg(&program).arg(format!("./pkg/{package}"));
+        build
+            .args(["test", "-c", "-trimpath", "-vet=off", "-ldflags=-s -w", "-o"])
+            .arg(&program)
+            .arg(format!("./pkg/{package}"));
         build.current_dir(&module).env("CGO_ENABLED", "0");
         workshop.make(&format!("the tests of {package}"), &mut build)?;
     }
@@ -58,7 +61,8 @@ pub fn run(workshop: &Workshop<'_>, cluster: &Cluster) -> Result<Vec<Test>> {
     for package in PACKAGES.into_iter().filter(wanted) {
         println!("==> {package}");
         tests.extend(
-            of_package(workshop, cluster, &module, &directory, package).with_context(|| package.to_owned())?,
+            of_package(workshop, cluster, &module, &directory, package)
+                .with_context(|| package.to_owned())?,
         );
     }
     Ok(tests)
@@ -122,14 +126,19 @@ fn specs(package: &str, report: &[u8]) -> Result<Vec<Test>> {
         let name = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
         let message = spec["Failure"]["Message"].as_str().unwrap_or_default();
         // Matchers begin theirs with a line that says nothing.
-        let told = message.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with("Expected"));
+        let told =
+            message.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with("Expected"));
         tests.push(Test {
             name: if name.is_empty() { format!("{package}: {kind}") } else { format!("{package}: {name}") },
             area: package.to_owned(),
             result,
             seconds: spec["RunTime"].as_u64().unwrap_or_default() / 1_000_000_000,
             class: String::new(),
-            failure: if result == Outcome::Failed { first_line(told.unwrap_or(message)) } else { String::new() },
+            failure: if result == Outcome::Failed {
+                first_line(told.unwrap_or(message))
+            } else {
+                String::new()
+            },
         });
     }
     Ok(tests)

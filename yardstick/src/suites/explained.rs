@@ -58,7 +58,8 @@ mod tests {
 
     #[test]
     fn a_line_explains_a_test_or_all_that_begin_so() {
-        let text = "suite\ttest\tclass\twhy\none\tTestA\tdefect\tit is slow\none\tTestB/*\tnot built\tno B yet\n";
+        let text =
+            "suite\ttest\tclass\twhy\none\tTestA\tdefect\tit is slow\none\tTestB/*\tnot built\tno B yet\n";
         let explained = Explained::parse(text).expect("it is read");
         assert_eq!(explained.of("one", "TestA").map(|line| line.class.as_str()), Some("defect"));
         assert_eq!(explained.of("one", "TestB/first").map(|line| line.class.as_str()), Some("not built"));

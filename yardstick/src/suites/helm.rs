@@ -26,7 +26,10 @@ const STEPS: [Step; 15] = [
     ("what the cluster says to a template", looked_up),
     ("list, status and history", told),
     ("values that the schema refuses", |helm| {
-        refused(helm.run(&["upgrade", "web", "HARBOUR", "--reuse-values", "--set", "replicas=-1"]), "replicas")
+        refused(
+            helm.run(&["upgrade", "web", "HARBOUR", "--reuse-values", "--set", "replicas=-1"]),
+            "replicas",
+        )
     }),
     ("upgrade", upgrade),
     ("upgrade that drops an object", |helm| {
@@ -79,7 +82,9 @@ pub fn run(workshop: &Workshop<'_>, cluster: &Cluster) -> Result<Vec<Test>> {
     cluster.kubectl(&["create", "namespace", NAMESPACE])?;
     let helm = Helm { workshop, cluster };
     let mut tests = Vec::new();
-    for (name, step) in STEPS.into_iter().filter(|(name, _)| workshop.only.is_none_or(|only| name.contains(only))) {
+    for (name, step) in
+        STEPS.into_iter().filter(|(name, _)| workshop.only.is_none_or(|only| name.contains(only)))
+    {
         let begun = Instant::now();
         let outcome = step(&helm);
         let failure = outcome.as_ref().err().map(|error| format!("{error:#}")).unwrap_or_default();
@@ -234,7 +239,8 @@ fn uninstall(helm: &Helm<'_>, release: &str) -> Result<()> {
     for object in ["deployment", "service", "serviceaccount", "configmap"] {
         helm.is_gone(&format!("{object}/{release}"))?;
     }
-    let releases = helm.kubectl(&["get", "secrets", "-l", &format!("owner=helm,name={release}"), "-o", "name"])?;
+    let releases =
+        helm.kubectl(&["get", "secrets", "-l", &format!("owner=helm,name={release}"), "-o", "name"])?;
     ensure!(releases.is_empty(), "releases are left: {releases}");
     Ok(())
 }

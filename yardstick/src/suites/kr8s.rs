@@ -26,7 +26,8 @@ pub fn build(workshop: &Workshop<'_>) -> Result<()> {
         workshop.make("the sources of kr8s, unpacked", &mut unpack)?;
     }
     let ours = workshop.source("kr8s/conftest.py");
-    std::fs::copy(&ours, sources.join("conftest.py")).with_context(|| format!("copying {}", ours.display()))?;
+    std::fs::copy(&ours, sources.join("conftest.py"))
+        .with_context(|| format!("copying {}", ours.display()))?;
     Ok(())
 }
 

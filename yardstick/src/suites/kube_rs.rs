@@ -70,7 +70,9 @@ fn bring(workshop: &Workshop<'_>, scratch: &Path, workspace: &Path) -> Result<()
     let list = scratch.join("Cargo.toml");
     std::fs::write(
         &list,
-        format!("[package]\nname = \"bring\"\nversion = \"0.0.0\"\n[workspace]\n[dependencies]\n{dependencies}"),
+        format!(
+            "[package]\nname = \"bring\"\nversion = \"0.0.0\"\n[workspace]\n[dependencies]\n{dependencies}"
+        ),
     )?;
     let mut fetch = cargo(&["fetch", "--manifest-path"]);
     workshop.make("the sources of kube-rs", fetch.arg(&list))?;

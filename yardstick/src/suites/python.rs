@@ -21,15 +21,19 @@ pub fn run(workshop: &Workshop<'_>, cluster: &Cluster) -> Result<Vec<Test>> {
 /// An environment with what the suite's `requirements.txt` says; answers its Python.
 pub fn environment(workshop: &Workshop<'_>, suite: &str) -> Result<PathBuf> {
     let directory = workshop.of(suite).join("venv");
-    let (python, wanted) =
-        (directory.join("bin/python3"), workshop.source(suite).join("requirements.txt"));
+    let (python, wanted) = (directory.join("bin/python3"), workshop.source(suite).join("requirements.txt"));
     let done = directory.join("requirements.txt");
     if std::fs::read(&done).ok() == Some(std::fs::read(&wanted)?) {
         return Ok(python);
     }
-    workshop.make("an environment for Python", Command::new("python3").args(["-m", "venv", "--clear"]).arg(&directory))?;
+    workshop.make(
+        "an environment for Python",
+        Command::new("python3").args(["-m", "venv", "--clear"]).arg(&directory),
+    )?;
     let mut install = Command::new(&python);
-    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(&wanted);
+    install
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
+        .arg(&wanted);
     workshop.make(&format!("the packages of {suite}"), &mut install)?;
     std::fs::copy(&wanted, done)?;
     Ok(python)

@@ -23,7 +23,8 @@ fn test(area: &str, name: &str, result: Outcome, seconds: f64, failure: &str) ->
 /// When it is not there or not so.
 pub fn lines(path: &Path) -> Result<Vec<Test>> {
     let text = std::fs::read_to_string(path).with_context(|| format!("the report {}", path.display()))?;
-    let tests = text.lines().map(|line| serde_json::from_str(line).with_context(|| format!("the line {line}")));
+    let tests =
+        text.lines().map(|line| serde_json::from_str(line).with_context(|| format!("the line {line}")));
     tests.collect()
 }
 
@@ -93,7 +94,8 @@ pub fn rust(area: &str, text: &str) -> Result<Vec<Test>> {
     }
     let mut tests = Vec::new();
     for line in text.lines() {
-        let Some((name, result)) = line.strip_prefix("test ").and_then(|line| line.rsplit_once(" ... ")) else {
+        let Some((name, result)) = line.strip_prefix("test ").and_then(|line| line.rsplit_once(" ... "))
+        else {
             continue;
         };
         let name = name.split(" - ").next().unwrap_or(name);
@@ -110,7 +112,8 @@ pub fn rust(area: &str, text: &str) -> Result<Vec<Test>> {
 /// What a test printed: its error, or the message of its panic.
 fn complaint(text: &str, name: &str) -> String {
     let begin = format!("---- {name} stdout ----");
-    let lines = text.lines().skip_while(|line| *line != begin).skip(1).take_while(|line| !line.starts_with("---- "));
+    let lines =
+        text.lines().skip_while(|line| *line != begin).skip(1).take_while(|line| !line.starts_with("---- "));
     let lines: Vec<&str> = lines.map(str::trim).filter(|line| !line.is_empty()).collect();
     if let Some(error) = lines.iter().find(|line| line.starts_with("Error: ")) {
         return (*error).to_owned();
