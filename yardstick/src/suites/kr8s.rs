@@ -34,7 +34,7 @@ pub fn build(workshop: &Workshop<'_>) -> Result<()> {
 pub fn run(workshop: &Workshop<'_>, cluster: &Cluster) -> Result<Vec<Test>> {
     // Their options ask for a coverage report.
     let more = ["--override-ini=addopts=", "--override-ini=timeout=120"];
-    python::pytest(workshop, "kr8s", cluster, &sources(workshop), &more)
+    python::pytest(workshop, "kr8s", cluster, &sources(workshop).join("kr8s/tests"), &more)
 }
 
 fn sources(workshop: &Workshop<'_>) -> PathBuf {
