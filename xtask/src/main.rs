@@ -55,6 +55,9 @@ enum Habit {
     /// Kubernetes' conformance suite (needs root and go)
     #[command(disable_help_flag = true)]
     Conformance(Words),
+    /// Clients that others wrote: libraries' own tests, programs of ours that use them, helm (needs root, go, Python and Java)
+    #[command(disable_help_flag = true)]
+    Suites(Words),
 }
 
 /// Words for `yardstick`, which explains them with `--help`.
@@ -76,6 +79,7 @@ fn main() -> anyhow::Result<()> {
         Habit::Stock(words) => yardstick::run("stock", &words.words),
         Habit::Swap(words) => yardstick::run("swap", &words.words),
         Habit::Conformance(words) => yardstick::run("conformance", &words.words),
+        Habit::Suites(words) => yardstick::run("suites", &words.words),
         Habit::Ci => steps::check().and_then(|()| steps::test()),
     }
 }

@@ -9,8 +9,9 @@ use anyhow::{Context, Result, bail};
 use crate::steps::cargo;
 use crate::tree;
 
-/// A program of Debian's, and the package that brings it: what a stock node runs, the registry, and what goes into the suite's images.
-const PACKAGES: [(&str, &str); 20] = [
+/// A program of Debian's, and the package that brings it: what a stock node runs, the registry, what goes into the
+/// suites' images, and what builds clients.
+const PACKAGES: [(&str, &str); 23] = [
     ("/usr/bin/containerd", "containerd"),
     ("/usr/sbin/runc", "runc"),
     ("/usr/lib/cni/bridge", "containernetworking-plugins"),
@@ -31,6 +32,9 @@ const PACKAGES: [(&str, &str); 20] = [
     ("/usr/bin/ipcs", "util-linux"),
     ("/usr/bin/wget", "wget"),
     ("/usr/bin/zsh", "zsh"),
+    ("/usr/lib/python3.11/ensurepip", "python3-venv"),
+    ("/usr/bin/javac", "default-jdk-headless"),
+    ("/usr/bin/mvn", "maven"),
 ];
 
 /// Runs a yardstick with these words.

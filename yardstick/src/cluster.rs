@@ -73,6 +73,7 @@ pub struct Cluster {
     /// The administrator's kubeconfig.
     pub kubeconfig: PathBuf,
     knarr: String,
+    data: String,
     parts: Parts,
     authority: Authority,
     daemons: Vec<Daemon>,
@@ -106,8 +107,9 @@ impl Cluster {
             (1..=parts.nodes).map(|number| link.machine(&hub, number)).collect::<Result<Vec<_>>>()?;
         let mut daemons = Vec::from_iter(prepare(&hub, &machines)?);
         let first = &machines[0];
+        let data = knarr::data(name);
         let keys = match parts.api {
-            Maker::Knarr => knarr::server(programs, first, parts, &mut daemons)?,
+            Maker::Knarr => knarr::server(programs, first, &data, parts, &mut daemons)?,
             Maker::Stock => stock::api_server(programs.go, first, &directory.join("tls"), &mut daemons)?,
         };
         let authority = Authority::open(&keys, "ca")?;
@@ -116,7 +118,8 @@ impl Cluster {
         let admin = authority.kubeconfig(&server, "yardstick", "kubernetes-admin", &["system:masters"])?;
         std::fs::copy(admin, &kubeconfig)?;
         let knarr = programs.knarr.display().to_string();
-        let mut cluster = Cluster { directory, hub, machines, kubeconfig, knarr, parts, authority, daemons };
+        let mut cluster =
+            Cluster { directory, hub, machines, kubeconfig, knarr, data, parts, authority, daemons };
         wait_until("the API server is ready", || {
             cluster.check()?;
             Ok(cluster.kubectl(&["get", "--raw", "/readyz"]).is_ok())
@@ -174,7 +177,9 @@ impl Cluster {
         for image in wanted {
             let archive = images.archive(image).display().to_string();
             match self.parts.node {
-                Maker::Knarr => machine.run(&self.knarr, &["image", "import", &archive])?,
+                Maker::Knarr => {
+                    machine.run(&self.knarr, &["image", "import", "--data-dir", &self.data, &archive])?
+                }
                 Maker::Stock => machine.run("ctr", &["-n", "k8s.io", "images", "import", &archive])?,
             };
         }

@@ -8,8 +8,8 @@ use clap::Args;
 
 use crate::cluster::{self, Cluster, Maker, Parts, Programs};
 use crate::images::{Images, PAUSE, SUITE};
-use crate::machine::{self, Machine, run as output_of};
-use crate::record::{self, Known, Record, Test};
+use crate::machine::Machine;
+use crate::record::{self, Kept, Known, Record, Test};
 use crate::registry;
 
 /// Which tests, and against whom.
@@ -113,8 +113,8 @@ fn start(
     let images = Images::build(programs, &directory.join("images"), &SUITE)?;
     let prepare = |hub: &Machine, machines: &[Machine]| {
         for machine in machines {
-            registry::trust_by_containerd(machine)?;
-            registry::trust_by_knarr(machine)?;
+            registry::trust_by_containerd(machine, &[])?;
+            registry::trust_by_knarr(machine, &[])?;
         }
         if options.air_gap { Ok(None) } else { registry::start(hub, &images, &SUITE).map(Some) }
     };
@@ -224,40 +224,20 @@ impl Suite {
     }
 }
 
-/// Prints what was found and what changed, and keeps it.
-fn keep(project: &Path, against: &str, tests: Vec<Test>) -> Result<()> {
-    let git = |words: &[&str]| output_of(Command::new("git").args(words).current_dir(project));
-    let commit =
-        git(&["rev-parse", "--short", "HEAD"]).map(|text| text.trim().to_owned()).unwrap_or_default();
-    let date = machine::run(Command::new("date").arg("+%Y-%m-%d"))?.trim().to_owned();
+/// Prints what was found and what changed, and keeps it: as JSON, and as a page for readers.
+fn keep(project: &Path, against: &str, mut tests: Vec<Test>) -> Result<()> {
     let directory = project.join("docs/conformance");
-    std::fs::create_dir_all(&directory)?;
     let known = Known::read(&directory)?;
-    let mut record = Record { date, commit, against: against.to_owned(), tests };
-    record.classify(&known);
-    for test in &record.tests {
-        if let Some(class) = test.class {
-            println!("failed  {} ({}): {}", test.name, class.name(), test.failure);
-        }
-    }
-    println!("{}", record.table());
-    let path = record.path(&directory);
-    let mut record = match Record::read(&path)? {
-        Some(earlier) => {
-            for (name, then, now) in record.changes(&earlier) {
-                println!("changed {name}: {then:?} → {now:?}");
-            }
-            record.over(earlier)
-        }
-        None => record,
-    };
-    record.classify(&known);
+    known.classify(against, &mut tests);
+    let path = directory.join(format!("{against}.json"));
+    record::keep(project, against, tests, Some(Kept::Over(&path)))?;
+    let mut record = Record::read(&path)?.context("the record")?;
+    // What was not run again may be known better by now.
+    known.classify(against, &mut record.tests);
     std::fs::write(&path, serde_json::to_string_pretty(&record)? + "\n")?;
-    let page = path.with_extension("md");
     let head = format!(
         "# Kubernetes' conformance suite against {against}\n\nWritten by `cargo xtask conformance`.\n\n"
     );
-    std::fs::write(&page, head + &record.page(&known))?;
-    println!("kept in {} and {}", path.display(), page.display());
+    std::fs::write(path.with_extension("md"), head + &record.page(&known))?;
     Ok(())
 }

@@ -57,6 +57,35 @@ impl Go {
         self.build("e2e.test", &["test", "-c", "-vet=off"], ".")
     }
 
+    /// A package of tests in the module, as one program.
+    ///
+    /// # Errors
+    /// When there is no Go, or it cannot build.
+    pub fn tests(&self, package: &str) -> Result<PathBuf> {
+        let name = format!("{package}.test");
+        let path = self.directory.join(&name);
+        let sources = std::fs::read_dir(self.module.join(package)).context("the package's sources")?;
+        let sources: Vec<PathBuf> = sources.flatten().map(|entry| entry.path()).collect();
+        if !is_newer(&path, &sources) {
+            let _ = std::fs::remove_file(&path);
+        }
+        self.build(&name, &["test", "-c", "-vet=off"], &format!("./{package}"))
+    }
+
+    /// Where a module of this version lies, once it is brought: `helm.sh/helm/v4@v4.3.1`. Its sum must be this one.
+    ///
+    /// # Errors
+    /// When it cannot be had, or is another.
+    pub fn module(&self, version: &str, sum: &str) -> Result<PathBuf> {
+        let mut command = Command::new("go");
+        command.args(["mod", "download", "-json", version]).current_dir(&self.module);
+        let said: serde_json::Value = serde_json::from_str(&run(&mut command)?)?;
+        if said["Sum"] != sum {
+            bail!("the sum of {version} is {}, not {sum}", said["Sum"]);
+        }
+        Ok(PathBuf::from(said["Dir"].as_str().context("go says no directory")?))
+    }
+
     /// A file of Kubernetes' sources.
     ///
     /// # Errors
@@ -93,10 +122,13 @@ impl Go {
 
     /// Whether it is newer than what says from what it is built.
     fn is_fresh(&self, path: &Path) -> bool {
-        let changed = |path: PathBuf| std::fs::metadata(path).and_then(|data| data.modified()).ok();
-        let Some(built) = changed(path.to_owned()) else { return false };
-        ["go.mod", "go.sum", "suite_test.go"]
-            .iter()
-            .all(|source| changed(self.module.join(source)).is_some_and(|source| source < built))
+        is_newer(path, &["go.mod", "go.sum", "suite_test.go"].map(|source| self.module.join(source)))
     }
+}
+
+/// Whether a file is newer than others, all of which must be there.
+pub fn is_newer(built: &Path, sources: &[PathBuf]) -> bool {
+    let changed = |path: &Path| std::fs::metadata(path).and_then(|data| data.modified()).ok();
+    let Some(built) = changed(built) else { return false };
+    sources.iter().all(|source| changed(source).is_some_and(|source| source < built))
 }

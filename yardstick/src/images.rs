@@ -14,7 +14,7 @@ use crate::cluster::Programs;
 use crate::machine::run;
 use crate::registry::reference;
 
-pub use recipes::{Image, PAGE, PAUSE, SUITE};
+pub use recipes::{Image, PAGE, PAUSE, SUITE, SUITES};
 
 /// Images as archives in one directory.
 pub struct Images {

@@ -297,6 +297,25 @@ pub fn remove(directory: &Path) -> Result<()> {
     std::fs::remove_dir_all(directory).with_context(|| format!("deleting {}", directory.display()))
 }
 
+/// Ends what is left of a link's machines that were being made when whoever made them was ended.
+///
+/// # Errors
+/// When something stays.
+pub fn remove_unfinished(link: &str) -> Result<()> {
+    let names = std::fs::read_dir("/run/netns").into_iter().flatten().flatten();
+    let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+    for namespace in names.filter(|name| name.starts_with(&format!("knarr-{link}-"))) {
+        for pid in run(Command::new("ip").args(["netns", "pids", &namespace]))?.split_whitespace() {
+            if let Some(process) = pid.parse().ok().and_then(|pid| LinuxProcesses.identify(pid)) {
+                LinuxProcesses.signal(process, 9).context("ending what is left of a machine")?;
+            }
+        }
+        remove_groups(&namespace)?;
+        run(Command::new("ip").args(["netns", "del", &namespace]))?;
+    }
+    Ok(())
+}
+
 /// Asks until it is so.
 ///
 /// # Errors

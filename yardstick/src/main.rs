@@ -1,7 +1,7 @@
-//! Knarr measured by what others wrote: `cargo xtask stock`, `swap`, `conformance` and `bench --with-peers`.
+//! Knarr measured by what others wrote: `cargo xtask stock`, `swap`, `conformance`, `suites` and `bench --with-peers`.
 //!
 //! Layer: above everything. Used by people. It builds Kubernetes' own components and its conformance suite from the Go module in
-//! `tests/conformance`, and runs them beside the binary of Knarr that lies beside this one in the build directory.
+//! `tests/conformance`, and clients' suites by `tests/suites`, and runs them beside the binary of Knarr that lies beside this one in the build directory.
 //! Everything runs on machines made of namespaces (`machine`), and leaves nothing behind but what is asked for.
 #![allow(
     clippy::disallowed_types,
@@ -13,12 +13,14 @@ mod cluster;
 mod conformance;
 mod go;
 mod images;
+mod interrupt;
 mod machine;
 mod peers;
 mod pki;
 mod record;
 mod registry;
 mod scenario;
+mod suites;
 mod swap;
 
 use std::path::{Path, PathBuf};
@@ -52,6 +54,8 @@ enum Yardstick {
     },
     /// Kubernetes' conformance suite, against a cluster that it starts and stops
     Conformance(conformance::Options),
+    /// Clients that others wrote, each against a cluster that it starts and stops
+    Suites(suites::Options),
     /// Knarr's API server with each stock part, stock's with each part of Knarr: an application's life on each mixture
     Swap {
         /// Cells; all without
@@ -103,6 +107,12 @@ fn run(yardstick: Yardstick) -> Result<ExitCode> {
         }
         Yardstick::Conformance(options) => {
             conformance::run(&programs, &project, &directory, &options).map(|()| ExitCode::SUCCESS)
+        }
+        Yardstick::Suites(options) => {
+            match interrupt::guarded(suites::CLUSTER, &suites::place(&directory))? {
+                Some(code) => Ok(code),
+                None => suites::run(&programs, &project, &directory, &options).map(|()| ExitCode::SUCCESS),
+            }
         }
         Yardstick::Swap { names, keep } => {
             swap::run(&programs, &directory, &names, keep).map(|()| ExitCode::SUCCESS)

@@ -1,11 +1,14 @@
-//! What a run of the suite found, as it is kept in `docs/conformance`, and what changed since another.
+//! What a run of a suite found, as it is kept in `docs/conformance` and `docs/suites`, and what changed since another.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::machine;
 
 /// A run.
 #[derive(Serialize, Deserialize)]
@@ -25,15 +28,15 @@ pub struct Record {
 pub struct Test {
     /// Its full name.
     pub name: String,
-    /// The part of the suite, such as `apps`.
+    /// The part of the suite, such as `apps`, or the file that it is in.
     pub area: String,
     /// How it ended.
     pub result: Outcome,
     /// How long it took.
     pub seconds: u64,
-    /// Why it failed, if it did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub class: Option<Class>,
+    /// Why it failed, in a word or two; empty if it did not.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub class: String,
     /// The first line of the failure.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub failure: String,
@@ -51,28 +54,12 @@ pub enum Outcome {
     Skipped,
 }
 
-/// Why a test fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Class {
-    /// Kubernetes' own parts fail it here too: this kind of machine cannot do what it asks for.
-    Kernel,
-    /// It asks for what Knarr does not have yet.
-    NotBuilt,
-    /// Knarr does it wrong.
-    Defect,
-}
-
-impl Class {
-    /// As it is printed.
-    pub fn name(self) -> &'static str {
-        match self {
-            Class::Kernel => "kernel",
-            Class::NotBuilt => "not built",
-            Class::Defect => "defect",
-        }
-    }
-}
+/// Why a test of the conformance suite fails: Kubernetes' own parts fail it here too, since this kind of machine cannot do what it asks for;
+/// it asks for what Knarr does not have yet; or Knarr does it wrong.
+const CLASSES: [&str; 3] = [KERNEL, NOT_BUILT, DEFECT];
+const KERNEL: &str = "kernel";
+const NOT_BUILT: &str = "not built";
+const DEFECT: &str = "defect";
 
 /// What is known of failures before a run: tests that stock fails here, and what is missing in Knarr by parts of tests' names.
 #[derive(Default)]
@@ -102,11 +89,17 @@ impl Known {
         self.missing.iter().find(|(_, part)| name.contains(part.as_str())).map(|(what, _)| what.as_str())
     }
 
-    fn class(&self, name: &str) -> Class {
-        if self.stock.contains(name) {
-            return Class::Kernel;
+    /// Says of each failure against Knarr, stock or another cluster why it is one.
+    pub fn classify(&self, against: &str, tests: &mut [Test]) {
+        for test in tests {
+            let class = match test.result {
+                Outcome::Failed if against == "stock" || self.stock.contains(&test.name) => KERNEL,
+                Outcome::Failed if self.missing(&test.name).is_some() => NOT_BUILT,
+                Outcome::Failed => DEFECT,
+                Outcome::Passed | Outcome::Skipped => "",
+            };
+            class.clone_into(&mut test.class);
         }
-        if self.missing(name).is_some() { Class::NotBuilt } else { Class::Defect }
     }
 }
 
@@ -161,22 +154,57 @@ fn test(spec: &Value, areas: &BTreeMap<String, String>) -> Test {
         name,
         result,
         seconds: spec["RunTime"].as_u64().unwrap_or_default() / 1_000_000_000,
-        class: None,
+        class: String::new(),
         failure: if failed { first_line(message) } else { String::new() },
     }
 }
 
-/// The first line, and no more of it than one reads.
-fn first_line(message: &str) -> String {
+/// The first line of a message, and no more of it than one reads.
+pub fn first_line(message: &str) -> String {
     message.lines().next().unwrap_or_default().chars().take(240).collect()
 }
 
-impl Record {
-    /// Where it belongs.
-    pub fn path(&self, directory: &Path) -> PathBuf {
-        directory.join(format!("{}.json", self.against))
-    }
+/// Where a record is kept.
+pub enum Kept<'a> {
+    /// In the place of an earlier one.
+    Anew(&'a Path),
+    /// Over an earlier one, whose tests that were not run again stay.
+    Over(&'a Path),
+}
 
+/// Prints the failures, a table and what changed, and keeps the record, if it is to be kept.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn keep(project: &Path, against: &str, tests: Vec<Test>, kept: Option<Kept<'_>>) -> Result<()> {
+    let mut git = Command::new("git");
+    git.args(["rev-parse", "--short", "HEAD"]).current_dir(project);
+    let commit = machine::run(&mut git).map(|text| text.trim().to_owned()).unwrap_or_default();
+    let date = machine::run(Command::new("date").arg("+%Y-%m-%d"))?.trim().to_owned();
+    let record = Record { date, commit, against: against.to_owned(), tests };
+    for test in record.tests.iter().filter(|test| test.result == Outcome::Failed) {
+        println!("failed  {} ({}): {}", test.name, test.class, test.failure);
+    }
+    println!("{}", record.table());
+    let Some(kept) = kept else { return Ok(()) };
+    let (Kept::Anew(path) | Kept::Over(path)) = kept;
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory)?;
+    }
+    let earlier = Record::read(path)?;
+    for (name, then, now) in earlier.iter().flat_map(|earlier| record.changes(earlier)) {
+        println!("changed {name}: {then:?} → {now:?}");
+    }
+    let record = match (kept, earlier) {
+        (Kept::Over(_), Some(earlier)) => record.over(earlier),
+        _ => record,
+    };
+    std::fs::write(path, serde_json::to_string_pretty(&record)? + "\n")?;
+    println!("kept in {}", path.display());
+    Ok(())
+}
+
+impl Record {
     /// Reads one, if it is there.
     ///
     /// # Errors
@@ -198,14 +226,6 @@ impl Record {
         self
     }
 
-    /// Says of each failure why it is one.
-    pub fn classify(&mut self, known: &Known) {
-        for test in &mut self.tests {
-            let class = if self.against == "stock" { Class::Kernel } else { known.class(&test.name) };
-            test.class = (test.result == Outcome::Failed).then_some(class);
-        }
-    }
-
     /// What a reader wants of it: the table by area, and the failing tests by class, with what is missing or what they said.
     pub fn page(&self, known: &Known) -> String {
         let mut page = format!(
@@ -216,14 +236,14 @@ impl Record {
             self.commit,
             self.table()
         );
-        for class in [Class::Kernel, Class::NotBuilt, Class::Defect] {
-            let failures: Vec<&Test> = self.tests.iter().filter(|test| test.class == Some(class)).collect();
+        for class in CLASSES {
+            let failures: Vec<&Test> = self.tests.iter().filter(|test| test.class == class).collect();
             if failures.is_empty() {
                 continue;
             }
-            page += &format!("\n### {} ({})\n\n| test | |\n|---|---|\n", class.name(), failures.len());
+            page += &format!("\n### {class} ({})\n\n| test | |\n|---|---|\n", failures.len());
             for test in failures {
-                let missing = known.missing(&test.name).filter(|_| class == Class::NotBuilt);
+                let missing = known.missing(&test.name).filter(|_| class == NOT_BUILT);
                 let why = missing.unwrap_or(&test.failure).replace('|', "\\|");
                 page += &format!("| {} | {why} |\n", test.name.replace('|', "\\|"));
             }

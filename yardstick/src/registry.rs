@@ -69,24 +69,30 @@ pub fn list(path: &Path) -> Result<()> {
     std::fs::write(path, lines).context("writing the list of registries")
 }
 
-/// Tells containerd on a machine to speak HTTP with it.
+/// Tells containerd on a machine to speak HTTP with it, and to ask it for what other registries have.
 ///
 /// # Errors
-/// When the file cannot be written.
-pub fn trust_by_containerd(machine: &Machine) -> Result<()> {
-    let directory = machine.directory.join("etc/containerd/certs.d").join(host());
-    std::fs::create_dir_all(&directory)?;
+/// When a file cannot be written.
+pub fn trust_by_containerd(machine: &Machine, others: &[&str]) -> Result<()> {
     let text = format!("[host.\"http://{}\"]\n  capabilities = [\"pull\", \"resolve\"]\n", host());
-    std::fs::write(directory.join("hosts.toml"), text).context("writing hosts.toml")
+    for registry in others.iter().copied().chain([host().as_str()]) {
+        let directory = machine.directory.join("etc/containerd/certs.d").join(registry);
+        std::fs::create_dir_all(&directory)?;
+        std::fs::write(directory.join("hosts.toml"), &text).context("writing hosts.toml")?;
+    }
+    Ok(())
 }
 
 /// Tells Knarr on a machine the same.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn trust_by_knarr(machine: &Machine) -> Result<()> {
+pub fn trust_by_knarr(machine: &Machine, others: &[&str]) -> Result<()> {
     let directory = machine.directory.join("etc/knarr");
     std::fs::create_dir_all(&directory)?;
-    let text = format!("mirrors:\n  \"{0}\":\n    endpoint: [\"http://{0}\"]\n", host());
+    let mut text = "mirrors:\n".to_owned();
+    for registry in others.iter().copied().chain([host().as_str()]) {
+        text += &format!("  \"{registry}\":\n    endpoint: [\"http://{}\"]\n", host());
+    }
     std::fs::write(directory.join("registries.yaml"), text).context("writing registries.yaml")
 }

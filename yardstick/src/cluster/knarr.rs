@@ -11,10 +11,22 @@ use crate::machine::{Daemon, Machine, wait_until};
 /// How full this machine's disk is is nobody's subject here.
 const NO_EVICTION: [&str; 2] = ["--kubelet-arg", "eviction-hard=memory.available<1Mi"];
 
+/// The data directory of a cluster of this name, on its machines. Clusters are told apart by it, and those of different names may run at
+/// the same time: their control groups are one kernel's.
+pub(super) fn data(name: &str) -> String {
+    format!("/var/lib/knarr/{name}")
+}
+
+/// Where that directory lies for us.
+fn seen(machine: &Machine, data: &str) -> PathBuf {
+    machine.directory.join(data.replacen("/var", "data", 1))
+}
+
 /// Starts the server without those of its parts that others do, and answers where the authorities' files are.
 pub(super) fn server(
     programs: &Programs<'_>,
     machine: &Machine,
+    data: &str,
     parts: Parts,
     daemons: &mut Vec<Daemon>,
 ) -> Result<PathBuf> {
@@ -23,6 +35,7 @@ pub(super) fn server(
         .args(["server", "--bind-address", "0.0.0.0", "--https-listen-port", &PORT.to_string()])
         .args(["--cluster-cidr", POD_RANGE, "--service-cidr", SERVICE_RANGE, "--cluster-dns", DNS])
         .args(["--advertise-address", &machine.address, "--node-name", &machine.name])
+        .args(["--data-dir", data])
         .args(NO_EVICTION);
     for (part, flag) in [
         (parts.node, "--disable-agent"),
@@ -34,7 +47,7 @@ pub(super) fn server(
         }
     }
     let mut daemon = machine.start("knarr", &mut command)?;
-    let data = machine.directory.join("data/lib/knarr/server");
+    let data = seen(machine, data).join("server");
     wait_until("the server has its keys and its token", || {
         daemon.check()?;
         Ok(data.join("tls/sa.key").exists() && data.join("token").exists())
@@ -45,10 +58,11 @@ pub(super) fn server(
 
 /// The control groups of the pods of a cluster whose files lie there. Its nodes share them here: they have one kernel.
 pub(super) fn groups(directory: &Path) -> BTreeSet<String> {
-    let machines = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    let notes = machines.flat_map(|machine| {
-        ["server", "agent"].map(|role| machine.path().join("data/lib/knarr").join(role).join("knarr.pid"))
-    });
+    let entries = |path: PathBuf| std::fs::read_dir(path).into_iter().flatten().flatten();
+    let places =
+        entries(directory.to_owned()).flat_map(|machine| entries(machine.path().join("data/lib/knarr")));
+    let notes =
+        places.flat_map(|place| ["server", "agent"].map(|role| place.path().join(role).join("knarr.pid")));
     let id = |note: PathBuf| -> Option<String> {
         let note: serde_json::Value = serde_json::from_slice(&std::fs::read(note).ok()?).ok()?;
         Some(format!("knarr-{}", note["clusterId"].as_str()?))
@@ -86,10 +100,11 @@ pub(super) fn node(cluster: &mut Cluster, programs: &Programs<'_>, index: usize)
     let machine = cluster.machines[index].clone();
     let mut command = machine.command(&programs.knarr);
     command.args(["agent", "--node-name", &machine.name, "--node-ip", &machine.address]).args(NO_EVICTION);
+    command.args(["--data-dir", &cluster.data]);
     match cluster.parts.api {
         Maker::Knarr if index == 0 => return Ok(()),
         Maker::Knarr => {
-            let token = cluster.machines[0].directory.join("data/lib/knarr/server/token");
+            let token = seen(&cluster.machines[0], &cluster.data).join("server/token");
             let token = std::fs::read_to_string(token).context("the server's token")?;
             command.args(["--server", &cluster.server(), "--token", token.trim()]);
         }

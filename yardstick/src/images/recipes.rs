@@ -62,6 +62,22 @@ pub const SUITE: [Image; 14] = [
     PAUSE,
 ];
 
+/// What clients' suites run: the first is for programs of ours, the others have the names that suites ask for.
+pub const SUITES: [Image; 9] = [
+    image("busybox:1.37.0-2", shell_root),
+    image("library/busybox:latest", shell_root),
+    image("library/busybox:stable", shell_root),
+    image("library/alpine:latest", shell_root),
+    image("library/ubuntu:latest", |root, _| debian(root)),
+    Image { command: &["nginx", "-g", "daemon off;"], ..image("library/nginx:latest", |root, _| web(root)) },
+    Image {
+        command: &["/bin/sleep", "2147483647"],
+        ..image("google_containers/pause:latest", |root, _| busybox(root))
+    },
+    PAGE,
+    PAUSE,
+];
+
 fn agnhost_root(root: &Path, go: &Go) -> Result<()> {
     busybox(root)?;
     for path in
@@ -134,6 +150,10 @@ fn picture(root: &Path, go: &Go, name: &str) -> Result<()> {
 
 fn nginx(root: &Path, _: &Go) -> Result<()> {
     busybox(root)?;
+    nginx_into(root)
+}
+
+fn nginx_into(root: &Path) -> Result<()> {
     program(root, "/usr/sbin/nginx")?;
     for directory in ["etc/nginx", "usr/share/nginx/html", "var/log/nginx", "var/lib/nginx"] {
         std::fs::create_dir_all(root.join(directory))?;
@@ -148,6 +168,21 @@ http { include mime.types; access_log /dev/stdout; server { listen 80; root /usr
 ";
     std::fs::write(root.join("etc/nginx/nginx.conf"), config)?;
     Ok(())
+}
+
+/// A page server whose other programs are those of a distribution.
+fn web(root: &Path) -> Result<()> {
+    debian(root)?;
+    nginx_into(root)
+}
+
+/// Bash and the programs that everybody takes for granted, as distributions have them.
+fn debian(root: &Path) -> Result<()> {
+    busybox(root)?;
+    for path in ["/usr/bin/bash", "/usr/bin/dd", "/usr/bin/date", "/usr/bin/curl"] {
+        program(root, path)?;
+    }
+    link("../usr/bin/bash", root, "bin/bash")
 }
 
 fn set_uid_program(root: &Path, go: &Go) -> Result<()> {

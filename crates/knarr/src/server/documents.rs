@@ -61,7 +61,9 @@ fn version() -> String {
 
 impl Source for Ready {
     fn find(&self, request: &DocumentRequest<'_>) -> Option<Document> {
-        if let Some(document) = self.fixed.get(request.path) {
+        // The Python client asks for `/version/`, which upstream's router takes for the same.
+        let path = if request.path == "/version/" { "/version" } else { request.path };
+        if let Some(document) = self.fixed.get(path) {
             return Some(document.clone());
         }
         let DocumentRequest { path, hash, accept, if_none_match, gzip } = *request;
@@ -77,5 +79,21 @@ impl Source for Ready {
     fn paths(&self) -> Vec<String> {
         let openapi = ["/openapi/v2", "/openapi/v3"].map(str::to_owned);
         self.fixed.keys().cloned().chain(openapi).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_there_with_a_slash_too() {
+        let key = server_authn::key::PrivateKey::generate().expect("a key");
+        let keys = Keys::new(vec![key.public().clone()]);
+        let ready = Ready::new("https://example.com", &keys).expect("documents");
+        let ask = |path| DocumentRequest { path, hash: None, accept: "", if_none_match: "", gzip: false };
+        let said = |path| ready.find(&ask(path)).map(|document| document.body);
+        assert!(said("/version").is_some_and(|body| Some(body) == said("/version/")));
+        assert!(said("/versions").is_none() && said("/openid/v1/jwks/").is_none());
     }
 }

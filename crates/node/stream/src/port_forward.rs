@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use base::time::{Clock, Time};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
+use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::protocol::Role as WebSocketRole;
 
 use crate::error::StreamError;
@@ -46,7 +47,7 @@ pub struct PortSession(Inner);
 #[derive(Debug)]
 enum Inner {
     Spdy { connection: Connection, pending: BTreeMap<String, Pending> },
-    Channels { mux: Mux, ready: VecDeque<PortConnection> },
+    Channels { mux: Mux, ready: VecDeque<PortConnection>, flushed: Vec<JoinHandle<()>> },
 }
 
 /// A connection of which one stream has come.
@@ -75,16 +76,10 @@ impl PortSession {
         }
     }
 
-    /// The next connection; `None` when the client is gone.
+    /// The next connection; `None` when no more can come: the client is gone, or every port of the query had its one.
     pub async fn next(&mut self, clock: &dyn Clock) -> Option<PortConnection> {
         match &mut self.0 {
-            Inner::Channels { mux, ready } => {
-                if let Some(connection) = ready.pop_front() {
-                    return Some(connection);
-                }
-                mux.ended().await;
-                None
-            }
+            Inner::Channels { ready, .. } => ready.pop_front(),
             Inner::Spdy { connection, pending } => loop {
                 let stream = connection.incoming().await?;
                 forget_overdue(pending, clock.now());
@@ -111,11 +106,18 @@ impl PortSession {
         }
     }
 
-    /// Closes the connection once everything has been sent.
+    /// Closes the connection once everything has been sent. The connections to ports must be over: by channels, a client learns of
+    /// their end from this alone.
     pub async fn close(self, clock: &dyn Clock) {
         match self.0 {
             Inner::Spdy { connection, .. } => connection.close(clock).await,
-            Inner::Channels { mux, .. } => mux.close(clock).await,
+            Inner::Channels { mux, ready, flushed } => {
+                drop(ready);
+                for channel in flushed {
+                    let _ = channel.await;
+                }
+                mux.close(clock).await;
+            }
         }
     }
 }
@@ -133,19 +135,20 @@ where
         .flat_map(|(data, error)| [(data, Way::Both), (error, Way::Out)])
         .collect();
     let mut mux = Mux::start(websocket, channels, &ways, false);
-    let mut ready = VecDeque::new();
+    let (mut ready, mut flushed) = (VecDeque::new(), Vec::new());
     for (at, port) in ports.iter().enumerate() {
         let (data, error) = numbers(at);
         let (Some(data), Some(error)) = (mux.channels.remove(&data), mux.channels.remove(&error)) else {
             continue;
         };
+        flushed.extend([data.flushed, error.flushed]);
         let (mut data, mut error) = (data.data, error.data);
         // Each channel begins with its port, in the byte order of little-endian machines.
         let _ = data.write_all(&port.to_le_bytes()).await;
         let _ = error.write_all(&port.to_le_bytes()).await;
         ready.push_back(PortConnection { port: *port, data, error: PortError(error) });
     }
-    PortSession(Inner::Channels { mux, ready })
+    PortSession(Inner::Channels { mux, ready, flushed })
 }
 
 /// Drops what has waited too long for its other half.

@@ -125,6 +125,27 @@ async fn channels_begin_with_their_port() {
     assert_eq!(server.await.expect("served"), 2);
 }
 
+#[tokio::test]
+async fn a_client_of_channels_learns_that_the_port_has_ended() {
+    let (a, b) = tokio::io::duplex(16 * 1024);
+    let codec = Channels { version: 4, base64: false };
+    let server = tokio::spawn(async move {
+        let mut session = PortSession::serve(b, PortProtocol::Channels(codec), &[80]).await;
+        let mut connection = session.next(&SystemClock).await.expect("the port of the query");
+        assert!(session.next(&SystemClock).await.is_none(), "there are no others");
+        connection.data.write_all(b"all of it").await.expect("sent");
+        drop(connection);
+        session.close(&SystemClock).await;
+    });
+    let websocket = upgraded(a, WebSocketRole::Client).await;
+    let mut mux = Mux::start(websocket, codec, &[(0, Way::Both), (1, Way::In)], true);
+    let mut data = mux.channels.remove(&0).expect("the port").data;
+    let mut text = Vec::new();
+    data.read_to_end(&mut text).await.expect("read to its end");
+    assert_eq!(text, b"\x50\x00all of it");
+    server.await.expect("served");
+}
+
 #[test]
 fn half_a_connection_is_forgotten_after_a_while() {
     let mut pending = BTreeMap::from([

@@ -1,0 +1,42 @@
+"""In the place of kr8s' own conftest, which starts a cluster by kind: the cluster is there, and KUBECONFIG says where."""
+
+import gc
+import os
+import pathlib
+import subprocess
+import time
+
+import pytest
+
+
+class Cluster:
+    """What the tests use of pytest-kind's cluster."""
+
+    def __init__(self):
+        self.kubeconfig_path = pathlib.Path(os.environ["KUBECONFIG"])
+        self.kubectl_path = "kubectl"
+
+    def kubectl(self, *words, **options):
+        return subprocess.check_output(["kubectl", *map(str, words)], encoding="utf-8", **options)
+
+
+@pytest.fixture
+def ensure_gc():
+    gc.collect()
+    yield
+    gc.collect()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def k8s_cluster():
+    cluster = Cluster()
+    limit = time.monotonic() + 60
+    while True:
+        try:
+            cluster.kubectl("get", "serviceaccount", "default")
+            break
+        except subprocess.CalledProcessError:
+            if time.monotonic() > limit:
+                raise
+            time.sleep(1)
+    yield cluster
