@@ -94,7 +94,7 @@ impl Handler {
         let query = Query::parse(request.uri().query().unwrap_or_default());
         let watch = query.flag("watch");
         let info = path::parse(request.method(), request.uri().path(), watch);
-        let form = negotiate::form(request.headers(), info.verb == "watch");
+        let form = negotiate::form(request.headers(), info.verb == "watch", info.has_table());
         let codec = form.as_ref().map_or(Codec::Json, |form| form.codec);
         let begun = self.clock.now();
         let dry_run = query.get("dryRun") == "All";
@@ -174,7 +174,7 @@ impl Handler {
 
     fn discovery(&self, request: &Request<Incoming>, path: &str) -> Result<Response<Body>, Status> {
         let aggregated = negotiate::wants_aggregated_discovery(request.headers());
-        let codec = negotiate::form(request.headers(), false).map_or(Codec::Json, |form| form.codec);
+        let codec = negotiate::form(request.headers(), false, false).map_or(Codec::Json, |form| form.codec);
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
         let show = |record: &dyn Record, kind: &str| {
             let gvk = GroupVersionKind { group: "", version: "v1", kind };

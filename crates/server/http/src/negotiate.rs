@@ -59,14 +59,17 @@ impl Form {
     pub(crate) const JSON: Form = Form { codec: Codec::Json, shown: Shown::Object, pretty: false };
 }
 
-/// The best of the wanted forms that can be had; `*/*` and no wish at all are JSON.
-pub(crate) fn form(headers: &HeaderMap, stream: bool) -> Result<Form, Status> {
+/// The best of the wanted forms that can be had, of a stream or not, with tables or not; `*/*` and no wish at all are JSON.
+pub(crate) fn form(headers: &HeaderMap, stream: bool, tables: bool) -> Result<Form, Status> {
     let wishes: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
     let wishes = wishes.join(",");
     if wishes.trim().is_empty() {
         return Ok(Form::JSON);
     }
-    wishes.split(',').find_map(|wish| one(wish, stream)).ok_or_else(|| Status::not_acceptable(&MEDIA_TYPES))
+    let mut forms = wishes.split(',').filter_map(|wish| one(wish, stream));
+    forms
+        .find(|form| tables || form.shown != Shown::Table)
+        .ok_or_else(|| Status::not_acceptable(&MEDIA_TYPES))
 }
 
 /// Whether discovery is wanted in the aggregated form, in the version that there is.
@@ -116,7 +119,7 @@ mod tests {
     fn negotiated(accept: &'static str) -> Option<(Codec, Shown)> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static(accept));
-        form(&headers, false).ok().map(|form| (form.codec, form.shown))
+        form(&headers, false, true).ok().map(|form| (form.codec, form.shown))
     }
 
     #[test]

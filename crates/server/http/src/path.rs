@@ -13,6 +13,18 @@ pub struct Info {
     pub place: Place,
 }
 
+impl Info {
+    /// Whether the answer can be shown as a table: what is only answered and nowhere stored cannot (upstream's reviews, bindings,
+    /// evictions and tokens have no table convertor).
+    pub fn has_table(&self) -> bool {
+        let Place::Resource { target, .. } = &self.place else { return true };
+        let review =
+            ["authentication.k8s.io", "authorization.k8s.io"].contains(&target.resource.group.as_ref());
+        let answered = ["binding", "eviction", "token"].contains(&target.subresource.as_str());
+        !review && !answered && target.resource.plural != "bindings"
+    }
+}
+
 /// What a path leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {

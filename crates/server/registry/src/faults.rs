@@ -4,9 +4,23 @@ use api_meta::Status;
 use base::error::Chain;
 use store::{CommitError, ReadError, WatchError};
 
+use crate::continue_token::Continue;
+
 /// Upstream's words for a version that has been forgotten.
 fn expired() -> Status {
     Status::resource_expired("The resourceVersion for the provided list is too old.")
+}
+
+/// Upstream's words for a list that cannot be gone on with as it was, with the token of one that can.
+pub(crate) fn continue_expired(token: &Continue) -> Status {
+    let mut status = Status::resource_expired(
+        "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue \
+         parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided \
+         token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was \
+         returned and now may show up in the list.",
+    );
+    status.metadata.continue_ = Continue { revision: None, start: token.start.clone() }.encode();
+    status
 }
 
 pub(crate) fn read(error: &ReadError) -> Status {

@@ -10,7 +10,7 @@ use store::{KeyRange, Range, Revision};
 use crate::continue_token::Continue;
 use crate::limits::LIST_PAGE;
 use crate::select::Selection;
-use crate::{Registry, Served};
+use crate::{Registry, Served, faults};
 
 impl Registry {
     /// One object, as it is now.
@@ -49,10 +49,14 @@ impl Registry {
             }
         }
         let from = match &start.after {
-            Some(after) => keys.from(format!("{}{after}", served.prefix)),
+            Some(token) => keys.from(format!("{}{}", served.prefix, token.start)),
             None => keys,
         };
-        self.collect(served, from, start.at, options.limit, &selection).await
+        let listed = self.collect(served, from, start.at, options.limit, &selection).await;
+        listed.map_err(|status| match &start.after {
+            Some(token) if status.is_resource_expired() => faults::continue_expired(token),
+            _ => status,
+        })
     }
 
     async fn collect(
@@ -101,7 +105,7 @@ impl Registry {
 fn next(served: &Served, key: &[u8], revision: Revision) -> String {
     let key = String::from_utf8_lossy(key);
     let start = format!("{}\0", key.strip_prefix(&served.prefix).unwrap_or(&key));
-    Continue { revision: revision.0, start }.encode()
+    Continue { revision: Some(revision.0), start }.encode()
 }
 
 /// The keys that can hold what is asked for.
@@ -118,7 +122,7 @@ pub(crate) fn keys(served: &Served, namespace: &str, selection: &Selection) -> K
 struct Start {
     at: Option<Revision>,
     at_least: Option<Revision>,
-    after: Option<String>,
+    after: Option<Continue>,
 }
 
 impl Start {
@@ -131,8 +135,8 @@ impl Start {
                 ));
             }
             let token = Continue::decode(&options.continue_)?;
-            start.at = Some(Revision(token.revision));
-            start.after = Some(token.start);
+            start.at = token.revision.map(Revision);
+            start.after = Some(token);
             return Ok(start);
         }
         let version = parse_version(&options.version)?;

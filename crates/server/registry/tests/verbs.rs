@@ -244,6 +244,30 @@ async fn an_exact_list_is_of_that_moment_until_it_is_compacted_away() {
 }
 
 #[tokio::test]
+async fn a_list_whose_moment_is_forgotten_goes_on_at_the_present_one() {
+    let world = World::new();
+    for name in ["a", "b"] {
+        world.create(map(name)).await.expect("created");
+    }
+    let list = async |token: &str| {
+        let options = ListOptions { limit: 1, continue_: token.to_owned(), ..ListOptions::default() };
+        world.registry.list(&world.maps, "", &options).await
+    };
+    let first = list("").await.expect("a page");
+    let last = version(&*world.create(map("c")).await.expect("created"));
+    world.store.compact(Revision(last)).await.expect("compacted");
+    let gone = list(&first.continue_).await.err().expect("forgotten");
+    assert!(
+        gone.is_resource_expired() && gone.message.starts_with("The provided continue parameter is too old")
+    );
+    let second = list(&gone.metadata.continue_).await.expect("the next page");
+    assert_eq!((names(&second.items), second.remaining), (vec!["b"], Some(1)));
+    assert!(second.revision.0 >= last, "as things are now");
+    let third = list(&second.continue_).await.expect("the last page");
+    assert_eq!((names(&third.items), third.continue_.as_str()), (vec!["c"], ""));
+}
+
+#[tokio::test]
 async fn finalizers_keep_a_deleted_object_until_they_are_taken_off() {
     let world = World::new();
     let mut held = map("a");
