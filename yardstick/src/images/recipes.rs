@@ -155,7 +155,7 @@ fn nginx(root: &Path, _: &Go) -> Result<()> {
 
 fn nginx_into(root: &Path) -> Result<()> {
     program(root, "/usr/sbin/nginx")?;
-    for directory in ["etc/nginx", "usr/share/nginx/html", "var/log/nginx", "var/lib/nginx"] {
+    for directory in ["etc/nginx", "run", "usr/share/nginx/html", "var/log/nginx", "var/lib/nginx"] {
         std::fs::create_dir_all(root.join(directory))?;
     }
     install(Path::new("/etc/nginx/mime.types"), root, "etc/nginx/mime.types")?;
