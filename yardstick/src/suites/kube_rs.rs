@@ -99,10 +99,15 @@ fn bring(workshop: &Workshop<'_>, scratch: &Path, workspace: &Path) -> Result<()
         let mut copy = Command::new("cp");
         workshop.make(&format!("a copy of {name}"), copy.arg("-r").arg(source).arg(workspace.join(name)))?;
     }
-    // Its tests use the crate that stands above it; publishing drops that.
-    let list = workspace.join("kube-runtime/Cargo.toml");
-    let text = std::fs::read_to_string(&list)?;
-    std::fs::write(list, text + "\n[dev-dependencies.kube]\npath = \"../kube\"\nfeatures = [\"derive\"]\n")?;
+    // Their tests use the crate that stands above them; publishing drops that.
+    for name in ["kube-client", "kube-runtime"] {
+        let list = workspace.join(name).join("Cargo.toml");
+        let text = std::fs::read_to_string(&list)?;
+        std::fs::write(
+            list,
+            text + "\n[dev-dependencies.kube]\npath = \"../kube\"\nfeatures = [\"derive\"]\n",
+        )?;
+    }
     Ok(())
 }
 
