@@ -1,12 +1,32 @@
 """In the place of kr8s' own conftest, which starts a cluster by kind: the cluster is there, and KUBECONFIG says where."""
 
 import gc
+import json
 import os
 import pathlib
 import subprocess
 import time
 
 import pytest
+
+
+# The tests take for granted that pods run in `kube-system`, as they do in a cluster of kind's.
+SYSTEM = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "suite", "namespace": "kube-system"},
+    "spec": {
+        "replicas": 2,
+        "selector": {"matchLabels": {"app": "suite"}},
+        "template": {
+            "metadata": {"labels": {"app": "suite"}},
+            "spec": {
+                "terminationGracePeriodSeconds": 0,
+                "containers": [{"name": "main", "image": os.environ["SUITE_IMAGE"], "command": ["sleep", "86400"]}],
+            },
+        },
+    },
+}
 
 
 class Cluster:
@@ -39,4 +59,6 @@ def k8s_cluster():
             if time.monotonic() > limit:
                 raise
             time.sleep(1)
+    cluster.kubectl("apply", "-f", "-", input=json.dumps(SYSTEM))
+    cluster.kubectl("-n", "kube-system", "rollout", "status", "deployment/suite", "--timeout=120s")
     yield cluster

@@ -70,8 +70,9 @@ pub const SUITES: [Image; 9] = [
     image("library/alpine:latest", shell_root),
     image("library/ubuntu:latest", |root, _| debian(root)),
     Image { command: &["nginx", "-g", "daemon off;"], ..image("library/nginx:latest", |root, _| web(root)) },
+    // Ends when it is told to, as the original does: whoever waits for that waits no grace period.
     Image {
-        command: &["/bin/sleep", "2147483647"],
+        command: &["/bin/sh", "-c", "trap 'exit 0' TERM INT; sleep 2147483647 & wait"],
         ..image("google_containers/pause:latest", |root, _| busybox(root))
     },
     PAGE,
@@ -155,7 +156,7 @@ fn nginx(root: &Path, _: &Go) -> Result<()> {
 
 fn nginx_into(root: &Path) -> Result<()> {
     program(root, "/usr/sbin/nginx")?;
-    for directory in ["etc/nginx", "usr/share/nginx/html", "var/log/nginx", "var/lib/nginx"] {
+    for directory in ["etc/nginx", "run", "usr/share/nginx/html", "var/log/nginx", "var/lib/nginx"] {
         std::fs::create_dir_all(root.join(directory))?;
     }
     install(Path::new("/etc/nginx/mime.types"), root, "etc/nginx/mime.types")?;
