@@ -52,6 +52,9 @@ enum Habit {
     /// Kubernetes' conformance suite (needs root and go)
     #[command(disable_help_flag = true)]
     Conformance(Words),
+    /// Kubernetes' own functions and Knarr's, asked the same about random objects of every kind (needs go)
+    #[command(disable_help_flag = true)]
+    Oracle(Words),
 }
 
 /// Words for `yardstick`, which explains them with `--help`.
@@ -72,6 +75,7 @@ fn main() -> anyhow::Result<()> {
         Habit::Stock(words) => yardstick::run("stock", &words.words),
         Habit::Swap(words) => yardstick::run("swap", &words.words),
         Habit::Conformance(words) => yardstick::run("conformance", &words.words),
+        Habit::Oracle(words) => yardstick::ask(&words.words),
         Habit::Ci => steps::check().and_then(|()| steps::test()),
     }
 }

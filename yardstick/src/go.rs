@@ -57,6 +57,14 @@ impl Go {
         self.build("e2e.test", &["test", "-c", "-vet=off"], ".")
     }
 
+    /// The program that says what Kubernetes makes of objects.
+    ///
+    /// # Errors
+    /// When there is no Go, or it cannot build.
+    pub fn oracle(&self) -> Result<PathBuf> {
+        self.build("oracle", &["build"], "./oracle")
+    }
+
     /// A file of Kubernetes' sources.
     ///
     /// # Errors
@@ -69,7 +77,7 @@ impl Go {
 
     fn build(&self, name: &str, verb: &[&str], package: &str) -> Result<PathBuf> {
         let path = self.directory.join(name);
-        if self.is_fresh(&path) {
+        if self.is_fresh(&path, package) {
             return Ok(path);
         }
         println!("==> building {name} (minutes, the first time)");
@@ -91,12 +99,18 @@ impl Go {
         Ok(path)
     }
 
-    /// Whether it is newer than what says from what it is built.
-    fn is_fresh(&self, path: &Path) -> bool {
+    /// Whether it is newer than what says from what it is built: the module's files, and the package's own if it is of the module.
+    fn is_fresh(&self, path: &Path, package: &str) -> bool {
         let changed = |path: PathBuf| std::fs::metadata(path).and_then(|data| data.modified()).ok();
         let Some(built) = changed(path.to_owned()) else { return false };
-        ["go.mod", "go.sum", "suite_test.go"]
-            .iter()
-            .all(|source| changed(self.module.join(source)).is_some_and(|source| source < built))
+        let mut sources: Vec<PathBuf> =
+            ["go.mod", "go.sum"].iter().map(|source| self.module.join(source)).collect();
+        if package.starts_with('.') {
+            let own = std::fs::read_dir(self.module.join(package)).into_iter().flatten().flatten();
+            sources.extend(
+                own.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "go")),
+            );
+        }
+        sources.into_iter().all(|source| changed(source).is_some_and(|source| source < built))
     }
 }

@@ -1,4 +1,4 @@
-//! Knarr measured by what others wrote: `cargo xtask stock`, `swap` and `conformance`.
+//! Knarr measured by what others wrote: `cargo xtask stock`, `swap`, `conformance` and `oracle`.
 //!
 //! Layer: above everything. Used by people. It builds Kubernetes' own components and its conformance suite from the Go module in
 //! `tests/conformance`, and runs them beside the binary of Knarr that lies beside this one in the build directory.
@@ -14,6 +14,7 @@ mod conformance;
 mod go;
 mod images;
 mod machine;
+mod oracle;
 mod pki;
 mod record;
 mod registry;
@@ -53,6 +54,8 @@ enum Yardstick {
         #[arg(long)]
         keep: bool,
     },
+    /// Kubernetes' own functions and Knarr's, asked the same about random objects of every kind
+    Oracle(oracle::Options),
 }
 
 #[derive(Subcommand)]
@@ -97,6 +100,7 @@ fn run(yardstick: Yardstick) -> Result<ExitCode> {
         Yardstick::Swap { names, keep } => {
             swap::run(&programs, &directory, &names, keep).map(|()| ExitCode::SUCCESS)
         }
+        Yardstick::Oracle(options) => oracle::run(&go, &project, &options).map(|()| ExitCode::SUCCESS),
     }
 }
 
