@@ -95,10 +95,10 @@ impl Served {
 }
 
 /// The hub's object, defaulted, and how it is served.
-fn defaulted(question: &Question, ctx: &Ctx<'_>) -> Result<(Served, Box<dyn Record>), Answer> {
+fn defaulted(question: &Question, ctx: &Ctx<'_>) -> Result<(Served, Box<dyn Record>), Box<Answer>> {
     let served = Served::find(&question.group, &question.version, &question.resource);
-    let served = served.ok_or_else(|| Answer::unanswered(NOT_SERVED))?;
-    let object = decode(question, None).map_err(|error| Answer::error(&error))?;
+    let served = served.ok_or_else(|| Box::new(Answer::unanswered(NOT_SERVED)))?;
+    let object = decode(question, None).map_err(|error| Box::new(Answer::error(&error)))?;
     let mut object = served.to_hub(object);
     api_kind::default(served.row, ctx, &mut *object);
     Ok((served, object))
@@ -108,7 +108,7 @@ fn default(question: &Question) -> Answer {
     let gates = Gates::default();
     match defaulted(question, &Ctx { gates: &gates, verb: Verb::Create, subresource: "" }) {
         Ok((served, object)) => Answer { object: served.show(object), ..Answer::default() },
-        Err(answer) => answer,
+        Err(answer) => *answer,
     }
 }
 
@@ -120,7 +120,7 @@ fn convert(question: &Question) -> Answer {
     };
     match defaulted(question, &ctx) {
         Ok((_, object)) => Answer { object: target.show(object), ..Answer::default() },
-        Err(answer) => answer,
+        Err(answer) => *answer,
     }
 }
 
@@ -129,7 +129,7 @@ fn validate(question: &Question) -> Answer {
     let ctx = Ctx { gates: &gates, verb: Verb::Create, subresource: "" };
     let (served, mut object) = match defaulted(question, &ctx) {
         Ok(found) => found,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     let namespaced = api_types::resources().iter().any(|row| {
         row.namespaced
