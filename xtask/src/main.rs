@@ -58,6 +58,9 @@ enum Habit {
     /// Clients that others wrote: libraries' own tests, programs of ours that use them, helm (needs root, go, Python and Java)
     #[command(disable_help_flag = true)]
     Suites(Words),
+    /// Kubernetes' own functions and Knarr's, asked the same about random objects of every kind (needs go)
+    #[command(disable_help_flag = true)]
+    Oracle(Words),
 }
 
 /// Words for `yardstick`, which explains them with `--help`.
@@ -80,6 +83,7 @@ fn main() -> anyhow::Result<()> {
         Habit::Swap(words) => yardstick::run("swap", &words.words),
         Habit::Conformance(words) => yardstick::run("conformance", &words.words),
         Habit::Suites(words) => yardstick::run("suites", &words.words),
+        Habit::Oracle(words) => yardstick::ask(&words.words),
         Habit::Ci => steps::check().and_then(|()| steps::test()),
     }
 }

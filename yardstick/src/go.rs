@@ -63,12 +63,6 @@ impl Go {
     /// When there is no Go, or it cannot build.
     pub fn tests(&self, package: &str) -> Result<PathBuf> {
         let name = format!("{package}.test");
-        let path = self.directory.join(&name);
-        let sources = std::fs::read_dir(self.module.join(package)).context("the package's sources")?;
-        let sources: Vec<PathBuf> = sources.flatten().map(|entry| entry.path()).collect();
-        if !is_newer(&path, &sources) {
-            let _ = std::fs::remove_file(&path);
-        }
         self.build(&name, &["test", "-c", "-vet=off"], &format!("./{package}"))
     }
 
@@ -86,6 +80,14 @@ impl Go {
         Ok(PathBuf::from(said["Dir"].as_str().context("go says no directory")?))
     }
 
+    /// The program that says what Kubernetes makes of objects.
+    ///
+    /// # Errors
+    /// When there is no Go, or it cannot build.
+    pub fn oracle(&self) -> Result<PathBuf> {
+        self.build("oracle", &["build"], "./oracle")
+    }
+
     /// A file of Kubernetes' sources.
     ///
     /// # Errors
@@ -98,7 +100,7 @@ impl Go {
 
     fn build(&self, name: &str, verb: &[&str], package: &str) -> Result<PathBuf> {
         let path = self.directory.join(name);
-        if self.is_fresh(&path) {
+        if self.is_fresh(&path, package) {
             return Ok(path);
         }
         println!("==> building {name} (minutes, the first time)");
@@ -120,9 +122,15 @@ impl Go {
         Ok(path)
     }
 
-    /// Whether it is newer than what says from what it is built.
-    fn is_fresh(&self, path: &Path) -> bool {
-        is_newer(path, &["go.mod", "go.sum", "suite_test.go"].map(|source| self.module.join(source)))
+    /// Whether it is newer than what says from what it is built: the module's files, and the package's own if it is of the module.
+    fn is_fresh(&self, path: &Path, package: &str) -> bool {
+        let mut sources = ["go.mod", "go.sum"].map(|source| self.module.join(source)).to_vec();
+        if package.starts_with('.') {
+            let own = std::fs::read_dir(self.module.join(package)).into_iter().flatten().flatten();
+            let own = own.map(|entry| entry.path());
+            sources.extend(own.filter(|path| path.extension().is_some_and(|end| end == "go")));
+        }
+        is_newer(path, &sources)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Knarr measured by what others wrote: `cargo xtask stock`, `swap`, `conformance`, `suites` and `bench --with-peers`.
+//! Knarr measured by what others wrote: `cargo xtask stock`, `swap`, `conformance`, `oracle`, `suites` and `bench --with-peers`.
 //!
 //! Layer: above everything. Used by people. It builds Kubernetes' own components and its conformance suite from the Go module in
 //! `tests/conformance`, and clients' suites by `tests/suites`, and runs them beside the binary of Knarr that lies beside this one in the build directory.
@@ -15,6 +15,7 @@ mod go;
 mod images;
 mod interrupt;
 mod machine;
+mod oracle;
 mod peers;
 mod pki;
 mod record;
@@ -64,6 +65,8 @@ enum Yardstick {
         #[arg(long)]
         keep: bool,
     },
+    /// Kubernetes' own functions and Knarr's, asked the same about random objects of every kind
+    Oracle(oracle::Options),
 }
 
 #[derive(Subcommand)]
@@ -117,6 +120,7 @@ fn run(yardstick: Yardstick) -> Result<ExitCode> {
         Yardstick::Swap { names, keep } => {
             swap::run(&programs, &directory, &names, keep).map(|()| ExitCode::SUCCESS)
         }
+        Yardstick::Oracle(options) => oracle::run(&go, &project, &options).map(|()| ExitCode::SUCCESS),
     }
 }
 

@@ -65,8 +65,10 @@ pub fn validate(
     match (api_types::object_meta(object), old.and_then(api_types::object_meta)) {
         (Some(meta), None) => {
             errors.extend(api_meta::object_meta::validate(meta, namespaced, kind.name_check(), &path));
-            errors
-                .extend(api_meta::object_meta::known_finalizers(&meta.finalizers, &path.child("finalizers")));
+            if !kind.allows_any_finalizers() {
+                let at = path.child("finalizers");
+                errors.extend(api_meta::object_meta::known_finalizers(&meta.finalizers, &at));
+            }
         }
         (Some(meta), Some(old)) => {
             errors.extend(api_meta::object_meta::validate(meta, namespaced, kind.name_check(), &path));

@@ -29,6 +29,7 @@ pub struct Kind<T: Typed> {
     deleting: fn(&mut T),
     frozen_metadata: bool,
     brings_status: bool,
+    any_finalizers: bool,
     bare: &'static [&'static str],
     name: NameCheck,
     defaults: fn(&Ctx<'_>, &mut T),
@@ -55,6 +56,7 @@ impl<T: Typed> Kind<T> {
             deleting: |_| {},
             frozen_metadata: false,
             brings_status: false,
+            any_finalizers: false,
             bare: &[],
             name: names::name_is_dns_subdomain,
             defaults: |_, _| {},
@@ -121,6 +123,13 @@ impl<T: Typed> Kind<T> {
     #[must_use]
     pub const fn brings_status(mut self) -> Self {
         self.brings_status = true;
+        self
+    }
+
+    /// Finalizers need not be known or fully qualified: upstream validates the metadata of some kinds without the core group's rules.
+    #[must_use]
+    pub const fn any_finalizers(mut self) -> Self {
+        self.any_finalizers = true;
         self
     }
 
@@ -214,6 +223,8 @@ pub trait AnyKind: Send + Sync {
     fn freezes_metadata(&self) -> bool;
     /// Whether a new object keeps the status that it comes with.
     fn brings_status(&self) -> bool;
+    /// Whether finalizers need not be known or fully qualified.
+    fn allows_any_finalizers(&self) -> bool;
     /// Whether a write through this subresource is taken as it is, status and generation included.
     fn is_bare(&self, subresource: &str) -> bool;
     /// How names are checked.
@@ -291,6 +302,9 @@ impl<T: Typed> AnyKind for Kind<T> {
     fn brings_status(&self) -> bool {
         self.brings_status
     }
+    fn allows_any_finalizers(&self) -> bool {
+        self.any_finalizers
+    }
     fn is_bare(&self, subresource: &str) -> bool {
         self.bare.contains(&subresource)
     }
@@ -351,7 +365,12 @@ pub struct Plain {
     pub new: fn() -> Box<dyn Record>,
     /// The fields, all of them text, that field selectors can name, by their paths.
     pub selectable: &'static [&'static str],
+    /// Fills in what a client left out, beyond the `+default` values of the types.
+    pub defaults: fn(&mut dyn Record),
 }
+
+/// The groups whose kinds are all validated without the core group's rules of metadata.
+const UNCHECKED: [&str; 2] = ["admissionregistration.k8s.io", "coordination.k8s.io"];
 
 /// The text at a path of JSON names; empty where nothing is there, as a field selector has it.
 fn text_at<'a>(object: &'a dyn Record, path: &str) -> &'a str {
@@ -396,13 +415,18 @@ impl AnyKind for Plain {
     fn brings_status(&self) -> bool {
         false
     }
+    fn allows_any_finalizers(&self) -> bool {
+        UNCHECKED.contains(&self.kind.group)
+    }
     fn is_bare(&self, _: &str) -> bool {
         false
     }
     fn name_check(&self) -> NameCheck {
         names::name_is_path_segment
     }
-    fn defaults(&self, _: &Ctx<'_>, _: &mut dyn Record) {}
+    fn defaults(&self, _: &Ctx<'_>, object: &mut dyn Record) {
+        (self.defaults)(object);
+    }
     fn prepare(&self, _: &Ctx<'_>, _: &mut dyn Record, _: Option<&dyn Record>) {}
     fn validate(&self, _: &Ctx<'_>, _: &dyn Record, _: Option<&dyn Record>, _: &mut ErrorList) {}
     fn warnings(&self, _: &Ctx<'_>, _: &dyn Record, _: Option<&dyn Record>) -> Vec<String> {

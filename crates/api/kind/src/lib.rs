@@ -14,6 +14,7 @@ pub mod checks;
 mod column;
 mod ctx;
 mod defaults;
+mod each;
 mod gates;
 mod generic;
 mod kind;
@@ -23,6 +24,7 @@ mod version;
 
 pub use column::{Cell, Column, age, span};
 pub use ctx::{Ctx, Verb};
+pub use each::each;
 pub use gates::Gates;
 pub use generic::{default, drop_gated, has_status, prepare, validate};
 pub use kind::{AnyKind, Grace, Heading, Kind, Plain};

@@ -42,6 +42,7 @@ static ROWS: LazyLock<Rows> = LazyLock::new(|| {
                     schema: object.schema,
                     new: object.new,
                     selectable: selectable(gvk.group, resource.plural),
+                    defaults: api_kinds_more::plain::defaults(gvk.group, resource.plural),
                 }))
             });
         }

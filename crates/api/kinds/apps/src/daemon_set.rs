@@ -14,6 +14,7 @@ use crate::workload;
 pub const KIND: Kind<DaemonSet> = Kind::<DaemonSet>::of("apps", "v1", "daemonsets")
     .generation()
     .defaults(defaults)
+    .prepare(prepare)
     .validate(validate)
     .warnings(|ctx, own, old| {
         let old = old.map(|old| &old.metadata);
@@ -54,6 +55,22 @@ fn defaults(_: &Ctx<'_>, own: &mut DaemonSet) {
     }
 }
 
+/// How often the template changed, as older clients know it; the hub has no field for it.
+const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
+
+fn template_generation(set: &DaemonSet) -> i64 {
+    set.metadata.annotations.get(TEMPLATE_GENERATION).and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// Counts the template's changes.
+fn prepare(_: &Ctx<'_>, own: &mut DaemonSet, old: Option<&DaemonSet>) {
+    let count = match old {
+        None => template_generation(own).max(1),
+        Some(old) => template_generation(old) + i64::from(own.spec.template != old.spec.template),
+    };
+    own.metadata.annotations.insert(TEMPLATE_GENERATION.into(), count.to_string());
+}
+
 fn validate(ctx: &Ctx<'_>, own: &DaemonSet, old: Option<&DaemonSet>, errors: &mut ErrorList) {
     if ctx.subresource == "status" {
         let (path, status) = (Path::new("status"), &own.status);
@@ -71,7 +88,9 @@ fn validate(ctx: &Ctx<'_>, own: &DaemonSet, old: Option<&DaemonSet>, errors: &mu
         return;
     }
     let (path, spec) = (Path::new("spec"), &own.spec);
-    workload::selector(errors, &path.child("selector"), spec.selector.as_deref(), "daemonset");
+    if spec.selector.is_some() {
+        workload::selector(errors, &path.child("selector"), spec.selector.as_deref(), "daemonset");
+    }
     workload::template(
         errors,
         (&path.child("template"), &path.child("selector")),

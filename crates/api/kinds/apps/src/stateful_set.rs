@@ -63,12 +63,7 @@ fn defaults(_: &Ctx<'_>, own: &mut StatefulSet) {
             "Retain".clone_into(policy);
         }
     }
-    for claim in &mut spec.volume_claim_templates {
-        persistent_volume_claim::defaults(&mut claim.spec);
-        if claim.status.phase.is_empty() {
-            "Pending".clone_into(&mut claim.status.phase);
-        }
-    }
+    spec.volume_claim_templates.iter_mut().for_each(persistent_volume_claim::fill);
 }
 
 fn validate(ctx: &Ctx<'_>, own: &StatefulSet, old: Option<&StatefulSet>, errors: &mut ErrorList) {

@@ -48,9 +48,16 @@ pub(crate) fn template(
     kind: &str,
 ) {
     let found = Selector::from_api(selector);
-    if let (Err(_), Some(selector)) = (&found, selector) {
-        let why = "invalid label selector";
+    // Most kinds do not look at the template then; daemon sets say it by the selector's own rules, and do.
+    if let (Err(_), Some(selector)) = (&found, selector)
+        && kind != "DaemonSet"
+    {
+        let why = if kind == "StatefulSet" { "" } else { "invalid label selector" };
         errors.push(FieldError::invalid(selector_path, shown(selector), why));
+        if kind == "StatefulSet" {
+            template::always(errors, path, own, kind);
+        }
+        return;
     }
     if let Ok(selector) = found
         && !selector.is_everything()

@@ -1,5 +1,6 @@
 //! Nodes.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use api_kind::checks::{each, required, supported};
@@ -14,11 +15,16 @@ use crate::pod::{defaults::round_up, resources, scheduling::EFFECTS};
 pub const KIND: Kind<Node> = Kind::<Node>::of("", "v1", "nodes")
     .brings_status()
     .defaults(defaults)
+    .prepare(prepare)
     .validate(validate)
+    .warnings(warnings)
     .columns(COLUMNS)
     .selectable(&[("spec.unschedulable", |node| {
         if node.spec.unschedulable { "true".into() } else { "false".into() }
     })]);
+
+/// How long the name of a declared feature may be.
+const FEATURE_BYTES: usize = 253;
 
 const AVOID: &str = "scheduler.alpha.kubernetes.io/preferAvoidPods";
 
@@ -107,6 +113,30 @@ fn defaults(_: &Ctx<'_>, node: &mut Node) {
     }
 }
 
+/// Configuration by way of the API is gone: nobody begins to use it.
+fn prepare(_: &Ctx<'_>, node: &mut Node, old: Option<&Node>) {
+    if old.is_none_or(|old| old.spec.config_source.is_none() && old.status.config.is_none()) {
+        node.spec.config_source = None;
+    }
+    if old.is_none() {
+        node.status.config = None;
+    }
+}
+
+fn warnings(_: &Ctx<'_>, node: &Node, _: Option<&Node>) -> Vec<String> {
+    let mut out = Vec::new();
+    if node.spec.config_source.is_some() {
+        out.push("spec.configSource: the feature is removed".to_owned());
+    }
+    if !node.spec.do_not_use_external_id.is_empty() {
+        out.push("spec.externalID: this field is deprecated, and is unused by Kubernetes".to_owned());
+    }
+    for (index, cidr) in node.spec.pod_cidrs.iter().enumerate() {
+        out.extend(names::cidr_warnings(&Path::new("spec").child("podCIDRs").index(index), cidr));
+    }
+    out
+}
+
 fn validate(_: &Ctx<'_>, node: &Node, old: Option<&Node>, errors: &mut ErrorList) {
     let spec = Path::new("spec");
     // Upstream's path.
@@ -122,6 +152,7 @@ fn validate(_: &Ctx<'_>, node: &Node, old: Option<&Node>, errors: &mut ErrorList
             resources::quantity(errors, &Path::new("status").child(field).child(name.clone()), name, value);
         }
     }
+    features(errors, &Path::new("status").child("declaredFeatures"), &node.status.declared_features);
     cidrs(errors, &spec.child("podCIDRs"), &node.spec);
     let Some(old) = old else { return };
     let (new, before) = (&node.spec, &old.spec);
@@ -143,6 +174,38 @@ fn validate(_: &Ctx<'_>, node: &Node, old: Option<&Node>, errors: &mut ErrorList
             errors.push(FieldError::duplicate(&at, api_kind::checks::shown(address)));
         }
     }
+}
+
+/// What a node says that it can do: names in the order of the alphabet.
+fn features(errors: &mut ErrorList, path: &Path, features: &[String]) {
+    for (index, feature) in features.iter().enumerate() {
+        let at = path.index(index);
+        let shown = api_meta::quote::go(feature);
+        if feature.len() > FEATURE_BYTES {
+            let why =
+                format!("invalid feature name {shown}: must be no more than {FEATURE_BYTES} characters");
+            errors.push(FieldError::invalid(&at, feature, why));
+        } else if !is_feature(feature) {
+            let why = format!(
+                "invalid feature name {shown}: must start with an UpperCamelCase segment, with subsequent segments separated by '/' (e.g., MyFeature or MyFeature/mySubFeature), and contain only alphanumeric characters and slashes"
+            );
+            errors.push(FieldError::invalid(&at, feature, why));
+        }
+        match index.checked_sub(1).map(|before| features[before].cmp(feature)) {
+            Some(Ordering::Equal) => errors.push(FieldError::duplicate(&at, feature)),
+            Some(Ordering::Greater) => {
+                errors.push(FieldError::invalid(&at, feature, "list must be sorted alphabetically"));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn is_feature(name: &str) -> bool {
+    let mut segments = name.split('/');
+    let fits = |segment: &str| segment.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    segments.next().is_some_and(|first| first.starts_with(|c: char| c.is_ascii_uppercase()) && fits(first))
+        && segments.all(|segment| segment.starts_with(|c: char| c.is_ascii_alphabetic()) && fits(segment))
 }
 
 fn taints(errors: &mut ErrorList, path: &Path, spec: &NodeSpec) {

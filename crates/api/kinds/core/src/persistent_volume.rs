@@ -4,9 +4,10 @@ use api_kind::checks::{each, required, supported};
 use api_kind::{Column, Ctx, Kind};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::names;
-use api_types::core::v1::{PersistentVolume, PersistentVolumeSource};
+use api_types::core::v1::{PersistentVolume, PersistentVolumeSource, PersistentVolumeSpec};
 
 use crate::persistent_volume_claim::{modes, phase, short_modes};
+use crate::pod::defaults::{azure_disk, round_up};
 use crate::pod::scheduling::node_selector;
 use crate::pod::volume::{csi_driver, host_path};
 
@@ -51,11 +52,21 @@ pub const KIND: Kind<PersistentVolume> = Kind::<PersistentVolume>::of("", "v1", 
     ]);
 
 fn defaults(_: &Ctx<'_>, volume: &mut PersistentVolume) {
+    if volume.status.phase.is_empty() {
+        "Pending".clone_into(&mut volume.status.phase);
+    }
+    description(&mut volume.spec);
     if volume.spec.persistent_volume_reclaim_policy.is_empty() {
         "Retain".clone_into(&mut volume.spec.persistent_volume_reclaim_policy);
     }
     volume.spec.volume_mode.get_or_insert_with(|| "Filesystem".into());
-    if let Some(path) = &mut volume.spec.persistent_volume_source.host_path {
+}
+
+/// What the description of a volume gets wherever it stands: an attachment may hold one, too.
+pub fn description(spec: &mut PersistentVolumeSpec) {
+    round_up(&mut spec.capacity);
+    spec.persistent_volume_source.azure_disk.iter_mut().for_each(|disk| azure_disk(disk));
+    if let Some(path) = &mut spec.persistent_volume_source.host_path {
         path.type_.get_or_insert_default();
     }
 }

@@ -5,8 +5,12 @@ use api_kind::{Column, Ctx, Kind};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::labels::{SelectorLeniency, validate_label_selector};
 use api_meta::names;
-use api_types::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec};
+use api_types::core::v1::{
+    PersistentVolumeClaim, PersistentVolumeClaimSpec, TypedLocalObjectReference, TypedObjectReference,
+};
 use api_types::meta::v1::ObjectMeta;
+
+use crate::pod::defaults::round_up;
 
 /// The modes of access, with what a table calls them.
 const MODES: &[(&str, &str)] = &[
@@ -20,7 +24,7 @@ const CLASS: &str = "volume.beta.kubernetes.io/storage-class";
 /// The row.
 pub const KIND: Kind<PersistentVolumeClaim> =
     Kind::<PersistentVolumeClaim>::of("", "v1", "persistentvolumeclaims")
-        .defaults(|_, claim| defaults(&mut claim.spec))
+        .defaults(|_, claim| fill(claim))
         .prepare(prepare)
         .validate(validate)
         .columns(&[
@@ -94,20 +98,57 @@ pub fn short_modes(modes: &[String]) -> String {
 /// What a claim's spec gets; templates of claims share it.
 pub fn defaults(spec: &mut PersistentVolumeClaimSpec) {
     spec.volume_mode.get_or_insert_with(|| "Filesystem".into());
-    // Either of the two says the same, for volumes of the core group.
-    if let (Some(source), None) = (&spec.data_source, &spec.data_source_ref) {
-        spec.data_source_ref = Some(Box::new(api_types::core::v1::TypedObjectReference {
-            api_group: source.api_group.clone(),
-            kind: source.kind.clone(),
-            name: source.name.clone(),
-            namespace: None,
-        }));
+    round_up(&mut spec.resources.limits);
+    round_up(&mut spec.resources.requests);
+}
+
+/// What a claim gets, also one that a stateful set carries.
+pub fn fill(claim: &mut PersistentVolumeClaim) {
+    defaults(&mut claim.spec);
+    let status = &mut claim.status;
+    if status.phase.is_empty() {
+        "Pending".clone_into(&mut status.phase);
     }
+    round_up(&mut status.capacity);
+    round_up(&mut status.allocated_resources);
 }
 
 fn prepare(_: &Ctx<'_>, claim: &mut PersistentVolumeClaim, old: Option<&PersistentVolumeClaim>) {
     if old.is_none() {
         "Pending".clone_into(&mut claim.status.phase);
+    }
+    data_sources(&mut claim.spec, old.map(|old| &old.spec));
+}
+
+/// Clients that know only one of the two fields find in it what another said in the other. What the older field never could name is
+/// dropped without a word, as it always was (KEP 1495).
+fn data_sources(spec: &mut PersistentVolumeClaimSpec, old: Option<&PersistentVolumeClaimSpec>) {
+    let in_use = old.is_some_and(|old| old.data_source.is_some() || old.data_source_ref.is_some());
+    if !in_use && spec.data_source_ref.is_none() {
+        spec.data_source = spec.data_source.take().filter(|source| {
+            matches!(
+                (source.api_group.as_deref().unwrap_or(""), source.kind.as_str()),
+                ("", "PersistentVolumeClaim") | ("snapshot.storage.k8s.io", "VolumeSnapshot")
+            )
+        });
+    }
+    match (&spec.data_source, &spec.data_source_ref) {
+        (Some(source), None) => {
+            spec.data_source_ref = Some(Box::new(TypedObjectReference {
+                api_group: source.api_group.clone(),
+                kind: source.kind.clone(),
+                name: source.name.clone(),
+                namespace: None,
+            }));
+        }
+        (None, Some(source)) if source.namespace.as_deref().unwrap_or("").is_empty() => {
+            spec.data_source = Some(Box::new(TypedLocalObjectReference {
+                api_group: source.api_group.clone(),
+                kind: source.kind.clone(),
+                name: source.name.clone(),
+            }));
+        }
+        _ => {}
     }
 }
 

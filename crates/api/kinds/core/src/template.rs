@@ -28,6 +28,11 @@ pub fn validate(errors: &mut ErrorList, path: &Path, template: &PodTemplateSpec)
 /// The same, for a controller of the kind `kind`, which starts ended pods again.
 pub fn validate_always(errors: &mut ErrorList, path: &Path, template: &PodTemplateSpec, kind: &str) {
     validate(errors, path, template);
+    always(errors, path, template, kind);
+}
+
+/// That it is for pods that are started again without end.
+pub fn always(errors: &mut ErrorList, path: &Path, template: &PodTemplateSpec, kind: &str) {
     let spec = path.child("spec");
     let policy = &template.spec.restart_policy;
     if policy != "Always" {

@@ -13,6 +13,7 @@ pub mod certificates;
 pub mod coordination;
 pub mod discovery;
 pub mod networking;
+pub mod plain;
 pub mod policy;
 pub mod scheduling;
 pub mod storage;

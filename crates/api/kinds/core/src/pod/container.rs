@@ -95,6 +95,8 @@ pub fn ephemeral(errors: &mut ErrorList, path: &Path, around: &Around<'_>) {
     }
 }
 
+const NOT_FOR_EPHEMERAL: &str = "cannot be set for an Ephemeral Container";
+
 fn not_for_ephemeral(errors: &mut ErrorList, at: &Path, ephemeral: &EphemeralContainer) {
     let common = &ephemeral.ephemeral_container_common;
     for (name, given) in [
@@ -105,25 +107,18 @@ fn not_for_ephemeral(errors: &mut ErrorList, at: &Path, ephemeral: &EphemeralCon
         ("startupProbe", common.startup_probe.is_some()),
         ("lifecycle", common.lifecycle.is_some()),
         ("restartPolicy", common.restart_policy.is_some()),
+        ("restartPolicyRules", !common.restart_policy_rules.is_empty()),
         ("resizePolicy", !common.resize_policy.is_empty()),
     ] {
         if given {
-            let upper = format!("{}{}", name[..1].to_uppercase(), &name[1..]);
-            let why = format!("{upper} may not be set for an EphemeralContainer");
-            let why = if name == "restartPolicy" {
-                "may not be set for ephemeral containers".to_owned()
-            } else {
-                why
-            };
-            errors.push(FieldError::forbidden(&at.child(name), why));
+            errors.push(FieldError::forbidden(&at.child(name), NOT_FOR_EPHEMERAL));
         }
     }
     for (index, mount) in common.volume_mounts.iter().enumerate() {
         let at = at.child("volumeMounts").index(index);
         for (name, value) in [("subPath", &mount.sub_path), ("subPathExpr", &mount.sub_path_expr)] {
             if !value.is_empty() {
-                errors
-                    .push(FieldError::forbidden(&at.child(name), "cannot be set for an Ephemeral Container"));
+                errors.push(FieldError::forbidden(&at.child(name), NOT_FOR_EPHEMERAL));
             }
         }
     }
@@ -266,10 +261,11 @@ fn mount_options(errors: &mut ErrorList, list: &Path, at: &Path, mount: &VolumeM
     if let Some(mode) = mount.recursive_read_only.as_deref().filter(|mode| *mode != "Disabled") {
         let at = list.child("recursiveReadOnly");
         supported(errors, &at, mode, &["Disabled", "Enabled", "IfPossible"]);
-        if !mount.read_only {
+        let known = matches!(mode, "Enabled" | "IfPossible");
+        if known && !mount.read_only {
             errors.push(FieldError::forbidden(&at, "may only be specified when readOnly is true"));
         }
-        if mount.mount_propagation.as_deref().is_some_and(|mode| mode != "None") {
+        if known && mount.mount_propagation.as_deref().is_some_and(|mode| mode != "None") {
             let why = "may only be specified when mountPropagation is None or not specified";
             errors.push(FieldError::forbidden(&at, why));
         }

@@ -1,12 +1,14 @@
 //! What a pod's spec gets when its author leaves it out (`pkg/apis/core/v1/defaults.go`); templates share it.
 
 use api_types::core::v1::{
-    Container, EphemeralContainerCommon, Lifecycle, LifecycleHandler, PodSpec, PodStatus, Probe,
-    ProbeHandler, ResourceRequirements, Volume, VolumeProjection,
+    AzureDiskVolumeSource, Container, EphemeralContainerCommon, Lifecycle, LifecycleHandler, PodSpec,
+    PodStatus, Probe, ProbeHandler, ResourceRequirements, Volume, VolumeProjection,
 };
 use std::collections::BTreeMap;
 
 use api_record::scalar::Quantity;
+
+use crate::persistent_volume_claim;
 
 const MODE: i32 = 0o644;
 
@@ -52,6 +54,17 @@ pub fn pod_only(spec: &mut PodSpec) {
 
 /// Keeps the first address and the list of addresses alike; the single field wins, for older writers.
 pub fn status(status: &mut PodStatus) {
+    let containers = [
+        &mut status.init_container_statuses,
+        &mut status.container_statuses,
+        &mut status.ephemeral_container_statuses,
+    ];
+    for container in containers.into_iter().flatten() {
+        round_up(&mut container.allocated_resources);
+        container.resources.iter_mut().for_each(|resources| round(resources));
+    }
+    round_up(&mut status.allocated_resources);
+    status.resources.iter_mut().for_each(|resources| round(resources));
     let first = status.pod_ips.first().map(|ip| ip.ip.clone());
     match first {
         Some(first) if status.pod_ip.is_empty() => status.pod_ip = first,
@@ -99,6 +112,7 @@ fn container(container: &mut Container) {
     container.lifecycle.iter_mut().for_each(|lifecycle_| lifecycle(lifecycle_));
 }
 
+/// It may have neither probes nor hooks, but is filled in before that is said.
 fn ephemeral_container(container: &mut EphemeralContainerCommon) {
     if container.image_pull_policy.is_empty() {
         pull_policy(&container.image).clone_into(&mut container.image_pull_policy);
@@ -109,6 +123,10 @@ fn ephemeral_container(container: &mut EphemeralContainerCommon) {
     container.env.iter_mut().filter_map(|env| env.value_from.as_mut()).for_each(|source| {
         source.field_ref.iter_mut().for_each(|field| text(&mut field.api_version, "v1"));
     });
+    let probes =
+        [&mut container.liveness_probe, &mut container.readiness_probe, &mut container.startup_probe];
+    probes.into_iter().flatten().for_each(|probe_| probe(probe_));
+    container.lifecycle.iter_mut().for_each(|lifecycle_| lifecycle(lifecycle_));
 }
 
 fn lifecycle(lifecycle: &mut Lifecycle) {
@@ -169,6 +187,7 @@ fn volume(volume: &mut Volume) {
     if (*source) == Default::default() {
         source.empty_dir.get_or_insert_default();
     }
+    source.azure_disk.iter_mut().for_each(|disk| azure_disk(disk));
     source.secret.iter_mut().for_each(|secret| {
         secret.default_mode.get_or_insert(MODE);
     });
@@ -193,9 +212,15 @@ fn volume(volume: &mut Volume) {
     });
     source.ephemeral.iter_mut().filter_map(|source| source.volume_claim_template.as_mut()).for_each(
         |claim| {
-            claim.spec.volume_mode.get_or_insert_with(|| "Filesystem".into());
+            persistent_volume_claim::defaults(&mut claim.spec);
         },
     );
+}
+
+/// The defaults of a disk that name a constant, which the schema does not know.
+pub fn azure_disk(disk: &mut AzureDiskVolumeSource) {
+    disk.caching_mode.get_or_insert_with(|| "ReadWrite".into());
+    disk.kind.get_or_insert_with(|| "Shared".into());
 }
 
 fn projection(projection: &mut VolumeProjection) {

@@ -9,6 +9,7 @@ use api_types::coordination::v1::Lease;
 pub const KIND: Kind<Lease> = Kind::<Lease>::of("coordination.k8s.io", "v1", "leases")
     .conditional_update()
     .create_on_update()
+    .any_finalizers()
     .validate(validate)
     .columns(&[
         Column::<Lease>::name(),

@@ -7,6 +7,7 @@ use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::names;
 use api_types::discovery::v1::{Endpoint, EndpointSlice};
 
+const HOST: &str = "kubernetes.io/hostname";
 const SHOWN: usize = 3;
 const MAX_ENDPOINTS: usize = 1000;
 const MAX_PORTS: usize = 20_000;
@@ -16,6 +17,7 @@ const MAX_ADDRESSES: usize = 100;
 pub const KIND: Kind<EndpointSlice> = Kind::<EndpointSlice>::of("discovery.k8s.io", "v1", "endpointslices")
     .generation()
     .defaults(defaults)
+    .prepare(prepare)
     .validate(validate)
     .warnings(warnings)
     .columns(&[
@@ -48,6 +50,29 @@ fn defaults(_: &Ctx<'_>, slice: &mut EndpointSlice) {
     for port in slice.ports.iter_mut() {
         port.name.get_or_insert_default();
         port.protocol.get_or_insert_with(|| "TCP".into());
+    }
+}
+
+/// Version 1 does not write the topology of older versions. A node that an endpoint was known by there moves to the field of its own, so
+/// that a partial update does not lose it.
+fn prepare(_: &Ctx<'_>, slice: &mut EndpointSlice, old: Option<&EndpointSlice>) {
+    if old.is_some_and(|old| *old.endpoints == *slice.endpoints) {
+        return;
+    }
+    let known: Vec<&str> = old
+        .into_iter()
+        .flat_map(|old| old.endpoints.iter())
+        .filter_map(|endpoint| endpoint.deprecated_topology.get(HOST).map(String::as_str))
+        .collect();
+    for endpoint in slice.endpoints.iter_mut() {
+        let host = endpoint.deprecated_topology.remove(HOST);
+        let named = host.filter(|host| {
+            known.contains(&host.as_str()) && names::name_is_dns_subdomain(host, false).is_empty()
+        });
+        if endpoint.node_name.is_none() {
+            endpoint.node_name = named;
+        }
+        endpoint.deprecated_topology.clear();
     }
 }
 

@@ -113,6 +113,19 @@ pub(super) fn to_hub(record: Box<dyn Record>) -> Box<dyn Record> {
     hub.spec.metrics.append(&mut spec.metrics);
     hub.spec.behavior = spec.behavior;
     hub.status.current_metrics = status.current_metrics;
+    // The annotation has more to say of the metrics than the field.
+    if let (true, Some(percent)) =
+        (hub.status.current_metrics.is_empty(), own.status.current_cpu_utilization_percentage)
+    {
+        let mut resource = v2::ResourceMetricStatus { name: "cpu".into(), ..Default::default() };
+        resource.current.average_utilization = Some(percent);
+        hub.status.current_metrics = vec![v2::MetricStatus {
+            type_: "Resource".into(),
+            resource: Some(Box::new(resource)),
+            ..Default::default()
+        }]
+        .into();
+    }
     hub.status.conditions = status.conditions;
     hub.status.observed_generation = own.status.observed_generation;
     hub.status.last_scale_time = own.status.last_scale_time;
