@@ -54,6 +54,9 @@ pub enum Outcome {
     Skipped,
 }
 
+/// What Ginkgo says of a test that ran when the time for all of them was over.
+const SUITE_TIMEOUT: &str = "A suite timeout occurred";
+
 /// Why a test of the conformance suite fails: Kubernetes' own parts fail it here too, since this kind of machine cannot do what it asks for;
 /// it asks for what Knarr does not have yet; or Knarr does it wrong.
 const CLASSES: [&str; 3] = [KERNEL, NOT_BUILT, DEFECT];
@@ -123,6 +126,7 @@ pub fn areas(table: &Path) -> Result<BTreeMap<String, String>> {
 pub fn read_report(path: &Path, areas: &BTreeMap<String, String>, tests: &mut Vec<Test>) -> Result<()> {
     let text = std::fs::read(path).with_context(|| format!("the report {}", path.display()))?;
     let suites: Value = serde_json::from_slice(&text)?;
+    let mut cut_short = 0;
     for spec in suites
         .as_array()
         .into_iter()
@@ -132,9 +136,19 @@ pub fn read_report(path: &Path, areas: &BTreeMap<String, String>, tests: &mut Ve
         if spec["LeafNodeType"] != "It" || (spec["State"] == "skipped" && spec["NumAttempts"] == 0) {
             continue;
         }
+        // The time for all of them was over, which says nothing of this one.
+        if spec["State"] == "interrupted" || spec["Failure"]["Message"] == SUITE_TIMEOUT {
+            cut_short += 1;
+            continue;
+        }
         tests.push(test(spec, areas));
     }
     tests.sort_by(|a, b| (&a.area, &a.name).cmp(&(&b.area, &b.name)));
+    if cut_short > 0 {
+        println!(
+            "note: the time was over before {cut_short} tests had ended, and perhaps before others had begun: --timeout gives more"
+        );
+    }
     Ok(())
 }
 

@@ -24,6 +24,8 @@ fn a_report_of_ginkgos_is_read_with_areas_and_first_lines() {
           "State": "failed", "RunTime": 0, "NumAttempts": 1,
           "Failure": { "Message": "Timed out after 300s.\nThe pod is there." } },
         { "LeafNodeType": "It", "ContainerHierarchyTexts": [], "LeafNodeText": "not chosen", "State": "skipped", "NumAttempts": 0 },
+        { "LeafNodeType": "It", "ContainerHierarchyTexts": [], "LeafNodeText": "cut short", "State": "timedout", "NumAttempts": 1,
+          "Failure": { "Message": "A suite timeout occurred" } },
         { "LeafNodeType": "BeforeSuite", "State": "passed" },
     ] }]);
     let file = tempfile::NamedTempFile::new().expect("a file");
