@@ -170,10 +170,13 @@ impl Core {
             ])
         };
         let status = &mut node.status;
+        let others = extended(&status.capacity);
         status.capacity = resources(machine.memory_bytes, machine.storage_bytes);
         // Kubelet's hard eviction threshold keeps a tenth of the disk.
         let storage = machine.storage_bytes - machine.storage_bytes / 10;
         status.allocatable = resources(machine.allocatable_memory_bytes(), storage);
+        status.capacity.extend(others.clone());
+        status.allocatable.extend(others);
         let address = |type_: &str, address: String| NodeAddress { type_: type_.to_owned(), address };
         status.addresses =
             self.config.node_ips.iter().map(|ip| address("InternalIP", ip.to_string())).collect();
@@ -339,5 +342,26 @@ impl Core {
     pub(crate) fn announce(&self) {
         let message = "Starting kubelet.".to_owned();
         self.events.record(reference(&self.config.node_name), Kind::Normal, "Starting", message);
+    }
+}
+
+/// What others say that the node has, and not the node itself: extended resources, which an administrator or a device's driver counts there. All
+/// of it may be allocated, as kubelet has it.
+fn extended(capacity: &BTreeMap<String, Quantity>) -> BTreeMap<String, Quantity> {
+    let others = capacity.iter().filter(|(name, _)| name.contains('/'));
+    others.map(|(name, amount)| (name.clone(), amount.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extended_resources_are_others_to_count() {
+        let one = || Quantity::from_units(1, QuantityFormat::DecimalSi);
+        let named = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), one())).collect();
+        let capacity: BTreeMap<String, Quantity> =
+            named(&["cpu", "example.com/dongle", "hugepages-2Mi", "pods"]);
+        assert_eq!(extended(&capacity), named(&["example.com/dongle"]));
     }
 }
