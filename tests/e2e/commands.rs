@@ -40,6 +40,11 @@ impl Machine {
         self.data().join("knarr.yaml")
     }
 
+    /// Where the pod writes what it has to say when it is asked to end.
+    fn last_words(&self) -> PathBuf {
+        self.dir.path().join("last-words")
+    }
+
     fn users(&self) -> PathBuf {
         self.dir.path().join("users-kubeconfig")
     }
@@ -114,6 +119,21 @@ contexts: [{name: other, context: {cluster: other, user: other}}]
 users: [{name: other, user: {token: secret}}]
 ";
 
+/// A pod that writes something when it is asked to end, and ends.
+const SHELL: &str = r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: shell}
+spec:
+  containers:
+  - name: shell
+    image: example.com/shell:1
+    imagePullPolicy: Never
+    command: [/bin/sh, -c, "trap 'echo goodbye >> /words/said; exit' TERM; while :; do sleep 0.1; done"]
+    volumeMounts: [{name: words, mountPath: /words}]
+  volumes: [{name: words, hostPath: {path: $(WORDS)}}]
+"#;
+
 #[test]
 fn up_status_and_down_and_what_lies_between() {
     let machine = Machine::new("up");
@@ -186,6 +206,8 @@ fn up_status_and_down_and_what_lies_between() {
     ] {
         assert!(down.contains(part), "{part}: {down}");
     }
+    let said = std::fs::read_to_string(machine.last_words().join("said"));
+    assert_eq!(said.expect("its programs were asked to end"), "goodbye\n");
     assert!(machine.knarr(&["down"]).contains("Nothing was running"));
     a_cluster_returns_as_it_was_made(&machine);
     let purged = machine.knarr(&["down", "--purge"]);
@@ -199,21 +221,15 @@ fn up_status_and_down_and_what_lies_between() {
 fn a_dead_server_is_seen_and_started_again(machine: &Machine, server: i32) {
     let root = tempfile::tempdir().expect("a temporary directory");
     std::fs::create_dir(root.path().join("bin")).expect("a directory");
-    std::fs::copy("/bin/busybox", root.path().join("bin/sleep"))
+    std::fs::copy("/bin/busybox", root.path().join("bin/sh"))
         .expect("busybox-static is installed: ./dev setup");
     let from = root.path().to_str().expect("letters");
     machine.knarr(&["image", "build", "--tag", "example.com/shell:1", "--from", from]);
-    let run = [
-        "run",
-        "shell",
-        "--image=example.com/shell:1",
-        "--image-pull-policy=Never",
-        "--command",
-        "--",
-        "/bin/sleep",
-        "86400",
-    ];
-    machine.kubectl(&run);
+    std::fs::create_dir(machine.last_words()).expect("a directory");
+    let manifest = machine.dir.path().join("shell.yaml");
+    let words = machine.last_words();
+    std::fs::write(&manifest, SHELL.replace("$(WORDS)", words.to_str().expect("letters"))).expect("a file");
+    machine.kubectl(&["apply", "-f", manifest.to_str().expect("letters")]);
     machine.kubectl(&["wait", "--for=condition=Ready", "pod/shell", "--timeout=60s"]);
 
     let process = LinuxProcesses.identify(server).expect("it runs");

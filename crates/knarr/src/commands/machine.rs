@@ -2,19 +2,23 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use base::time::SystemClock;
 use cli::config::Place;
 use cli::instance;
 use cli::machine::{Machine, MachineError};
+use futures_util::future::join_all;
 use host::cgroup::{self, CgroupPath};
 use host::mount::{LinuxMounts, Mounts as _};
 use host::netlink::{Address, Change, Cidr, LinuxNetlink, Namespace, Netlink as _, ROUTE_PROTOCOL};
 use host::nft::{Command, Family, LinuxNft, Nft as _, Table};
 use net_pod::pod::GATEWAY;
-use node_runtime::{PodHandle, Runtime, RuntimeConfig};
+use node_runtime::spec::PodSandbox;
+use node_runtime::{Adopted, PodHandle, Runtime, RuntimeConfig};
+use tokio::task::JoinSet;
 
 use crate::dns;
 
@@ -34,21 +38,19 @@ impl Own {
     pub fn new(place: &Place) -> Own {
         Own { place: place.clone() }
     }
-
-    /// The pods that run, by `namespace/name`.
-    fn running(&self) -> anyhow::Result<Vec<(String, PodHandle)>> {
-        let pods = within(running(&self.place))?;
-        let named =
-            pods.into_iter().map(|pod| (format!("{}/{}", pod.sandbox().namespace, pod.sandbox().name), pod));
-        Ok(named.collect())
-    }
 }
 
-/// The pods whose shims run, asked of the shims.
+/// The pods whose shims run, asked of the shims. The agent keeps them, which this process does not.
 pub async fn running(place: &Place) -> anyhow::Result<Vec<PodHandle>> {
+    let Some(runtime) = runtime(place, false).await? else { return Ok(Vec::new()) };
+    Ok(runtime.adopt().await?.into_iter().filter_map(|one| one.pod.ok()).collect())
+}
+
+/// The runtime of a node whose state is there; `keeps` says whether its agent has ended, and this process takes care of the pods.
+async fn runtime(place: &Place, keeps: bool) -> anyhow::Result<Option<Runtime>> {
     let state_dir = state_dir(place);
     if !state_dir.exists() {
-        return Ok(Vec::new());
+        return Ok(None);
     }
     let config = RuntimeConfig {
         state_dir,
@@ -56,10 +58,47 @@ pub async fn running(place: &Place) -> anyhow::Result<Vec<PodHandle>> {
         executable: std::env::current_exe()?,
         shim_arguments: vec!["shim".to_owned()],
         shim_cgroup: None,
+        keeps,
         clock: Arc::new(SystemClock),
     };
-    let runtime = Runtime::open(config).await?;
-    Ok(runtime.adopt().await?.into_iter().filter_map(|one| one.pod.ok()).collect())
+    Ok(Some(Runtime::open(config).await?))
+}
+
+/// Stops these pods at the same time, and says of each when it is gone.
+async fn stop(place: &Place, pods: &BTreeSet<String>, stopped: mpsc::Sender<String>) -> anyhow::Result<()> {
+    let Some(runtime) = runtime(place, true).await? else { return Ok(()) };
+    let (mut problem, mut stopping) = (None, JoinSet::new());
+    for Adopted { uid, pod } in runtime.adopt().await? {
+        match pod {
+            Ok(pod) if pods.contains(&name(pod.sandbox())) => {
+                let stopped = stopped.clone();
+                stopping.spawn(async move { end(&pod, &stopped).await.context(name(pod.sandbox())) });
+            }
+            Ok(_) => {}
+            Err(error) => problem = Some(anyhow::Error::new(error).context(uid)),
+        }
+    }
+    while let Some(ended) = stopping.join_next().await {
+        if let Err(error) = ended? {
+            problem = Some(error);
+        }
+    }
+    problem.map_or(Ok(()), Err)
+}
+
+/// Ends a pod: its programs are asked, and have a while.
+async fn end(pod: &PodHandle, stopped: &mpsc::Sender<String>) -> anyhow::Result<()> {
+    let containers = pod.containers();
+    // One that has ended already is stopped too.
+    join_all(containers.iter().map(|container| pod.stop(&container.id, TERMINATE, GRACE))).await;
+    pod.delete().await?;
+    // Nobody need be listening.
+    let _ = stopped.send(name(pod.sandbox()));
+    Ok(())
+}
+
+fn name(sandbox: &PodSandbox) -> String {
+    format!("{}/{}", sandbox.namespace, sandbox.name)
 }
 
 /// Where a cluster keeps what does not outlive the machine's uptime.
@@ -82,29 +121,22 @@ fn failed(error: anyhow::Error) -> MachineError {
 
 impl Machine for Own {
     fn pods(&self) -> Result<BTreeSet<String>, MachineError> {
-        let running = self.running().map_err(failed)?;
-        Ok(running.into_iter().map(|(name, _)| name).collect())
+        let found = within(async {
+            let runtime = runtime(&self.place, false).await?;
+            Ok(runtime.map(|runtime| runtime.sandboxes()).transpose()?.unwrap_or_default())
+        });
+        Ok(found.map_err(failed)?.iter().map(name).collect())
     }
 
     fn stop_pods(&self, pods: &BTreeSet<String>, done: &mut dyn FnMut(&str)) -> Result<(), MachineError> {
-        let mut problem = None;
-        for (name, pod) in self.running().map_err(failed)? {
-            if !pods.contains(&name) {
-                continue;
-            }
-            let stopped = within(async move {
-                for container in pod.containers() {
-                    // One that has ended already is stopped too.
-                    let _ = pod.stop(&container.id, TERMINATE, GRACE).await;
-                }
-                Ok(pod.delete().await?)
-            });
-            match stopped {
-                Ok(()) => done(&name),
-                Err(error) => problem = Some(error.context(name)),
-            }
-        }
-        problem.map_or(Ok(()), |error| Err(failed(error)))
+        let (stopped, told) = mpsc::channel();
+        // All of it on one runtime: the connections to the shims live there.
+        let result = std::thread::scope(|scope| {
+            let stopping = scope.spawn(move || within(stop(&self.place, pods, stopped)));
+            told.iter().for_each(|name: String| done(&name));
+            stopping.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the work was lost")))
+        });
+        result.map_err(failed)
     }
 
     fn clear(&self) -> Result<Vec<String>, MachineError> {

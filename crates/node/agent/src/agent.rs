@@ -66,6 +66,7 @@ impl Agent {
             executable: config.executable.clone(),
             shim_arguments: config.shim_arguments.clone(),
             shim_cgroup: config.shim_cgroup.clone(),
+            keeps: true,
             clock: Arc::clone(&clock),
         })
         .await?;

@@ -140,6 +140,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         executable,
         shim_arguments: Vec::new(),
         shim_cgroup: Some(parent.join("shims")?),
+        keeps: true,
         clock: Arc::new(SystemClock),
     };
     let runtime = Runtime::open(config).await?;

@@ -44,6 +44,9 @@ pub struct RuntimeConfig {
     pub shim_arguments: Vec<String>,
     /// The control group that shims are in; the agent's own when absent. Never a pod's.
     pub shim_cgroup: Option<CgroupPath>,
+    /// Whether this process keeps the pods: a shim that dies gets its successor from it. Of one state directory only one process at a time
+    /// may, or a pod that is being made or taken away gets a second shim, which nobody ends.
+    pub keeps: bool,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -164,7 +167,17 @@ impl Runtime {
         }
     }
 
-    /// Finds every pod that was made and not deleted, connects to its shim, or starts a successor where that has died.
+    /// What every pod was made of that was made and not deleted, whether its shim lives or not.
+    ///
+    /// # Errors
+    /// When the state directory cannot be read. A pod of which nothing can be read is left out.
+    pub fn sandboxes(&self) -> Result<Vec<PodSandbox>, RuntimeError> {
+        let uids = disk::names(&pods(&self.shared.config.state_dir))?;
+        Ok(uids.iter().filter_map(|uid| disk::read_json(&self.places(uid).pod()).ok().flatten()).collect())
+    }
+
+    /// Finds every pod that was made and not deleted and connects to its shim. Who keeps pods starts a successor where that has died; for
+    /// others it is lost.
     ///
     /// # Errors
     /// When the state directory cannot be read. What is wrong with one pod is in its [`Adopted`].
@@ -181,6 +194,9 @@ impl Runtime {
         let sandbox: PodSandbox = disk::read_json(&places.pod())?
             .ok_or_else(|| RuntimeError::NoPod { path: places.directory().to_owned() })?;
         if connection::is_dead(places.directory())? {
+            if !self.shared.config.keeps {
+                return Err(RuntimeError::ShimLost { uid: uid.to_owned() });
+            }
             launch::launch(&self.shared, &places, uid, RECOVER).await?;
         }
         PodHandle::connect(self.shared.clone(), places, sandbox).await

@@ -202,6 +202,10 @@ async fn supervise(pod: std::sync::Weak<Pod>, mut ended: watch::Receiver<bool>) 
             if matches!(*pod.link.borrow(), Link::Closed) {
                 return;
             }
+            if !pod.shared.config.keeps {
+                pod.link.send_replace(Link::Closed);
+                return;
+            }
             pod.link.send_replace(Link::Down);
             // Their processes have lost their parent: nobody will tell how they ended.
             pod.execs().clear();

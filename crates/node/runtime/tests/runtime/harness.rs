@@ -56,18 +56,25 @@ impl Node {
         )
         .unwrap();
         std::fs::write(image.join("etc/group"), "root:x:0:\nweb:x:34:\nlogs:x:4:web\n").unwrap();
-        let runtime = Node::open(&directory, &parent, env!("CARGO_BIN_EXE_node-runtime-shim").into()).await;
+        let runtime =
+            Node::open(&directory, &parent, env!("CARGO_BIN_EXE_node-runtime-shim").into(), true).await;
         let cgroups = runtime.cgroups();
         Node { runtime, directory, cgroups, parent }
     }
 
-    async fn open(directory: &tempfile::TempDir, parent: &CgroupPath, executable: PathBuf) -> Runtime {
+    async fn open(
+        directory: &tempfile::TempDir,
+        parent: &CgroupPath,
+        executable: PathBuf,
+        keeps: bool,
+    ) -> Runtime {
         let config = RuntimeConfig {
             state_dir: directory.path().join("state"),
             data_dir: directory.path().join("data"),
             executable,
             shim_arguments: Vec::new(),
             shim_cgroup: Some(parent.join("shims").unwrap()),
+            keeps,
             clock: Arc::new(SystemClock),
         };
         Runtime::open(config).await.unwrap()
@@ -78,9 +85,15 @@ impl Node {
         self.open_with(env!("CARGO_BIN_EXE_node-runtime-shim").into()).await
     }
 
-    /// The same with another program.
+    /// The runtime as somebody has it who looks at the pods of an agent.
+    pub async fn looked_at(&self) -> Runtime {
+        let program = env!("CARGO_BIN_EXE_node-runtime-shim").into();
+        Node::open(&self.directory, &self.parent, program, false).await
+    }
+
+    /// The agent's with another program.
     pub async fn open_with(&self, executable: PathBuf) -> Runtime {
-        Node::open(&self.directory, &self.parent, executable).await
+        Node::open(&self.directory, &self.parent, executable, true).await
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -136,13 +149,18 @@ impl Node {
 
     /// The pod's shim.
     pub fn shim_pid(&self, uid: &str) -> i32 {
+        self.shim_pids(uid).into_iter().next().expect("the pod's shim runs")
+    }
+
+    /// The pod's shims, of which there is to be one.
+    pub fn shim_pids(&self, uid: &str) -> Vec<i32> {
         let directory = self.path(&format!("state/pods/{uid}")).display().to_string();
         let shims = self.cgroups.processes(&self.parent.join("shims").unwrap()).unwrap();
-        let mut of_pod = shims.into_iter().filter(|pid| {
+        let of_pod = shims.into_iter().filter(|pid| {
             std::fs::read(format!("/proc/{pid}/cmdline"))
                 .is_ok_and(|line| String::from_utf8_lossy(&line).split('\0').any(|arg| arg == directory))
         });
-        of_pod.next().expect("the pod's shim runs")
+        of_pod.collect()
     }
 
     /// Whether nothing of any pod is left.

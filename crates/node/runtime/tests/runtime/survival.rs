@@ -75,6 +75,25 @@ async fn a_new_agent_adopts_what_the_old_one_left() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_only_looks_gives_no_successor() {
+    let node = Node::new().await;
+    drop(node.pod("looked").await);
+    let looking = node.looked_at().await;
+    let seen = looking.adopt().await.unwrap().remove(0).pod.unwrap();
+    assert_eq!(seen.sandbox().name, "looked");
+    kill(Pid::from_raw(node.shim_pid("looked")), Signal::SIGKILL).unwrap();
+    // Their connection ends, and so do their calls.
+    within(async { while seen.update_limits("none", Default::default()).await.is_ok() {} }).await;
+    assert!(looking.adopt().await.unwrap().remove(0).pod.is_err(), "it is lost to them");
+    assert!(node.shim_pids("looked").is_empty(), "nobody who keeps it is there");
+    assert_eq!(looking.sandboxes().unwrap().len(), 1, "but it is known");
+    let pod = node.restarted().await.adopt().await.unwrap().remove(0).pod.unwrap();
+    assert_eq!(node.shim_pids("looked").len(), 1);
+    pod.delete().await.unwrap();
+    node.assert_nothing_left();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_dead_shim_stops_nothing_and_has_a_successor() {
     let node = Node::new().await;
     let pod = node.pod("shim").await;
