@@ -9,9 +9,11 @@ use anyhow::{Context, Result, bail};
 use crate::steps::cargo;
 use crate::tree;
 
-/// A program of Debian's, and the package that brings it: what a stock node runs, the registry, what goes into the
-/// suites' images, and what builds clients.
-const PACKAGES: [(&str, &str); 23] = [
+/// A program of Debian's, and the package that brings it.
+type Package = (&'static str, &'static str);
+
+/// What a stock node runs, the registry, and what goes into the suites' images.
+const PACKAGES: [Package; 20] = [
     ("/usr/bin/containerd", "containerd"),
     ("/usr/sbin/runc", "runc"),
     ("/usr/lib/cni/bridge", "containernetworking-plugins"),
@@ -32,6 +34,10 @@ const PACKAGES: [(&str, &str); 23] = [
     ("/usr/bin/ipcs", "util-linux"),
     ("/usr/bin/wget", "wget"),
     ("/usr/bin/zsh", "zsh"),
+];
+
+/// What builds clients.
+const OF_CLIENTS: [Package; 3] = [
     ("/usr/lib/python3.11/ensurepip", "python3-venv"),
     ("/usr/bin/javac", "default-jdk-headless"),
     ("/usr/bin/mvn", "maven"),
@@ -39,7 +45,7 @@ const PACKAGES: [(&str, &str); 23] = [
 
 /// Runs a yardstick with these words.
 pub fn run(name: &str, words: &[String]) -> Result<()> {
-    install()?;
+    install(if name == "suites" { &OF_CLIENTS } else { &[] })?;
     cargo(&["build", "--package", "knarr", "--package", "yardstick"])?;
     hand_over(name, words)
 }
@@ -58,9 +64,10 @@ fn hand_over(name: &str, words: &[String]) -> Result<()> {
     bail!("{}: {error}", program.display());
 }
 
-fn install() -> Result<()> {
+fn install(more: &[Package]) -> Result<()> {
     let missing: Vec<&str> = PACKAGES
         .iter()
+        .chain(more)
         .filter(|(program, _)| !Path::new(program).exists())
         .map(|(_, package)| *package)
         .collect();

@@ -1,6 +1,7 @@
 //! `knarr status`: what runs from a data directory, in a few lines. Pure; the binary finds the facts out.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use crate::config::Place;
 use crate::instance::{Record, Role};
@@ -17,8 +18,8 @@ pub struct Status {
     pub runs: bool,
     /// What the API says; `None` when it was not asked.
     pub seen: Option<Seen>,
-    /// Whether this user may not read what it would be asked with.
-    pub forbidden: bool,
+    /// What it would be asked with and this user may not read.
+    pub forbidden: Option<PathBuf>,
     /// How many pods have a shim; `None` when that could not be found out.
     pub pods: Option<usize>,
     /// Whether systemd has a unit for it.
@@ -48,12 +49,6 @@ impl Status {
         }
     }
 
-    /// What the API is asked with.
-    fn secret(&self) -> String {
-        let keys = || self.place.data_dir.join("agent/tls").display().to_string();
-        self.agent().map_or_else(|| self.place.kubeconfig.display().to_string(), |_| keys())
-    }
-
     /// Where the API is: a server's own is known, an agent's is elsewhere.
     fn api(&self, seen: &Seen) -> String {
         let setting = |name: &str| self.agent().and_then(|agent| agent.settings.get(name));
@@ -79,11 +74,9 @@ impl fmt::Display for Status {
                 line("node:", node)?;
             }
         }
-        if self.forbidden {
-            line(
-                "api:",
-                format!("not asked: {} is not for this user to read (try again with sudo)", self.secret()),
-            )?;
+        if let Some(secret) = &self.forbidden {
+            let secret = secret.display();
+            line("api:", format!("not asked: {secret} is not for this user to read (try again with sudo)"))?;
         }
         if let Some(pods) = self.pods {
             let more = if !self.runs && pods > 0 { " (they go on without knarr)" } else { "" };
@@ -129,7 +122,7 @@ mod tests {
             last: None,
             runs: false,
             seen: None,
-            forbidden: false,
+            forbidden: None,
             pods: Some(2),
             service: false,
         };
@@ -162,17 +155,18 @@ mod tests {
             last: Some(last),
             runs: true,
             seen: Some(seen),
-            forbidden: false,
+            forbidden: None,
             pods: Some(0),
             service: false,
         };
         let expected = "knarr:      agent runs, process 7\napi:        ready, of https://192.0.2.1:6443\nnode:       Ready\npods here:  0\ndata:       /var/lib/knarr\n";
         assert_eq!((status.to_string().as_str(), status.code()), (expected, 0));
-        (status.seen, status.forbidden) = (None, true);
+        (status.seen, status.forbidden) = (None, Some("/etc/node.yaml".into()));
         let text = status.to_string();
-        let told = "\napi:        not asked: /var/lib/knarr/agent/tls is not for this user to read (try again with sudo)\n";
+        let told =
+            "\napi:        not asked: /etc/node.yaml is not for this user to read (try again with sudo)\n";
         assert!(text.contains(told), "{text}");
-        (status.runs, status.forbidden) = (false, false);
+        (status.runs, status.forbidden) = (false, None);
         let expected = "knarr:      agent stopped\npods here:  0\ndata:       /var/lib/knarr\nnext:       knarr agent --server https://192.0.2.1:6443 --token TOKEN\n";
         assert_eq!((status.to_string().as_str(), status.code()), (expected, 3));
     }

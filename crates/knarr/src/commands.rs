@@ -143,9 +143,9 @@ async fn shown(place: cli::config::Place) -> anyhow::Result<status::Status> {
     use cli::machine::{Machine as _, Probe as _};
     let last = instance::last(&place);
     let running = last.as_ref().filter(|last| last.is_alive());
-    let forbidden = running.is_some_and(|running| probe::is_forbidden(&place, running));
+    let forbidden = running.and_then(|running| probe::forbidden(&place, running));
     let seen = match running {
-        _ if forbidden => None,
+        _ if forbidden.is_some() => None,
         Some(agent) if agent.role == Role::Agent => probe::of_agent(&place, agent).await,
         Some(_) => Some(Look::new(&place, Wanted::Only).look().await),
         None => None,

@@ -1,7 +1,7 @@
 //! Looking at a cluster from outside: whether its API answers, is ready, and has its node.
 
 use std::future::Future;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,8 +110,8 @@ impl Probe for Look {
     }
 }
 
-/// Whether this user may not read what the cluster of a place is asked with.
-pub fn is_forbidden(place: &Place, running: &Record) -> bool {
+/// What the cluster of a place is asked with, if this user may not read it.
+pub fn forbidden(place: &Place, running: &Record) -> Option<PathBuf> {
     let secret = match running.role {
         Role::Server => place.kubeconfig.clone(),
         Role::Agent => running
@@ -119,7 +119,8 @@ pub fn is_forbidden(place: &Place, running: &Record) -> bool {
             .get("kubeconfig")
             .map_or_else(|| place.data_dir.join("agent/tls/node-client.key"), Into::into),
     };
-    std::fs::File::open(secret).is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
+    let denied = |error: std::io::Error| error.kind() == std::io::ErrorKind::PermissionDenied;
+    std::fs::File::open(&secret).is_err_and(denied).then_some(secret)
 }
 
 /// What an agent's cluster says of itself and of the agent's node, asked as that node; `None` where it cannot be asked, as when its

@@ -8,7 +8,7 @@ use api_meta::labels::format_labels;
 use api_record::scalar::IntOrString;
 use api_types::apps::v1::{DaemonSet, DaemonSetUpdateStrategy};
 
-use crate::workload;
+use crate::workload::{self, Malformed};
 
 /// The row.
 pub const KIND: Kind<DaemonSet> = Kind::<DaemonSet>::of("apps", "v1", "daemonsets")
@@ -96,7 +96,7 @@ fn validate(ctx: &Ctx<'_>, own: &DaemonSet, old: Option<&DaemonSet>, errors: &mu
         (&path.child("template"), &path.child("selector")),
         &spec.template,
         spec.selector.as_deref(),
-        "DaemonSet",
+        ("DaemonSet", Malformed::Said),
     );
     non_negative(errors, &path.child("minReadySeconds"), spec.min_ready_seconds.into());
     strategy(errors, &path.child("updateStrategy"), &spec.update_strategy);

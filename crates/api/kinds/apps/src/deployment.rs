@@ -7,7 +7,7 @@ use api_meta::field::{BadValue, ErrorList, FieldError, Path};
 use api_record::scalar::IntOrString;
 use api_types::apps::v1::{Deployment, DeploymentStrategy, RollingUpdateDeployment};
 
-use crate::workload;
+use crate::workload::{self, Malformed};
 
 /// The row.
 pub const KIND: Kind<Deployment> = Kind::<Deployment>::of("apps", "v1", "deployments")
@@ -74,7 +74,7 @@ fn validate(ctx: &Ctx<'_>, own: &Deployment, old: Option<&Deployment>, errors: &
         (&path.child("template"), &path.child("selector")),
         &spec.template,
         spec.selector.as_deref(),
-        "ReplicaSet",
+        ("ReplicaSet", Malformed::Words("invalid label selector")),
     );
     strategy(errors, &path.child("strategy"), &spec.strategy);
     non_negative(errors, &path.child("minReadySeconds"), spec.min_ready_seconds.into());

@@ -6,7 +6,7 @@ use api_kinds_core::template;
 use api_meta::field::{BadValue, ErrorList, FieldError, Path};
 use api_types::apps::v1::ReplicaSet;
 
-use crate::workload;
+use crate::workload::{self, Malformed};
 
 /// The row.
 pub const KIND: Kind<ReplicaSet> = Kind::<ReplicaSet>::of("apps", "v1", "replicasets")
@@ -84,7 +84,7 @@ fn validate(ctx: &Ctx<'_>, own: &ReplicaSet, old: Option<&ReplicaSet>, errors: &
         (&path.child("template"), &path.child("selector")),
         &spec.template,
         spec.selector.as_deref(),
-        "ReplicaSet",
+        ("ReplicaSet", Malformed::Words("invalid label selector")),
     );
     if let Some(old) = old {
         let shown = spec.selector.as_deref().map_or_else(BadValue::null, |selector| shown(selector));

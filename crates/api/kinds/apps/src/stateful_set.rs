@@ -9,7 +9,7 @@ use api_record::scalar::IntOrString;
 use api_types::apps::v1::{StatefulSet, StatefulSetSpec};
 use api_types::core::v1::{PersistentVolumeClaimVolumeSource, Volume};
 
-use crate::workload;
+use crate::workload::{self, Malformed};
 
 /// The row.
 pub const KIND: Kind<StatefulSet> = Kind::<StatefulSet>::of("apps", "v1", "statefulsets")
@@ -112,7 +112,7 @@ fn validate(ctx: &Ctx<'_>, own: &StatefulSet, old: Option<&StatefulSet>, errors:
         (&path.child("template"), &path.child("selector")),
         &own_template,
         spec.selector.as_deref(),
-        "StatefulSet",
+        ("StatefulSet", Malformed::Bare),
     );
     if let Some(old) = old {
         changes(errors, &path, spec, &old.spec);

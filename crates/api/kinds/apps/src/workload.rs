@@ -39,25 +39,35 @@ pub(crate) fn selector(errors: &mut ErrorList, path: &Path, selector: Option<&La
     }
 }
 
+/// What a kind says where its selector cannot be read.
+pub(crate) enum Malformed {
+    /// Nothing here: its selector's own rules have said it. The template is looked at all the same.
+    Said,
+    /// These words, and nothing of the template.
+    Words(&'static str),
+    /// No words, and of the template only that it is for pods that are started again without end.
+    Bare,
+}
+
 /// A template that its own selector selects; `kind` is the controller's.
 pub(crate) fn template(
     errors: &mut ErrorList,
     (path, selector_path): (&Path, &Path),
     own: &PodTemplateSpec,
     selector: Option<&LabelSelector>,
-    kind: &str,
+    (kind, malformed): (&str, Malformed),
 ) {
     let found = Selector::from_api(selector);
-    // Most kinds do not look at the template then; daemon sets say it by the selector's own rules, and do.
-    if let (Err(_), Some(selector)) = (&found, selector)
-        && kind != "DaemonSet"
-    {
-        let why = if kind == "StatefulSet" { "" } else { "invalid label selector" };
-        errors.push(FieldError::invalid(selector_path, shown(selector), why));
-        if kind == "StatefulSet" {
-            template::always(errors, path, own, kind);
+    if let (Err(_), Some(selector)) = (&found, selector) {
+        let mut invalid = |why| errors.push(FieldError::invalid(selector_path, shown(selector), why));
+        match malformed {
+            Malformed::Said => {}
+            Malformed::Words(why) => return invalid(why),
+            Malformed::Bare => {
+                invalid("");
+                return template::always(errors, path, own, kind);
+            }
         }
-        return;
     }
     if let Ok(selector) = found
         && !selector.is_everything()
