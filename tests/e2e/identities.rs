@@ -151,3 +151,23 @@ fn a_pod_calls_the_api_with_its_own_token() {
     // (The last program ends its line with nothing, and so does the log.)
     assert_eq!(cluster.kubectl(&["logs", "client"]), format!("{USER}\nclient"));
 }
+
+#[test]
+fn a_watch_over_a_websocket_is_a_message_an_event() {
+    let cluster = Cluster::control_plane();
+    cluster.eventually(&["get", "namespace", "default", "-o", "name"], |name| !name.is_empty());
+    let files = Directory::new(cluster.keys());
+    let now = SystemClock.now();
+    let pki = Pki::open(&files, now, &SystemRandom).expect("the cluster's keys");
+    let scheduler = pki.component(&files, &Component::Scheduler, now, &SystemRandom).expect("a certificate");
+    let path = "/api/v1/namespaces?watch=true&fieldSelector=metadata.name%3Ddefault&timeoutSeconds=1";
+    let said = raw::web_socket(&cluster, &scheduler, path);
+    assert!(said.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{said}");
+    // The key's answer is as RFC 6455 has it; the object is in one unmasked message of text.
+    assert!(
+        said.contains(
+            r#"{"type":"ADDED","object":{"kind":"Namespace","apiVersion":"v1","metadata":{"name":"default""#
+        ),
+        "{said}"
+    );
+}

@@ -1,4 +1,4 @@
-//! One request over TLS, with a client certificate and headers that kubectl would not send.
+//! Requests over TLS, with a client certificate and headers that kubectl would not send.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -19,6 +19,33 @@ pub fn post(
     path: &str,
     body: &str,
 ) -> String {
+    let mut request =
+        format!("POST {path} HTTP/1.1\r\nConnection: close\r\nContent-Type: application/json\r\n");
+    request += &format!("Content-Length: {}\r\n{}\r\n{body}", body.len(), lines(headers));
+    ask(cluster, identity, &request)
+}
+
+/// Asks for a WebSocket at a path, and answers everything that comes until the server ends it.
+pub fn web_socket(cluster: &Cluster, identity: &Identity, path: &str) -> String {
+    let headers = [
+        ("Connection", "Upgrade"),
+        ("Upgrade", "websocket"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", "a25hcnIga25hcnIga25hcg=="),
+    ];
+    ask(cluster, identity, &format!("GET {path} HTTP/1.1\r\n{}\r\n", lines(&headers)))
+}
+
+fn lines(headers: &[(&str, &str)]) -> String {
+    headers
+        .iter()
+        .chain([&("Host", "kubernetes.default.svc")])
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect()
+}
+
+/// Sends a request, and answers what comes back until the connection ends.
+fn ask(cluster: &Cluster, identity: &Identity, request: &str) -> String {
     let server = cluster.kubectl(&["config", "view", "-o", "jsonpath={.clusters[0].cluster.server}"]);
     let address = server.trim_start_matches("https://").to_owned();
     let authority = std::fs::read(cluster.keys().join("ca.crt")).expect("the authority");
@@ -38,12 +65,6 @@ pub fn post(
     let mut connection = ClientConnection::new(Arc::new(config), name).expect("a connection");
     let mut socket = TcpStream::connect(&address).expect("the server listens");
     let mut stream = rustls::Stream::new(&mut connection, &mut socket);
-    let mut request = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
-    request += "Content-Type: application/json\r\n";
-    for (name, value) in headers {
-        request += &format!("{name}: {value}\r\n");
-    }
-    request += &format!("Content-Length: {}\r\n\r\n{body}", body.len());
     stream.write_all(request.as_bytes()).expect("the server reads");
     let mut answer = Vec::new();
     // A connection that ends without TLS' own farewell has still said all that it had to say.

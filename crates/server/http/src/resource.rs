@@ -21,7 +21,7 @@ use crate::limits;
 use crate::negotiate::Form;
 use crate::options::Query;
 use crate::table::Included;
-use crate::watch::{Framing, frames};
+use crate::watch::{self, Framing};
 use crate::{body, discovery, nodes};
 
 /// A request about a resource.
@@ -55,7 +55,7 @@ pub(crate) async fn answer(
 ) -> Result<Response<Body>, Status> {
     let resource = known(asked.target).ok_or_else(missing)?;
     if asked.verb == "watch" {
-        return watch(handler, &asked).await;
+        return watch(handler, &asked, request).await;
     }
     if nodes::is_theirs(asked.target) {
         return nodes::answer(handler, &asked, request).await;
@@ -152,7 +152,11 @@ fn frame<'a>(handler: &Handler, asked: &Asked<'_>, served: &'a Served) -> Frame<
     Frame { served, form: asked.form, included, now: handler.clock.now() }
 }
 
-async fn watch(handler: &Handler, asked: &Asked<'_>) -> Result<Response<Body>, Status> {
+async fn watch(
+    handler: &Handler,
+    asked: &Asked<'_>,
+    request: http::Request<Incoming>,
+) -> Result<Response<Body>, Status> {
     let Asked { caller, target, query, form, .. } = asked;
     let options = query.list()?;
     let registry = handler.local.direct().registry();
@@ -197,7 +201,12 @@ async fn watch(handler: &Handler, asked: &Asked<'_>) -> Result<Response<Body>, S
     let limit = query.number("timeoutSeconds")?.filter(|seconds| *seconds > 0);
     let limit = limit.map_or(limits::WATCH, |seconds| Duration::from_secs(seconds.unsigned_abs()));
     let content_type = framing.content_type();
-    let stream = frames(framing, feed, limit).map(|bytes| Ok(BodyFrame::data(bytes)));
+    let codec = form.codec;
+    let messages = watch::messages(framing, feed, limit);
+    if watch::websocket::is_asked(request.headers()) {
+        return watch::websocket::answer(request, codec, messages);
+    }
+    let stream = messages.map(move |message| Ok(BodyFrame::data(watch::framed(codec, message))));
     let mut response = bytes_answer(200, content_type, bytes::Bytes::new());
     *response.body_mut() = StreamBody::new(stream).boxed_unsync();
     Ok(response)

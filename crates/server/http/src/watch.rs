@@ -1,4 +1,6 @@
-//! A watch as a stream of frames.
+//! A watch as a stream of events.
+
+pub(crate) mod websocket;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +42,7 @@ impl Framing {
         }
     }
 
-    fn frame(&self, event: Result<Event, Status>, headings: bool) -> Option<Bytes> {
+    fn message(&self, event: Result<Event, Status>, headings: bool) -> Option<Bytes> {
         let frame =
             Frame { served: &self.served, form: self.form, included: self.included, now: self.clock.now() };
         let (kind, object) = match event {
@@ -70,16 +72,14 @@ impl Framing {
     }
 }
 
-/// JSON events follow each other in lines; protobuf ones carry their length before them.
+/// An event as a message of its own.
 fn wrap(codec: Codec, kind: &str, object: &[u8]) -> Bytes {
     if codec == Codec::Proto {
         let event = WatchEvent {
             type_: kind.to_owned(),
             object: api_record::scalar::RawJson(Some(Bytes::copy_from_slice(object))),
         };
-        let message = proto::encode_message(&event);
-        let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
-        return [&length.to_be_bytes()[..], &message].concat().into();
+        return proto::encode_message(&event).into();
     }
     let mut out = Vec::with_capacity(object.len() + 32);
     out.extend_from_slice(b"{\"type\":");
@@ -90,12 +90,21 @@ fn wrap(codec: Codec, kind: &str, object: &[u8]) -> Bytes {
     out.into()
 }
 
-/// The frames of a feed, until it ends or the time is up.
-pub(crate) fn frames(framing: Framing, feed: Feed, limit: Duration) -> impl Stream<Item = Bytes> + Send {
+/// JSON messages are lines, and follow each other; protobuf ones carry their length before them.
+pub(crate) fn framed(codec: Codec, message: Bytes) -> Bytes {
+    if codec != Codec::Proto {
+        return message;
+    }
+    let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
+    [&length.to_be_bytes()[..], &message].concat().into()
+}
+
+/// The events of a feed as messages, until it ends or the time is up.
+pub(crate) fn messages(framing: Framing, feed: Feed, limit: Duration) -> impl Stream<Item = Bytes> + Send {
     let over = framing.clock.sleep(limit);
     let mut first = true;
     feed.take_until(over).filter_map(move |event| {
-        let frame = framing.frame(event, std::mem::take(&mut first));
-        std::future::ready(frame)
+        let message = framing.message(event, std::mem::take(&mut first));
+        std::future::ready(message)
     })
 }
