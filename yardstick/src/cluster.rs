@@ -3,6 +3,7 @@
 //! `node1` holds the control plane. Knarr keeps its authorities under the same names as kubeadm does, so identities are issued in
 //! one way, whoever made them.
 
+mod dns;
 mod knarr;
 mod node;
 mod stock;
@@ -129,6 +130,10 @@ impl Cluster {
         }
         cluster.control(programs, &keys)?;
         cluster.nodes(programs)?;
+        if [parts.api, parts.node] == [Maker::Stock; 2] {
+            // Knarr's nodes answer themselves.
+            dns::name_server(&mut cluster, programs.go)?;
+        }
         Ok(cluster)
     }
 

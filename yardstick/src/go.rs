@@ -10,6 +10,9 @@ use crate::machine::run;
 /// The release that is compared with; `go.mod` requires it.
 const RELEASE: &str = "v1.37.1";
 
+/// CoreDNS, which is no dependency of Kubernetes': it is built as it was released.
+const COREDNS: &str = "github.com/coredns/coredns@v1.15.0";
+
 /// The packages that hold them, by the programs' names.
 const PACKAGES: [(&str, &str); 13] = [
     ("etcd", "go.etcd.io/etcd/server/v3"),
@@ -47,6 +50,22 @@ impl Go {
         let package = PACKAGES.iter().find(|(known, _)| *known == name);
         let (_, package) = package.with_context(|| format!("{name} is no program of the module"))?;
         self.build(name, &["build"], package)
+    }
+
+    /// The name server of stock clusters.
+    ///
+    /// # Errors
+    /// When there is no Go, or it cannot build.
+    pub fn name_server(&self) -> Result<PathBuf> {
+        let path = self.directory.join("coredns");
+        if !path.exists() {
+            println!("==> building coredns (minutes, the first time)");
+            let mut command = Command::new("go");
+            command.args(["install", "-trimpath", "-ldflags", "-s -w", COREDNS]);
+            command.env("GOBIN", &self.directory).env("CGO_ENABLED", "0");
+            succeed(&mut command, COREDNS)?;
+        }
+        Ok(path)
     }
 
     /// The conformance suite as one program.
@@ -115,10 +134,7 @@ impl Go {
         command.args(verb).args(["-trimpath", "-ldflags", &stamps, "-o"]).arg(&path).arg(package);
         // Static, so that they run in an image of their own.
         command.current_dir(&self.module).env("CGO_ENABLED", "0");
-        let status = command.status().context("running go: https://go.dev/doc/install says how to get it")?;
-        if !status.success() {
-            bail!("{package} cannot be built");
-        }
+        succeed(&mut command, package)?;
         Ok(path)
     }
 
@@ -132,6 +148,14 @@ impl Go {
         }
         is_newer(path, &sources)
     }
+}
+
+fn succeed(command: &mut Command, what: &str) -> Result<()> {
+    let status = command.status().context("running go: https://go.dev/doc/install says how to get it")?;
+    if !status.success() {
+        bail!("{what} cannot be built");
+    }
+    Ok(())
 }
 
 /// Whether a file is newer than others, all of which must be there.
