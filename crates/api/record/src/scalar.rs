@@ -8,4 +8,4 @@ mod time;
 pub use int_or_string::IntOrString;
 pub use quantity::{ParseQuantityError, Quantity, QuantityFormat};
 pub use raw::RawJson;
-pub use time::{Duration, MicroTime, ParseTimeError, Time};
+pub use time::{Duration, MicroTime, ParseTimeError, Time, parse_moment};

@@ -70,6 +70,15 @@ impl FromStr for MicroTime {
     }
 }
 
+/// A moment in RFC 3339 with as many decimals as it may have: the nine of a container's log, say.
+///
+/// # Errors
+/// When the text is none.
+pub fn parse_moment(text: &str) -> Result<base::time::Time, ParseTimeError> {
+    let (seconds, nanos) = rfc3339::parse(text, Fraction::Optional)?;
+    Ok(base::time::Time::from_unix_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos)))
+}
+
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         rfc3339::write(f, self.seconds)?;

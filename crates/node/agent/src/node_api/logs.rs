@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use api_record::scalar::parse_moment;
 use base::time::Time;
 use bytes::Bytes;
 use client::Status;
@@ -174,9 +175,7 @@ impl Reader {
     /// Sends a line of the file; `false` when no more is wanted.
     async fn send(&mut self, line: &[u8]) -> bool {
         let Some((time, whole, content)) = parse(line) else { return true };
-        if let Some(since) = self.options.since
-            && time.parse::<api_record::scalar::MicroTime>().is_ok_and(|time| Time::from(time) < since)
-        {
+        if self.options.since.is_some_and(|since| is_before(time, since)) {
             return true;
         }
         let mut out = Vec::with_capacity(line.len());
@@ -198,6 +197,11 @@ impl Reader {
     }
 }
 
+/// Whether a line's time is before another. A time that nobody can read is not.
+fn is_before(time: &str, since: Time) -> bool {
+    parse_moment(time).is_ok_and(|time| time < since)
+}
+
 /// A line's time, whether it is whole, and its content.
 fn parse(line: &[u8]) -> Option<(&str, bool, &[u8])> {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
@@ -211,6 +215,21 @@ fn parse(line: &[u8]) -> Option<(&str, bool, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_have_nine_decimals_or_fewer() {
+        let since = parse_moment("2026-11-29T06:58:20.5Z").expect("a time");
+        for (time, before) in [
+            ("2026-11-29T06:58:18.842896712Z", true),
+            ("2026-11-29T06:58:20.499999999Z", true),
+            ("2026-11-29T07:58:20.499+01:00", true),
+            ("2026-11-29T06:58:20.500000000Z", false),
+            ("2026-11-29T06:58:21Z", false),
+            ("", false),
+        ] {
+            assert_eq!(is_before(time, since), before, "{time}");
+        }
+    }
 
     #[test]
     fn lines_are_taken_apart() {
