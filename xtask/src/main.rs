@@ -36,7 +36,7 @@ enum Habit {
         /// Parts of names
         names: Vec<String>,
     },
-    /// Check and test: what CI runs
+    /// Check, test, and the selection of Kubernetes' conformance suite: what CI runs (needs root, kubectl and go)
     Ci,
     /// Measure: benchmarks by their names, or the list of them (most need root)
     Bench {
@@ -84,6 +84,10 @@ fn main() -> anyhow::Result<()> {
         Habit::Conformance(words) => yardstick::run("conformance", &words.words),
         Habit::Suites(words) => yardstick::run("suites", &words.words),
         Habit::Oracle(words) => yardstick::ask(&words.words),
-        Habit::Ci => steps::check().and_then(|()| steps::test()),
+        Habit::Ci => {
+            steps::check()?;
+            steps::test()?;
+            yardstick::run("conformance", &["--selection".to_owned()])
+        }
     }
 }

@@ -1,5 +1,8 @@
 //! `cargo xtask conformance`: Kubernetes' conformance suite against a cluster of Knarr's, a stock one, or any other.
 
+mod selection;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -12,9 +15,15 @@ use crate::machine::Machine;
 use crate::record::{self, Kept, Known, Record, Test};
 use crate::registry;
 
+/// The name of the cluster that is started.
+pub const CLUSTER: &str = "conf";
+
 /// Which tests, and against whom.
 #[derive(Args)]
 pub struct Options {
+    /// Only the tests of `tests/conformance/selection.txt`, all of which pass: one that does not is an error, and no record is kept
+    #[arg(long, conflicts_with_all = ["area", "focus", "skip", "stock", "against"])]
+    selection: bool,
     /// Only tests of these areas, such as `apps` (the areas are those of the table of conformance tests)
     #[arg(long, value_delimiter = ',')]
     area: Vec<String>,
@@ -47,28 +56,43 @@ pub struct Options {
     air_gap: bool,
 }
 
+impl Options {
+    /// Where the files of the cluster lie that is started; none if it is another's.
+    pub fn own_place(&self, directory: &Path) -> Option<PathBuf> {
+        self.against.is_none().then(|| directory.join("conformance").join(self.name()))
+    }
+
+    /// Against whom.
+    fn name(&self) -> &'static str {
+        match (&self.against, self.maker()) {
+            (Some(_), _) => "other",
+            (None, Maker::Stock) => "stock",
+            (None, Maker::Knarr) => "knarr",
+        }
+    }
+
+    fn maker(&self) -> Maker {
+        if self.stock { Maker::Stock } else { Maker::Knarr }
+    }
+}
+
 /// Runs the suite and keeps what it found.
 ///
 /// # Errors
-/// When it cannot be run. A failed test is no error: the record says it.
+/// When it cannot be run, or a test of the selection did not pass. Any other test that fails is no error: the record says it.
 pub fn run(programs: &Programs<'_>, project: &Path, directory: &Path, options: &Options) -> Result<()> {
     let areas = record::areas(&project.join("../shared/kubernetes/conformance.tsv"))?;
+    let chosen = if options.selection { selection::read(project, &areas)? } else { Vec::new() };
     let suite = Suite::build(programs)?;
-    let (maker, name) = if options.stock { (Maker::Stock, "stock") } else { (Maker::Knarr, "knarr") };
-    let place = directory.join("conformance").join(name);
-    let mut cluster = None;
-    let kubeconfig = match &options.against {
-        Some(kubeconfig) => kubeconfig.clone(),
-        None => {
-            let started = start(programs, directory, &place, Parts::all(maker, options.nodes), options)?;
-            let kubeconfig = started.kubeconfig.clone();
-            cluster = Some(started);
-            kubeconfig
-        }
+    let cluster = match options.own_place(directory) {
+        Some(place) => Some(start(programs, directory, &place, options)?),
+        None => None,
     };
+    let started = cluster.as_ref().map(|cluster| &cluster.kubeconfig);
+    let kubeconfig = started.or(options.against.as_ref()).context("a kubeconfig")?.clone();
     let list = directory.join("repositories.yaml");
     registry::list(&list)?;
-    let chosen = selection(options, &areas)?;
+    let patterns = patterns(options, &areas, &chosen)?;
     let reports = directory.join("reports");
     std::fs::create_dir_all(&reports)?;
     let mut tests = Vec::new();
@@ -78,7 +102,7 @@ pub fn run(programs: &Programs<'_>, project: &Path, directory: &Path, options: &
             kubeconfig: &kubeconfig,
             list: &list,
             reports: &reports,
-            chosen: &chosen,
+            patterns: &patterns,
             skip: options.skip.as_deref(),
             timeout: &options.timeout,
             serial,
@@ -86,30 +110,30 @@ pub fn run(programs: &Programs<'_>, project: &Path, directory: &Path, options: &
         })?;
         record::read_report(&report, &areas, &mut tests)?;
     }
-    let against = if options.against.is_some() { "other" } else { name };
-    keep(project, against, tests)?;
-    if let Some(mut cluster) = cluster {
+    let end = |cluster: Option<Cluster>| {
+        let Some(mut cluster) = cluster else { return Ok(()) };
         // A part that ended explains more than the tests that failed after it.
         if let Err(error) = cluster.check() {
             println!("note: {error:#}");
         }
         if options.keep {
-            println!("the cluster is kept; its kubeconfig is {}", kubeconfig.display());
-        } else {
-            cluster::down(&place)?;
+            println!("the cluster is kept; its kubeconfig is {}", cluster.kubeconfig.display());
+            return Ok(());
         }
+        cluster::down(&cluster.directory)
+    };
+    if options.selection {
+        let outcome = selection::judge(project, &chosen, tests);
+        end(cluster)?;
+        return outcome;
     }
-    Ok(())
+    keep(project, options.name(), tests)?;
+    end(cluster)
 }
 
 /// Starts a cluster whose nodes have the images, or can pull them.
-fn start(
-    programs: &Programs<'_>,
-    directory: &Path,
-    place: &Path,
-    parts: Parts,
-    options: &Options,
-) -> Result<Cluster> {
+fn start(programs: &Programs<'_>, directory: &Path, place: &Path, options: &Options) -> Result<Cluster> {
+    let parts = Parts::all(options.maker(), options.nodes);
     let images = Images::build(programs, &directory.join("images"), &SUITE)?;
     let prepare = |hub: &Machine, machines: &[Machine]| {
         for machine in machines {
@@ -118,7 +142,7 @@ fn start(
         }
         if options.air_gap { Ok(None) } else { registry::start(hub, &images, &SUITE).map(Some) }
     };
-    let cluster = Cluster::up_with(programs, "conf", place, parts, prepare)?;
+    let cluster = Cluster::up_with(programs, CLUSTER, place, parts, prepare)?;
     for machine in &cluster.machines {
         let wanted: &[_] = if options.air_gap { &SUITE } else { &[PAUSE] };
         cluster.load(machine, &images, wanted)?;
@@ -126,15 +150,16 @@ fn start(
     Ok(cluster)
 }
 
-/// The tests' names as regular expressions; none means all.
-fn selection(options: &Options, areas: &std::collections::BTreeMap<String, String>) -> Result<Vec<String>> {
-    let mut chosen: Vec<String> = options.focus.iter().cloned().collect();
+/// What finds the tests' names, as regular expressions; none means all.
+fn patterns(options: &Options, areas: &BTreeMap<String, String>, selected: &[String]) -> Result<Vec<String>> {
+    let mut chosen: Vec<String> =
+        options.focus.iter().cloned().chain(selected.iter().map(|name| quoted(name))).collect();
     for area in &options.area {
         let before = chosen.len();
         // Names hold brackets and dots: each is quoted.
         chosen.extend(areas.iter().filter(|(_, of)| *of == area).map(|(name, _)| quoted(name)));
         if chosen.len() == before {
-            let known: std::collections::BTreeSet<&str> = areas.values().map(String::as_str).collect();
+            let known: BTreeSet<&str> = areas.values().map(String::as_str).collect();
             bail!("there is no area {area}; there are {}", known.into_iter().collect::<Vec<_>>().join(", "));
         }
     }
@@ -166,7 +191,7 @@ struct Run<'a> {
     kubeconfig: &'a Path,
     list: &'a Path,
     reports: &'a Path,
-    chosen: &'a [String],
+    patterns: &'a [String],
     skip: Option<&'a str>,
     timeout: &'a str,
     serial: bool,
@@ -194,8 +219,8 @@ impl Suite {
         command.arg(format!("--output-dir={}", run.reports.display()));
         let serial = if run.serial { "Serial" } else { "!Serial" };
         command.arg(format!("--label-filter=Conformance && {serial}"));
-        for name in run.chosen {
-            command.arg(format!("--focus={name}"));
+        for pattern in run.patterns {
+            command.arg(format!("--focus={pattern}"));
         }
         if let Some(skip) = run.skip {
             command.arg(format!("--skip={skip}"));

@@ -1,7 +1,7 @@
 //! A run that cleans up also when it is interrupted: it is a program of its own, and whoever started it ends it and its cluster.
 
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result};
@@ -13,12 +13,12 @@ use crate::{cluster, machine};
 /// What says to the second program that it is the second. (Knarr refuses variables of its own that it does not know.)
 const INNER: &str = "YARDSTICK_INNER";
 
-/// Runs this program's arguments in another one like it, and ends the cluster of this name whose files lie there when a signal asks to stop. None if
-/// this is that other one.
+/// Runs this program's arguments in another one like it, and ends the clusters of this name, whose files lie in these places, when a signal asks to
+/// stop. None if this is that other one.
 ///
 /// # Errors
-/// When it cannot be started, or the cluster stays.
-pub fn guarded(name: &str, place: &Path) -> Result<Option<ExitCode>> {
+/// When it cannot be started, or a cluster stays.
+pub fn guarded(name: &str, places: &[PathBuf]) -> Result<Option<ExitCode>> {
     if std::env::var_os(INNER).is_some() {
         return Ok(None);
     }
@@ -50,7 +50,7 @@ pub fn guarded(name: &str, place: &Path) -> Result<Option<ExitCode>> {
         anyhow::Ok(130)
     })?;
     if code == 130 {
-        cluster::down(place)?;
+        places.iter().try_for_each(|place| cluster::down(place))?;
         machine::remove_unfinished(name)?;
     }
     Ok(Some(ExitCode::from(code)))

@@ -103,31 +103,49 @@ fn run(yardstick: Yardstick) -> Result<ExitCode> {
     let go = Go::new(&project, &directory.join("bin"));
     let knarr = std::env::current_exe()?.with_file_name("knarr");
     let programs = Programs { go: &go, knarr };
-    match yardstick {
-        Yardstick::Stock { verb } => stock_verb(verb, &programs, &directory.join("stock")),
-        Yardstick::Peers { rounds } => {
-            peers::run(&programs, &project, &directory, rounds).map(|()| ExitCode::SUCCESS)
-        }
-        Yardstick::Conformance(options) => {
-            conformance::run(&programs, &project, &directory, &options).map(|()| ExitCode::SUCCESS)
-        }
-        Yardstick::Suites(options) => {
-            match interrupt::guarded(suites::CLUSTER, &suites::place(&directory))? {
-                Some(code) => Ok(code),
-                None => suites::run(&programs, &project, &directory, &options).map(|()| ExitCode::SUCCESS),
-            }
-        }
-        Yardstick::Swap { names, keep } => {
-            swap::run(&programs, &directory, &names, keep).map(|()| ExitCode::SUCCESS)
-        }
-        Yardstick::Oracle(options) => oracle::run(&go, &project, &options).map(|()| ExitCode::SUCCESS),
+    if let Some((name, places)) = yardstick.clusters(&directory)
+        && let Some(code) = interrupt::guarded(name, &places)?
+    {
+        return Ok(code);
     }
+    match yardstick {
+        Yardstick::Stock { verb } => return stock_verb(verb, &programs, &stock_place(&directory)),
+        Yardstick::Peers { rounds } => peers::run(&programs, &project, &directory, rounds)?,
+        Yardstick::Conformance(options) => conformance::run(&programs, &project, &directory, &options)?,
+        Yardstick::Suites(options) => suites::run(&programs, &project, &directory, &options)?,
+        Yardstick::Swap { names, keep } => swap::run(&programs, &directory, &names, keep)?,
+        Yardstick::Oracle(options) => oracle::run(&go, &project, &options)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Yardstick {
+    /// The name of the clusters that it starts, and where the files of each lie: what is to be ended when it is interrupted.
+    fn clusters(&self, directory: &Path) -> Option<(&'static str, Vec<PathBuf>)> {
+        match self {
+            Yardstick::Stock { verb: StockVerb::Up { .. } } => Some((STOCK, vec![stock_place(directory)])),
+            Yardstick::Peers { .. } => Some((peers::CLUSTER, vec![peers::place(directory)])),
+            Yardstick::Conformance(options) => {
+                Some((conformance::CLUSTER, vec![options.own_place(directory)?]))
+            }
+            Yardstick::Suites(_) => Some((suites::CLUSTER, vec![suites::place(directory)])),
+            Yardstick::Swap { .. } => Some((swap::CLUSTER, swap::places(directory))),
+            Yardstick::Stock { .. } | Yardstick::Oracle(_) => None,
+        }
+    }
+}
+
+/// The name of the cluster that `stock` starts.
+const STOCK: &str = "stock";
+
+fn stock_place(directory: &Path) -> PathBuf {
+    directory.join("stock")
 }
 
 fn stock_verb(verb: StockVerb, programs: &Programs<'_>, directory: &Path) -> Result<ExitCode> {
     match verb {
         StockVerb::Up { nodes } => {
-            let cluster = Cluster::up(programs, "stock", directory, Parts::all(Maker::Stock, nodes))?;
+            let cluster = Cluster::up(programs, STOCK, directory, Parts::all(Maker::Stock, nodes))?;
             println!("{}", cluster.kubectl(&["get", "nodes", "-o", "wide"])?.trim_end());
             println!(
                 "cargo xtask stock exec -- kubectl get pods -A    # it can be reached from its own link only"

@@ -37,6 +37,14 @@ struct Figure {
     more_is_better: bool,
 }
 
+/// The name of both sides' clusters.
+pub const CLUSTER: &str = "peers";
+
+/// Where the files of either's cluster lie.
+pub fn place(directory: &Path) -> PathBuf {
+    directory.join("peers")
+}
+
 /// Knarr's and the peer's, by what was measured.
 #[derive(Serialize)]
 struct Row {
@@ -62,7 +70,7 @@ pub fn run(programs: &Programs<'_>, project: &Path, directory: &Path, rounds: u8
     for round in 1..=rounds {
         for (side, maker) in [Maker::Knarr, Maker::Stock].into_iter().enumerate() {
             println!("==> round {round}: {maker:?}");
-            for figure in one(&measured, &images, &bench, &directory.join("peers"), maker)? {
+            for figure in one(&measured, &images, &bench, &place(directory), maker)? {
                 let key = (figure.figure, figure.what.clone());
                 found.entry(key).or_default()[side].push(figure);
             }
@@ -87,7 +95,7 @@ fn one(
     maker: Maker,
 ) -> Result<Vec<Figure>> {
     let begun = Instant::now();
-    let cluster = Cluster::up(programs, "peers", place, Parts::all(maker, 1))?;
+    let cluster = Cluster::up(programs, CLUSTER, place, Parts::all(maker, 1))?;
     let started = begun.elapsed();
     let outcome = measure(&cluster, images, bench, started);
     cluster::down(place)?;

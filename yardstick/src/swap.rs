@@ -1,6 +1,6 @@
 //! `cargo xtask swap`: Knarr's API server with each stock part in turn, and stock's API server with each of Knarr's.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Result, bail};
@@ -28,6 +28,18 @@ const CELLS: [Cell; 9] = [
     ("stock-with-knarr-node", parts(Maker::Stock, Maker::Stock, Maker::Stock, Maker::Knarr)),
 ];
 
+/// The name of the cells' clusters.
+pub const CLUSTER: &str = "swap";
+
+/// Where the files of each cell's cluster lie.
+pub fn places(directory: &Path) -> Vec<PathBuf> {
+    CELLS.iter().map(|(name, _)| place(directory, name)).collect()
+}
+
+fn place(directory: &Path, cell: &str) -> PathBuf {
+    directory.join("swap").join(cell)
+}
+
 /// Runs the cells of these names, or all, and prints a line for each.
 ///
 /// # Errors
@@ -42,7 +54,7 @@ pub fn run(programs: &Programs<'_>, directory: &Path, names: &[String], keep: bo
     for (name, parts) in
         CELLS.into_iter().filter(|(name, _)| names.is_empty() || names.iter().any(|wanted| wanted == name))
     {
-        let place = directory.join("swap").join(name);
+        let place = place(directory, name);
         let begun = Instant::now();
         let outcome = cell(programs, &images, name, &place, parts);
         let seconds = begun.elapsed().as_secs();
@@ -67,6 +79,6 @@ pub fn run(programs: &Programs<'_>, directory: &Path, names: &[String], keep: bo
 
 fn cell(programs: &Programs<'_>, images: &Images, name: &str, place: &Path, parts: Parts) -> Result<()> {
     println!("==> {name}");
-    let mut cluster = Cluster::up(programs, "swap", place, parts)?;
+    let mut cluster = Cluster::up(programs, CLUSTER, place, parts)?;
     scenario::run(&mut cluster, images)
 }
