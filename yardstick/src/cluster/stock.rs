@@ -21,7 +21,17 @@ pub(super) fn api_server(
     daemons.push(machine.start("etcd", &mut etcd)?);
 
     let authority = Authority::open(keys, "ca")?;
-    let names = [&machine.address, "127.0.0.1", "localhost", FIRST_SERVICE, "kubernetes.default.svc"];
+    let names = [
+        &machine.address,
+        "127.0.0.1",
+        "localhost",
+        FIRST_SERVICE,
+        "kubernetes",
+        "kubernetes.default",
+        "kubernetes.default.svc",
+        // The issuer of tokens, which pods ask for its keys.
+        "kubernetes.default.svc.cluster.local",
+    ];
     authority.issue("apiserver", "kube-apiserver", &[], &names)?;
     authority.issue("apiserver-kubelet-client", "kube-apiserver-kubelet-client", &["system:masters"], &[])?;
     Authority::open(keys, "front-proxy-ca")?.issue("front-proxy-client", "front-proxy-client", &[], &[])?;
