@@ -81,10 +81,24 @@ impl Options {
 /// # Errors
 /// When it cannot be run, or a test of the selection did not pass. Any other test that fails is no error: the record says it.
 pub fn run(programs: &Programs<'_>, project: &Path, directory: &Path, options: &Options) -> Result<()> {
+    let outcome = judged(programs, project, directory, options);
+    if let Some(place) = options.own_place(directory) {
+        if options.keep {
+            println!("the cluster is kept; its files lie in {}", place.display());
+        } else {
+            cluster::down(&place)?;
+        }
+    }
+    outcome
+}
+
+/// The same, and leaves the cluster to the caller.
+fn judged(programs: &Programs<'_>, project: &Path, directory: &Path, options: &Options) -> Result<()> {
     let areas = record::areas(&project.join("../shared/kubernetes/conformance.tsv"))?;
     let chosen = if options.selection { selection::read(project, &areas)? } else { Vec::new() };
+    let patterns = patterns(options, &areas, &chosen)?;
     let suite = Suite::build(programs)?;
-    let cluster = match options.own_place(directory) {
+    let mut cluster = match options.own_place(directory) {
         Some(place) => Some(start(programs, directory, &place, options)?),
         None => None,
     };
@@ -92,7 +106,6 @@ pub fn run(programs: &Programs<'_>, project: &Path, directory: &Path, options: &
     let kubeconfig = started.or(options.against.as_ref()).context("a kubeconfig")?.clone();
     let list = directory.join("repositories.yaml");
     registry::list(&list)?;
-    let patterns = patterns(options, &areas, &chosen)?;
     let reports = directory.join("reports");
     std::fs::create_dir_all(&reports)?;
     let mut tests = Vec::new();
@@ -110,25 +123,15 @@ pub fn run(programs: &Programs<'_>, project: &Path, directory: &Path, options: &
         })?;
         record::read_report(&report, &areas, &mut tests)?;
     }
-    let end = |cluster: Option<Cluster>| {
-        let Some(mut cluster) = cluster else { return Ok(()) };
-        // A part that ended explains more than the tests that failed after it.
-        if let Err(error) = cluster.check() {
-            println!("note: {error:#}");
-        }
-        if options.keep {
-            println!("the cluster is kept; its kubeconfig is {}", cluster.kubeconfig.display());
-            return Ok(());
-        }
-        cluster::down(&cluster.directory)
-    };
-    if options.selection {
-        let outcome = selection::judge(project, &chosen, tests);
-        end(cluster)?;
-        return outcome;
+    // A part that ended explains more than the tests that failed after it.
+    if let Some(Err(error)) = cluster.as_mut().map(Cluster::check) {
+        println!("note: {error:#}");
     }
-    keep(project, options.name(), tests)?;
-    end(cluster)
+    if options.selection {
+        selection::judge(project, &chosen, tests)
+    } else {
+        keep(project, options.name(), tests)
+    }
 }
 
 /// Starts a cluster whose nodes have the images, or can pull them.
