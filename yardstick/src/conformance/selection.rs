@@ -1,4 +1,4 @@
-//! The tests that CI runs: a few of every area that pass, so that what is broken shows before it lands.
+//! The tests that CI runs: of every area those that pass and do not wait long, so that what is broken shows before it lands.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

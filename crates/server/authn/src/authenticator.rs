@@ -21,7 +21,8 @@ use crate::token::verify::Verifier;
 use crate::token::{BoundObjects, TokenError, Verified};
 use crate::x509::{self, ClientAuthorities, X509Error};
 
-const PROTOCOL_PREFIX: &str = "base64url.bearer.authorization.k8s.io.";
+/// What a WebSocket subprotocol that carries a token begins with. It is for the authenticator alone.
+pub const PROTOCOL_PREFIX: &str = "base64url.bearer.authorization.k8s.io.";
 const SPACE_WARNING: &str =
     "the provided Authorization header contains extra space before the bearer token, and is ignored";
 
@@ -303,7 +304,8 @@ fn bearer_token(headers: &HeaderMap, warnings: &mut Vec<&'static str>) -> Option
     Some(token.to_owned())
 }
 
-fn is_websocket(headers: &HeaderMap) -> bool {
+/// Whether a request asks for a WebSocket.
+pub fn is_websocket(headers: &HeaderMap) -> bool {
     let has = |name: &str, word: &str| {
         headers::all(headers, name)
             .iter()

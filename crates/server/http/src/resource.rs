@@ -203,7 +203,7 @@ async fn watch(
     let content_type = framing.content_type();
     let codec = form.codec;
     let messages = watch::messages(framing, feed, limit);
-    if watch::websocket::is_asked(request.headers()) {
+    if server_authn::authenticator::is_websocket(request.headers()) {
         return watch::websocket::answer(request, codec, messages);
     }
     let stream = messages.map(move |message| Ok(BodyFrame::data(watch::framed(codec, message))));

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use futures_util::future::{self, Either};
 use futures_util::{Stream, StreamExt as _};
-use http::header::{CONNECTION, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use http::header::SEC_WEBSOCKET_PROTOCOL;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -16,20 +16,11 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use api_meta::Status;
+use server_authn::authenticator::PROTOCOL_PREFIX;
 
 use crate::handler::{Body, bytes_answer};
 use crate::limits;
 use crate::negotiate::Codec;
-
-/// What a protocol that carries a token begins with. It is for the authenticator alone.
-const TOKEN: &str = "base64url.bearer.authorization.k8s.io.";
-
-/// Whether a request asks for a WebSocket.
-pub(crate) fn is_asked(headers: &HeaderMap) -> bool {
-    let has =
-        |name: HeaderName, word: &str| parts(headers, &name).any(|part| part.eq_ignore_ascii_case(word));
-    has(UPGRADE, "websocket") && has(CONNECTION, "upgrade")
-}
 
 fn parts<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
@@ -65,7 +56,7 @@ pub(crate) fn answer(
 
 /// The protocol that the answer repeats.
 fn protocol(headers: &HeaderMap) -> Result<Option<HeaderValue>, Status> {
-    let mut named = parts(headers, &SEC_WEBSOCKET_PROTOCOL).filter(|name| !name.starts_with(TOKEN));
+    let mut named = parts(headers, &SEC_WEBSOCKET_PROTOCOL).filter(|name| !name.starts_with(PROTOCOL_PREFIX));
     let first = named.next().and_then(|name| HeaderValue::from_str(name).ok());
     if named.next().is_some() {
         return Err(Status::bad_request("bad protocol: a watch over a WebSocket speaks one protocol"));
@@ -106,19 +97,6 @@ mod tests {
             (HeaderName::from_static(name), HeaderValue::from_static(value))
         };
         pairs.iter().map(pair).collect()
-    }
-
-    #[test]
-    fn who_asks_for_a_websocket() {
-        for (pairs, asked) in [
-            (&[("upgrade", "websocket"), ("connection", "Upgrade")][..], true),
-            (&[("upgrade", "WebSocket"), ("connection", "keep-alive, Upgrade")], true),
-            (&[("upgrade", "SPDY/3.1"), ("connection", "Upgrade")], false),
-            (&[("upgrade", "websocket")], false),
-            (&[], false),
-        ] {
-            assert_eq!(is_asked(&headers(pairs)), asked, "{pairs:?}");
-        }
     }
 
     #[test]
