@@ -25,7 +25,7 @@ pub struct Claim {
     clusters: PathBuf,
     file: PathBuf,
     record: Mutex<Record>,
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Claim {
@@ -217,19 +217,49 @@ fn is_supervised() -> bool {
         || std::env::var("SYSTEMD_EXEC_PID").is_ok_and(|pid| pid == std::process::id().to_string())
 }
 
-fn wait_for_lock(path: &Path) -> Result<File, InstanceError> {
-    let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
-    let file = open.map_err(io_error("open", path))?;
+fn wait_for_lock(path: &Path) -> Result<Lock, InstanceError> {
+    let file = open(path)?;
     file.lock().map_err(io_error("lock", path))?;
-    Ok(file)
+    Ok(Lock(file))
 }
 
-fn lock(path: &Path) -> Result<Option<File>, InstanceError> {
-    let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
-    let file = open.map_err(io_error("open", path))?;
+fn lock(path: &Path) -> Result<Option<Lock>, InstanceError> {
+    let file = open(path)?;
     match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
+        Ok(()) => Ok(Some(Lock(file))),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(source)) => Err(io_error("lock", path)(source)),
+    }
+}
+
+fn open(path: &Path) -> Result<File, InstanceError> {
+    let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+    open.map_err(io_error("open", path))
+}
+
+/// A lock that is held until this is dropped.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing alone leaves it with a process that is being started, which has the descriptor until it executes its program.
+        let _ = self.0.unlock();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_free_once_it_is_dropped_whoever_has_a_copy_of_its_descriptor() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let held = lock(&path).unwrap().expect("nobody holds it");
+        let _copy = held.0.try_clone().unwrap();
+        assert!(lock(&path).unwrap().is_none());
+        drop(held);
+        assert!(lock(&path).unwrap().is_some());
     }
 }
