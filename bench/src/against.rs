@@ -1,5 +1,8 @@
-//! The load of figures 6 and 13 against a cluster that somebody else started: `bench against KUBECONFIG IMAGE` prints a line of JSON for
+//! The load of figures 5, 6 and 13 against a cluster that somebody else started: `bench against KUBECONFIG IMAGE` prints a line of JSON for
 //! each figure. So that Knarr and its peers get the same (`cargo xtask bench --with-peers`).
+
+mod bound;
+pub mod names;
 
 use std::path::Path;
 use std::time::Duration;
@@ -52,6 +55,7 @@ pub fn run(kubeconfig: &Path, image: &str) -> Result<()> {
         }
         let rate = (BATCHES * BATCH) as f64 / all.as_secs_f64();
         print(13, "pods started a second, ten at once", "/s", rate, true);
+        print(5, &bound::what(), "/s", bound::run(&access).await?, true);
         Ok(())
     })
 }

@@ -68,6 +68,11 @@ fn run() -> Result<()> {
     {
         return against::run(kubeconfig.as_ref(), image);
     }
+    if let [word, address] = names.as_slice()
+        && word == "names"
+    {
+        return against::names::run(address);
+    }
     let all = names == ["all"];
     for name in names.iter().filter(|_| !all) {
         if !BENCHES.iter().any(|(known, _)| known == name) {

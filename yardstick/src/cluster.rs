@@ -21,7 +21,8 @@ use crate::pki::Authority;
 const POD_RANGE: &str = "10.242.0.0/16";
 const SERVICE_RANGE: &str = "10.243.0.0/16";
 const FIRST_SERVICE: &str = "10.243.0.1";
-const DNS: &str = "10.243.0.10";
+/// Where pods ask for names.
+pub const DNS: &str = "10.243.0.10";
 const PORT: u16 = 6443;
 
 /// Whose part it is.

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -66,13 +67,15 @@ pub fn run(programs: &Programs<'_>, project: &Path, directory: &Path, rounds: u8
     let measured = Programs { go: programs.go, knarr: release.join("knarr") };
     let bench = release.join("bench");
     let images = Images::build(programs, &directory.join("images"), &[PAGE, PAUSE])?;
-    let mut found: BTreeMap<(u8, String), [Vec<Figure>; 2]> = BTreeMap::new();
+    let mut found: BTreeMap<(u8, usize), [Vec<Figure>; 2]> = BTreeMap::new();
     for round in 1..=rounds {
         for (side, maker) in [Maker::Knarr, Maker::Stock].into_iter().enumerate() {
             println!("==> round {round}: {maker:?}");
-            for figure in one(&measured, &images, &bench, &place(directory), maker)? {
-                let key = (figure.figure, figure.what.clone());
-                found.entry(key).or_default()[side].push(figure);
+            // Both sides say the same figures in the same order.
+            for (index, figure) in
+                one(&measured, &images, &bench, &place(directory), maker)?.into_iter().enumerate()
+            {
+                found.entry((figure.figure, index)).or_default()[side].push(figure);
             }
         }
     }
@@ -122,18 +125,33 @@ fn measure(cluster: &Cluster, images: &Images, bench: &Path, started: Duration) 
         own(11, "idle: processor, of a core", "%", share),
         own(12, "from nothing to a Ready node, machine included", " s", started.as_secs_f64()),
     ];
-    let image = reference(&PAGE);
-    let mut command = cluster.hub.command(bench);
-    command.arg("against").arg(&cluster.kubeconfig).arg(image);
-    // The load takes longer than a step of building something may.
-    let output = command.output().context("running the load")?;
+    let mut load = cluster.hub.command(bench);
+    figures.extend(said(load.arg("against").arg(&cluster.kubeconfig).arg(reference(&PAGE)))?);
+    figures.extend(said(node.command(bench).args(["names", cluster::DNS]))?);
+    let server =
+        node.processes()?.into_iter().filter(|pid| is_name_server(*pid)).map(resident_kib).sum::<f64>();
+    figures.push(own(15, "DNS: memory of its process (RSS), after that", " MiB", server / 1024.0));
+    Ok(figures)
+}
+
+/// The figures that a load prints, which takes longer than a step of building something may.
+fn said(load: &mut Command) -> Result<Vec<Figure>> {
+    let output = load.output().context("running the load")?;
     if !output.status.success() {
         bail!("the load failed: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
-        figures.push(serde_json::from_str(line).with_context(|| format!("the load said {line:?}"))?);
-    }
-    Ok(figures)
+    let lines = String::from_utf8_lossy(&output.stdout);
+    lines
+        .lines()
+        .map(|line| serde_json::from_str(line).with_context(|| format!("the load said {line:?}")))
+        .collect()
+}
+
+/// CoreDNS, or `knarr dns`.
+fn is_name_server(pid: i32) -> bool {
+    let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let mut words = line.split('\0');
+    words.next().is_some_and(|program| program.ends_with("/coredns")) || words.next() == Some("dns")
 }
 
 /// What all processes of a machine hold and have used.
@@ -145,18 +163,21 @@ struct Used {
 fn used(node: &Machine) -> Result<Used> {
     let mut all = Used { resident_kib: 0.0, ticks: 0.0 };
     for pid in node.processes()? {
-        let directory = PathBuf::from(format!("/proc/{pid}"));
-        // One that ends meanwhile counts no more.
-        let status = std::fs::read_to_string(directory.join("status")).unwrap_or_default();
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
-        all.resident_kib += resident.trim().trim_end_matches(" kB").parse().unwrap_or(0.0);
-        let stat = std::fs::read_to_string(directory.join("stat")).unwrap_or_default();
+        all.resident_kib += resident_kib(pid);
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         let fields: Vec<&str> =
             stat.rsplit_once(") ").map(|(_, rest)| rest.split(' ').collect()).unwrap_or_default();
         all.ticks +=
             fields.iter().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum::<f64>();
     }
     Ok(all)
+}
+
+/// Nothing, when it ends meanwhile.
+fn resident_kib(pid: i32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+    resident.trim().trim_end_matches(" kB").parse().unwrap_or(0.0)
 }
 
 /// The medians, and how many times better Knarr is; nothing where one side has no figure.
@@ -174,15 +195,15 @@ fn row([knarr, stock]: &[Vec<Figure>; 2]) -> Option<Row> {
 }
 
 fn page(rows: &[Row], rounds: u8, project: &Path) -> Result<String> {
-    let mut git = std::process::Command::new("git");
+    let mut git = Command::new("git");
     let commit =
         machine::run(git.args(["rev-parse", "--short", "HEAD"]).current_dir(project)).unwrap_or_default();
-    let date = machine::run(std::process::Command::new("date").arg("+%Y-%m-%d"))?;
+    let date = machine::run(Command::new("date").arg("+%Y-%m-%d"))?;
     let mut page = format!(
         "# Knarr beside Kubernetes' own parts\n\n\
-         Written by `cargo xtask bench --with-peers`: kube-apiserver, kube-controller-manager, kube-scheduler, kubelet and kube-proxy 1.37.1, etcd 3.7, containerd \
-         and runc of Debian, against Knarr's release binary; the same load, the same machine, in turn; medians of {rounds} rounds, each with a cluster \
-         of its own. The load generator shares the cores. {} at commit {}.\n\n\
+         Written by `cargo xtask bench --with-peers`: kube-apiserver, kube-controller-manager, kube-scheduler (its limit of requests lifted), kubelet and kube-proxy \
+         1.37.1, etcd 3.7, CoreDNS 1.15, containerd and runc of Debian, against Knarr's release binary; the same load, the same machine, in turn; medians of {rounds} rounds, each with a cluster \
+         of its own. The load generator shares the cores. {}, commit {}.\n\n\
          | # | figure | Knarr | stock | Knarr is better by |\n|---|---|---|---|---|\n",
         date.trim(),
         commit.trim()
