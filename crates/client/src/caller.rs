@@ -20,7 +20,18 @@ pub struct Caller {
     pub groups: Vec<String>,
     /// What else is known, by key.
     pub extra: BTreeMap<String, Vec<String>>,
+    /// The program that asks, as the start of its `User-Agent` names it; empty where that is not known.
+    pub agent: String,
 }
+
+/// The programs of upstream that components of ours do the work of, by their user names or the start of these.
+const PROGRAMS: [(&str, &str); 5] = [
+    ("system:apiserver", "kube-apiserver"),
+    ("system:kube-controller-manager", "kube-controller-manager"),
+    ("system:kube-scheduler", "kube-scheduler"),
+    ("system:node:", "kubelet"),
+    ("system:serviceaccount:kube-system:", "kube-controller-manager"),
+];
 
 impl Caller {
     /// A caller of a name and groups.
@@ -30,6 +41,19 @@ impl Caller {
             groups: groups.iter().map(|group| (*group).to_owned()).collect(),
             ..Caller::default()
         }
+    }
+
+    /// The program in whose name fields are owned that a write gives no other manager: [`Caller::agent`], or what upstream calls the
+    /// program that does a component's work. Empty for whoever is neither.
+    pub fn program(&self) -> &str {
+        if !self.agent.is_empty() {
+            return &self.agent;
+        }
+        let known = PROGRAMS.iter().find(|(name, _)| match name.ends_with(':') {
+            true => self.name.starts_with(name),
+            false => self.name == *name,
+        });
+        known.map_or("", |(_, program)| program)
     }
 
     /// Whether the caller belongs to a group.
@@ -70,6 +94,21 @@ impl Caller {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_component_writes_in_the_name_of_the_program_whose_work_it_does() {
+        for (name, agent, want) in [
+            ("system:node:one", "", "kubelet"),
+            ("system:serviceaccount:kube-system:job-controller", "", "kube-controller-manager"),
+            ("system:kube-scheduler", "", "kube-scheduler"),
+            ("system:kube-scheduler", "curl", "curl"),
+            ("system:serviceaccount:default:web", "", ""),
+            ("jane", "", ""),
+        ] {
+            let caller = Caller { agent: agent.to_owned(), ..Caller::new(name, &[]) };
+            assert_eq!(caller.program(), want, "{name}");
+        }
+    }
 
     #[test]
     fn the_authenticated_group_is_added_once_and_never_to_anonymous() {

@@ -68,6 +68,8 @@ pub struct Request {
     pub write: WriteOptions,
     /// How objects are to be deleted.
     pub delete: DeleteOptions,
+    /// Why an object that is to be changed may not be made if it is not there.
+    pub making_refused: Option<Status>,
 }
 
 impl Request {
@@ -80,6 +82,7 @@ impl Request {
             list: ListOptions::default(),
             write: WriteOptions::default(),
             delete: DeleteOptions::default(),
+            making_refused: None,
         }
     }
 }
@@ -127,8 +130,10 @@ pub struct WriteOptions {
     pub dry_run: bool,
     /// What to do about fields that the type does not have.
     pub field_validation: FieldValidation,
-    /// Who is to own the fields that are written.
+    /// Who is to own the fields that are written; the caller's program if not given. An apply must give it.
     pub field_manager: String,
+    /// Take fields that others own, for an apply; nothing else may say so.
+    pub force: Option<bool>,
 }
 
 /// What to do about fields that a type does not have, or that are given twice.

@@ -8,7 +8,7 @@ use api_record::{Record, Schema, Typed, Value};
 use api_types::GroupVersionKind;
 use base::time::Time;
 
-use crate::{Cell, Column, Ctx, Version};
+use crate::{Cell, Column, Ctx, Reset, Version};
 
 /// How many seconds an object may take to end, if the deletion asks for so many.
 pub type Grace<T> = fn(&T, asked: Option<i64>) -> i64;
@@ -31,6 +31,7 @@ pub struct Kind<T: Typed> {
     brings_status: bool,
     any_finalizers: bool,
     bare: &'static [&'static str],
+    resets: fn(&str) -> Option<Reset>,
     name: NameCheck,
     defaults: fn(&Ctx<'_>, &mut T),
     prepare: fn(&Ctx<'_>, &mut T, Option<&T>),
@@ -58,6 +59,7 @@ impl<T: Typed> Kind<T> {
             brings_status: false,
             any_finalizers: false,
             bare: &[],
+            resets: |_| None,
             name: names::name_is_dns_subdomain,
             defaults: |_, _| {},
             prepare: |_, _, _| {},
@@ -138,6 +140,14 @@ impl<T: Typed> Kind<T> {
     #[must_use]
     pub const fn bare(mut self, subresources: &'static [&'static str]) -> Self {
         self.bare = subresources;
+        self
+    }
+
+    /// What a write through a subresource, or through the resource itself, cannot change, where that is not what it is for
+    /// most kinds ([`crate::reset`]).
+    #[must_use]
+    pub const fn resets(mut self, resets: fn(&str) -> Option<Reset>) -> Self {
+        self.resets = resets;
         self
     }
 
@@ -227,6 +237,8 @@ pub trait AnyKind: Send + Sync {
     fn allows_any_finalizers(&self) -> bool;
     /// Whether a write through this subresource is taken as it is, status and generation included.
     fn is_bare(&self, subresource: &str) -> bool;
+    /// What a write through a subresource, or through the resource itself, cannot change, if that is special.
+    fn resets(&self, subresource: &str) -> Option<Reset>;
     /// How names are checked.
     fn name_check(&self) -> NameCheck;
     /// The row's own defaults.
@@ -307,6 +319,9 @@ impl<T: Typed> AnyKind for Kind<T> {
     }
     fn is_bare(&self, subresource: &str) -> bool {
         self.bare.contains(&subresource)
+    }
+    fn resets(&self, subresource: &str) -> Option<Reset> {
+        (self.resets)(subresource)
     }
     fn name_check(&self) -> NameCheck {
         self.name
@@ -420,6 +435,9 @@ impl AnyKind for Plain {
     }
     fn is_bare(&self, _: &str) -> bool {
         false
+    }
+    fn resets(&self, _: &str) -> Option<Reset> {
+        None
     }
     fn name_check(&self) -> NameCheck {
         names::name_is_path_segment

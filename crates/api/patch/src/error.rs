@@ -82,7 +82,7 @@ impl From<PatchError> for Status {
 }
 
 /// What Go calls the type of a decoded value.
-fn go_type(value: &Value) -> &'static str {
+pub(crate) fn go_type(value: &Value) -> &'static str {
     match value {
         Value::Null => "%!s(<nil>)",
         Value::Bool(_) => "bool",

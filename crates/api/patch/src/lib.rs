@@ -1,8 +1,8 @@
-//! Patches: JSON patch, JSON merge patch and strategic merge patch.
+//! Patches: JSON patch, JSON merge patch, strategic merge patch, and server-side apply with managed fields.
 //!
-//! Layer: above `api-record` and `api-meta`, below the server's registry. All three work on presence-keeping trees
+//! Layer: above `api-record` and `api-meta`, below the server's registry. All but the tracking of managers work on presence-keeping trees
 //! beside the schema, never on generated structs: an explicit null, an explicit zero and the `$` directives must survive.
-//! Entry points: [`PatchKind::of`], [`patch`].
+//! Entry points: [`PatchKind::of`], [`patch`], [`apply`].
 //!
 //! Invariants: pure; the tree that comes out is not validated, defaulted or pruned, which is the caller's next step.
 //! State: none. Failure: a [`PatchError`], which is a [`api_meta::Status`] with upstream's code; malformed input never
@@ -11,6 +11,7 @@
 //! 6902 and 7386, `apiserver/pkg/endpoints/handlers/patch.go` v0.37.1.
 //! How to test: `cargo test -p api-patch`; tables by behaviour, the RFCs' examples, laws as properties.
 
+pub mod apply;
 mod document;
 mod error;
 mod json;

@@ -12,3 +12,5 @@ pub const WORK: usize = 100_000_000;
 pub const DEPTH: usize = 128;
 /// The complaints of strict field validation that are kept.
 pub const STRICT: usize = 100;
+/// The managers that own fields by updates; what the oldest of more own is merged.
+pub const UPDATE_MANAGERS: usize = 10;

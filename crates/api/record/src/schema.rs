@@ -6,6 +6,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use crate::Value;
+
 /// A reference to a part of a schema: into a `static`, or counted.
 pub enum Ref<T: ?Sized + 'static> {
     /// Part of the program.
@@ -182,6 +184,20 @@ impl Field {
             rules: Ref::Static(rules),
             named: "",
             values: &[],
+        }
+    }
+
+    /// Whether JSON leaves the field out when it holds this.
+    pub fn omits(&self, value: &Value<'_>) -> bool {
+        match self.omit {
+            Omit::Never => false,
+            Omit::Zero => matches!(value, Value::Nil) || (!self.pointer && value.is_zero()),
+            Omit::Empty if self.pointer => matches!(value, Value::Nil),
+            Omit::Empty => match value {
+                Value::Nil => !matches!(self.shape, Shape::Time | Shape::MicroTime),
+                Value::Json(_) => false,
+                other => other.is_empty(),
+            },
         }
     }
 

@@ -32,7 +32,7 @@ pub(crate) struct Asked {
 
 /// A request's form.
 pub(crate) fn request(request: &Request) -> Result<Asked, Status> {
-    let Request { verb, target, body, list, write, delete } = request;
+    let Request { verb, target, body, list, write, delete, .. } = request;
     let mut query = Query::default();
     let mut asked = Asked {
         method: method(*verb),
@@ -196,6 +196,9 @@ impl Query {
             FieldValidation::Strict => self.add("fieldValidation", "Strict"),
         }
         self.add_some("fieldManager", &options.field_manager);
+        if let Some(force) = options.force {
+            self.add("force", if force { "true" } else { "false" });
+        }
     }
 }
 
@@ -257,8 +260,9 @@ mod tests {
         let mut ask = Request::new(Verb::Patch, target("", "pods", "shop", "web", ""));
         ask.body = Body::Patch(PatchKind::Merge, Bytes::from_static(b"{}"));
         ask.write.field_manager = "me".to_owned();
+        ask.write.force = Some(true);
         let asked = request(&ask).expect("it can be asked");
-        assert_eq!(asked.path, "/api/v1/namespaces/shop/pods/web?fieldManager=me");
+        assert_eq!(asked.path, "/api/v1/namespaces/shop/pods/web?fieldManager=me&force=true");
         assert_eq!((asked.content_type, &*asked.body), ("application/merge-patch+json", &b"{}"[..]));
     }
 

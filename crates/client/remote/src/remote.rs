@@ -67,13 +67,15 @@ impl Remote {
         Ok(Remote(Arc::new(Inner { http, server, authorization, clock, views: SharedViews::default() })))
     }
 
-    async fn send(&self, asked: Asked) -> Result<Response<Incoming>, Status> {
+    /// Asks in the name of a program, which owns what it writes.
+    async fn send(&self, program: &str, asked: Asked) -> Result<Response<Incoming>, Status> {
         let Asked { method, path, content_type, body } = asked;
+        let program = if program.is_empty() { "knarr" } else { program };
         let mut request = http::Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.0.server))
             .header(ACCEPT, format!("{PROTOBUF},application/json"))
-            .header(USER_AGENT, concat!("knarr/", env!("CARGO_PKG_VERSION")));
+            .header(USER_AGENT, format!("{program}/{}", env!("CARGO_PKG_VERSION")));
         if !content_type.is_empty() {
             request = request.header(CONTENT_TYPE, content_type);
         }
@@ -88,11 +90,11 @@ impl Remote {
         })
     }
 
-    async fn call(&self, request: Request) -> Result<Answer, Status> {
+    async fn call(&self, who: &Caller, request: Request) -> Result<Answer, Status> {
         let (verb, resource) = (request.verb, request.target.resource.clone());
         let asked = ask::request(&request)?;
         let answered = base::time::timeout(&*self.0.clock, limits::REQUEST, async {
-            let response = self.send(asked).await?;
+            let response = self.send(who.program(), asked).await?;
             let (parts, body) = response.into_parts();
             Ok::<_, Status>((parts, whole(body).await?))
         });
@@ -109,7 +111,7 @@ impl Remote {
     pub async fn raw(&self, path: &str) -> Result<Bytes, Status> {
         let asked =
             Asked { method: Method::GET, path: path.to_owned(), content_type: "", body: Bytes::new() };
-        let (parts, body) = self.send(asked).await?.into_parts();
+        let (parts, body) = self.send("", asked).await?.into_parts();
         let body = whole(body).await?;
         if parts.status.is_success() {
             return Ok(body);
@@ -126,20 +128,21 @@ async fn whole(body: Incoming) -> Result<Bytes, Status> {
 }
 
 impl Api for Remote {
-    fn call<'a>(&'a self, _: &'a Caller, request: Request) -> BoxFuture<'a, Result<Answer, Status>> {
-        Box::pin(Remote::call(self, request))
+    fn call<'a>(&'a self, who: &'a Caller, request: Request) -> BoxFuture<'a, Result<Answer, Status>> {
+        Box::pin(Remote::call(self, who, request))
     }
 
     fn watch<'a>(
         &'a self,
-        _: &'a Caller,
+        who: &'a Caller,
         scope: Scope,
         from: Revision,
     ) -> BoxFuture<'a, Result<Feed, Status>> {
         Box::pin(async move {
             let path = ask::watch(&scope, from);
             let asked = Asked { method: Method::GET, path, content_type: "", body: Bytes::new() };
-            let response = base::time::timeout(&*self.0.clock, limits::REQUEST, self.send(asked)).await;
+            let sent = self.send(who.program(), asked);
+            let response = base::time::timeout(&*self.0.clock, limits::REQUEST, sent).await;
             let response = response.map_err(|_| {
                 Status::timeout(format!("{} did not answer in time", self.0.server).as_str(), 0)
             })??;

@@ -65,6 +65,7 @@ impl NodeGuard {
                         uid: user.uid,
                         groups: user.groups,
                         extra: user.extra,
+                        ..Caller::default()
                     });
                 }
                 Ok(None) => {}
@@ -85,7 +86,8 @@ impl NodeGuard {
         }
         let extra: BTreeMap<_, _> =
             user.extra.into_iter().map(|(key, values)| (key, values.to_vec())).collect();
-        let caller = Caller { name: user.username, uid: user.uid, groups: user.groups.to_vec(), extra };
+        let (name, groups) = (user.username, user.groups.to_vec());
+        let caller = Caller { name, uid: user.uid, groups, extra, ..Caller::default() };
         self.keep(&self.tokens, token.to_owned(), caller.clone(), TOKEN);
         Ok(caller)
     }

@@ -65,6 +65,7 @@ impl FrontProxyHeaders {
             uid: first(&self.uid).unwrap_or_default(),
             groups: groups.filter(|group| !group.is_empty()).collect(),
             extra,
+            ..Caller::default()
         })
     }
 

@@ -155,6 +155,7 @@ pub fn parse(headers: &HeaderMap) -> Result<Option<Wanted>, ImpersonationError> 
         uid: headers::first(headers, UID).unwrap_or_default(),
         groups: headers::all(headers, GROUP),
         extra,
+        ..Caller::default()
     };
     if user == Caller::default() {
         return Ok(None);

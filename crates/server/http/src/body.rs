@@ -3,8 +3,9 @@
 use api_codec::limits::Limits;
 use api_codec::{Strictness, json, proto, yaml};
 use api_meta::Status;
+use api_patch::apply;
 use api_record::Record;
-use api_types::GroupVersionKind;
+use api_types::{GroupVersionKind, object_meta_mut};
 use bytes::Bytes;
 use client::FieldValidation;
 use http::HeaderMap;
@@ -71,6 +72,9 @@ pub(crate) fn decode(
             check_kind(wanted, &meta)?;
             json::decode(text, &mut *object, Some(&mut strict), Limits::REQUEST)
                 .map_err(|error| unreadable(&error))?;
+            if let (true, Some(meta)) = (apply::empties(text), object_meta_mut(&mut *object)) {
+                apply::reset(meta);
+            }
         }
     }
     let found = strict.errors().to_vec();

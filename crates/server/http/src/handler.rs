@@ -26,7 +26,7 @@ use crate::identity::{Identify, Peer};
 use crate::metrics::{Kind, Metrics, is_long_running};
 use crate::negotiate::{self, Codec, Form};
 use crate::nodes::Nodes;
-use crate::options::Query;
+use crate::options::{self, Query};
 use crate::path::{self, Info, Place};
 use crate::scrape::{self, Scrape};
 use crate::{discovery, encode, impersonate, resource};
@@ -123,7 +123,8 @@ impl Handler {
         let path = request.uri().path();
         let caller = self.identify.identify(peer, request.headers(), path);
         let caller = caller.ok_or_else(|| Status::unauthorized("Unauthorized"))?;
-        let caller = impersonate::caller(self.local.policy(), caller, request.headers(), info)?;
+        let mut caller = impersonate::caller(self.local.policy(), caller, request.headers(), info)?;
+        caller.agent = options::program(request.headers());
         let Some(_place) = self.in_flight.enter(info, &caller) else {
             self.metrics.terminated(kind, 429);
             return Ok(flow::too_many());

@@ -72,8 +72,15 @@ pub(crate) async fn answer(
     let kind = body_kind(resource, &asked.target.subresource);
     let mut call = Request::new(verb, asked.target.clone());
     call.list = asked.query.list()?;
-    call.write = asked.query.write()?;
     let (parts, incoming) = request.into_parts();
+    let patch = match verb {
+        Verb::Patch => {
+            let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+            Some(client::PatchKind::of(content_type.unwrap_or_default(), false)?)
+        }
+        _ => None,
+    };
+    call.write = asked.query.write(verb, patch == Some(client::PatchKind::Apply))?;
     let bytes = body::read(incoming).await?;
     let mut warnings = Vec::new();
     match verb {
@@ -83,9 +90,9 @@ pub(crate) async fn answer(
             call.body = Sent::Object(sent.object);
         }
         Verb::Patch => {
-            let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-            let patch = client::PatchKind::of(content_type.unwrap_or_default(), false)?;
-            call.body = Sent::Patch(patch, bytes);
+            if let Some(kind) = patch {
+                call.body = Sent::Patch(kind, bytes);
+            }
         }
         Verb::Delete | Verb::DeleteCollection => {
             let options = if bytes.is_empty() { None } else { Some(delete_options(&parts.headers, &bytes)?) };

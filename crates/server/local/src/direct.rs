@@ -12,7 +12,7 @@ use client::{
     Answer, Api, Body, BoxFuture, Caller, Feed, Outcome, Precondition, RawView, Request, Revision, Scope,
     Target, Verb,
 };
-use server_registry::{Deleted, From, Registry, Served, Written};
+use server_registry::{Deleted, From, Owners, Registry, Served, Write, Written};
 
 use crate::review::{self, TokenReviewer};
 use crate::subresource::{self, tokens::TokenIssuer};
@@ -134,33 +134,42 @@ impl Direct {
         served: &Arc<Served>,
         request: Request,
     ) -> Result<Answer, Status> {
-        let Request { target, body, write, .. } = request;
+        let Request { target, body, write: options, making_refused, .. } = request;
         let Target { namespace, name, subresource, .. } = &target;
-        let precondition = Precondition::default();
+        let may_make = |current: Option<&dyn Record>| match &making_refused {
+            Some(refusal) if current.is_none() => Err(refusal.clone()),
+            _ => Ok(()),
+        };
+        let mut write = Write {
+            caller: who,
+            namespace,
+            name,
+            subresource,
+            precondition: &Precondition::default(),
+            options: &options,
+            owners: Owners::Tracked,
+            creates: served.kind.allows_create_on_update(),
+        };
         let (written, warnings) = match body {
             Body::Object(object) => {
                 let replace = |current: Option<&dyn Record>| {
+                    may_make(current)?;
                     escalation::check(&self.policy, who, "update", &target, &*object, current)?;
                     Ok(object.clone())
                 };
-                let registry = &self.registry;
-                let written = registry
-                    .update(served, who, namespace, name, subresource, &replace, &precondition, &write)
-                    .await?;
-                (written, Vec::new())
+                (self.registry.write(served, &write, &replace).await?, Vec::new())
             }
             Body::Patch(kind, bytes) => {
-                let patch = patch::Patch::new(served, kind, &bytes, write.field_validation);
+                let patch = patch::Patch::new(&self.registry, served, who, &options, kind, &bytes)?;
+                write.owners = patch.owners();
+                write.creates |= patch.makes();
                 let change = |current: Option<&dyn Record>| {
-                    let new = patch.apply(current, name)?;
+                    let new = patch.apply(current, name, subresource)?;
+                    may_make(current)?;
                     escalation::check(&self.policy, who, "patch", &target, &*new, current)?;
                     Ok(new)
                 };
-                let registry = &self.registry;
-                let written = registry
-                    .update(served, who, namespace, name, subresource, &change, &precondition, &write)
-                    .await?;
-                (written, patch.warnings())
+                (self.registry.write(served, &write, &change).await?, patch.warnings())
             }
             Body::Empty => return Err(Status::bad_request("the request has no body")),
         };

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use api_meta::{fields, labels};
 use client::reflect::SharedViews;
 use client::{
-    Answer, Api, BoxFuture, Caller, Feed, RawView, Request, Resource, Revision, Scope, Status, Target,
+    Answer, Api, Body, BoxFuture, Caller, Feed, PatchKind, RawView, Request, Resource, Revision, Scope,
+    Status, Target, Verb,
 };
 
 use crate::attributes::Selectors;
@@ -89,6 +90,21 @@ impl Local {
         self.policy.check(who, "watch", target, &selectors)
     }
 
+    /// Whether a change may turn out to make what it is about: then it takes the permission for that, too.
+    fn may_make(&self, request: &Request) -> bool {
+        let Target { resource, subresource, .. } = &request.target;
+        match request.body {
+            Body::Patch(kind, _) => kind == PatchKind::Apply,
+            Body::Object(_) if request.verb == Verb::Update && subresource.is_empty() => {
+                let catalog = self.direct.registry().catalog();
+                catalog
+                    .find(&resource.group, &resource.version, &resource.plural)
+                    .is_some_and(|served| served.kind.allows_create_on_update())
+            }
+            _ => false,
+        }
+    }
+
     fn check_scope(&self, who: &Caller, verb: &str, scope: &Scope) -> Result<(), Status> {
         let target = Target {
             resource: scope.resource.clone(),
@@ -102,10 +118,14 @@ impl Local {
 }
 
 impl Api for Local {
-    fn call<'a>(&'a self, who: &'a Caller, request: Request) -> BoxFuture<'a, Result<Answer, Status>> {
+    fn call<'a>(&'a self, who: &'a Caller, mut request: Request) -> BoxFuture<'a, Result<Answer, Status>> {
         Box::pin(async move {
             let selectors = Selectors::parse(&request.list.labels, &request.list.fields);
             self.policy.check(who, request.verb.name(), &request.target, &selectors)?;
+            if self.may_make(&request) {
+                request.making_refused =
+                    self.policy.check(who, "create", &request.target, &Selectors::default()).err();
+            }
             self.direct.call(who, request).await
         })
     }

@@ -5,7 +5,7 @@
 //!
 //! Invariants: what is kept is the hub's type in protobuf, under stock Kubernetes' keys; every write is a compare-and-swap on
 //! what was read; an answer shows the revision that it was kept at; an unchanged object is not written again.
-//! What a write brings with it (addresses, node ports) is part of its transaction.
+//! What a write brings with it (addresses, node ports) is part of its transaction. Who writes a field owns it.
 //! State: the store's. A bounded cache of decoded objects, which a restart empties.
 //! Failure: [`Status`](api_meta::Status) in upstream's words. A write that lost a race is tried again unless its caller named the version that it
 //! was based on.
@@ -23,6 +23,7 @@ mod delete;
 mod effects;
 mod faults;
 pub mod limits;
+mod managed;
 mod read;
 mod registry;
 mod select;
@@ -34,6 +35,7 @@ pub use catalog::{Catalog, Served};
 pub use counts::Count;
 pub use delete::Deleted;
 pub use effects::{NODE_PORTS, RepairedPorts};
+pub use managed::Owners;
 pub use registry::{Registry, Shared};
 pub use watch::From;
-pub use write::{Change, Written};
+pub use write::{Change, Write, Written};

@@ -15,7 +15,7 @@ use store::{Entry, Txn};
 use crate::admit::{Attributes, Operation};
 use crate::commit::Outcome;
 use crate::limits::{CHOICE_ATTEMPTS, WRITE_ATTEMPTS};
-use crate::{Registry, Served, stored};
+use crate::{Owners, Registry, Served, managed, stored};
 
 /// Upstream's words for a write that was based on what is no longer so.
 pub(crate) const MODIFIED: &str =
@@ -50,6 +50,18 @@ impl Registry {
         object: Box<dyn Record>,
         options: &WriteOptions,
     ) -> Result<Written, Status> {
+        self.create_owned(served, caller, namespace, object, options, Owners::Tracked).await
+    }
+
+    async fn create_owned(
+        &self,
+        served: &Served,
+        caller: &Caller,
+        namespace: &str,
+        object: Box<dyn Record>,
+        options: &WriteOptions,
+        owners: Owners,
+    ) -> Result<Written, Status> {
         let ctx = self.ctx(Verb::Create, "");
         let mut object = served.to_hub(object);
         let meta = metadata(&mut *object)?;
@@ -58,6 +70,9 @@ impl Registry {
         }
         self.fill_system_fields(served, namespace, meta)?;
         api_kind::default(served.kind, &ctx, &mut *object);
+        if owners == Owners::Tracked {
+            self.track(served, caller, "", options, &mut *object, None)?;
+        }
         let generated = metadata(&mut *object)?.name.is_empty();
         for attempt in 1.. {
             let mut object = object.clone();
@@ -92,15 +107,27 @@ impl Registry {
             name: &name,
             dry_run: options.dry_run,
         };
-        self.admission.mutate(&attributes, &mut *object, None).await?;
+        let mended = self.mutate(&attributes, &mut *object, None).await?;
         let attempts = if self.effects.concern(served) { CHOICE_ATTEMPTS } else { 1 };
-        for _ in 1..attempts {
-            if let Some(written) = self.write_new(served, &attributes, object.clone()).await? {
+        for _ in 0..attempts {
+            if let Some(mut written) = self.write_new(served, &attributes, object.clone()).await? {
+                written.warnings.extend(mended);
                 return Ok(written);
             }
         }
-        let written = self.write_new(served, &attributes, object).await?;
-        written.ok_or_else(|| Status::conflict(served.group_resource(), &name, MODIFIED))
+        Err(Status::conflict(served.group_resource(), &name, MODIFIED))
+    }
+
+    /// Has admission change an object; answers a warning if it left the owners of its fields unreadable.
+    async fn mutate(
+        &self,
+        attributes: &Attributes<'_>,
+        object: &mut dyn Record,
+        old: Option<&dyn Record>,
+    ) -> Result<Option<String>, Status> {
+        let before = managed::owners(object).to_vec();
+        self.admission.mutate(attributes, object, old).await?;
+        Ok(Registry::mend_owners(object, before))
     }
 
     /// `None` when what was chosen for the object was taken in between.
@@ -152,16 +179,42 @@ impl Registry {
         precondition: &Precondition,
         options: &WriteOptions,
     ) -> Result<Written, Status> {
+        let write = Write {
+            caller,
+            namespace,
+            name,
+            subresource,
+            precondition,
+            options,
+            owners: Owners::Tracked,
+            creates: served.kind.allows_create_on_update(),
+        };
+        self.write(served, &write, change).await
+    }
+
+    /// The same with all that can be said of a write.
+    pub async fn write(
+        &self,
+        served: &Served,
+        write: &Write<'_>,
+        change: &Change<'_>,
+    ) -> Result<Written, Status> {
+        let Write { caller, namespace, name, options, owners, .. } = *write;
         for _ in 0..WRITE_ATTEMPTS {
             let Some(entry) = self.entry(served, namespace, name).await? else {
-                if !served.kind.allows_create_on_update() || !subresource.is_empty() {
+                if !write.creates || !write.subresource.is_empty() {
                     return Err(Status::not_found(served.group_resource(), name));
                 }
-                let object = change(None)?;
-                return Box::pin(self.create(served, caller, namespace, object, options)).await;
+                let mut object = change(None)?;
+                check_name(metadata(&mut *object)?, name)?;
+                let made = self.create_owned(served, caller, namespace, object, options, owners);
+                match Box::pin(made).await {
+                    // Somebody else made it in between: then it is there to be changed.
+                    Err(status) if status.is_already_exists() => continue,
+                    other => return other,
+                }
             };
-            let attempt = Attempt { served, caller, namespace, name, subresource, options, entry };
-            if let Some(written) = self.update_once(&attempt, change, precondition).await? {
+            if let Some(written) = self.update_once(served, write, change, &entry).await? {
                 return Ok(written);
             }
         }
@@ -171,17 +224,21 @@ impl Registry {
     /// `None` when somebody else wrote in between and it is worth trying again.
     async fn update_once(
         &self,
-        attempt: &Attempt<'_>,
+        served: &Served,
+        write: &Write<'_>,
         change: &Change<'_>,
-        precondition: &Precondition,
+        entry: &Entry,
     ) -> Result<Option<Written>, Status> {
-        let Attempt { served, caller, namespace, name, subresource, options, entry } = attempt;
+        let Write { caller, namespace, name, subresource, precondition, options, .. } = *write;
         let ctx = self.ctx(Verb::Update, subresource);
         let old = self.decoded.of(served, entry)?;
         check_precondition(served, name, &*old, precondition)?;
         let mut new = served.to_hub(change(Some(&*self.show(served, &old)))?);
         self.keep_system_fields(served, name, namespace, &mut *new, &*old)?;
         api_kind::default(served.kind, &ctx, &mut *new);
+        if write.owners == Owners::Tracked {
+            self.track(served, caller, subresource, options, &mut *new, Some(&*old))?;
+        }
         let attributes = Attributes {
             caller,
             operation: Operation::Update,
@@ -191,10 +248,12 @@ impl Registry {
             name,
             dry_run: options.dry_run,
         };
-        self.admission.mutate(&attributes, &mut *new, Some(&*old)).await?;
+        let mended = self.mutate(&attributes, &mut *new, Some(&*old)).await?;
         self.effects.choose(self, served, subresource, &mut *new, Some(&*old)).await?;
         api_kind::prepare(served.kind, &ctx, &mut *new, Some(&*old));
-        let warnings = served.kind.warnings(&ctx, &*new, Some(&*old));
+        managed::keep_times(&mut *new, &*old, |new| stored::encode(served, new) == entry.value);
+        let mut warnings = served.kind.warnings(&ctx, &*new, Some(&*old));
+        warnings.extend(mended);
         let errors = api_kind::validate(served.kind, &ctx, served.resource.namespaced, &*new, Some(&*old));
         if !errors.is_empty() {
             return Err(Status::invalid(served.group_kind(), name, &errors));
@@ -234,7 +293,6 @@ impl Registry {
         meta.deletion_timestamp = None;
         meta.deletion_grace_period_seconds = None;
         meta.self_link.clear();
-        meta.managed_fields.clear();
         meta.generation = 0;
         Ok(())
     }
@@ -263,17 +321,7 @@ impl Registry {
         };
         let meta = metadata(new)?;
         match_namespace(served, namespace, meta)?;
-        if meta.name.is_empty() {
-            return Err(Status::bad_request(format!(
-                "the name of the object ({name} based on URL) was undeterminable: name must be provided"
-            )));
-        }
-        if meta.name != *name {
-            return Err(Status::bad_request(format!(
-                "the name of the object ({}) does not match the name on the URL ({name})",
-                meta.name
-            )));
-        }
+        check_name(meta, name)?;
         if !meta.uid.is_empty() && meta.uid != before.uid {
             let why = format!(
                 "Precondition failed: UID in precondition: {}, UID in object meta: {}",
@@ -298,7 +346,6 @@ impl Registry {
         meta.deletion_grace_period_seconds = before.deletion_grace_period_seconds;
         meta.generate_name.clone_from(&before.generate_name);
         meta.self_link.clear();
-        meta.managed_fields.clear();
         Ok(())
     }
 
@@ -311,14 +358,40 @@ impl Registry {
     }
 }
 
-struct Attempt<'a> {
-    served: &'a Served,
-    caller: &'a Caller,
-    namespace: &'a str,
-    name: &'a str,
-    subresource: &'a str,
-    options: &'a WriteOptions,
-    entry: Entry,
+/// A change of an object that may or may not be there.
+#[derive(Clone, Copy)]
+pub struct Write<'a> {
+    /// Who asks.
+    pub caller: &'a Caller,
+    /// The object's namespace, empty for none.
+    pub namespace: &'a str,
+    /// The object.
+    pub name: &'a str,
+    /// The part of it that is written, empty for the object itself.
+    pub subresource: &'a str,
+    /// What must hold of it.
+    pub precondition: &'a Precondition,
+    /// How it is to be written.
+    pub options: &'a WriteOptions,
+    /// Who says who owns its fields then.
+    pub owners: Owners,
+    /// The change makes it if it is not there.
+    pub creates: bool,
+}
+
+fn check_name(meta: &ObjectMeta, name: &str) -> Result<(), Status> {
+    if meta.name.is_empty() {
+        return Err(Status::bad_request(format!(
+            "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+        )));
+    }
+    if meta.name != *name {
+        return Err(Status::bad_request(format!(
+            "the name of the object ({}) does not match the name on the URL ({name})",
+            meta.name
+        )));
+    }
+    Ok(())
 }
 
 pub(crate) fn served_resource(served: &Served) -> client::Resource {

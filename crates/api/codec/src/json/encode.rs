@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use api_record::scalar::{IntOrString, MicroTime, Time};
-use api_record::{Field, JsonForm, Omit, Record, Value};
+use api_record::{JsonForm, Record, Value};
 use api_types::GroupVersionKind;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -45,23 +45,10 @@ fn fields(record: &dyn Record, out: &mut Vec<u8>, first: &mut bool) {
             if let Value::Record(inlined) = field_value {
                 fields(inlined, out, first);
             }
-        } else if !omitted(field, &field_value) {
+        } else if !field.omits(&field_value) {
             name(out, &field.name, first);
             value(&field_value, out);
         }
-    }
-}
-
-fn omitted(field: &Field, value: &Value<'_>) -> bool {
-    match field.omit {
-        Omit::Never => false,
-        Omit::Zero => matches!(value, Value::Nil) || (!field.pointer && value.is_zero()),
-        Omit::Empty if field.pointer => matches!(value, Value::Nil),
-        Omit::Empty => match value {
-            Value::Nil => !matches!(field.shape, api_record::Shape::Time | api_record::Shape::MicroTime),
-            Value::Json(_) => false,
-            other => other.is_empty(),
-        },
     }
 }
 

@@ -1,7 +1,7 @@
 //! Deployments.
 
 use api_kind::checks::{immutable, non_negative, shown};
-use api_kind::{Column, Ctx, Kind};
+use api_kind::{Column, Ctx, Kind, fields_of};
 use api_kinds_core::template;
 use api_meta::field::{BadValue, ErrorList, FieldError, Path};
 use api_record::scalar::IntOrString;
@@ -12,6 +12,7 @@ use crate::workload::{self, Malformed};
 /// The row.
 pub const KIND: Kind<Deployment> = Kind::<Deployment>::of("apps", "v1", "deployments")
     .generation()
+    .resets(|part| (part == "status").then(|| fields_of(&["spec", "metadata.labels"])))
     .defaults(defaults)
     .prepare(prepare)
     .validate(validate)

@@ -1,6 +1,6 @@
 //! Namespaces: they keep the finalizer `kubernetes` until everything in them is gone.
 
-use api_kind::{Column, Ctx, Kind};
+use api_kind::{Column, Ctx, Kind, fields_of};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::names;
 use api_meta::object_meta::validate_finalizer_name;
@@ -13,6 +13,7 @@ const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 pub const KIND: Kind<Namespace> = Kind::<Namespace>::of("", "v1", "namespaces")
     .name(names::name_is_dns_label)
     .held(|namespace| !namespace.spec.finalizers.is_empty())
+    .resets(|part| (part == "finalize").then(|| fields_of(&["status"])))
     .deleting(|namespace| "Terminating".clone_into(&mut namespace.status.phase))
     .defaults(defaults)
     .prepare(prepare)

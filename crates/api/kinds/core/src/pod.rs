@@ -21,7 +21,7 @@ mod update;
 pub mod volume;
 pub mod warnings;
 
-use api_kind::{Ctx, Kind, Verb};
+use api_kind::{Ctx, Kind, Pattern, Reset, Verb, fields_of};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::names;
 use api_meta::object_meta::known_finalizers;
@@ -34,6 +34,7 @@ use crate::template;
 pub const KIND: Kind<Pod> = Kind::<Pod>::of("", "v1", "pods")
     .generation()
     .bare(&["binding"])
+    .resets(resets)
     .graceful(grace)
     .defaults(fill)
     .prepare(prepare)
@@ -50,6 +51,26 @@ pub const KIND: Kind<Pod> = Kind::<Pod>::of("", "v1", "pods")
         ("status.podIP", |pod| pod.status.pod_ips.first().map_or("", |ip| &ip.ip).into()),
         ("status.nominatedNodeName", |pod| pod.status.nominated_node_name.as_str().into()),
     ]);
+
+/// What is not to be changed through a part of a pod.
+fn resets(part: &str) -> Option<Reset> {
+    const SPEC: Pattern = Pattern::Field("spec");
+    const CONTAINERS: Pattern = Pattern::Field("containers");
+    const INIT_CONTAINERS: Pattern = Pattern::Field("initContainers");
+    const RESOURCES: Pattern = Pattern::Field("resources");
+    const RESIZE_POLICY: Pattern = Pattern::Field("resizePolicy");
+    match part {
+        "status" => Some(fields_of(&["spec", "metadata.deletionTimestamp", "metadata.ownerReferences"])),
+        "ephemeralcontainers" => Some(Reset::AllBut(&[&[SPEC, Pattern::Field("ephemeralContainers")]])),
+        "resize" => Some(Reset::AllBut(&[
+            &[SPEC, CONTAINERS, Pattern::Any, RESOURCES],
+            &[SPEC, CONTAINERS, Pattern::Any, RESIZE_POLICY],
+            &[SPEC, INIT_CONTAINERS, Pattern::Any, RESOURCES],
+            &[SPEC, INIT_CONTAINERS, Pattern::Any, RESIZE_POLICY],
+        ])),
+        _ => None,
+    }
+}
 
 /// How long a pod may take to end: nothing if it never ran, or runs no more.
 fn grace(pod: &Pod, asked: Option<i64>) -> i64 {

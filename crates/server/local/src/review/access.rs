@@ -177,6 +177,7 @@ fn decide_on(policy: &Policy, spec: &SubjectAccessReviewSpec) -> SubjectAccessRe
         uid: spec.uid.clone(),
         groups: spec.groups.clone(),
         extra: spec.extra.clone(),
+        ..Caller::default()
     };
     let path = spec.non_resource_attributes.as_deref();
     decide(policy, &subject, spec.resource_attributes.as_deref(), path)

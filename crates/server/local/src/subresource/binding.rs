@@ -7,7 +7,7 @@ use api_record::Record;
 use api_record::scalar::Time;
 use api_types::core::v1::{Binding, Pod, PodCondition};
 use client::{Answer, Caller, Outcome, Precondition, Request};
-use server_registry::Served;
+use server_registry::{Owners, Served, Write};
 
 use crate::direct::{Direct, answer as answered, object_of};
 
@@ -28,10 +28,18 @@ pub(crate) async fn answer(
         uid: Some(binding.metadata.uid.clone()).filter(|uid| !uid.is_empty()),
         version: Some(binding.metadata.resource_version.clone()).filter(|version| !version.is_empty()),
     };
-    direct
-        .registry()
-        .update(served, who, &target.namespace, &target.name, "binding", &change, &precondition, &write)
-        .await?;
+    // What a binding sets is nobody's, as upstream has it.
+    let write = Write {
+        caller: who,
+        namespace: &target.namespace,
+        name: &target.name,
+        subresource: "binding",
+        precondition: &precondition,
+        options: &write,
+        owners: Owners::Said,
+        creates: false,
+    };
+    direct.registry().write(served, &write, &change).await?;
     let mut done = answered(Outcome::Status(Status::success()));
     done.created = true;
     Ok(done)

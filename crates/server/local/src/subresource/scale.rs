@@ -6,11 +6,12 @@ use api_codec::json;
 use api_codec::limits::Limits;
 use api_meta::Status;
 use api_meta::labels::Selector;
-use api_record::{Record, Slot, Value};
+use api_patch::apply::{Config, scale as owners};
+use api_record::{Bytes, Record, Slot, Value};
 use api_types::autoscaling::v1::Scale;
 use api_types::{GroupVersionKind, object_meta, object_meta_mut};
-use client::{Answer, Body, Caller, Precondition, Request, Verb};
-use server_registry::Served;
+use client::{Answer, Body, Caller, PatchKind, Precondition, Request, Verb, WriteOptions};
+use server_registry::{Owners, Registry, Served, Write};
 
 use crate::direct::{Direct, missing, object_answer};
 
@@ -28,43 +29,89 @@ pub(crate) async fn answer(
         let object = registry.get(served, namespace, name).await?;
         return Ok(object_answer(Arc::new(scale_of(&*object)?)));
     }
+    let body = Wanted::of(body)?;
+    let known = |version: &str| registry.serves(served, version);
     let change = |current: Option<&dyn Record>| -> Result<Box<dyn Record>, Status> {
         let current = current.ok_or_else(|| Status::not_found(served.group_resource(), name))?;
-        let wanted = wanted(&body, current)?;
+        let owned = |error| Status::failure(500, "", format!("{error}"), None);
+        let workload = object_meta(current).map(|meta| &meta.managed_fields[..]).unwrap_or_default();
+        let mut old = scale_of(current)?;
+        old.metadata.managed_fields = owners::to_scale(workload, &known).map_err(owned)?;
+        let new = body.scale(registry, who, &write, &old)?;
         let mut object = current.boxed_clone();
-        set_replicas(&mut *object, wanted.spec.replicas)?;
+        set_replicas(&mut *object, new.spec.replicas)?;
+        let version = served.gvk().api_version();
+        let managers =
+            owners::from_scale(workload, &new.metadata.managed_fields, &version, &known).map_err(owned)?;
         if let Some(meta) = object_meta_mut(&mut *object) {
-            meta.resource_version.clone_from(&wanted.metadata.resource_version);
+            meta.resource_version.clone_from(&new.metadata.resource_version);
+            meta.managed_fields = managers;
         }
         Ok(object)
     };
-    let precondition = Precondition::default();
-    let written =
-        registry.update(served, who, namespace, name, "scale", &change, &precondition, &write).await?;
+    let write = Write {
+        caller: who,
+        namespace,
+        name,
+        subresource: "scale",
+        precondition: &Precondition::default(),
+        options: &write,
+        owners: Owners::Said,
+        creates: false,
+    };
+    let written = registry.write(served, &write, &change).await?;
     Ok(object_answer(Arc::new(scale_of(&*written.object)?)))
 }
 
 /// The Scale that the request asks for.
-fn wanted(body: &Body, current: &dyn Record) -> Result<Scale, Status> {
-    match body {
-        Body::Object(object) => {
-            let scale: Option<&Scale> = object.downcast_ref();
-            scale.cloned().ok_or_else(|| Status::bad_request("not a Scale object"))
+enum Wanted {
+    Whole(Scale),
+    Patched(PatchKind, Bytes),
+    Applied(Config),
+}
+
+impl Wanted {
+    fn of(body: Body) -> Result<Wanted, Status> {
+        match body {
+            Body::Object(object) => {
+                let scale: Option<&Scale> = object.downcast_ref();
+                scale.cloned().map(Wanted::Whole).ok_or_else(|| Status::bad_request("not a Scale object"))
+            }
+            Body::Patch(PatchKind::Apply, bytes) => Config::parse(&bytes).map(Wanted::Applied),
+            Body::Patch(kind, bytes) => Ok(Wanted::Patched(kind, bytes)),
+            Body::Empty => Err(Status::bad_request("the request has no body")),
         }
-        Body::Patch(kind, bytes) => {
-            let mut text = Vec::new();
-            let gvk = GroupVersionKind { group: "autoscaling", version: "v1", kind: "Scale" };
-            json::encode(&scale_of(current)?, Some(&gvk), &mut text);
-            let tree = serde_json::from_slice(&text).map_err(Status::internal_error)?;
-            let schema = <Scale as api_record::Typed>::SCHEMA;
-            let patched = api_patch::patch(*kind, tree, bytes, schema).map_err(|error| error.status())?;
-            let mut scale = Scale::default();
-            json::decode(patched.tree.to_string().as_bytes(), &mut scale, None, Limits::RESPONSE)
-                .map_err(|error| Status::bad_request(error.to_string()))?;
-            Ok(scale)
-        }
-        Body::Empty => Err(Status::bad_request("the request has no body")),
     }
+
+    /// What the Scale is to be, with its owners.
+    fn scale(
+        &self,
+        registry: &Registry,
+        who: &Caller,
+        options: &WriteOptions,
+        old: &Scale,
+    ) -> Result<Scale, Status> {
+        let mut new = match self {
+            Wanted::Applied(config) => return registry.apply_scale(who, options, old, config),
+            Wanted::Whole(scale) => scale.clone(),
+            Wanted::Patched(kind, bytes) => patched(old, *kind, bytes)?,
+        };
+        registry.track_scale(who, options, &mut new, old);
+        Ok(new)
+    }
+}
+
+fn patched(old: &Scale, kind: PatchKind, patch: &[u8]) -> Result<Scale, Status> {
+    let mut text = Vec::new();
+    let gvk = GroupVersionKind { group: "autoscaling", version: "v1", kind: "Scale" };
+    json::encode(old, Some(&gvk), &mut text);
+    let tree = serde_json::from_slice(&text).map_err(Status::internal_error)?;
+    let schema = <Scale as api_record::Typed>::SCHEMA;
+    let patched = api_patch::patch(kind, tree, patch, schema).map_err(|error| error.status())?;
+    let mut scale = Scale::default();
+    json::decode(patched.tree.to_string().as_bytes(), &mut scale, None, Limits::RESPONSE)
+        .map_err(|error| Status::bad_request(error.to_string()))?;
+    Ok(scale)
 }
 
 /// The Scale of a workload: any kind whose spec has `replicas` and `selector`, and whose status has `replicas`.

@@ -1,7 +1,7 @@
 //! Certificate signing requests. Who asks is written in by the server; that the request is well-formed, its signer checks.
 
 use api_kind::checks::{qualified_name, required};
-use api_kind::{Column, Ctx, Kind, span};
+use api_kind::{Column, Ctx, Kind, Reset, fields_of, span};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_types::certificates::v1::CertificateSigningRequest;
 
@@ -13,6 +13,7 @@ const LEAST_SECONDS: i32 = 600;
 pub const KIND: Kind<CertificateSigningRequest> =
     Kind::<CertificateSigningRequest>::of("certificates.k8s.io", "v1", "certificatesigningrequests")
         .bare(&["approval"])
+        .resets(resets)
         .prepare(prepare)
         .validate(validate)
         .columns(&[
@@ -46,6 +47,16 @@ fn state(own: &CertificateSigningRequest) -> String {
         text.push_str(",Issued");
     }
     text
+}
+
+/// What is asked for is never changed; what becomes of it is changed through the part that it is for.
+fn resets(part: &str) -> Option<Reset> {
+    match part {
+        "" => Some(fields_of(&["spec", "status"])),
+        "status" => Some(fields_of(&["spec", "status.conditions"])),
+        "approval" => Some(fields_of(&["spec", "status.certificate"])),
+        _ => None,
+    }
 }
 
 /// A request never changes; its approval is nothing but conditions, its status leaves those of approval alone.

@@ -1,0 +1,104 @@
+//! Which fields a configuration mentions: those that whoever applies it will own.
+
+use std::collections::BTreeSet;
+
+use api_record::Schema;
+
+use super::Tree;
+use super::data::element_of;
+use super::element::Element;
+use super::kind::Kind;
+use super::set::Set;
+
+/// The leaf fields and the list elements of a tree.
+pub(super) fn mentioned(schema: &Schema, tree: &Tree) -> Set {
+    below(Kind::Record(schema), tree).1
+}
+
+/// Whether the value itself is mentioned as a whole, and what is mentioned below it.
+fn below(kind: Kind<'_>, value: &Tree) -> (bool, Set) {
+    match (kind, value) {
+        (Kind::Scalar(_) | Kind::Atomic(_), _) => (true, Set::EMPTY),
+        (Kind::Record(_) | Kind::Map(_), Tree::Object(map)) => {
+            let mut set = Set::EMPTY;
+            for (name, value) in map {
+                let Some((kind, is_known)) = kind.field(name) else { continue };
+                let (whole, inner) = below(kind, value);
+                let bare = value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty);
+                set.push(Element::Field(name.clone().into()), whole || bare || !is_known, inner);
+            }
+            set.sort();
+            (false, set)
+        }
+        (Kind::Set(_) | Kind::Listed(..), Tree::Array(items)) => (false, elements(kind, items)),
+        _ => (false, Set::EMPTY),
+    }
+}
+
+/// Every element is mentioned, and what each mentions; of duplicates nothing but that they are there.
+fn elements(kind: Kind<'_>, items: &[Tree]) -> Set {
+    let Some(element_kind) = kind.element() else { return Set::EMPTY };
+    let mut set = Set::EMPTY;
+    let (mut seen, mut twice) = (BTreeSet::new(), BTreeSet::new());
+    let elements: Vec<Option<Element>> = items.iter().map(|item| element_of(kind, item).ok()).collect();
+    for element in elements.iter().flatten() {
+        if !seen.insert(element) {
+            twice.insert(element);
+        }
+    }
+    for (item, element) in items.iter().zip(&elements) {
+        let Some(element) = element else { continue };
+        let inner = if twice.contains(element) { Set::EMPTY } else { below(element_kind, item).1 };
+        set.push(element.clone(), true, inner);
+    }
+    set.sort();
+    set
+}
+
+/// The set with all fields that the schema names on the way to a member; entries of maps and elements of lists are not
+/// added.
+pub(super) fn with_named(kind: Option<Kind<'_>>, set: &Set) -> Set {
+    let mut out = Set::EMPTY;
+    for node in &set.nodes {
+        let (inner, is_known) = match (&node.element, kind) {
+            (Element::Field(name), Some(kind)) => match kind.field(name) {
+                Some((inner, is_known)) => (Some(inner), is_known),
+                None => (None, false),
+            },
+            (Element::Key(_), Some(kind)) => (kind.element(), false),
+            _ => (None, false),
+        };
+        let named = is_known && !node.below.is_empty();
+        out.push(node.element.clone(), node.member || named, with_named(inner, &node.below));
+    }
+    out
+}
+
+/// The set in terms of a schema that has become coarser since it was written: whoever owned parts of what is now one value owns
+/// the value. `None` when nothing is to be changed.
+pub(super) fn coarsened(kind: Kind<'_>, set: &Set) -> Option<Set> {
+    let mut changed = false;
+    let mut out = Set::EMPTY;
+    for node in &set.nodes {
+        let inner = match &node.element {
+            Element::Field(name) => kind.field(name).map(|(inner, _)| inner),
+            _ => kind.element(),
+        };
+        let (member, below) = match inner {
+            Some(Kind::Atomic(_)) if !node.below.is_empty() => {
+                changed = true;
+                (true, Set::EMPTY)
+            }
+            Some(inner) => match coarsened(inner, &node.below) {
+                Some(below) => {
+                    changed = true;
+                    (node.member, below)
+                }
+                None => (node.member, node.below.clone()),
+            },
+            None => (node.member, node.below.clone()),
+        };
+        out.push(node.element.clone(), member, below);
+    }
+    changed.then_some(out)
+}
