@@ -196,6 +196,9 @@ impl Session<'_> {
             if let Some(patch) = &small.patch {
                 println!("    patch  {patch}");
             }
+            for configuration in &small.configurations {
+                println!("    apply  {configuration}");
+            }
             for difference in differences {
                 println!("    {difference}");
             }

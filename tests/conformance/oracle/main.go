@@ -28,6 +28,9 @@ type question struct {
 	Object   json.RawMessage `json:"object"`
 	// The strategic merge patch.
 	Patch json.RawMessage `json:"patch,omitempty"`
+	// What is applied, one after the other, and whether the last of them by force.
+	Configurations []json.RawMessage `json:"configurations,omitempty"`
+	Force          bool              `json:"force,omitempty"`
 	// The group and version to convert to.
 	ToGroup   string `json:"toGroup,omitempty"`
 	ToVersion string `json:"toVersion,omitempty"`
@@ -59,6 +62,7 @@ var operations = map[string]func(*question) (*answer, error){
 	"convert":         convert,
 	"validate":        validate,
 	"strategic-merge": strategicMerge,
+	"apply":           apply,
 }
 
 func main() {

@@ -195,6 +195,7 @@ fn render_field(field: &FieldFacts, import: &str) -> String {
     let list =
         match marker("listType").or(marker("k8s:listType")).or(marker("mapType")).or(marker("structType")) {
             Some("atomic") => "r::ListKind::Atomic".to_owned(),
+            Some("granular") => "r::ListKind::Granular".to_owned(),
             Some("set") => "r::ListKind::Set".to_owned(),
             Some("map") => format!("r::ListKind::Map(&{keys:?})"),
             _ => "r::ListKind::Unset".to_owned(),

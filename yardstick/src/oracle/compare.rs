@@ -46,13 +46,10 @@ pub fn differences(ours: &Answer, theirs: &Answer) -> Vec<Difference> {
     for (place, ours, theirs) in
         [("unanswered", &ours.unanswered, &theirs.unanswered), ("error", &ours.error, &theirs.error)]
     {
-        if ours != theirs {
-            found.push(Difference { place: place.into(), ours: ours.clone(), theirs: theirs.clone() });
+        // Where one of them has no answer or no result, there is nothing more to say.
+        if lines(ours) != lines(theirs) {
+            return vec![at(place, ours, theirs)];
         }
-    }
-    // Where one of them has no result, there is nothing more to say.
-    if !found.is_empty() {
-        return found;
     }
     for (place, ours, theirs) in [
         ("strict", &ours.strict, &theirs.strict),
@@ -78,6 +75,11 @@ pub fn differences(ours: &Answer, theirs: &Answer) -> Vec<Difference> {
         found.push(at("protobuf", &ours.proto, &theirs.proto));
     }
     found
+}
+
+/// Several errors come in any order.
+fn lines(text: &str) -> BTreeSet<&str> {
+    text.lines().collect()
 }
 
 fn at(place: &str, ours: &str, theirs: &str) -> Difference {
@@ -130,6 +132,11 @@ fn general(text: &str) -> String {
     out
 }
 
+/// A key of managed fields without the values in it.
+fn managed(key: &str) -> &str {
+    ["k:", "v:"].into_iter().find(|prefix| key.starts_with(prefix)).unwrap_or(key)
+}
+
 fn values(path: &mut String, ours: &Value, theirs: &Value, found: &mut Vec<Difference>) {
     match (ours, theirs) {
         (Value::Object(left), Value::Object(right)) => {
@@ -137,7 +144,7 @@ fn values(path: &mut String, ours: &Value, theirs: &Value, found: &mut Vec<Diffe
             for key in keys {
                 let length = path.len();
                 path.push('.');
-                path.push_str(key);
+                path.push_str(managed(key));
                 match (left.get(key), right.get(key)) {
                     (Some(left), Some(right)) => values(path, left, right, found),
                     (left, right) => {

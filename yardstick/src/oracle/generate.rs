@@ -1,11 +1,13 @@
 //! Random objects of any schema: sparse ones with a few fields at each level, and full ones. The same seed makes the same objects.
 
+mod configuration;
 mod patch;
 mod words;
 
 use api_record::{Field, JsonForm, Schema, Shape};
 use serde_json::{Map, Value, json};
 
+pub use configuration::configuration;
 pub use patch::patch;
 
 /// A sequence of numbers that looks random (splitmix64).

@@ -1,5 +1,7 @@
 //! Knarr's answers: from the engines and rows that its server runs.
 
+mod apply;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use api_codec::limits::Limits;
@@ -21,6 +23,7 @@ pub fn answer(question: &Question) -> Answer {
         Op::Convert => convert(question),
         Op::Validate => validate(question),
         Op::StrategicMerge => merge(question),
+        Op::Apply => apply::apply(question),
     };
     catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|_| Answer::unanswered(PANIC))
 }
@@ -83,11 +86,15 @@ impl Served {
         }
     }
 
-    fn show(&self, object: Box<dyn Record>) -> Option<Value> {
-        let object = match self.version {
+    fn from_hub(&self, object: Box<dyn Record>) -> Box<dyn Record> {
+        match self.version {
             Some(version) => (version.from_hub)(&*object),
             None => object,
-        };
+        }
+    }
+
+    fn show(&self, object: Box<dyn Record>) -> Option<Value> {
+        let object = self.from_hub(object);
         let mut text = Vec::new();
         json::encode(&*object, None, &mut text);
         serde_json::from_slice(&text).ok()

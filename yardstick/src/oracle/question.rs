@@ -17,11 +17,14 @@ pub enum Op {
     Validate,
     /// It is patched by a strategic merge.
     StrategicMerge,
+    /// Configurations are applied to it.
+    Apply,
 }
 
 impl Op {
     /// All of them.
-    pub const ALL: [Op; 5] = [Op::Encode, Op::Default, Op::Convert, Op::StrategicMerge, Op::Validate];
+    pub const ALL: [Op; 6] =
+        [Op::Encode, Op::Default, Op::Convert, Op::StrategicMerge, Op::Apply, Op::Validate];
 
     /// As it is written in questions and in the names of files.
     pub fn name(self) -> &'static str {
@@ -31,6 +34,7 @@ impl Op {
             Op::Convert => "convert",
             Op::Validate => "validate",
             Op::StrategicMerge => "strategic-merge",
+            Op::Apply => "apply",
         }
     }
 }
@@ -55,6 +59,12 @@ pub struct Question {
     /// The patch of a strategic merge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patch: Option<Value>,
+    /// What is applied, one after the other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub configurations: Vec<Value>,
+    /// Whether the last of them is applied by force.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
     /// The group that is converted to.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub to_group: String,

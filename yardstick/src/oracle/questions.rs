@@ -3,7 +3,7 @@
 use api_types::{ObjectType, Resource};
 use serde_json::{Map, Value};
 
-use super::generate::{Dice, Maker, Style, patch};
+use super::generate::{Dice, Maker, Style, configuration, patch};
 use super::question::{Op, Question};
 
 /// A kind that an operation is asked about.
@@ -31,7 +31,7 @@ pub fn subjects(op: Op) -> Vec<Subject> {
     for resource in api_types::resources() {
         let gvk = resource.kind;
         let Some(object) = api_types::object_type(gvk.group, gvk.version, gvk.kind) else { continue };
-        if op == Op::Validate && !resource.verbs.contains(&"create") {
+        if matches!(op, Op::Validate | Op::Apply) && !resource.verbs.contains(&"create") {
             continue;
         }
         if op != Op::Convert {
@@ -69,6 +69,18 @@ pub fn question(op: Op, subject: &Subject, seed: u64, number: usize) -> Question
         let style = Style { full: false, ..style };
         patch(&object, subject.object.schema, &mut dice, style)
     });
+    let (mut configurations, mut force) = (Vec::new(), false);
+    if op == Op::Apply {
+        let style = Style { full: false, ..style };
+        let schema = subject.object.schema;
+        configurations =
+            (0..1 + number % 2).map(|_| configuration(&object, schema, &mut dice, style)).collect();
+        for part in configurations.iter_mut().chain([&mut object]) {
+            owners_aside(part);
+            part.as_object_mut().into_iter().for_each(|map| settle(op, subject.resource, map));
+        }
+        force = !dice.one_in(3);
+    }
     let (to_group, to_version) = subject.to.unwrap_or_default();
     Question {
         op,
@@ -78,6 +90,8 @@ pub fn question(op: Op, subject: &Subject, seed: u64, number: usize) -> Question
         resource: subject.resource.map(|resource| resource.plural).unwrap_or_default().into(),
         object,
         patch,
+        configurations,
+        force,
         to_group: to_group.into(),
         to_version: to_version.into(),
     }
@@ -96,9 +110,21 @@ const SYSTEM: [&str; 9] = [
     "generateName",
 ];
 
+/// Who owns what, also in templates, is not said by those who are asked about it.
+fn owners_aside(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.shift_remove("managedFields");
+            map.values_mut().for_each(owners_aside);
+        }
+        Value::Array(list) => list.iter_mut().for_each(owners_aside),
+        _ => {}
+    }
+}
+
 /// Makes an object such as comes to the operation.
 fn settle(op: Op, resource: Option<&Resource>, object: &mut Map<String, Value>) {
-    if let (Op::Validate, Some(resource)) = (op, resource) {
+    if let (Op::Validate | Op::Apply, Some(resource)) = (op, resource) {
         let meta = object.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
         if let Value::Object(meta) = meta {
             for name in SYSTEM {

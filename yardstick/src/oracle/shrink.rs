@@ -26,7 +26,8 @@ pub fn shrink<E>(
     let mut tries = 0;
     loop {
         let mut progress = false;
-        for part in [Part::Patch, Part::Object] {
+        let configurations = (0..smallest.configurations.len()).map(Part::Configuration);
+        for part in configurations.chain([Part::Patch, Part::Object]).collect::<Vec<_>>() {
             let Some(tree) = part.of(&smallest) else { continue };
             // Large parts first: what is nested in a part that could be left out is not looked at.
             for path in paths(tree) {
@@ -57,6 +58,7 @@ pub fn shrink<E>(
 enum Part {
     Object,
     Patch,
+    Configuration(usize),
 }
 
 impl Part {
@@ -64,6 +66,7 @@ impl Part {
         match self {
             Part::Object => Some(&question.object),
             Part::Patch => question.patch.as_ref(),
+            Part::Configuration(index) => question.configurations.get(index),
         }
     }
 
@@ -71,6 +74,7 @@ impl Part {
         match self {
             Part::Object => question.object = tree,
             Part::Patch => question.patch = Some(tree),
+            Part::Configuration(index) => question.configurations[index] = tree,
         }
     }
 }
@@ -143,6 +147,8 @@ mod tests {
             resource: "pods".into(),
             object: json!({"a": [1, {"b": 2, "c": 3}, 4], "d": {"e": null}}),
             patch: None,
+            configurations: Vec::new(),
+            force: false,
             to_group: String::new(),
             to_version: String::new(),
         };

@@ -293,6 +293,8 @@ pub enum ListKind {
     Unset,
     /// One value as a whole.
     Atomic,
+    /// Field by field, although the record's type is otherwise one value as a whole.
+    Granular,
     /// A set of scalars.
     Set,
     /// Records told apart by these fields.

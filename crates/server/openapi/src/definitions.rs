@@ -286,6 +286,7 @@ fn extensions(field: &Field, property: &mut Value) {
         ListKind::Unset => {}
         ListKind::Atomic if is_list => property["x-kubernetes-list-type"] = "atomic".into(),
         ListKind::Atomic => property["x-kubernetes-map-type"] = "atomic".into(),
+        ListKind::Granular => property["x-kubernetes-map-type"] = "granular".into(),
         ListKind::Set => property["x-kubernetes-list-type"] = "set".into(),
         ListKind::Map(keys) => {
             property["x-kubernetes-list-type"] = "map".into();

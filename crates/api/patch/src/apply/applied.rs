@@ -136,8 +136,9 @@ fn decoded(request: &Request<'_>, config: &Config, tree: &Tree) -> Result<Box<dy
         internal(format!("failed to convert new object ({}) to proper version: {why}", config.shown()))
     };
     let mut object = request.versions.empty(request.api_version).ok_or_else(|| failed(&"no such version"))?;
-    json::decode(tree.to_string().as_bytes(), &mut *object, None, Limits::RESPONSE)
-        .map_err(|error| failed(&error))?;
+    json::decode(tree.to_string().as_bytes(), &mut *object, None, Limits::RESPONSE).map_err(|error| {
+        failed(&format!("unable to convert unstructured object to {}: {error}", config.gvk()))
+    })?;
     Ok(object)
 }
 

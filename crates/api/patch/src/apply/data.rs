@@ -62,7 +62,7 @@ pub(super) trait Data: Copy {
 /// What tells an element of a list apart; the reason if nothing does.
 pub(super) fn element_of<D: Data>(kind: Kind<'_>, item: D) -> Result<Element, String> {
     match kind {
-        Kind::Listed(schema, keys) => keyed(schema, keys, item),
+        Kind::Listed(_, schema, keys) => keyed(schema, keys, item),
         _ => match (item.made(), item.scalar()) {
             (Made::Object { .. }, _) => {
                 Err("associative list without keys has an element that's a map type".to_owned())

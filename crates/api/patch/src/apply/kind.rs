@@ -21,7 +21,7 @@ pub(super) enum Kind<'s> {
     /// A set of scalars.
     Set(&'s Shape),
     /// A list of records that these fields tell apart.
-    Listed(&'s Schema, Keys<'s>),
+    Listed(&'s Shape, &'s Schema, Keys<'s>),
 }
 
 /// The fields that tell the elements of a list apart.
@@ -33,16 +33,17 @@ impl<'s> Kind<'s> {
         match (&field.shape, &field.list) {
             (shape @ (Shape::Record(_) | Shape::Map(_)), ListKind::Atomic) => Kind::Atomic(shape),
             (shape @ (Shape::List(element) | Shape::Items(element)), kind) => match (kind, &**element) {
-                (ListKind::Map(keys), Shape::Record(schema)) => Kind::Listed(schema, keys),
+                (ListKind::Map(keys), element @ Shape::Record(schema)) => Kind::Listed(element, schema, keys),
                 (ListKind::Set, element) => Kind::Set(element),
                 (ListKind::Unset, element) if field.merge.merge => match element {
-                    Shape::Record(schema) if !field.merge.key.is_empty() => {
-                        Kind::Listed(schema, std::slice::from_ref(&field.merge.key))
+                    element @ Shape::Record(schema) if !field.merge.key.is_empty() => {
+                        Kind::Listed(element, schema, std::slice::from_ref(&field.merge.key))
                     }
                     element => Kind::Set(element),
                 },
                 _ => Kind::Atomic(shape),
             },
+            (Shape::Record(schema), ListKind::Granular) => Kind::Record(schema),
             (shape, _) => Kind::within(shape),
         }
     }
@@ -71,7 +72,7 @@ impl<'s> Kind<'s> {
     pub(super) fn element(self) -> Option<Kind<'s>> {
         match self {
             Kind::Set(element) => Some(Kind::within(element)),
-            Kind::Listed(schema, _) => Some(Kind::Record(schema)),
+            Kind::Listed(element, ..) => Some(Kind::within(element)),
             _ => None,
         }
     }
