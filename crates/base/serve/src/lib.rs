@@ -1,7 +1,7 @@
 //! A socket that speaks TLS and HTTP: accepting connections, shaking hands, and ending in time. Knows nothing of what is served.
 //!
-//! Layer: just above `base`; a shell. Used by the API server's HTTP and by the node's, which must not know each other. Entry point:
-//! [`Socket::run`].
+//! Layer: just above `base`; a shell. Used by the API server's HTTP and by the node's, which must not know each other. Entry points:
+//! [`Socket::run`]; [`anyone`] for the other side of TLS, where nobody can know who answers.
 //!
 //! Invariants: no more connections than their bound are open at once, and one whose handshake is slow holds its place for a bounded
 //! time only. A failing accept (out of descriptors, mostly) is waited out.
@@ -12,6 +12,7 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use base::drain;
@@ -28,6 +29,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
+pub mod anyone;
 pub mod limits;
 
 /// How TLS is spoken, which may change while it is: certificates are renewed.
@@ -53,6 +55,8 @@ impl Tls {
 /// What a connection knows of its other end.
 #[derive(Clone, Debug, Default)]
 pub struct Peer {
+    /// Where it is; unknown where nobody connected.
+    pub address: Option<SocketAddr>,
     /// The certificates that it showed, its own first; none over plain sockets.
     pub chain: Vec<CertificateDer<'static>>,
 }
@@ -87,8 +91,8 @@ impl Socket {
                 () = drain.signaled() => return,
                 accepted = self.listener.accept() => accepted,
             };
-            let socket = match accepted {
-                Ok((socket, _)) => socket,
+            let (socket, address) = match accepted {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(%error, "connection.accept");
                     self.clock.sleep(limits::ACCEPT_AGAIN).await;
@@ -99,7 +103,7 @@ impl Socket {
             let (acceptor, clock) = (self.tls.acceptor(), Arc::clone(&self.clock));
             let (answer, drain) = (answer.clone(), drain.clone());
             tokio::spawn(async move {
-                serve(socket, acceptor, clock, drain, answer).await;
+                serve(socket, address, acceptor, clock, drain, answer).await;
                 drop(place);
             });
         }
@@ -108,6 +112,7 @@ impl Socket {
 
 async fn serve<A, F, B>(
     socket: TcpStream,
+    address: SocketAddr,
     acceptor: TlsAcceptor,
     clock: Arc<dyn Clock>,
     mut drain: drain::Watch,
@@ -127,7 +132,7 @@ async fn serve<A, F, B>(
     };
     let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
     let chain = chain.iter().map(|certificate| certificate.clone().into_owned()).collect();
-    let peer = Arc::new(Peer { chain });
+    let peer = Arc::new(Peer { address: Some(address), chain });
     let service = service_fn(move |request| {
         let answered = answer(Arc::clone(&peer), request);
         async move { Ok::<_, Infallible>(answered.await) }
