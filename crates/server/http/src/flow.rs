@@ -11,9 +11,8 @@ use bytes::Bytes;
 use client::Caller;
 use http::header::{HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
-use http_body_util::{BodyExt as _, Full};
 
-use crate::handler::Body;
+use crate::content::{self, Body};
 use crate::limits;
 use crate::metrics::is_long_running;
 use crate::path::Info;
@@ -82,7 +81,7 @@ impl InFlight {
 /// The answer to a request that is turned away.
 pub(crate) fn too_many() -> Response<Body> {
     let text = Bytes::from_static(b"Too many requests, please try again later.\n");
-    let mut response = Response::new(Full::new(text).boxed_unsync());
+    let mut response = Response::new(content::whole(text));
     *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
     let headers = response.headers_mut();
     headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));

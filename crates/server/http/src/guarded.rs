@@ -1,13 +1,12 @@
 //! A body that keeps something until it has been sent or given up.
 
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
-use crate::handler::Body;
+use crate::content::{Body, Broken};
 
 /// A body with what it keeps.
 pub(crate) struct Guarded<T> {
@@ -24,12 +23,12 @@ impl<T> Guarded<T> {
 
 impl<T: Unpin> HttpBody for Guarded<T> {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Broken;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         Pin::new(&mut self.body).poll_frame(context)
     }
 

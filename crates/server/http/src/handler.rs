@@ -1,6 +1,5 @@
 //! One request: who sends it, what it asks for, and who answers.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use api_meta::Status;
@@ -12,12 +11,12 @@ use bytes::Bytes;
 use client::Caller;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use server_authz::Attributes;
 use server_local::{Local, forbidden};
 
+use crate::content::{self, Body};
 use crate::documents::{Document, DocumentRequest, Documents};
 use crate::flow::{self, InFlight};
 use crate::guarded::Guarded;
@@ -28,11 +27,9 @@ use crate::negotiate::{self, Codec, Form};
 use crate::nodes::Nodes;
 use crate::options::{self, Query};
 use crate::path::{self, Info, Place};
+use crate::proxy::Reach;
 use crate::scrape::{self, Scrape};
-use crate::{discovery, encode, impersonate, resource};
-
-/// An answer's body.
-pub type Body = UnsyncBoxBody<Bytes, Infallible>;
+use crate::{discovery, encode, impersonate, proxy, resource};
 
 /// Answers requests.
 pub struct Handler {
@@ -40,7 +37,7 @@ pub struct Handler {
     pub(crate) clock: Arc<dyn Clock>,
     identify: Arc<dyn Identify>,
     documents: Arc<dyn Documents>,
-    pub(crate) nodes: Arc<dyn Nodes>,
+    pub(crate) reach: Reach,
     health: Health,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) in_flight: InFlight,
@@ -64,7 +61,7 @@ impl Handler {
             clock,
             identify,
             documents,
-            nodes,
+            reach: Reach::new(nodes),
             health: Health::default(),
             metrics: Arc::default(),
             in_flight: InFlight::default(),
@@ -137,10 +134,12 @@ impl Handler {
                 }
                 self.path(&request, path, query)
             }
-            Place::Resource { target, .. } => {
-                let mut form = form?;
+            Place::Resource { target, rest } => {
+                // What is behind a proxy answers in forms of its own.
+                let mut form = if proxy::is_theirs(target) { form.unwrap_or(Form::JSON) } else { form? };
                 form.pretty = query.flag("pretty");
-                let asked = resource::Asked { caller: &caller, verb: info.verb, target, query, form };
+                let asked =
+                    resource::Asked { caller: &caller, verb: info.verb, target, rest, peer, query, form };
                 resource::answer(self, asked, request).await
             }
         }
@@ -155,12 +154,7 @@ impl Handler {
 
     fn path(&self, request: &Request<Incoming>, path: &str, query: &Query) -> Result<Response<Body>, Status> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return Err(Status::failure(
-                405,
-                "MethodNotAllowed",
-                "the server does not allow this method on the requested resource",
-                None,
-            ));
+            return Err(resource::not_allowed());
         }
         if let Some(report) = self.health.report(path, query.flag("verbose")) {
             return Ok(text(report.code, report.text));
@@ -234,7 +228,7 @@ impl Drop for Ended {
 }
 
 fn document_answer(document: Document) -> Response<Body> {
-    let mut response = Response::new(Full::new(document.body).boxed_unsync());
+    let mut response = Response::new(content::whole(document.body));
     *response.status_mut() =
         StatusCode::from_u16(document.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in document.headers {
@@ -257,7 +251,7 @@ pub(crate) fn failure(codec: Codec, status: Status) -> Response<Body> {
 }
 
 pub(crate) fn bytes_answer(code: u16, content_type: &str, bytes: Bytes) -> Response<Body> {
-    let mut response = Response::new(Full::new(bytes).boxed_unsync());
+    let mut response = Response::new(content::whole(bytes));
     *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if let Ok(value) = HeaderValue::from_str(content_type) {
         response.headers_mut().insert(CONTENT_TYPE, value);

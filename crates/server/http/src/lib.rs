@@ -4,13 +4,16 @@
 //!
 //! Invariants: no request reaches the pipeline without a caller; a path that is not served is 404 only for those who may know; bodies,
 //! headers and connections are bounded by [`limits`]; the same object has the same bytes as upstream's answer.
+//! What pods, services and nodes serve is asked for without anything of the sender's credentials, and passes unkept both ways.
 //! State: connections. Failure: a connection that breaks ends its own requests; everything else is a Status.
-//! Upstream: `k8s.io/apiserver/pkg/{server,endpoints}` (request info, negotiation, handlers, discovery, tables, watch frames).
+//! Upstream: `k8s.io/apiserver/pkg/{server,endpoints}` (request info, negotiation, handlers, discovery, tables, watch frames),
+//! `k8s.io/apimachinery/pkg/util/proxy`.
 //! How to test: `cargo test -p server-http`.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "a shell: it owns the sockets")]
 
 mod body;
 mod connection;
+mod content;
 mod discovery;
 mod documents;
 mod encode;
@@ -26,15 +29,20 @@ mod negotiate;
 mod nodes;
 mod options;
 mod path;
+mod proxy;
+mod relay;
 mod resource;
 mod scrape;
 mod table;
 mod watch;
+pub mod words;
 
 pub use connection::Server;
+pub use content::{Body, Broken};
 pub use documents::{Document, DocumentRequest, Documents};
-pub use handler::{Body, Handler};
+pub use handler::Handler;
 pub use hyper::body::Incoming;
 pub use identity::{Identify, Peer};
-pub use nodes::Nodes;
+pub use nodes::{Nodes, Unanswered};
 pub use path::{Info, Place};
+pub use relay::{Protocol, RelayError, relay};

@@ -25,3 +25,21 @@ pub const COUNTED: Duration = Duration::from_secs(60);
 
 /// How large a message may be that whoever watches over a WebSocket sends; none has a meaning.
 pub const WATCHER_MESSAGE_BYTES: usize = 64 << 10;
+
+/// How long a pod or an endpoint may take to accept a connection: Go's default transport's, and so upstream's.
+pub const DIAL: Duration = Duration::from_secs(30);
+
+/// How long it may take to shake hands in TLS, as long.
+pub const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// How long a connection that has left HTTP may take to hear that the other end is gone.
+pub const CLOSE: Duration = Duration::from_secs(5);
+
+/// How large a tag of a page may be for its links to be looked for; a longer one passes as it is.
+pub const TAG_BYTES: usize = 64 << 10;
+
+/// How much of a packed page is unpacked at once: a thousand times as much, at most.
+pub const PACKED_PIECE_BYTES: usize = 1 << 10;
+
+/// How many connections to pods and endpoints may be open at once for clients that ask through the proxy.
+pub const PROXIED: usize = 8_192;

@@ -2,25 +2,41 @@
 //!
 //! The path is rewritten to the node's own (kubelet's) and the whole request handed on, upgrades included.
 
+mod log;
+
 use api_meta::Status;
 use api_types::core::v1::Pod;
 use client::{BoxFuture, Target};
-use http::Uri;
-use http::{Request, Response};
+use futures_util::StreamExt as _;
+use http::{Request, Response, Uri};
+use http_body_util::{BodyExt, BodyStream, StreamBody};
 use hyper::body::Incoming;
 
-use crate::handler::{Body, Handler};
+use crate::content::Body;
+use crate::handler::Handler;
 use crate::options::Query;
+use crate::proxy::headers::forget_caller;
 use crate::resource::Asked;
 
 /// Whoever can reach the nodes.
 pub trait Nodes: Send + Sync {
-    /// Has a node answer a request whose path is the node's own.
+    /// Has a node answer a request whose path is the node's own. Whoever sent it has been forgotten.
     fn forward<'a>(
         &'a self,
         node: &'a str,
         request: Request<Incoming>,
-    ) -> BoxFuture<'a, Result<Response<Body>, Status>>;
+    ) -> BoxFuture<'a, Result<Response<Body>, Unanswered>>;
+}
+
+/// Why there is no answer of another's.
+#[derive(Debug)]
+pub enum Unanswered {
+    /// It was refused.
+    Refused(Status),
+    /// No connection was made; why, in Go's words.
+    Dial(String),
+    /// The connection broke, or no HTTP came over it.
+    Exchange(String),
 }
 
 /// Whether a part of a pod is answered by its node.
@@ -47,7 +63,27 @@ pub(crate) async fn answer(
     }
     let path = path(target, pod, query)?;
     *request.uri_mut() = path.parse::<Uri>().map_err(|error| Status::bad_request(error.to_string()))?;
-    handler.nodes.forward(&pod.spec.node_name, request).await
+    forget_caller(request.headers_mut());
+    let response = handler.reach.nodes.forward(&pod.spec.node_name, request).await.map_err(refusal)?;
+    // A log that breaks off ends there, for upstream's clients too.
+    Ok(if target.subresource == "log" { response.map(ending) } else { response })
+}
+
+/// What upstream says of a node that cannot be asked.
+fn refusal(why: Unanswered) -> Status {
+    let why = match why {
+        Unanswered::Refused(status) => return status,
+        Unanswered::Dial(why) => format!("error dialing backend: {why}"),
+        Unanswered::Exchange(why) => why,
+    };
+    Status::failure(500, "", why, None)
+}
+
+/// A body that ends where another breaks off.
+fn ending(body: Body) -> Body {
+    let frames = BodyStream::new(body);
+    let whole = frames.take_while(|frame| std::future::ready(frame.is_ok()));
+    BodyExt::boxed_unsync(StreamBody::new(whole))
 }
 
 /// The node's path (`pkg/registry/core/pod/strategy.go`: `LogLocation`, `ExecLocation`, …).
@@ -59,16 +95,9 @@ fn path(target: &Target, pod: &Pod, query: &Query) -> Result<String, Status> {
     }
     let container = container(pod, query.get("container"))?;
     if subresource == "log" {
-        let passed = [
-            "follow",
-            "previous",
-            "timestamps",
-            "sinceSeconds",
-            "sinceTime",
-            "tailLines",
-            "limitBytes",
-            "stream",
-        ];
+        log::check(name, query)?;
+        let passed =
+            ["follow", "previous", "timestamps", "sinceSeconds", "sinceTime", "tailLines", "limitBytes"];
         let given = passed.iter().filter(|key| query.has(key));
         let options: Vec<String> = given.map(|key| format!("{key}={}", escaped(query.get(key)))).collect();
         return Ok(format!("/containerLogs/{namespace}/{name}/{container}{}", question(&options)));
@@ -174,6 +203,12 @@ mod tests {
             ("portforward", &["a"], "ports=80&ports=81", "/portForward/shop/web?port=80&port=81"),
             ("log", &["a", "b"], "", "a container name must be specified for pod web, choose one of: [a b]"),
             ("log", &["a"], "container=c", "container c is not valid for pod web"),
+            (
+                "log",
+                &["a"],
+                "stream=Stdout",
+                "PodLogOptions \"web\" is invalid: stream: Forbidden: may not be specified",
+            ),
             ("exec", &["a"], "command=ls", "you must specify at least 1 of stdin, stdout, stderr"),
         ] {
             assert_eq!(show(subresource, containers, query), wanted);

@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 /// What a request is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Info {
-    /// The verb as rules name it; the method in lower case for paths that are not about a resource.
+    /// The verb as rules name it, empty for methods that are none; the method in lower case for paths that are not about a resource.
     pub verb: &'static str,
     /// What it is about.
     pub place: Place,
@@ -89,9 +89,11 @@ fn verb(method: &Method, target: &Target, watch: bool) -> &'static str {
         Method::PATCH => "patch",
         Method::DELETE if collection => "deletecollection",
         Method::DELETE => "delete",
-        _ if watch && target.subresource.is_empty() => "watch",
-        _ if collection => "list",
-        _ => "get",
+        Method::GET | Method::HEAD if watch && target.subresource.is_empty() => "watch",
+        Method::GET | Method::HEAD if collection => "list",
+        Method::GET | Method::HEAD => "get",
+        // What no rule can name but by `*`.
+        _ => "",
     }
 }
 
@@ -143,6 +145,24 @@ mod tests {
                 r#"deletecollection deployments.apps "a" "" "" """#,
             ),
             (Method::POST, "/api/v1/nodes/n/proxy/a/b", false, r#"create nodes "" "n" "proxy" "a/b""#),
+            (
+                Method::HEAD,
+                "/api/v1/namespaces/a/pods/https:b:443/proxy/",
+                false,
+                r#"get pods "a" "https:b:443" "proxy" """#,
+            ),
+            (
+                Method::PATCH,
+                "/api/v1/namespaces/a/services/b/proxy",
+                false,
+                r#"patch services "a" "b" "proxy" """#,
+            ),
+            (
+                Method::OPTIONS,
+                "/api/v1/namespaces/a/services/b/proxy/c",
+                false,
+                r#" services "a" "b" "proxy" "c""#,
+            ),
             (Method::GET, "/healthz", false, "get /healthz"),
             (Method::GET, "/apis/apps", false, "get /apis/apps"),
             (Method::GET, "/apis/apps/v1", false, "get /apis/apps/v1"),

@@ -7,34 +7,49 @@ use api_meta::field::Path;
 use api_meta::{Status, fields, labels};
 use api_types::meta::v1;
 use api_types::{GroupVersionKind, Resource, resources};
+use base_serve::Peer;
 use client::{Answer, Api as _, Body as Sent, Caller, Outcome, Request, Target, Verb, VersionMatch};
 use futures_util::StreamExt as _;
 use http::Response;
 use http::header::CONTENT_TYPE;
-use http_body_util::{BodyExt as _, StreamBody};
+use http_body_util::StreamBody;
 use hyper::body::{Frame as BodyFrame, Incoming};
 use server_registry::{From, Served};
 
+use crate::content::{self, Body};
 use crate::encode::{self, Frame};
-use crate::handler::{Body, Handler, bytes_answer, warn};
+use crate::handler::{Handler, bytes_answer, warn};
 use crate::limits;
 use crate::negotiate::Form;
 use crate::options::Query;
 use crate::table::Included;
 use crate::watch::{self, Framing};
-use crate::{body, discovery, nodes};
+use crate::{body, discovery, nodes, proxy};
 
 /// A request about a resource.
 pub(crate) struct Asked<'a> {
     pub(crate) caller: &'a Caller,
     pub(crate) verb: &'static str,
     pub(crate) target: &'a Target,
+    /// What follows the subresource.
+    pub(crate) rest: &'a str,
+    pub(crate) peer: &'a Peer,
     pub(crate) query: &'a Query,
     pub(crate) form: Form,
 }
 
 fn missing() -> Status {
     Status::failure(404, "NotFound", "the server could not find the requested resource", None)
+}
+
+/// The method means nothing here.
+pub(crate) fn not_allowed() -> Status {
+    Status::failure(
+        405,
+        "MethodNotAllowed",
+        "the server does not allow this method on the requested resource",
+        None,
+    )
 }
 
 /// The row of a resource that is served.
@@ -56,6 +71,13 @@ pub(crate) async fn answer(
     let resource = known(asked.target).ok_or_else(missing)?;
     if asked.verb == "watch" {
         return watch(handler, &asked, request).await;
+    }
+    if proxy::is_theirs(asked.target) {
+        return proxy::answer(handler, &asked, request).await;
+    }
+    if asked.verb.is_empty() {
+        handler.local.check(asked.caller, asked.verb, asked.target)?;
+        return Err(not_allowed());
     }
     if nodes::is_theirs(asked.target) {
         return nodes::answer(handler, &asked, request).await;
@@ -215,6 +237,6 @@ async fn watch(
     }
     let stream = messages.map(move |message| Ok(BodyFrame::data(watch::framed(codec, message))));
     let mut response = bytes_answer(200, content_type, bytes::Bytes::new());
-    *response.body_mut() = StreamBody::new(stream).boxed_unsync();
+    *response.body_mut() = content::unfailing(StreamBody::new(stream));
     Ok(response)
 }

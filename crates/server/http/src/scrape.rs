@@ -7,7 +7,8 @@ use base::time::Time;
 use http::Response;
 use server_registry::Count;
 
-use crate::handler::{Body, Handler, bytes_answer};
+use crate::content::Body;
+use crate::handler::{Handler, bytes_answer};
 use crate::limits::COUNTED;
 
 /// Where the metrics come from, besides the server's own.

@@ -18,7 +18,8 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use api_meta::Status;
 use server_authn::authenticator::PROTOCOL_PREFIX;
 
-use crate::handler::{Body, bytes_answer};
+use crate::content::Body;
+use crate::handler::bytes_answer;
 use crate::limits;
 use crate::negotiate::Codec;
 

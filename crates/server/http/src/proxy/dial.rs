@@ -1,0 +1,122 @@
+//! Connections to pods and services: by address, with TLS where the name asks for it, whoever answers.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use crate::limits;
+use crate::relay::Protocol;
+use crate::words;
+
+/// Bytes both ways, in the open or not.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// The configurations for requests, and for those that want to leave HTTP, which only HTTP/1.1 can.
+static CONFIGS: LazyLock<Result<[Arc<ClientConfig>; 2], rustls::Error>> = LazyLock::new(|| {
+    let any = base_serve::anyone::config(&[b"h2", b"http/1.1"])?;
+    let http1 = base_serve::anyone::config(&[b"http/1.1"])?;
+    Ok([any, http1].map(Arc::new))
+});
+
+/// A connection with its place among all.
+pub(crate) struct Connection {
+    stream: Box<dyn Stream>,
+    _place: OwnedSemaphorePermit,
+}
+
+/// Connects to an address, if there is a place among the connections that there may be.
+///
+/// # Errors
+/// When there is none, or nobody answers there in time, or not in TLS where that is wanted; in Go's words.
+pub(crate) async fn dial(
+    places: &Arc<Semaphore>,
+    tls: bool,
+    address: SocketAddr,
+    upgrade: bool,
+) -> Result<(TokioIo<Connection>, Protocol), String> {
+    let place = Arc::clone(places).try_acquire_owned();
+    let place = place.map_err(|_| format!("dial tcp {address}: too many connections are proxied"))?;
+    let made = |stream, protocol| Ok((TokioIo::new(Connection { stream, _place: place }), protocol));
+    let connect = within(limits::DIAL, TcpStream::connect(address)).await;
+    let stream = connect.map_err(|error| words::of_dial(&address.to_string(), &error))?;
+    // A connection that cannot be hurried is one all the same.
+    let _ = stream.set_nodelay(true);
+    if !tls {
+        return made(Box::new(stream), Protocol::Http1);
+    }
+    let configs = CONFIGS.as_ref().map_err(|error| format!("tls: {error}"))?;
+    let connector = TlsConnector::from(Arc::clone(&configs[usize::from(upgrade)]));
+    let name = ServerName::from(address.ip());
+    let stream = match timeout(limits::HANDSHAKE, connector.connect(name, stream)).await {
+        Ok(shaken) => shaken.map_err(|error| words::of_io(&error))?,
+        Err(_) => return Err("net/http: TLS handshake timeout".to_owned()),
+    };
+    let protocol = match stream.get_ref().1.alpn_protocol() {
+        Some(b"h2") => Protocol::Http2,
+        _ => Protocol::Http1,
+    };
+    made(Box::new(stream), protocol)
+}
+
+async fn within<T>(limit: Duration, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout(limit, work).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_has_a_place_until_it_ends() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("its address");
+        let places = Arc::new(Semaphore::new(1));
+        let first = dial(&places, false, address, false).await.expect("there is a place");
+        let refused = dial(&places, false, address, false).await.err();
+        assert_eq!(refused, Some(format!("dial tcp {address}: too many connections are proxied")));
+        drop(first);
+        assert!(dial(&places, false, address, false).await.is_ok());
+    }
+}
