@@ -10,9 +10,9 @@ use base::time::Time;
 use crate::pressure::Left;
 
 /// From this much of the disk on images are removed: kubelet's `imageGCHighThresholdPercent`.
-const HIGH_PERCENT: u64 = 85;
+pub(crate) const HIGH_PERCENT: u64 = 85;
 /// Until this much of it is used: kubelet's `imageGCLowThresholdPercent`.
-const LOW_PERCENT: u64 = 80;
+pub(crate) const LOW_PERCENT: u64 = 80;
 /// Younger images stay: they may have been pulled for a container that is about to start (kubelet's `imageMinimumGCAge`).
 const MINIMUM_AGE: Duration = Duration::from_secs(120);
 

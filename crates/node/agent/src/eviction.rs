@@ -5,7 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use api_record::scalar::Quantity;
+use api_record::scalar::{Quantity, QuantityFormat};
 
 /// What a threshold is about, by kubelet's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +50,23 @@ impl Default for EvictionHard {
             (Signal::ImageInodes, Amount::Percent(5.0)),
             (Signal::Pids, Amount::Percent(5.0)),
         ])
+    }
+}
+
+impl EvictionHard {
+    /// The thresholds by their names, in the form in which they are given.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (&'static str, String)> {
+        self.0.iter().filter_map(|(signal, amount)| {
+            let (name, _) = NAMES.iter().find(|(_, named)| named == signal)?;
+            let amount = match amount {
+                Amount::Absolute(amount) => {
+                    Quantity::from_units(i64::try_from(*amount).unwrap_or(i64::MAX), QuantityFormat::BinarySi)
+                        .to_string()
+                }
+                Amount::Percent(percent) => format!("{percent}%"),
+            };
+            Some((*name, amount))
+        })
     }
 }
 

@@ -7,6 +7,8 @@
 
 use std::path::Path;
 
+use host::cgroup::Usage;
+
 use crate::limits;
 use crate::pressure::{Left, Observed};
 use crate::records::read_text;
@@ -98,6 +100,34 @@ pub(crate) fn observe(data: &Path, images: &Path) -> Observed {
     }
 }
 
+/// What is used on all of the machine, now.
+pub(crate) fn used() -> Usage {
+    let memory = read_text(Path::new("/proc/meminfo"));
+    let of = |name| u64::try_from(amount(&memory, name)).unwrap_or(0);
+    let left = memory_left(&memory).map_or(0, |left| left.available);
+    let threads = read_text(Path::new("/proc/loadavg"));
+    let threads = threads.split_whitespace().nth(3).and_then(|word| word.split_once('/')?.1.parse().ok());
+    Usage {
+        cpu_nanos: cpu_nanos(&read_text(Path::new("/proc/stat"))),
+        memory_bytes: of("MemTotal").saturating_sub(of("MemFree")),
+        working_set_bytes: of("MemTotal").saturating_sub(left),
+        pids: threads.unwrap_or(0),
+    }
+}
+
+/// The time that all CPUs worked, from `/proc/stat`: user, nice, system, interrupts, what was stolen, in hundredths of a second.
+fn cpu_nanos(text: &str) -> u64 {
+    let times: Vec<u64> = text
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .skip(1)
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    [0, 1, 2, 5, 6, 7].iter().filter_map(|at| times.get(*at)).sum::<u64>().saturating_mul(10_000_000)
+}
+
 /// Memory less the working set, as kubelet has it: what is free, and the page cache that nobody has used for a while.
 fn memory_left(text: &str) -> Option<Left> {
     let capacity = u64::try_from(amount(text, "MemTotal")).ok().filter(|bytes| *bytes > 0)?;
@@ -123,6 +153,8 @@ mod tests {
         assert_eq!(memory_left(text), left(15 << 10, 1000 << 10));
         assert_eq!(amount(text, "SwapTotal"), 7 << 10);
         assert_eq!(memory_left(""), None);
+        assert_eq!(cpu_nanos("cpu  1 2 3 100 100 4 5 6 7 8\ncpu0 1\n"), 210_000_000);
+        assert_eq!(cpu_nanos(""), 0);
         let bounds = ["32768\n".to_owned(), "4000\n".to_owned()];
         assert_eq!(pids_left("0.1 0.2 0.3 2/345 6789\n", &bounds), left(3655, 4000));
         assert_eq!(pids_left("", &bounds), None);

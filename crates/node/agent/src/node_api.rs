@@ -1,4 +1,4 @@
-//! What the API server asks of a node about its pods: logs, commands, attachments, ports. In kubelet this is its HTTP server; here it is
+//! What the API server asks of a node: its pods' logs, commands, attachments and ports, and what it has and is told. In kubelet this is its HTTP server; here it is
 //! a trait object, which the API server calls in its own process and a TLS server offers to others.
 //!
 //! Commands, attachments and ports are asked for before a connection is upgraded, so that what cannot be done is refused with an ordinary
@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use api_types::core::v1::PodList;
 use base::time::Time;
 use bytes::Bytes;
 use client::{BoxFuture, Status};
@@ -20,9 +21,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::core::Core;
 
+mod configuration;
 mod logs;
+mod pods;
 mod ports;
 mod sessions;
+mod usage;
+
+pub use usage::{Used, UsedByContainer, UsedByPod};
 
 /// An upgraded connection.
 pub trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -66,7 +72,7 @@ pub struct LogOptions {
     pub limit_bytes: Option<u64>,
 }
 
-/// What a node answers about its pods.
+/// What a node answers.
 pub trait NodeApi: Send + Sync {
     /// A container's log.
     fn logs(&self, place: Place, options: LogOptions) -> BoxFuture<'_, Result<LogStream, Status>>;
@@ -84,10 +90,22 @@ pub trait NodeApi: Send + Sync {
 
     /// Reaches ports of a pod; `ports` are those of the query.
     fn port_forward(&self, place: Place, ports: Vec<u16>) -> Result<Serve<PortProtocol>, Status>;
+
+    /// The pods that the node is to run.
+    fn pods(&self) -> PodList;
+
+    /// The pods of which something runs: names and images of what does.
+    fn running_pods(&self) -> PodList;
+
+    /// What the node is configured with, as kubelet shows it.
+    fn configuration(&self) -> serde_json::Value;
+
+    /// What is used now.
+    fn usage(&self) -> BoxFuture<'_, Used>;
 }
 
 /// A pod as its worker last saw it.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Entry {
     pub(crate) record: PodRecord,
     pub(crate) handle: Option<PodHandle>,
@@ -113,6 +131,11 @@ impl Directory {
         if entries.get(&key).is_some_and(|entry| entry.record.uid == record.uid) {
             entries.remove(&key);
         }
+    }
+
+    /// All of them.
+    fn entries(&self) -> Vec<Entry> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
     fn get(&self, place: &Place) -> Option<Entry> {
@@ -191,5 +214,21 @@ impl NodeApi for Local {
         };
         let (clock, uid) = (Arc::clone(&self.0.clock), entry.record.uid);
         Ok(Box::new(move |io, protocol| Box::pin(ports::forward(handle, uid, ports, io, protocol, clock))))
+    }
+
+    fn pods(&self) -> PodList {
+        pods::all(&self.0)
+    }
+
+    fn running_pods(&self) -> PodList {
+        pods::running(&self.0)
+    }
+
+    fn configuration(&self) -> serde_json::Value {
+        configuration::shown(&self.0.config)
+    }
+
+    fn usage(&self) -> BoxFuture<'_, Used> {
+        Box::pin(usage::count(&self.0))
     }
 }

@@ -1,27 +1,35 @@
 //! An agent, asked in HTTP's words.
 
-use std::convert::Infallible;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use api_meta::Status;
+use api_types::GroupVersionKind;
+use api_types::core::v1::PodList;
 use base::query::Query;
 use base::time::Clock;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http::header::{CONNECTION, CONTENT_TYPE, UPGRADE};
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Empty, Full, StreamBody};
+use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper_util::rt::TokioIo;
 use node_agent::NodeApi;
 use node_agent::node_api::{Place, Serve, Upgraded};
 use node_stream::negotiate::{self, Refused};
 
-use crate::query;
+use crate::{files, query, resource};
 
-/// An answer's body.
-pub type Body = UnsyncBoxBody<Bytes, Infallible>;
+/// An answer's body. It fails where what it is read from does.
+pub type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+/// A body that is there already.
+pub(crate) fn whole(bytes: Bytes) -> Body {
+    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+}
 
 /// An agent, asked in HTTP's words by whoever has been let in already.
 #[derive(Clone)]
@@ -42,6 +50,7 @@ impl Direct {
     /// When it cannot be carried out, or nothing is served at its path.
     pub async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Status> {
         let path = request.uri().path().to_owned();
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         let asked = Query::parse(request.uri().query().unwrap_or_default());
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         let place = |namespace: &str, pod: &str, container: &str| Place {
@@ -51,10 +60,28 @@ impl Direct {
         };
         match parts[..] {
             ["healthz"] | ["healthz", "ping"] => Ok(text("ok")),
+            ["pods" | "runningpods" | "configz" | "logs" | "metrics", ..] if !reads => {
+                Err(Status::failure(405, "MethodNotAllowed", "405: Method Not Allowed", None))
+            }
+            ["pods"] => Ok(list(&self.agent.pods())),
+            ["runningpods", ""] | ["runningpods"] => Ok(list(&self.agent.running_pods())),
+            ["metrics", "resource"] => {
+                let told = resource::text(&self.agent.usage().await);
+                let mut response = Response::new(whole(told.into()));
+                let kind = HeaderValue::from_static(base::metrics::CONTENT_TYPE);
+                response.headers_mut().insert(CONTENT_TYPE, kind);
+                Ok(response)
+            }
+            ["configz"] => Ok(json(self.agent.configuration().to_string().into_bytes())),
+            ["logs"] => files::answer(Path::new(files::DIRECTORY), "/", request.headers()).await,
+            ["logs", ..] => {
+                let below = path.trim_start_matches('/').trim_start_matches("logs");
+                files::answer(Path::new(files::DIRECTORY), below, request.headers()).await
+            }
             ["containerLogs", namespace, pod, container] => {
                 let options = query::log(&asked, self.clock.now())?;
                 let lines = self.agent.logs(place(namespace, pod, container), options).await?;
-                let frames = lines.map(|bytes| Ok::<_, Infallible>(Frame::data(bytes)));
+                let frames = lines.map(|bytes| Ok::<_, io::Error>(Frame::data(bytes)));
                 Ok(plain(StreamBody::new(frames).boxed_unsync()))
             }
             ["exec", namespace, pod, container] => {
@@ -88,8 +115,22 @@ fn plain(body: Body) -> Response<Body> {
     response
 }
 
+/// A list in JSON, as kubelet gives it whatever form is asked for.
+fn list(pods: &PodList) -> Response<Body> {
+    let kind = GroupVersionKind { group: "", version: "v1", kind: "PodList" };
+    let mut bytes = Vec::new();
+    api_codec::json::encode_line(pods, Some(&kind), &mut bytes);
+    json(bytes)
+}
+
+fn json(bytes: Vec<u8>) -> Response<Body> {
+    let mut response = Response::new(whole(bytes.into()));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
 fn text(text: &'static str) -> Response<Body> {
-    plain(Full::new(Bytes::from_static(text.as_bytes())).boxed_unsync())
+    plain(whole(Bytes::from_static(text.as_bytes())))
 }
 
 /// Agrees on a protocol, and serves the connection once it speaks it.
@@ -101,7 +142,7 @@ fn upgraded<P: Send + 'static>(
     let agreed = match agree(request.headers()) {
         Ok(agreed) => agreed,
         Err(refused) => {
-            let mut response = Response::new(Full::new(Bytes::from(refused.body)).boxed_unsync());
+            let mut response = Response::new(whole(Bytes::from(refused.body)));
             *response.status_mut() = refused.status;
             *response.headers_mut() = *refused.headers;
             return response;
@@ -117,7 +158,7 @@ fn upgraded<P: Send + 'static>(
             Err(error) => tracing::debug!(%error, "node.upgrade"),
         }
     });
-    let mut response = Response::new(Empty::new().boxed_unsync());
+    let mut response = Response::new(whole(Bytes::new()));
     *response.status_mut() = http::StatusCode::SWITCHING_PROTOCOLS;
     *response.headers_mut() = agreed.headers;
     debug_assert!(response.headers().contains_key(UPGRADE) && response.headers().contains_key(CONNECTION));

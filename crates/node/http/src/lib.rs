@@ -1,4 +1,5 @@
-//! The node's own API in HTTP's form, as kubelet serves it: logs, exec, attach, port-forward, health.
+//! The node's own API in HTTP's form, as kubelet serves it: containers' and the machine's logs, exec, attach, port-forward, pods,
+//! what they use, configuration, health.
 //!
 //! Layer: node, above the agent; a shell. The API server forwards users' requests to it: by a call where both are in one
 //! process, over TLS otherwise. Entry points: [`Direct`], [`Server`], [`Guard`].
@@ -9,12 +10,18 @@
 //! Limits: [`limits`].
 //! Upstream: `pkg/kubelet/server` (paths, query, `auth.go`).
 //! How to test: `cargo test -p node-http`.
-#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "a shell: it owns the sockets")]
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "a shell: it owns the sockets and serves the machine's logs"
+)]
 
 mod direct;
+mod files;
 mod guard;
 pub mod limits;
 mod query;
+mod resource;
 mod server;
 
 pub use base_serve::{Peer, Tls};

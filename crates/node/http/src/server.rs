@@ -9,11 +9,10 @@ use base_serve::{Peer, Socket, Tls};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
 
-use crate::direct::{Body, Direct};
+use crate::direct::{Body, Direct, whole};
 use crate::guard::{Guard, Refused, Wanted};
 use crate::limits;
 
@@ -67,7 +66,7 @@ impl Inner {
 }
 
 fn text(code: StatusCode, text: String) -> Response<Body> {
-    let mut response = Response::new(Full::new(Bytes::from(text)).boxed_unsync());
+    let mut response = Response::new(whole(Bytes::from(text)));
     *response.status_mut() = code;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
