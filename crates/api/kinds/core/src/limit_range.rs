@@ -56,21 +56,31 @@ fn validate(_: &Ctx<'_>, range: &LimitRange, _: Option<&LimitRange>, errors: &mu
 }
 
 fn item_rules(errors: &mut ErrorList, at: &Path, item: &LimitRangeItem) {
+    let of_pod = item.type_ == "Pod";
     let lists = [
         ("max", &item.max),
         ("min", &item.min),
         ("default", &item.default_),
         ("defaultRequest", &item.default_request),
+        ("maxLimitRequestRatio", &item.max_limit_request_ratio),
     ];
-    let mut names: BTreeSet<&String> = item.max_limit_request_ratio.keys().collect();
+    let mut names: BTreeSet<&String> = BTreeSet::new();
     for (field, list) in lists {
-        for name in list.keys() {
-            resources::name(errors, &at.child(field).key(name), name);
-            names.insert(name);
+        if of_pod && field.starts_with("default") {
+            if !list.is_empty() {
+                let why = "may not be specified when `type` is 'Pod'";
+                errors.push(FieldError::forbidden(&at.child(field), why));
+            }
+            continue;
         }
-        if item.type_ == "Pod" && !list.is_empty() && field.starts_with("default") {
-            let why = "may not be specified when `type` is 'Pod'";
-            errors.push(FieldError::forbidden(&at.child(field), why));
+        for name in list.keys() {
+            let at = at.child(field).key(name);
+            if of_pod || item.type_ == "Container" {
+                resources::container_name(errors, &at, name);
+            } else {
+                resources::name(errors, &at, name);
+            }
+            names.insert(name);
         }
     }
     if item.type_ == "PersistentVolumeClaim"
@@ -81,33 +91,65 @@ fn item_rules(errors: &mut ErrorList, at: &Path, item: &LimitRangeItem) {
         errors.push(FieldError::required(&at.child("limits"), why));
     }
     for name in names {
-        let get = |index: usize| lists[index].1.get(name);
-        for (low, high, field) in [
-            (1, 0, "min"),
-            (3, 0, "defaultRequest"),
-            (2, 0, "default"),
-            (1, 3, "defaultRequest"),
-            (1, 2, "default"),
-            (3, 2, "defaultRequest"),
-        ] {
-            if let (Some(less), Some(more)) = (get(low), get(high))
-                && less > more
-            {
-                let (low, high) = (lists[low].0, lists[high].0);
-                let why = match (low, high) {
-                    ("min", "max") => format!("min value {less} is greater than max value {more}"),
-                    ("min", "defaultRequest") => {
-                        format!("min value {less} is greater than default request value {more}")
-                    }
-                    ("min", _) => format!("min value {less} is greater than default value {more}"),
-                    ("default", _) => format!("default value {less} is greater than max value {more}"),
-                    (_, "max") => format!("default request value {less} is greater than max value {more}"),
-                    _ => format!("default request value {less} is greater than default limit value {more}"),
-                };
-                let shown = if low == "min" && high != "max" { more } else { less };
-                errors.push(FieldError::invalid(&at.child(field).key(name), shown.to_string(), why));
-            }
+        order(errors, at, item, name);
+        ratio(errors, at, item, name);
+    }
+}
+
+/// The least, what is given, and the most must follow one another.
+fn order(errors: &mut ErrorList, at: &Path, item: &LimitRangeItem, name: &str) {
+    let given = item.type_ != "Pod";
+    let (min, max) = (item.min.get(name), item.max.get(name));
+    let limit = item.default_.get(name).filter(|_| given);
+    let request = item.default_request.get(name).filter(|_| given);
+    // What is compared, the field that is wrong, and which of the two values is shown.
+    for (less, more, field, shows_less, words) in [
+        (min, max, "min", true, ["min value", "max value"]),
+        (min, request, "defaultRequest", false, ["min value", "default request value"]),
+        (request, max, "defaultRequest", true, ["default request value", "max value"]),
+        (request, limit, "defaultRequest", true, ["default request value", "default limit value"]),
+        (min, limit, "default", true, ["min value", "default value"]),
+    ] {
+        if let (Some(less), Some(more)) = (less, more)
+            && less > more
+        {
+            let why = format!("{} {less} is greater than {} {more}", words[0], words[1]);
+            let shown = if shows_less { less } else { more };
+            errors.push(FieldError::invalid(&at.child(field).key(name), shown, why));
         }
+    }
+    if let (Some(limit), Some(max)) = (limit, max)
+        && limit > max
+    {
+        let why = format!("default value {limit} is greater than max value {max}");
+        errors.push(FieldError::invalid(&at.child("default").key(name), max, why));
+    }
+    if let (Some(limit), Some(request), false) = (limit, request, resources::may_overcommit(name))
+        && limit != request
+    {
+        let why = format!("default value {limit} must equal to defaultRequest value {request} in {name}");
+        errors.push(FieldError::invalid(&at.child("defaultRequest").key(name), request, why));
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "upstream compares these as floating-point numbers")]
+fn ratio(errors: &mut ErrorList, at: &Path, item: &LimitRangeItem, name: &str) {
+    const MOST_MILLIS: i64 = i64::MAX / 1000;
+    let Some(ratio) = item.max_limit_request_ratio.get(name) else { return };
+    let path = at.child("maxLimitRequestRatio").key(name);
+    if ratio.millis() < 1000 {
+        errors.push(FieldError::invalid(&path, ratio, format!("ratio {ratio} is less than 1")));
+    }
+    let (Some(min), Some(max)) = (item.min.get(name), item.max.get(name)) else { return };
+    let small = [ratio, min, max].iter().all(|value| value.units() < MOST_MILLIS);
+    let (value, most) = if small {
+        (ratio.millis() as f64 / 1000.0, max.millis() as f64 / min.millis() as f64)
+    } else {
+        (ratio.units() as f64, max.units() as f64 / min.units() as f64)
+    };
+    if value > most {
+        let why = format!("ratio {ratio} is greater than max/min = {most:.6}");
+        errors.push(FieldError::invalid(&path, ratio, why));
     }
 }
 
@@ -133,5 +175,34 @@ mod tests {
             bad.errors[0],
             "spec.limits[0].min[cpu]: Invalid value: \"2\": min value 2 is greater than max value 1"
         );
+    }
+
+    #[test]
+    fn bounds_and_ratios_fit_together() {
+        let errors = |item: &str| create(&KIND, &format!("spec: {{limits: [{{{item}}}]}}")).errors;
+        assert_eq!(
+            errors(
+                "type: Pod, max: {cpu: 2}, min: {cpu: 1}, default: {cpu: 1}, maxLimitRequestRatio: {cpu: 3}"
+            ),
+            [
+                "spec.limits[0].default: Forbidden: may not be specified when `type` is 'Pod'",
+                "spec.limits[0].maxLimitRequestRatio[cpu]: Invalid value: \"3\": ratio 3 is greater than max/min = 2.000000"
+            ]
+        );
+        assert_eq!(
+            errors("type: Container, max: {pods: 2}, maxLimitRequestRatio: {cpu: 500m}"),
+            [
+                "spec.limits[0].max[pods]: Invalid value: \"pods\": must be a standard resource for containers",
+                "spec.limits[0].default[pods]: Invalid value: \"pods\": must be a standard resource for containers",
+                "spec.limits[0].defaultRequest[pods]: Invalid value: \"pods\": must be a standard resource for containers",
+                "spec.limits[0].maxLimitRequestRatio[cpu]: Invalid value: \"500m\": ratio 500m is less than 1"
+            ]
+        );
+        assert_eq!(
+            errors("type: Container, default: {hugepages-2Mi: 2Mi}, defaultRequest: {hugepages-2Mi: 4Mi}")
+                .len(),
+            2
+        );
+        assert_eq!(errors("type: PersistentVolumeClaim, min: {storage: 1Gi}"), [""; 0]);
     }
 }

@@ -7,7 +7,7 @@ use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::names;
 use api_meta::resources::{ResourceList, add};
 use api_record::scalar::Quantity;
-use api_types::core::v1::{PodSpec, ResourceRequirements};
+use api_types::core::v1::{Container, PodSpec, ResourceRequirements};
 
 const STANDARD: &[&str] = &["cpu", "memory", "ephemeral-storage", "storage"];
 const QUOTAS: &[&str] = &[
@@ -37,6 +37,14 @@ pub fn is_standard(name: &str) -> bool {
         || name.starts_with("requests.hugepages-")
 }
 
+/// A resource that a quota can count.
+pub fn quota_name(errors: &mut ErrorList, path: &Path, text: &str) {
+    name(errors, path, text);
+    if !text.contains('/') && (text == "storage" || !is_standard(text)) {
+        errors.push(FieldError::invalid(path, text, "must be a standard resource for quota"));
+    }
+}
+
 /// A resource of any kind; answers whether its name is good.
 pub fn name(errors: &mut ErrorList, path: &Path, name: &str) -> bool {
     let faults = names::is_label_key(name);
@@ -52,7 +60,8 @@ pub fn name(errors: &mut ErrorList, path: &Path, name: &str) -> bool {
     true
 }
 
-fn container_name(errors: &mut ErrorList, path: &Path, text: &str) {
+/// A resource that a container can ask for.
+pub fn container_name(errors: &mut ErrorList, path: &Path, text: &str) {
     if !name(errors, path, text) && !text.contains('/') {
         errors.push(FieldError::invalid(path, text, "must be a standard resource for containers"));
     } else if !text.contains('/') {
@@ -77,7 +86,7 @@ pub fn is_extended(name: &str) -> bool {
 }
 
 /// Whether more of it may be promised than there is.
-fn may_overcommit(name: &str) -> bool {
+pub fn may_overcommit(name: &str) -> bool {
     is_native(name) && !name.starts_with("hugepages-")
 }
 
@@ -110,18 +119,18 @@ fn whole_pages(errors: &mut ErrorList, path: &Path, name: &str, value: &Quantity
     }
 }
 
-/// What all containers ask for together, initial ones as far as they run at the same time.
-fn aggregated(spec: &PodSpec, list: fn(&ResourceRequirements) -> &ResourceList) -> ResourceList {
+/// What all containers ask for together by the list that counts for each, initial ones as far as they run at the same time.
+pub fn aggregated<'a>(spec: &'a PodSpec, list: impl Fn(&'a Container) -> &'a ResourceList) -> ResourceList {
     let (mut total, mut sidecars, mut initial) =
         (ResourceList::new(), ResourceList::new(), ResourceList::new());
     for container in spec.containers.iter() {
-        add(&mut total, list(&container.resources));
+        add(&mut total, list(container));
     }
     for container in &spec.init_containers {
         let mut now = sidecars.clone();
-        add(&mut now, list(&container.resources));
+        add(&mut now, list(container));
         if container.restart_policy.as_deref() == Some("Always") {
-            add(&mut total, list(&container.resources));
+            add(&mut total, list(container));
             sidecars.clone_from(&now);
         }
         for (name, value) in now {
@@ -142,7 +151,8 @@ fn is_for_pods(name: &str) -> bool {
 
 /// What a pod as a whole asks for where its author said only a part: as much as its containers, or as much as its limits.
 pub fn default_for_pod(spec: &mut PodSpec) {
-    let (requests, limits) = (aggregated(spec, |own| &own.requests), aggregated(spec, |own| &own.limits));
+    let (requests, limits) =
+        (aggregated(spec, |own| &own.resources.requests), aggregated(spec, |own| &own.resources.limits));
     let everywhere = |name: &str| {
         let all = spec.containers.iter().chain(&spec.init_containers);
         all.into_iter().all(|container| container.resources.limits.contains_key(name))
@@ -178,13 +188,13 @@ pub fn of_pod(errors: &mut ErrorList, path: &Path, resources: &ResourceRequireme
             errors.push(FieldError::not_supported(path, text, &["cpu", "hugepages-", "memory"]));
         }
     });
-    for (name, total) in aggregated(spec, |own| &own.requests) {
+    for (name, total) in aggregated(spec, |own| &own.resources.requests) {
         if let Some(own) = resources.requests.get(&name).filter(|own| total > **own) {
             let why = format!("must be greater than or equal to aggregate container requests of {total}");
             errors.push(FieldError::invalid(&path.child("requests").key(name), own.to_string(), why));
         }
     }
-    for (name, total) in aggregated(spec, |own| &own.limits) {
+    for (name, total) in aggregated(spec, |own| &own.resources.limits) {
         let own = resources.limits.get(&name).filter(|own| name.starts_with("hugepages-") && total > **own);
         if let Some(own) = own {
             let why = format!("must be greater than or equal to aggregate container limits of {total}");
