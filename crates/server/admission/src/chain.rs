@@ -13,7 +13,9 @@ use crate::certificates::{
     Authorizer, CertificateApproval, CertificateSigning, CertificateSubjectRestriction,
 };
 use crate::{
-    DefaultTolerationSeconds, Lookup, NamespaceLifecycle, NodeRestriction, Plugin, Priority, ServiceAccounts,
+    DefaultIngressClass, DefaultStorageClass, DefaultTolerationSeconds, LimitRanger, Lookup,
+    NamespaceLifecycle, NodeRestriction, PersistentVolumeClaimResize, Plugin, PodResize, PodSecurity,
+    PodTopologyLabels, Priority, Quotas, RuntimeClasses, ServiceAccounts, StorageObjectInUseProtection,
     TaintNodesByCondition,
 };
 
@@ -33,31 +35,45 @@ pub struct Parts {
 #[derive(Default)]
 pub struct Chain {
     plugins: Vec<Arc<dyn Plugin>>,
+    /// Quotas: asked last, since what they let pass is charged.
+    last: Option<Arc<dyn Plugin>>,
 }
 
 impl Chain {
     /// A chain of plugins.
     pub fn new(plugins: Vec<Arc<dyn Plugin>>) -> Chain {
-        Chain { plugins }
+        Chain { plugins, last: None }
     }
 
     /// The built-in plugins, in upstream's order (`AllOrderedPlugins`).
     pub fn standard(parts: Parts) -> Chain {
         let Parts { lookup, authorizer, clock, random } = parts;
-        Chain::new(vec![
-            Arc::new(NamespaceLifecycle::new(Arc::clone(&lookup))),
-            Arc::new(ServiceAccounts::new(Arc::clone(&lookup), clock, random)),
-            Arc::new(NodeRestriction::new(Arc::clone(&lookup), Arc::clone(&authorizer))),
+        let look = || Arc::clone(&lookup);
+        let mut chain = Chain::new(vec![
+            Arc::new(NamespaceLifecycle::new(look())),
+            Arc::new(LimitRanger::new(look())),
+            Arc::new(ServiceAccounts::new(look(), Arc::clone(&clock), random)),
+            Arc::new(NodeRestriction::new(look(), Arc::clone(&authorizer))),
             Arc::new(TaintNodesByCondition),
-            Arc::new(Priority::new(lookup)),
+            Arc::new(PodSecurity::new(look(), Arc::clone(&clock))),
+            Arc::new(Priority::new(look())),
             Arc::new(DefaultTolerationSeconds::default()),
+            Arc::new(DefaultStorageClass::new(look())),
+            Arc::new(StorageObjectInUseProtection),
+            Arc::new(PersistentVolumeClaimResize::new(look())),
+            Arc::new(RuntimeClasses::new(look())),
             Arc::new(CertificateApproval::new(Arc::clone(&authorizer))),
             Arc::new(CertificateSigning::new(authorizer)),
             Arc::new(CertificateSubjectRestriction),
-        ])
+            Arc::new(DefaultIngressClass::new(look())),
+            Arc::new(PodTopologyLabels::new(look())),
+            Arc::new(PodResize::new(look())),
+        ]);
+        chain.last = Some(Arc::new(Quotas::new(lookup, clock)));
+        chain
     }
 
-    /// The same with one more plugin at the end, where webhooks and quotas belong.
+    /// The same with one more plugin behind all others but quotas, where webhooks belong.
     #[must_use]
     pub fn then(mut self, plugin: Arc<dyn Plugin>) -> Chain {
         self.plugins.push(plugin);
@@ -73,7 +89,7 @@ impl Admission for Chain {
         old: Option<&'a dyn Record>,
     ) -> BoxFuture<'a, Result<(), Status>> {
         Box::pin(async move {
-            for plugin in &self.plugins {
+            for plugin in self.plugins.iter().chain(&self.last) {
                 plugin.mutate(attributes, object, old).await?;
             }
             Ok(())
@@ -87,7 +103,7 @@ impl Admission for Chain {
         old: Option<&'a dyn Record>,
     ) -> BoxFuture<'a, Result<(), Status>> {
         Box::pin(async move {
-            for plugin in &self.plugins {
+            for plugin in self.plugins.iter().chain(&self.last) {
                 plugin.validate(attributes, object, old).await?;
             }
             Ok(())

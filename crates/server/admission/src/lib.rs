@@ -5,7 +5,8 @@
 //!
 //! Invariants: plugins see each other's changes in the order of the chain, first all that change, then all that refuse;
 //! what a plugin decides rests on the request and on what [`Lookup`] answers, which is never older than the request.
-//! State: none; nothing to survive a restart.
+//! What is charged to a quota is committed with the object that it is charged for.
+//! State: none that survives a restart; a lock for each namespace whose quotas are being charged.
 //! Failure: [`client::Status`] in upstream's words. Nothing is retried, but for the service account `default` of a new
 //! namespace, which a controller is about to make.
 //! Limits: [`limits`].
@@ -16,15 +17,24 @@
 
 pub mod certificates;
 mod chain;
+mod default_class;
 mod default_toleration_seconds;
+mod limit_ranger;
 pub mod limits;
 mod lookup;
 mod namespace_lifecycle;
 mod node_restriction;
+mod persistent_volume_claim_resize;
 mod plugin;
 mod pod_references;
+mod pod_resize;
+mod pod_security;
+mod pod_topology_labels;
 mod priority;
+mod resource_quota;
+mod runtime_class;
 mod service_account;
+mod storage_object_in_use_protection;
 mod taint_nodes_by_condition;
 
 #[cfg(test)]
@@ -32,11 +42,20 @@ mod tests;
 
 pub use certificates::Authorizer;
 pub use chain::{Chain, Parts};
+pub use default_class::{DefaultIngressClass, DefaultStorageClass};
 pub use default_toleration_seconds::DefaultTolerationSeconds;
+pub use limit_ranger::LimitRanger;
 pub use lookup::{Lookup, Stored};
 pub use namespace_lifecycle::NamespaceLifecycle;
 pub use node_restriction::NodeRestriction;
+pub use persistent_volume_claim_resize::PersistentVolumeClaimResize;
 pub use plugin::{Plugin, forbidden};
+pub use pod_resize::PodResize;
+pub use pod_security::PodSecurity;
+pub use pod_topology_labels::PodTopologyLabels;
 pub use priority::Priority;
+pub use resource_quota::Quotas;
+pub use runtime_class::RuntimeClasses;
 pub use service_account::ServiceAccounts;
+pub use storage_object_in_use_protection::StorageObjectInUseProtection;
 pub use taint_nodes_by_condition::TaintNodesByCondition;

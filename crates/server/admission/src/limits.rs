@@ -7,3 +7,12 @@ pub const DEFAULT_ACCOUNT_ATTEMPTS: usize = 10;
 
 /// How long to wait between two of these looks; upstream draws from 100 to 200 ms.
 pub const DEFAULT_ACCOUNT_WAIT: Duration = Duration::from_millis(150);
+
+/// How many namespaces' locks are kept before those that nobody holds are forgotten.
+pub const QUOTA_LOCKS: usize = 256;
+
+/// How many pods of a namespace are checked when its security level is raised (upstream's `defaultNamespaceMaxPodsToCheck`).
+pub const PODS_CHECKED: usize = 3000;
+
+/// How long that may take (upstream's `defaultNamespacePodCheckTimeout`).
+pub const PODS_CHECK_TIME: Duration = Duration::from_secs(1);

@@ -17,8 +17,12 @@ pub trait Lookup: Send + Sync {
         name: &'a str,
     ) -> BoxFuture<'a, Result<Arc<dyn Record>, Status>>;
 
-    /// All objects of a resource, across namespaces.
-    fn list<'a>(&'a self, resource: &'a Resource) -> BoxFuture<'a, Result<Vec<Arc<dyn Record>>, Status>>;
+    /// All objects of a resource in a namespace, or, if that is empty, everywhere.
+    fn list<'a>(
+        &'a self,
+        resource: &'a Resource,
+        namespace: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<Arc<dyn Record>>, Status>>;
 }
 
 /// Looks objects up in the store.
@@ -48,9 +52,13 @@ impl Lookup for Stored {
         Box::pin(async move { self.registry.get_hub(self.served(resource)?, namespace, name).await })
     }
 
-    fn list<'a>(&'a self, resource: &'a Resource) -> BoxFuture<'a, Result<Vec<Arc<dyn Record>>, Status>> {
+    fn list<'a>(
+        &'a self,
+        resource: &'a Resource,
+        namespace: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<Arc<dyn Record>>, Status>> {
         Box::pin(async move {
-            let list = self.registry.list(self.served(resource)?, "", &ListOptions::default()).await?;
+            let list = self.registry.list(self.served(resource)?, namespace, &ListOptions::default()).await?;
             Ok(list.items)
         })
     }

@@ -45,7 +45,7 @@ impl Priority {
 
     /// The default class; of several, which races can make, the lowest.
     async fn default_class(&self) -> Result<Option<PriorityClass>, Status> {
-        let classes = self.lookup.list(&CLASSES).await?;
+        let classes = self.lookup.list(&CLASSES, "").await?;
         let classes = classes.iter().filter_map(|class| class.downcast_ref::<PriorityClass>());
         Ok(classes.filter(|class| class.global_default).min_by_key(|class| class.value).cloned())
     }

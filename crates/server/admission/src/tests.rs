@@ -1,7 +1,11 @@
 //! Tables of what the plugins change and refuse.
 
+mod classes;
+mod limits;
 mod nodes;
 mod pods;
+mod quotas;
+mod security;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +20,7 @@ use api_types::scheduling::v1::PriorityClass;
 use base::random::SystemRandom;
 use base::time::{Clock, Sleep, Time};
 use client::{BoxFuture, Caller, Resource};
-use server_registry::admit::{Admission, Attributes, Operation};
+use server_registry::admit::{Admission, Attributes, Notes, Operation};
 
 use crate::{Chain, Lookup, Parts};
 
@@ -82,8 +86,14 @@ impl Lookup for World {
         Box::pin(std::future::ready(found))
     }
 
-    fn list<'a>(&'a self, resource: &'a Resource) -> BoxFuture<'a, Result<Vec<Arc<dyn Record>>, Status>> {
-        let of = |(key, _): &(&(String, String, String), _)| key.0 == resource.plural;
+    fn list<'a>(
+        &'a self,
+        resource: &'a Resource,
+        namespace: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<Arc<dyn Record>>, Status>> {
+        let of = |(key, _): &(&(String, String, String), _)| {
+            key.0 == resource.plural && (namespace.is_empty() || key.1 == namespace)
+        };
         let found = self.0.iter().filter(of).map(|(_, object)| Arc::clone(object)).collect();
         Box::pin(std::future::ready(Ok(found)))
     }
@@ -131,6 +141,16 @@ impl<'a> Ask<'a> {
         object: Option<&mut T>,
         old: Option<&T>,
     ) -> Result<(), String> {
+        self.told(chain, object, old).await.map(drop)
+    }
+
+    /// What the caller is warned of, or why it is refused.
+    async fn told<T: Record>(
+        &self,
+        chain: &Chain,
+        object: Option<&mut T>,
+        old: Option<&T>,
+    ) -> Result<Vec<String>, String> {
         let attributes = Attributes {
             caller: &self.caller,
             operation: self.operation,
@@ -139,16 +159,18 @@ impl<'a> Ask<'a> {
             namespace: self.namespace,
             name: self.name,
             dry_run: false,
+            notes: Notes::default(),
         };
         let old = old.map(|old| old as &dyn Record);
         let told = |status: Status| status.into_inner().message;
         match object {
             Some(object) => {
                 chain.mutate(&attributes, object, old).await.map_err(told)?;
-                chain.validate(&attributes, Some(object), old).await.map_err(told)
+                chain.validate(&attributes, Some(object), old).await.map_err(told)?;
             }
-            None => chain.validate(&attributes, None, old).await.map_err(told),
+            None => chain.validate(&attributes, None, old).await.map_err(told)?,
         }
+        Ok(attributes.notes.warnings())
     }
 }
 
@@ -201,6 +223,7 @@ async fn the_refusal_of_a_namespace_on_its_way_out_names_its_cause() {
         namespace: "going",
         name: "x",
         dry_run: false,
+        notes: Notes::default(),
     };
     let status = chain.mutate(&attributes, &mut Service::default(), None).await.expect_err("refused");
     let cause = status.cause("NamespaceTerminating").expect("the cause");

@@ -1,8 +1,12 @@
 //! Where admission steps in: after a request is understood and before anything is kept.
 
+mod notes;
+
 use api_meta::Status;
 use api_record::Record;
 use client::{BoxFuture, Caller, Resource};
+
+pub use notes::{Beside, Notes};
 
 /// What is being done, as admission sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +37,8 @@ pub struct Attributes<'a> {
     pub name: &'a str,
     /// Nothing will be kept.
     pub dry_run: bool,
+    /// What admission has to say, and to write, besides yes or no.
+    pub notes: Notes,
 }
 
 /// Changes and refuses what is written. Objects are of the hub's type.

@@ -10,7 +10,7 @@ use api_types::meta::v1::ObjectMeta;
 use client::{Caller, DeleteOptions, List, ListOptions, Propagation};
 use store::{Entry, Txn};
 
-use crate::admit::{Attributes, Operation};
+use crate::admit::{Attributes, Notes, Operation};
 use crate::commit::Outcome;
 use crate::limits::WRITE_ATTEMPTS;
 use crate::write::{MODIFIED, at_revision, check_precondition, metadata, served_resource};
@@ -60,6 +60,7 @@ impl Registry {
                 namespace,
                 name,
                 dry_run,
+                notes: Notes::default(),
             };
             self.admission.validate(&attributes, None, Some(&*old)).await?;
             if let Some(deleted) = self.delete_once(served, &entry, &old, options, dry_run).await? {
@@ -92,7 +93,7 @@ impl Registry {
             }
         };
         let left = matches!(decision, Decision::Mark).then_some(&*object);
-        match self.commit(served, left, Some(&**old), txn).await? {
+        match self.commit(served, left, Some(&**old), txn, Vec::new()).await? {
             Outcome::Done(revision) => {
                 let shown = self.show(served, &at_revision(object, revision));
                 Ok(Some(match decision {

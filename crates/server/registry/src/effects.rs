@@ -69,11 +69,6 @@ impl Effects {
         Effects { by_resource: BTreeMap::from([(("", "services"), effect)]), services }
     }
 
-    /// Whether writing such objects has effects.
-    pub(crate) fn concern(&self, served: &Served) -> bool {
-        self.of(served).is_some()
-    }
-
     /// Fills in the object; not through a subresource, which leaves all of this alone.
     pub(crate) async fn choose(
         &self,

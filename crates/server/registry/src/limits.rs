@@ -16,5 +16,5 @@ pub const LIST_PAGE: usize = 2_000;
 /// How many candidates for a service's address are looked at one by one before all that are taken are read.
 pub const ADDRESS_PROBES: usize = 16;
 
-/// How often addresses and ports of a new object are chosen anew because somebody else was faster.
+/// How often addresses, ports and quotas of a new object are settled anew because somebody else was faster.
 pub const CHOICE_ATTEMPTS: usize = 64;

@@ -12,7 +12,7 @@ use base::random;
 use client::{Caller, Precondition, WriteOptions};
 use store::{Entry, Txn};
 
-use crate::admit::{Attributes, Operation};
+use crate::admit::{Attributes, Notes, Operation};
 use crate::commit::Outcome;
 use crate::limits::{CHOICE_ATTEMPTS, WRITE_ATTEMPTS};
 use crate::{Owners, Registry, Served, managed, stored};
@@ -106,10 +106,10 @@ impl Registry {
             namespace,
             name: &name,
             dry_run: options.dry_run,
+            notes: Notes::default(),
         };
         let mended = self.mutate(&attributes, &mut *object, None).await?;
-        let attempts = if self.effects.concern(served) { CHOICE_ATTEMPTS } else { 1 };
-        for _ in 0..attempts {
+        for _ in 0..CHOICE_ATTEMPTS {
             if let Some(mut written) = self.write_new(served, &attributes, object.clone()).await? {
                 written.warnings.extend(mended);
                 return Ok(written);
@@ -141,12 +141,13 @@ impl Registry {
         let (namespace, name) = (attributes.namespace, attributes.name);
         self.effects.choose(self, served, "", &mut *object, None).await?;
         api_kind::prepare(served.kind, &ctx, &mut *object, None);
-        let warnings = served.kind.warnings(&ctx, &*object, None);
+        let mut warnings = served.kind.warnings(&ctx, &*object, None);
         let errors = api_kind::validate(served.kind, &ctx, served.resource.namespaced, &*object, None);
         if !errors.is_empty() {
             return Err(Status::invalid(served.group_kind(), name, &errors));
         }
         self.admission.validate(attributes, Some(&*object), None).await?;
+        warnings.extend(attributes.notes.warnings());
         let key = served.key(namespace, name);
         if attributes.dry_run {
             if self.entry(served, namespace, name).await?.is_some() {
@@ -156,7 +157,7 @@ impl Registry {
             return Ok(Some(Written { object: self.show(served, &hub), created: true, warnings }));
         }
         let txn = self.expiring(served, Txn::create(key.into_bytes(), stored::encode(served, &*object)));
-        match self.commit(served, Some(&*object), None, txn).await? {
+        match self.commit(served, Some(&*object), None, txn, attributes.notes.take_beside()).await? {
             Outcome::Done(revision) => {
                 let hub = at_revision(object, revision);
                 Ok(Some(Written { object: self.show(served, &hub), created: true, warnings }))
@@ -247,6 +248,7 @@ impl Registry {
             namespace,
             name,
             dry_run: options.dry_run,
+            notes: Notes::default(),
         };
         let mended = self.mutate(&attributes, &mut *new, Some(&*old)).await?;
         self.effects.choose(self, served, subresource, &mut *new, Some(&*old)).await?;
@@ -259,6 +261,7 @@ impl Registry {
             return Err(Status::invalid(served.group_kind(), name, &errors));
         }
         self.admission.validate(&attributes, Some(&*new), Some(&*old)).await?;
+        warnings.extend(attributes.notes.warnings());
         let value = stored::encode(served, &*new);
         if options.dry_run || value == entry.value {
             let hub: Arc<dyn Record> = Arc::from(new);
@@ -271,7 +274,7 @@ impl Registry {
             self.expiring(served, Txn::update(entry.key.clone(), value, entry.modified))
         };
         let left = (!finished).then_some(&*new);
-        match self.commit(served, left, Some(&*old), txn).await? {
+        match self.commit(served, left, Some(&*old), txn, attributes.notes.take_beside()).await? {
             Outcome::Done(revision) => {
                 let hub = at_revision(new, revision);
                 Ok(Some(Written { object: self.show(served, &hub), created: false, warnings }))

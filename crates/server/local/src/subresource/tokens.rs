@@ -7,7 +7,7 @@ use api_types::authentication::v1::TokenRequest;
 use api_types::core::v1::ServiceAccount;
 use client::{Answer, BoxFuture, Caller, Request};
 use server_registry::Served;
-use server_registry::admit::{Attributes, Operation};
+use server_registry::admit::{Attributes, Notes, Operation};
 
 use crate::direct::{Direct, missing, object_answer, object_of};
 
@@ -40,6 +40,7 @@ pub(crate) async fn answer(
         namespace: &target.namespace,
         name: &target.name,
         dry_run: false,
+        notes: Notes::default(),
     };
     direct.registry().admit(&attributes, &mut *wanted, None).await?;
     let wanted: &TokenRequest =
