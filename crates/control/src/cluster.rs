@@ -1,10 +1,11 @@
-//! Controllers of the cluster itself: namespaces and what every one has, garbage, nodes, certificates.
+//! Controllers of the cluster itself: namespaces and what every one has, quotas, garbage, nodes, certificates.
 
 mod csr;
 mod garbage;
 mod namespace;
 mod node_ipam;
 mod node_lifecycle;
+mod resource_quota;
 mod role_aggregation;
 mod root_ca;
 mod service_account;
@@ -15,6 +16,7 @@ pub use garbage::{Garbage, Id};
 pub use namespace::Namespaces;
 pub use node_ipam::{NodeIpam, Range};
 pub use node_lifecycle::NodeLifecycle;
+pub use resource_quota::ResourceQuotas;
 pub use role_aggregation::RoleAggregation;
 pub use root_ca::RootCa;
 pub use service_account::ServiceAccounts;

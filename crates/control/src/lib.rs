@@ -16,6 +16,7 @@ pub mod network;
 pub mod pod;
 pub mod resources;
 mod run;
+pub mod storage;
 pub mod workload;
 
 pub use run::{Config, run};

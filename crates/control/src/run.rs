@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::cluster::{Range, Signer};
 use crate::resources::Served;
-use crate::{cluster, network, workload};
+use crate::{cluster, network, storage, workload};
 
 /// What the controllers need to know of the cluster.
 #[derive(Clone, Default)]
@@ -40,9 +40,13 @@ pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, drain
     all.start(cluster::RootCa::new(&config.root_ca));
     all.start(cluster::Namespaces::new(&config.served));
     all.start(cluster::Garbage::new(&config.served));
+    all.start(cluster::ResourceQuotas::new(&config.served));
     all.start(network::EndpointSlices);
     all.start(network::EndpointsObjects);
     all.start(network::ServiceAddresses);
+    all.start(storage::ClaimProtection);
+    all.start(storage::VolumeProtection);
+    all.start(storage::AttributesClassProtection);
     all.start(cluster::RoleAggregation);
     all.start(health);
     all.start(cluster::TaintEviction);

@@ -182,11 +182,32 @@ async fn list_one(api: &dyn Api, who: &Caller, target: &Target) -> Result<(usize
     }
 }
 
+/// Whether a list shows what a view showed that had come to a revision.
+async fn current(
+    api: &dyn Api,
+    who: &Caller,
+    target: &Target,
+    revision: Revision,
+    count: usize,
+) -> Result<(), Status> {
+    let request = Request::new(Verb::List, target.clone());
+    let Outcome::List(list) = api.call(who, request).await?.outcome else {
+        return Err(Status::internal_error("a list was answered with something else"));
+    };
+    let version = |object: &dyn Record| object_meta(object)?.resource_version.parse().ok();
+    let older = |object: &dyn Record| version(object).is_some_and(|version: u64| version <= revision.0);
+    if list.items.len() == count && list.items.iter().all(|object| older(&**object)) {
+        return Ok(());
+    }
+    Err(Status::internal_error(format!("the view of {} is behind", target.resource)))
+}
+
 async fn check(api: &dyn Api, who: &Caller, guard: &Guard) -> Result<(), Status> {
     let (target, uid, wanted) = match guard {
         Guard::Alive(target, uid) => (target, uid, true),
         Guard::Absent(target, uid) => (target, uid, false),
         Guard::Allowed(review) => return allowed(api, who, review).await,
+        Guard::Current(target, revision, count) => return current(api, who, target, *revision, *count).await,
         Guard::Empty(target) => {
             return match list_one(api, who, target).await {
                 Ok((0, _)) => Ok(()),

@@ -11,7 +11,7 @@ use api_types::object_meta;
 
 use super::events::Note;
 use super::kinds::resource_of;
-use crate::{BoxFuture, Propagation, Resource, Status, Target, Verb};
+use crate::{BoxFuture, Propagation, Resource, Revision, Status, Target, Verb};
 
 /// Stages of writes, then asks, then events. A failure stops what has not begun.
 #[derive(Default)]
@@ -126,6 +126,9 @@ pub enum Guard {
     Absent(Target, String),
     /// The resource has no objects in the namespace.
     Empty(Target),
+    /// The resource has this many objects in the namespace, and none that was written after this revision: a view that has
+    /// come so far has missed nothing.
+    Current(Target, Revision, usize),
     /// A review of access answers yes.
     Allowed(Box<SubjectAccessReview>),
 }

@@ -1,0 +1,5 @@
+//! Controllers of storage.
+
+mod protection;
+
+pub use protection::{AttributesClassProtection, ClaimProtection, VolumeProtection};

@@ -1,0 +1,166 @@
+//! Claims, volumes and classes of their attributes stay while they are in use: a finalizer holds them, which admission puts there
+//! and which is taken off once they are to go and nobody uses them any more.
+//!
+//! Upstream: `pkg/controller/volume/{pvcprotection,pvprotection,vacprotection}`.
+
+#[cfg(test)]
+mod tests;
+
+use api_meta::owners;
+use api_record::Typed;
+use api_types::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod};
+use api_types::storage::v1::VolumeAttributesClass;
+use api_types::{object_meta, object_meta_mut};
+use base::time::Time;
+use client::reconcile::{Controller, Guard, Name, Plan, Wires, World, Write, name, resource_of};
+use client::{Revision, Target};
+
+const CLAIM: &str = "kubernetes.io/pvc-protection";
+const VOLUME: &str = "kubernetes.io/pv-protection";
+const CLASS: &str = "kubernetes.io/vac-protection";
+
+/// Protects claims that pods use.
+pub struct ClaimProtection;
+
+/// Protects volumes that are bound.
+pub struct VolumeProtection;
+
+/// Protects classes that claims or volumes name.
+pub struct AttributesClassProtection;
+
+/// What gives an object its finalizer, or takes it away; `None` if it is as it should be.
+fn finalized<T: Typed + Clone>(object: &T, finalizer: &str, is_used: impl FnOnce() -> bool) -> Option<Write> {
+    let meta = object_meta(object)?;
+    let has = meta.finalizers.iter().any(|own| own == finalizer);
+    let wanted = meta.deletion_timestamp.is_none() || (has && is_used());
+    if has == wanted {
+        return None;
+    }
+    let mut changed = object.clone();
+    let finalizers = &mut object_meta_mut(&mut changed)?.finalizers;
+    if wanted {
+        finalizers.push(finalizer.to_owned());
+    } else {
+        finalizers.retain(|own| own != finalizer);
+    }
+    Some(Write::update(changed))
+}
+
+impl Controller for ClaimProtection {
+    const NAME: &'static str = "pvc-protection-controller";
+    type Key = Name;
+
+    fn wire(&self, wires: &mut Wires<Name>) {
+        wires.primary::<PersistentVolumeClaim>();
+        wires.maps::<Pod>(|pod, _| {
+            let namespace = &pod.metadata.namespace;
+            claims(pod).map(|(claim, _)| name(namespace, &claim)).collect()
+        });
+    }
+
+    fn plan(&self, key: &Name, world: &World, _: Time) -> Plan {
+        let mut plan = Plan::default();
+        let Some(claim) = world.get::<PersistentVolumeClaim>(&key.0, &key.1) else { return plan };
+        let used = || world.in_namespace::<Pod>(&key.0).any(|pod| uses(pod, claim));
+        if let Some(mut write) = finalized(claim, CLAIM, used) {
+            if claim.metadata.deletion_timestamp.is_some() {
+                write = write.guarded(no_pod_missed(&key.0, world));
+            }
+            plan.stage([write]);
+        }
+        plan
+    }
+}
+
+/// The claims that a pod names, and whether they are made for it.
+fn claims(pod: &Pod) -> impl Iterator<Item = (String, bool)> + '_ {
+    pod.spec.volumes.iter().filter_map(|volume| {
+        if let Some(source) = &volume.volume_source.persistent_volume_claim {
+            return Some((source.claim_name.clone(), false));
+        }
+        let own = volume.volume_source.ephemeral.is_some();
+        own.then(|| (format!("{}-{}", pod.metadata.name, volume.name), true))
+    })
+}
+
+/// Whether a pod uses a claim. One that has no node does not: no node starts a pod whose claim is to go.
+fn uses(pod: &Pod, claim: &PersistentVolumeClaim) -> bool {
+    let meta = &pod.metadata;
+    let is_shut = meta.deletion_timestamp.is_some() && meta.deletion_grace_period_seconds == Some(0);
+    let controls = || owners::controller_of(&claim.metadata).is_some_and(|owner| owner.uid == meta.uid);
+    !pod.spec.node_name.is_empty()
+        && claims(pod).any(|(named, made_for_it)| {
+            named == claim.metadata.name && (!made_for_it || (!is_shut && controls()))
+        })
+}
+
+/// A consistent read that shows the pods which the view shows: one that is missing could use the claim.
+fn no_pod_missed(namespace: &str, world: &World) -> Guard {
+    let pods = resource_of::<Pod>().clone();
+    let snapshot = world.snapshot(&pods);
+    let revision = snapshot.map_or(Revision(0), client::Snapshot::revision);
+    let count = snapshot.map_or(0, |snapshot| snapshot.in_namespace(namespace).count());
+    let target = Target {
+        resource: pods,
+        namespace: namespace.to_owned(),
+        name: String::new(),
+        subresource: String::new(),
+    };
+    Guard::Current(target, revision, count)
+}
+
+impl Controller for VolumeProtection {
+    const NAME: &'static str = "pv-protection-controller";
+    type Key = Name;
+
+    fn wire(&self, wires: &mut Wires<Name>) {
+        wires.primary::<PersistentVolume>();
+    }
+
+    fn plan(&self, key: &Name, world: &World, _: Time) -> Plan {
+        let mut plan = Plan::default();
+        if let Some(volume) = world.get::<PersistentVolume>("", &key.1) {
+            plan.stage(finalized(volume, VOLUME, || volume.status.phase == "Bound"));
+        }
+        plan
+    }
+}
+
+impl Controller for AttributesClassProtection {
+    const NAME: &'static str = "volumeattributesclass-protection-controller";
+    type Key = Name;
+
+    fn wire(&self, wires: &mut Wires<Name>) {
+        wires.primary::<VolumeAttributesClass>();
+        wires.maps::<PersistentVolume>(|volume, _| {
+            volume.spec.volume_attributes_class_name.iter().map(|class| name("", class)).collect()
+        });
+        wires.maps::<PersistentVolumeClaim>(|claim, _| classes(claim).map(|class| name("", class)).collect());
+    }
+
+    fn plan(&self, key: &Name, world: &World, _: Time) -> Plan {
+        let mut plan = Plan::default();
+        let Some(class) = world.get::<VolumeAttributesClass>("", &key.1) else { return plan };
+        let used = || {
+            let own = |named: &str| named == key.1;
+            let volumes = world.all::<PersistentVolume>();
+            let mut of_volumes =
+                volumes.filter_map(|volume| volume.spec.volume_attributes_class_name.as_deref());
+            of_volumes.any(own) || world.all::<PersistentVolumeClaim>().any(|claim| classes(claim).any(own))
+        };
+        plan.stage(finalized(class, CLASS, used));
+        plan
+    }
+}
+
+/// The classes of attributes that a claim names.
+fn classes(claim: &PersistentVolumeClaim) -> impl Iterator<Item = &str> {
+    let status = &claim.status;
+    let target = status.modify_volume_status.as_deref();
+    let named = [
+        claim.spec.volume_attributes_class_name.as_deref(),
+        status.current_volume_attributes_class_name.as_deref(),
+        target.map(|target| target.target_volume_attributes_class_name.as_str()),
+    ];
+    named.into_iter().flatten().filter(|class| !class.is_empty())
+}
