@@ -19,6 +19,7 @@ mod harness;
 mod identities;
 mod neighbours;
 mod network;
+mod policies;
 mod proxy;
 mod raw;
 mod ready;

@@ -1,0 +1,115 @@
+//! What a namespace lets in: quotas, limit ranges, levels of security.
+
+use crate::harness::Cluster;
+
+const SHOP: &str = "
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
+apiVersion: v1
+kind: ResourceQuota
+metadata: {name: budget, namespace: shop}
+spec: {hard: {pods: '2', requests.cpu: '1', count/deployments.apps: '1', configmaps: '5'}}
+---
+apiVersion: v1
+kind: LimitRange
+metadata: {name: sizes, namespace: shop}
+spec:
+  limits:
+  - {type: Container, defaultRequest: {cpu: 400m}, default: {cpu: 500m}, max: {cpu: '2'}}
+";
+
+fn pod(name: &str, more: &str) -> String {
+    format!(
+        "{{apiVersion: v1, kind: Pod, metadata: {{name: {name}, namespace: shop}}, spec: {{containers: [{{name: c, image: \
+         example.com/c:1}}]{more}}}}}"
+    )
+}
+
+/// What is said of an attempt to apply something, warnings included.
+fn said(cluster: &Cluster, manifest: &str) -> String {
+    let path = cluster.data().join("attempt.yaml");
+    std::fs::write(&path, manifest).expect("the manifest is written");
+    let output = cluster.try_kubectl(&["apply", "-f", &path.to_string_lossy()]);
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    format!("{out}{err}")
+}
+
+#[test]
+fn a_quota_is_counted_charged_kept_and_given_back() {
+    let cluster = Cluster::control_plane();
+    cluster.apply(SHOP);
+    let used = [
+        "-n",
+        "shop",
+        "get",
+        "quota",
+        "budget",
+        "-o",
+        "jsonpath={.status.used.pods} {.status.used.requests\\.cpu}",
+    ];
+    cluster.eventually(&used, |used| used == "0 0");
+    let account = ["-n", "shop", "get", "serviceaccounts", "-o", "name"];
+    cluster.eventually(&account, |names| names.contains("default"));
+
+    cluster.apply(&pod("one", ""));
+    let given = ["-n", "shop", "get", "pod", "one", "-o", "jsonpath={.spec.containers[0].resources}"];
+    assert_eq!(cluster.kubectl(&given), r#"{"limits":{"cpu":"500m"},"requests":{"cpu":"400m"}}"#);
+    let annotation =
+        cluster.value(&["-n", "shop", "pod", "one"], "{.metadata.annotations.kubernetes\\.io/limit-ranger}");
+    assert_eq!(annotation, "LimitRanger plugin set: cpu request for container c; cpu limit for container c");
+    cluster.apply(&pod("two", ""));
+    assert_eq!(cluster.kubectl(&used), "2 800m");
+    let refused = said(&cluster, &pod("three", ""));
+    assert!(
+        refused.contains(
+            "pods \"three\" is forbidden: exceeded quota: budget, requested: pods=1,requests.cpu=400m, used: \
+             pods=2,requests.cpu=800m, limited: pods=2,requests.cpu=1"
+        ),
+        "{refused}"
+    );
+    let described = cluster.kubectl(&["-n", "shop", "describe", "quota", "budget"]);
+    assert!(described.lines().any(|line| line.split_whitespace().eq(["pods", "2", "2"])), "{described}");
+
+    cluster.kubectl(&["-n", "shop", "delete", "pod", "one"]);
+    cluster.eventually(&used, |used| used == "1 400m");
+    cluster.apply(&pod("three", ""));
+    cluster.kubectl(&["-n", "shop", "create", "deployment", "web", "--image=x", "--replicas=0"]);
+    let second = cluster.refused(&["-n", "shop", "create", "deployment", "other", "--image=x"]);
+    assert!(second.contains("exceeded quota: budget, requested: count/deployments.apps=1"), "{second}");
+}
+
+#[test]
+fn a_level_of_security_warns_and_refuses() {
+    let cluster = Cluster::control_plane();
+    cluster.kubectl(&["create", "namespace", "shop"]);
+    let account = ["-n", "shop", "get", "serviceaccounts", "-o", "name"];
+    cluster.eventually(&account, |names| names.contains("default"));
+    cluster.apply(&pod("open", ", hostNetwork: true"));
+
+    let raise = ["label", "namespace", "shop", "pod-security.kubernetes.io/enforce=baseline"];
+    let output = cluster.try_kubectl(&raise);
+    let warned = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        warned.contains("existing pods in namespace \"shop\" violate the new PodSecurity enforce level \"baseline:latest\"")
+            && warned.contains("open: host namespaces"),
+        "{warned}"
+    );
+    let refused = said(&cluster, &pod("shut", ", hostNetwork: true"));
+    let why = "violates PodSecurity \"baseline:latest\": host namespaces (hostNetwork=true)";
+    assert!(refused.contains(&format!("pods \"shut\" is forbidden: {why}")), "{refused}");
+    let deployment = "{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, namespace: shop}, spec: {selector: \
+                      {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {hostNetwork: true, containers: \
+                      [{name: c, image: x}]}}}}";
+    let warned = said(&cluster, deployment);
+    assert!(
+        warned.contains("deployment.apps/web created")
+            && warned.contains(
+                "Warning: would violate PodSecurity \"baseline:latest\": host namespaces (hostNetwork=true)"
+            ),
+        "{warned}"
+    );
+    let unknown = cluster.refused(&["label", "namespace", "shop", "pod-security.kubernetes.io/warn=strict"]);
+    assert!(unknown.contains("must be one of privileged, baseline, restricted"), "{unknown}");
+}
