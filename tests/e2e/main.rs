@@ -10,6 +10,7 @@
 mod alone;
 mod apart;
 mod application;
+mod apply;
 mod certificates;
 mod commands;
 mod control_plane;

@@ -1,5 +1,8 @@
 //! Patching an object: to a tree, through the patch, and back; or applying to it what its manager wants.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Mutex, PoisonError};
 
 use api_codec::limits::Limits;

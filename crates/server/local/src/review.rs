@@ -4,7 +4,7 @@
 
 mod access;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod token;
 
 use std::sync::Arc;

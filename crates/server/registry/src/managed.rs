@@ -11,10 +11,12 @@ use api_record::Record;
 use api_types::autoscaling::v1::Scale;
 use api_types::meta::v1::ManagedFieldsEntry;
 use api_types::{object_meta, object_meta_mut};
+use bytes::Bytes;
 use client::{Caller, WriteOptions};
+use store::limits::TXN_BYTES;
 
 use crate::write::metadata;
-use crate::{Registry, Served};
+use crate::{Registry, Served, stored};
 
 /// Who is to say who owns the fields of what a change made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -194,6 +196,18 @@ impl Registry {
             ".metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating admission controller; please fix your requests: {why}"
         ))
     }
+}
+
+/// The value to keep for an object. One that its owners make too large is kept without them, unless it is they that were written.
+pub(crate) fn encode(served: &Served, object: &mut dyn Record, owners: Owners) -> Bytes {
+    let value = stored::encode(served, object);
+    if owners == Owners::Said || value.len() <= TXN_BYTES {
+        return value;
+    }
+    if let Some(meta) = object_meta_mut(object) {
+        meta.managed_fields.clear();
+    }
+    stored::encode(served, object)
 }
 
 /// The owners that an object has.

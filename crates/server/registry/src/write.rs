@@ -80,7 +80,7 @@ impl Registry {
                 let meta = metadata(&mut *object)?;
                 meta.name = self.generated(&meta.generate_name);
             }
-            let result = self.create_once(served, caller, namespace, object, options).await;
+            let result = self.create_once(served, caller, namespace, object, options, owners).await;
             match result {
                 Err(status) if generated && attempt < NAME_ATTEMPTS && status.is_already_exists() => {}
                 other => return other,
@@ -96,6 +96,7 @@ impl Registry {
         namespace: &str,
         mut object: Box<dyn Record>,
         options: &WriteOptions,
+        owners: Owners,
     ) -> Result<Written, Status> {
         let name = metadata(&mut *object)?.name.clone();
         let attributes = Attributes {
@@ -110,7 +111,7 @@ impl Registry {
         };
         let mended = self.mutate(&attributes, &mut *object, None).await?;
         for _ in 0..CHOICE_ATTEMPTS {
-            if let Some(mut written) = self.write_new(served, &attributes, object.clone()).await? {
+            if let Some(mut written) = self.write_new(served, &attributes, object.clone(), owners).await? {
                 written.warnings.extend(mended);
                 return Ok(written);
             }
@@ -136,6 +137,7 @@ impl Registry {
         served: &Served,
         attributes: &Attributes<'_>,
         mut object: Box<dyn Record>,
+        owners: Owners,
     ) -> Result<Option<Written>, Status> {
         let ctx = self.ctx(Verb::Create, "");
         let (namespace, name) = (attributes.namespace, attributes.name);
@@ -156,7 +158,8 @@ impl Registry {
             let hub: Arc<dyn Record> = Arc::from(object);
             return Ok(Some(Written { object: self.show(served, &hub), created: true, warnings }));
         }
-        let txn = self.expiring(served, Txn::create(key.into_bytes(), stored::encode(served, &*object)));
+        let value = managed::encode(served, &mut *object, owners);
+        let txn = self.expiring(served, Txn::create(key.into_bytes(), value));
         match self.commit(served, Some(&*object), None, txn, attributes.notes.take_beside()).await? {
             Outcome::Done(revision) => {
                 let hub = at_revision(object, revision);
@@ -207,7 +210,10 @@ impl Registry {
                     return Err(Status::not_found(served.group_resource(), name));
                 }
                 let mut object = change(None)?;
-                check_name(metadata(&mut *object)?, name)?;
+                let meta = metadata(&mut *object)?;
+                check_name(meta, name)?;
+                // What a change is based on does not count where there is nothing that it could be.
+                meta.resource_version.clear();
                 let made = self.create_owned(served, caller, namespace, object, options, owners);
                 match Box::pin(made).await {
                     // Somebody else made it in between: then it is there to be changed.
@@ -262,7 +268,7 @@ impl Registry {
         }
         self.admission.validate(&attributes, Some(&*new), Some(&*old)).await?;
         warnings.extend(attributes.notes.warnings());
-        let value = stored::encode(served, &*new);
+        let value = managed::encode(served, &mut *new, write.owners);
         if options.dry_run || value == entry.value {
             let hub: Arc<dyn Record> = Arc::from(new);
             return Ok(Some(Written { object: self.show(served, &hub), created: false, warnings }));

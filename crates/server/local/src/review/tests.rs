@@ -18,7 +18,7 @@ use store::MemoryStore;
 use super::*;
 use crate::TokenIssuer;
 
-struct NoTokens;
+pub(crate) struct NoTokens;
 
 impl TokenIssuer for NoTokens {
     fn issue<'a>(

@@ -65,7 +65,7 @@ pub(crate) async fn answer(
 
 /// The Scale that the request asks for.
 enum Wanted {
-    Whole(Scale),
+    Whole(Box<Scale>),
     Patched(PatchKind, Bytes),
     Applied(Config),
 }
@@ -75,7 +75,8 @@ impl Wanted {
         match body {
             Body::Object(object) => {
                 let scale: Option<&Scale> = object.downcast_ref();
-                scale.cloned().map(Wanted::Whole).ok_or_else(|| Status::bad_request("not a Scale object"))
+                let scale = scale.cloned().map(|scale| Wanted::Whole(Box::new(scale)));
+                scale.ok_or_else(|| Status::bad_request("not a Scale object"))
             }
             Body::Patch(PatchKind::Apply, bytes) => Config::parse(&bytes).map(Wanted::Applied),
             Body::Patch(kind, bytes) => Ok(Wanted::Patched(kind, bytes)),
@@ -93,7 +94,7 @@ impl Wanted {
     ) -> Result<Scale, Status> {
         let mut new = match self {
             Wanted::Applied(config) => return registry.apply_scale(who, options, old, config),
-            Wanted::Whole(scale) => scale.clone(),
+            Wanted::Whole(scale) => (**scale).clone(),
             Wanted::Patched(kind, bytes) => patched(old, *kind, bytes)?,
         };
         registry.track_scale(who, options, &mut new, old);
