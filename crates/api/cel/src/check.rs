@@ -1,0 +1,251 @@
+//! Types of expressions before they are evaluated: what can be known to fail is refused, in cel-go's words.
+
+mod assign;
+mod fold;
+
+use std::sync::Arc;
+
+use crate::declarations::{Overload, overloads};
+use crate::error::{Fault, fault};
+use crate::syntax::{Entry, Expr, Node, operator};
+use crate::types::Type;
+use crate::value::Value;
+
+use assign::Bindings;
+
+/// The names that an expression may use, and their types.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    variables: Vec<(Arc<str>, Type)>,
+}
+
+impl Environment {
+    /// With these variables.
+    pub fn new<'a>(variables: impl IntoIterator<Item = (&'a str, Type)>) -> Environment {
+        let variables = variables.into_iter().map(|(name, of)| (name.into(), of)).collect();
+        Environment { variables }
+    }
+
+    /// A variable's place and type.
+    pub(crate) fn find(&self, name: &str) -> Option<(usize, &Type)> {
+        let found = self.variables.iter().enumerate().find(|(_, (known, _))| &**known == name);
+        found.map(|(index, (_, of))| (index, of))
+    }
+}
+
+/// The type of an expression.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn check(expr: &Expr, environment: &Environment) -> Result<Type, Vec<Fault>> {
+    let mut checker = Checker { environment, scope: Vec::new(), faults: Vec::new() };
+    let found = checker.of(expr);
+    if checker.faults.is_empty() { Ok(found) } else { Err(checker.faults) }
+}
+
+struct Checker<'a> {
+    environment: &'a Environment,
+    /// The variables of macros, the innermost last.
+    scope: Vec<(Arc<str>, Type)>,
+    faults: Vec<Fault>,
+}
+
+impl Checker<'_> {
+    fn wrong(&mut self, at: usize, what: impl Into<String>) -> Type {
+        self.faults.push(fault(at, what));
+        Type::Dyn
+    }
+
+    fn of(&mut self, expr: &Expr) -> Type {
+        match &expr.node {
+            Node::Literal(value) => value.simple_type(),
+            Node::Ident(name) => self.ident(expr.at, name),
+            Node::Select { operand, field, optional } => self.select(expr, operand, field, *optional),
+            Node::Has { operand, field } => {
+                let operand_type = self.of(operand);
+                self.field(expr.at, &operand_type, field);
+                Type::Bool
+            }
+            Node::Call { function, target, arguments } => {
+                self.call(expr.at, function, target.as_deref(), arguments)
+            }
+            Node::List(elements) => self.list(elements),
+            Node::Map(entries) => self.map(entries),
+            Node::Message { name, fields } => self.message(expr.at, name, fields),
+            Node::Fold(fold) => self.fold(fold),
+            Node::WithOptional { target, variable, result, flat } => {
+                self.with_optional(target, variable, result, *flat)
+            }
+        }
+    }
+
+    fn find(&self, name: &str) -> Option<Type> {
+        let inner = self.scope.iter().rev().find(|(known, _)| &**known == name).map(|(_, of)| of);
+        inner.or_else(|| self.environment.find(name).map(|(_, of)| of)).cloned()
+    }
+
+    fn ident(&mut self, at: usize, name: &str) -> Type {
+        match self.find(name) {
+            Some(found) => found,
+            None if is_type_name(name) => Type::Type,
+            None => self.wrong(at, format!("undeclared reference to '{name}' (in container '')")),
+        }
+    }
+
+    fn select(&mut self, expr: &Expr, operand: &Expr, field: &str, optional: bool) -> Type {
+        // A variable may have a dotted name.
+        if let Some(name) = crate::parse::type_name(expr)
+            && let Some((_, found)) = self.environment.find(&name)
+        {
+            return found.clone();
+        }
+        let operand_type = self.of(operand);
+        let found = self.field(expr.at, &operand_type, field);
+        if optional && !matches!(found, Type::Optional(_)) { Type::optional(found) } else { found }
+    }
+
+    fn field(&mut self, at: usize, of: &Type, field: &str) -> Type {
+        match of {
+            Type::Dyn | Type::Parameter(_) => Type::Dyn,
+            Type::Map(_, value) => (**value).clone(),
+            Type::Object(object) => match object.field(field) {
+                Some(found) => found.clone(),
+                None => self.wrong(at, format!("undefined field '{field}'")),
+            },
+            Type::Optional(content) => Type::optional(self.field(at, content, field)),
+            other => self.wrong(at, format!("type '{other}' does not support field selection")),
+        }
+    }
+
+    fn call(&mut self, at: usize, function: &str, target: Option<&Expr>, arguments: &[Expr]) -> Type {
+        let target = target.map(|target| self.of(target));
+        let arguments: Vec<Type> = arguments.iter().map(|argument| self.of(argument)).collect();
+        if matches!(function, operator::AND | operator::OR) {
+            for found in &arguments {
+                if !Bindings::default().assign(&Type::Bool, found) {
+                    let shown = arguments.iter().map(Type::to_string).collect::<Vec<_>>().join(", ");
+                    return self.wrong(
+                        at,
+                        format!("found no matching overload for '{function}' applied to '({shown})'"),
+                    );
+                }
+            }
+            return Type::Bool;
+        }
+        let known = overloads(function);
+        if known.is_empty() {
+            return self.wrong(at, format!("undeclared reference to '{function}' (in container '')"));
+        }
+        let mut results: Vec<Type> = Vec::new();
+        for overload in known {
+            let result = applied(overload, target.as_ref(), &arguments);
+            results.extend(result.filter(|result| !results.contains(result)));
+        }
+        match results.len() {
+            0 => {
+                let shown = arguments.iter().map(Type::to_string).collect::<Vec<_>>().join(", ");
+                let shown = match target {
+                    Some(target) => format!("{target}.({shown})"),
+                    None => format!("({shown})"),
+                };
+                self.wrong(at, format!("found no matching overload for '{function}' applied to '{shown}'"))
+            }
+            1 => results.remove(0),
+            // Which it is depends on what is not known yet.
+            _ => Type::Dyn,
+        }
+    }
+
+    fn list(&mut self, elements: &[(Expr, bool)]) -> Type {
+        let mut joined = None;
+        for (element, optional) in elements {
+            let mut found = self.of(element);
+            if *optional {
+                found = self.content(element.at, found);
+            }
+            joined = Some(self.join(element.at, joined, found));
+        }
+        Type::list(joined.unwrap_or(Type::Dyn))
+    }
+
+    fn map(&mut self, entries: &[Entry]) -> Type {
+        let (mut keys, mut values) = (None, None);
+        for Entry { key, value, optional } in entries {
+            let key_type = self.of(key);
+            keys = Some(self.join(key.at, keys, key_type));
+            let mut found = self.of(value);
+            if *optional {
+                found = self.content(value.at, found);
+            }
+            values = Some(self.join(value.at, values, found));
+        }
+        Type::Map(keys.unwrap_or(Type::Dyn).into(), values.unwrap_or(Type::Dyn).into())
+    }
+
+    /// What an optional element holds.
+    fn content(&mut self, at: usize, found: Type) -> Type {
+        match found {
+            Type::Optional(content) => (*content).clone(),
+            Type::Dyn => Type::Dyn,
+            other => self.wrong(at, format!("expected type 'optional_type({other})' but found '{other}'")),
+        }
+    }
+
+    /// The type of elements so far and one more: all of them are of one type.
+    fn join(&mut self, at: usize, so_far: Option<Type>, next: Type) -> Type {
+        match so_far {
+            None => next,
+            Some(so_far) if Bindings::default().assign(&so_far, &next) => {
+                if so_far == next {
+                    so_far
+                } else {
+                    Type::Dyn
+                }
+            }
+            Some(so_far) => self.wrong(at, format!("expected type '{so_far}' but found '{next}'")),
+        }
+    }
+
+    /// No environment of ours declares types of messages.
+    fn message(&mut self, at: usize, name: &str, fields: &[Entry]) -> Type {
+        for Entry { value, .. } in fields {
+            self.of(value);
+        }
+        self.wrong(at, format!("undeclared reference to '{name}' (in container '')"))
+    }
+}
+
+/// What an overload answers to these types, if it takes them.
+fn applied(overload: &Overload, target: Option<&Type>, arguments: &[Type]) -> Option<Type> {
+    if overload.arguments.len() != arguments.len() || overload.target.is_some() != target.is_some() {
+        return None;
+    }
+    let mut bindings = Bindings::default();
+    let wanted = overload.target.iter().chain(&overload.arguments);
+    let fits =
+        wanted.zip(target.into_iter().chain(arguments)).all(|(wanted, found)| bindings.assign(wanted, found));
+    fits.then(|| bindings.resolve(&overload.result))
+}
+
+/// Names that stand for types.
+pub(crate) fn is_type_name(name: &str) -> bool {
+    matches!(
+        name,
+        "bool"
+            | "int"
+            | "uint"
+            | "double"
+            | "string"
+            | "bytes"
+            | "list"
+            | "map"
+            | "null_type"
+            | "type"
+            | "optional_type"
+    )
+}
+
+/// The value of such a name.
+pub(crate) fn type_value(name: &str) -> Value {
+    Value::Type(name.into())
+}

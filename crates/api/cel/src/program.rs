@@ -1,0 +1,61 @@
+//! An expression that was compiled: parsed, checked, and ready to be evaluated as often as wanted.
+
+use crate::check::{self, Environment};
+use crate::cost::Budget;
+use crate::error::{CompileError, EvalError};
+use crate::eval::Evaluation;
+use crate::parse;
+use crate::syntax::{Expr, Node};
+use crate::types::Type;
+use crate::value::Value;
+
+/// A compiled expression.
+#[derive(Debug)]
+pub struct Program {
+    expr: Expr,
+    environment: Environment,
+    result: Type,
+}
+
+impl Program {
+    /// Compiles an expression.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn compile(source: &str, environment: &Environment) -> Result<Program, CompileError> {
+        let expr = parse::parse(source).map_err(|fault| CompileError::new(source, &[fault]))?;
+        let result = check::check(&expr, environment).map_err(|faults| CompileError::new(source, &faults))?;
+        let expr = with_dotted_names(expr, environment);
+        Ok(Program { expr, environment: environment.clone(), result })
+    }
+
+    /// What it answers, as far as it is known.
+    pub fn result(&self) -> &Type {
+        &self.result
+    }
+
+    /// Evaluates it with the variables in the order of its environment, at the cost of the budget.
+    ///
+    /// # Errors
+    /// When it has no value, or costs too much.
+    pub fn evaluate(&self, variables: &[Value], budget: &mut Budget) -> Result<Value, EvalError> {
+        let mut evaluation =
+            Evaluation { environment: &self.environment, variables, scope: Vec::new(), budget };
+        evaluation.of(&self.expr)
+    }
+}
+
+/// A variable may have a dotted name, which was parsed as a field.
+fn with_dotted_names(mut expr: Expr, environment: &Environment) -> Expr {
+    if let Some(name) = parse::type_name(&expr)
+        && name.contains('.')
+        && environment.find(&name).is_some()
+    {
+        return Expr::new(expr.at, Node::Ident(name.into()));
+    }
+    expr.node.children_mut(&mut |child| {
+        let whole = std::mem::replace(child, Expr::new(0, Node::Literal(Value::Null)));
+        *child = with_dotted_names(whole, environment);
+    });
+    expr
+}
