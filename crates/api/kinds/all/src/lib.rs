@@ -24,7 +24,13 @@ fn selectable(group: &str, plural: &str) -> &'static [&'static str] {
 
 static ROWS: LazyLock<Rows> = LazyLock::new(|| {
     let mut rows = Rows::new();
-    let groups = [api_kinds_core::KINDS, api_kinds_apps::KINDS, api_kinds_more::KINDS, api_kinds_rbac::KINDS];
+    let groups = [
+        api_kinds_admission::KINDS,
+        api_kinds_core::KINDS,
+        api_kinds_apps::KINDS,
+        api_kinds_more::KINDS,
+        api_kinds_rbac::KINDS,
+    ];
     for row in groups.into_iter().flatten() {
         let (group, _, plural) = row.resource();
         rows.insert((group, plural), *row);
@@ -42,7 +48,10 @@ static ROWS: LazyLock<Rows> = LazyLock::new(|| {
                     schema: object.schema,
                     new: object.new,
                     selectable: selectable(gvk.group, resource.plural),
-                    defaults: api_kinds_more::plain::defaults(gvk.group, resource.plural),
+                    defaults: match gvk.group {
+                        "admissionregistration.k8s.io" => api_kinds_admission::defaults::fill,
+                        group => api_kinds_more::plain::defaults(group, resource.plural),
+                    },
                 }))
             });
         }

@@ -2,7 +2,6 @@
 //!
 //! A taint of a device is not given the time at which it was added: rows know no clock.
 
-mod admissionregistration;
 mod apiextensions;
 
 use api_kind::each;
@@ -15,7 +14,6 @@ type Defaults = fn(&mut dyn Record);
 /// What fills in the objects of a resource.
 pub fn defaults(group: &str, plural: &str) -> Defaults {
     match (group, plural) {
-        ("admissionregistration.k8s.io", _) => admissionregistration::defaults,
         ("apiextensions.k8s.io", _) => apiextensions::defaults,
         ("apiregistration.k8s.io", _) => |object| {
             each::<apiregistration::v1::ServiceReference>(object, &|service| {

@@ -1,4 +1,4 @@
-//! Webhooks and policies of admission (`pkg/apis/admissionregistration/v1/defaults.go`).
+//! What clients leave out of webhooks and policies (`pkg/apis/admissionregistration/v1/defaults.go`), of policies without a row of their own too.
 
 use api_kind::each;
 use api_record::Record;
@@ -12,7 +12,7 @@ fn text(field: &mut Option<String>, default: &str) {
 }
 
 /// Fills in whatever of it an object holds.
-pub(super) fn defaults(object: &mut dyn Record) {
+pub fn fill(object: &mut dyn Record) {
     each::<ValidatingWebhook>(object, &|webhook| {
         text(&mut webhook.failure_policy, "Fail");
         text(&mut webhook.match_policy, "Equivalent");
