@@ -7,6 +7,7 @@ mod join;
 mod lasting;
 mod maintenance;
 pub mod nodes;
+mod policies;
 mod role;
 mod signing;
 mod tokens;
@@ -23,7 +24,7 @@ use base::task::Tasks;
 use base::time::{Clock, SystemClock};
 use client::Api;
 use client::reconcile::Inspector;
-use server_admission::{Chain, Parts, Stored};
+use server_admission::{Chain, Lookup, Parts, Plugin, Stored, ValidatingPolicies};
 use server_authn::authenticator::{Anonymous, Authenticator};
 use server_authn::bootstrap::BootstrapToken;
 use server_authn::front_proxy::{FrontProxy, FrontProxyHeaders};
@@ -91,6 +92,7 @@ pub struct ControlPlane {
     pub pki: Arc<Pki>,
     /// The nodes, which are reached from here.
     pub nodes: Arc<AllNodes>,
+    policies: Arc<ValidatingPolicies>,
     token: BootstrapToken,
     port: u16,
     store: Arc<dyn Store>,
@@ -134,13 +136,17 @@ impl ControlPlane {
         let token = join::token(&server_dir, given, pki.cluster.certificate_pem(), &*random)?;
         let policy = Arc::new(Policy::default());
         let deciding = Arc::clone(&policy);
+        let stored = Arc::new(Stored::new(open.clone()));
         let parts = Parts {
-            lookup: Arc::new(Stored::new(open.clone())),
+            lookup: Arc::clone(&stored) as Arc<dyn Lookup>,
             authorizer: Arc::new(move |request| deciding.decide(request).is_allowed()),
             clock: Arc::clone(&clock),
             random: Arc::clone(&random),
         };
-        let registry = open.with_admission(Arc::new(Chain::standard(parts)));
+        let policies = ValidatingPolicies::new(stored.clone(), stored, Arc::clone(&parts.authorizer));
+        let policies = Arc::new(policies);
+        let chain = Chain::standard(parts).then(Arc::clone(&policies) as Arc<dyn Plugin>);
+        let registry = open.with_admission(Arc::new(chain));
         let key = Arc::new(server_authn::key::PrivateKey::from_pem(pki.service_account.to_pem().as_bytes())?);
         let audiences = vec![ISSUER.to_owned()];
         let issuer = Issuer::new(ISSUER, audiences.clone(), key);
@@ -179,6 +185,7 @@ impl ControlPlane {
         let server = Server::new(listener, Arc::new(tls), Arc::clone(&handler), Arc::clone(&clock));
         Ok(ControlPlane {
             local,
+            policies,
             pki,
             nodes,
             token,
@@ -224,6 +231,7 @@ impl ControlPlane {
     ) -> anyhow::Result<()> {
         let ControlPlane {
             local,
+            policies,
             pki,
             token,
             port,
@@ -257,6 +265,7 @@ impl ControlPlane {
         maintenance::repair(registry).await;
         running.spawn(maintenance::services(registry.clone(), wanted, Arc::clone(&clock), drain.clone()));
         local.follow().await;
+        policies::follow(policies, &local).await;
         handler.set_ready(true);
         if let Some(name) = config.own_node.clone() {
             running.spawn(role::keep(local.clone(), name, drain.clone()));

@@ -16,7 +16,7 @@ const LAYERS: [&[&str]; 20] = [
     &["api-patch", "api-cel"],
     &["api-kind"],
     &["api-kinds-core"],
-    &["api-kinds-apps", "api-kinds-rbac", "api-kinds-more", "api-quota"],
+    &["api-kinds-admission", "api-kinds-apps", "api-kinds-rbac", "api-kinds-more", "api-quota"],
     &["api-kinds-all"],
     &["host", "store"],
     &["client"],

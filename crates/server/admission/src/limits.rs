@@ -16,3 +16,11 @@ pub const PODS_CHECKED: usize = 3000;
 
 /// How long that may take (upstream's `defaultNamespacePodCheckTimeout`).
 pub const PODS_CHECK_TIME: Duration = Duration::from_secs(1);
+
+/// What all expressions of a policy may cost together, and its match conditions (`apis/cel/config.go`).
+pub const POLICY_BUDGET: u64 = 10_000_000;
+/// See [`POLICY_BUDGET`].
+pub const MATCH_BUDGET: u64 = 2_500_000;
+
+/// How long a message may be that an expression makes, in bytes.
+pub const MESSAGE_BYTES: usize = 5 * 1024;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use api_meta::Status;
 use api_record::Record;
 use client::{BoxFuture, ListOptions, Resource};
-use server_registry::{Registry, Served};
+use server_registry::{Catalog, Registry, Served};
 
 /// The objects that plugins decide by. Answers are of the hub's type and not older than the question.
 pub trait Lookup: Send + Sync {
@@ -36,9 +36,17 @@ impl Stored {
         Stored { registry }
     }
 
+    /// What is served.
+    pub(crate) fn catalog(&self) -> &Catalog {
+        self.registry.catalog()
+    }
+
+    pub(crate) fn find(&self, resource: &Resource) -> Option<&Arc<Served>> {
+        self.catalog().find(&resource.group, &resource.version, &resource.plural)
+    }
+
     fn served(&self, resource: &Resource) -> Result<&Arc<Served>, Status> {
-        let found = self.registry.catalog().find(&resource.group, &resource.version, &resource.plural);
-        found.ok_or_else(|| Status::internal_error(format!("{resource} is not served")))
+        self.find(resource).ok_or_else(|| Status::internal_error(format!("{resource} is not served")))
     }
 }
 

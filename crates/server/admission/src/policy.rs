@@ -1,0 +1,283 @@
+//! ValidatingAdmissionPolicy: what is written is refused, or only remarked upon, as policies in CEL say.
+//! (`apiserver/pkg/admission/plugin/policy`.)
+//!
+//! Policies and their bindings are followed by views, so that a request costs nothing where there are none; a policy takes effect soon after
+//! it is written, as upstream's does. What a policy looks up besides (parameters, the namespace) is read when it is evaluated.
+
+mod authorize;
+mod compiled;
+mod evaluate;
+mod params;
+mod request;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use api_meta::Status;
+use api_record::Record;
+use api_types::admissionregistration::v1::{
+    MatchResources, ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
+};
+use arc_swap::ArcSwap;
+use client::{BoxFuture, RawView, Resource};
+use server_registry::admit::Attributes;
+
+use crate::matching::Subject;
+use crate::{Authorizer, Lookup, Plugin, Versions, forbidden};
+
+use compiled::Compiled;
+use evaluate::{Action, Evaluation};
+
+/// Policies.
+pub const POLICIES: Resource =
+    Resource::of("admissionregistration.k8s.io", "v1", "validatingadmissionpolicies");
+/// What they are bound to.
+pub const BINDINGS: Resource =
+    Resource::of("admissionregistration.k8s.io", "v1", "validatingadmissionpolicybindings");
+
+/// Refuses as policies say.
+pub struct ValidatingPolicies {
+    lookup: Arc<dyn Lookup>,
+    versions: Arc<dyn Versions>,
+    authorizer: Authorizer,
+    active: ArcSwap<Vec<Active>>,
+}
+
+/// A policy with its bindings.
+struct Active {
+    policy: Arc<dyn Record>,
+    compiled: Arc<Result<Compiled, String>>,
+    bindings: Vec<Arc<dyn Record>>,
+}
+
+impl Active {
+    fn policy(&self) -> Option<&ValidatingAdmissionPolicy> {
+        self.policy.downcast_ref()
+    }
+
+    fn bindings(&self) -> impl Iterator<Item = &ValidatingAdmissionPolicyBinding> {
+        self.bindings.iter().filter_map(|binding| binding.downcast_ref())
+    }
+}
+
+/// A refusal, before it is known whether anybody is refused.
+struct Denial {
+    message: String,
+    reason: String,
+}
+
+impl ValidatingPolicies {
+    /// Without any policy yet: [`ValidatingPolicies::follow`] brings them.
+    pub fn new(
+        lookup: Arc<dyn Lookup>,
+        versions: Arc<dyn Versions>,
+        authorizer: Authorizer,
+    ) -> ValidatingPolicies {
+        ValidatingPolicies { lookup, versions, authorizer, active: ArcSwap::default() }
+    }
+
+    /// Follows [`POLICIES`] and [`BINDINGS`] until their views end.
+    pub async fn follow(self: Arc<Self>, policies: RawView, bindings: RawView) {
+        let (mut first, mut second) = (policies.changed(), bindings.changed());
+        loop {
+            first.mark_unchanged();
+            second.mark_unchanged();
+            self.update(policies.snapshot().iter().cloned(), bindings.snapshot().iter().cloned());
+            let changed =
+                futures_util::future::select(Box::pin(first.changed()), Box::pin(second.changed())).await;
+            if changed.factor_first().0.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn update(
+        &self,
+        policies: impl Iterator<Item = Arc<dyn Record>>,
+        bindings: impl Iterator<Item = Arc<dyn Record>>,
+    ) {
+        let before = self.active.load_full();
+        let mut bound: BTreeMap<String, Vec<Arc<dyn Record>>> = BTreeMap::new();
+        for binding in bindings {
+            if let Some(own) = binding.downcast_ref::<ValidatingAdmissionPolicyBinding>() {
+                bound.entry(own.spec.policy_name.clone()).or_default().push(binding);
+            }
+        }
+        let mut active = Vec::new();
+        for policy in policies {
+            let Some(own) = policy.downcast_ref::<ValidatingAdmissionPolicy>() else { continue };
+            let same = before.iter().find(|before| Arc::ptr_eq(&before.policy, &policy));
+            let compiled = same.map(|same| Arc::clone(&same.compiled));
+            let compiled = compiled.unwrap_or_else(|| Arc::new(Compiled::of(own)));
+            let bindings = bound.remove(&own.metadata.name).unwrap_or_default();
+            active.push(Active { policy, compiled, bindings });
+        }
+        self.active.store(Arc::new(active));
+    }
+
+    async fn judge(
+        &self,
+        attributes: &Attributes<'_>,
+        object: Option<&dyn Record>,
+        old: Option<&dyn Record>,
+    ) -> Result<(), Status> {
+        let active = self.active.load_full();
+        if active.is_empty() || is_policy(&attributes.resource) {
+            return Ok(());
+        }
+        let subject = Subject { attributes, object, old, lookup: &*self.lookup, versions: &*self.versions };
+        let mut denials = Vec::new();
+        for active in active.iter() {
+            denials.extend(self.one(active, &subject).await?);
+        }
+        match denials.into_iter().next() {
+            None => Ok(()),
+            Some(denial) => Err(refused(attributes, object.or(old), &denial)),
+        }
+    }
+
+    async fn one(&self, active: &Active, subject: &Subject<'_>) -> Result<Vec<Denial>, Status> {
+        let Some(policy) = active.policy() else { return Ok(Vec::new()) };
+        let everything = MatchResources::default();
+        let constraints = policy.spec.match_constraints.as_deref().unwrap_or(&everything);
+        let resource = match subject.matches(constraints).await {
+            Ok(Some(resource)) => resource,
+            Ok(None) => return Ok(Vec::new()),
+            Err(status) => return Ok(misconfigured(policy, None, &status.message)),
+        };
+        let mut denials = Vec::new();
+        for binding in active.bindings() {
+            if let Some(limits) = binding.spec.match_resources.as_deref() {
+                match subject.matches(limits).await {
+                    Ok(Some(_)) => {}
+                    Ok(None) => continue,
+                    Err(status) => {
+                        denials.extend(misconfigured(policy, Some(binding), &status.message));
+                        continue;
+                    }
+                }
+            }
+            let params =
+                match params::collect(&*self.lookup, &*self.versions, policy, binding, subject.attributes)
+                    .await
+                {
+                    Ok(params) => params,
+                    Err(why) => {
+                        denials.extend(misconfigured(policy, Some(binding), &why));
+                        continue;
+                    }
+                };
+            let namespace = request::namespace(subject).await?;
+            for param in params {
+                let evaluation = Evaluation {
+                    subject,
+                    resource: &resource,
+                    namespace: namespace.clone(),
+                    param,
+                    authorizer: &self.authorizer,
+                };
+                let decisions = evaluation.of(policy, &active.compiled);
+                denials.extend(consequences(policy, binding, decisions, subject.attributes));
+            }
+        }
+        Ok(denials)
+    }
+}
+
+/// Policies do not judge policies, or nobody could take a bad one away.
+fn is_policy(resource: &Resource) -> bool {
+    resource.group == POLICIES.group
+        && [
+            "validatingadmissionpolicies",
+            "validatingadmissionpolicybindings",
+            "mutatingadmissionpolicies",
+            "mutatingadmissionpolicybindings",
+        ]
+        .contains(&&*resource.plural)
+}
+
+fn named(policy: &ValidatingAdmissionPolicy, binding: Option<&ValidatingAdmissionPolicyBinding>) -> String {
+    let policy = &policy.metadata.name;
+    match binding {
+        Some(binding) => {
+            format!("ValidatingAdmissionPolicy '{policy}' with binding '{}'", binding.metadata.name)
+        }
+        None => format!("ValidatingAdmissionPolicy '{policy}'"),
+    }
+}
+
+/// A policy that cannot be asked refuses, unless it says that it may be ignored then.
+fn misconfigured(
+    policy: &ValidatingAdmissionPolicy,
+    binding: Option<&ValidatingAdmissionPolicyBinding>,
+    why: &str,
+) -> Vec<Denial> {
+    if policy.spec.failure_policy.as_deref() == Some("Ignore") {
+        return Vec::new();
+    }
+    let what = if binding.is_some() { "binding" } else { "policy" };
+    let message = format!("{} denied request: failed to configure {what}: {why}", named(policy, binding));
+    vec![Denial { message, reason: String::new() }]
+}
+
+/// What a binding makes of what its policy found.
+fn consequences(
+    policy: &ValidatingAdmissionPolicy,
+    binding: &ValidatingAdmissionPolicyBinding,
+    decisions: Vec<evaluate::Decision>,
+    attributes: &Attributes<'_>,
+) -> Vec<Denial> {
+    let mut denials = Vec::new();
+    for decision in decisions.into_iter().filter(|decision| decision.action == Action::Deny) {
+        // An annotation of an audit event that cannot be made denies, whatever the binding says.
+        let always = decision.annotation.then_some("Deny");
+        let actions = binding.spec.validation_actions.iter().map(String::as_str);
+        for action in always.into_iter().chain(actions.filter(|_| always.is_none())) {
+            let message = &decision.message;
+            match action {
+                "Deny" => denials.push(Denial {
+                    message: format!("{} denied request: {message}", named(policy, Some(binding))),
+                    reason: decision.reason.clone(),
+                }),
+                "Warn" => attributes.notes.warn(format!(
+                    "Validation failed for ValidatingAdmissionPolicy '{}' with binding '{}': {message}",
+                    policy.metadata.name, binding.metadata.name
+                )),
+                // No audit log is kept yet: there is nothing to annotate.
+                _ => {}
+            }
+        }
+    }
+    denials
+}
+
+fn refused(attributes: &Attributes<'_>, object: Option<&dyn Record>, denial: &Denial) -> Status {
+    let mut status = forbidden(attributes, object, &denial.message).into_inner();
+    let (reason, code) = match denial.reason.as_str() {
+        "Unauthorized" => ("Unauthorized", 401),
+        "Forbidden" => ("Forbidden", 403),
+        "RequestEntityTooLarge" => ("RequestEntityTooLarge", 413),
+        _ => ("Invalid", 422),
+    };
+    reason.clone_into(&mut status.reason);
+    status.code = code;
+    if let Some(details) = &mut status.details {
+        let cause =
+            api_types::meta::v1::StatusCause { message: denial.message.clone(), ..Default::default() };
+        details.causes.push(cause);
+    }
+    Status::from(status)
+}
+
+impl Plugin for ValidatingPolicies {
+    fn validate<'a>(
+        &'a self,
+        attributes: &'a Attributes<'a>,
+        object: Option<&'a dyn Record>,
+        old: Option<&'a dyn Record>,
+    ) -> BoxFuture<'a, Result<(), Status>> {
+        Box::pin(self.judge(attributes, object, old))
+    }
+}
