@@ -113,3 +113,54 @@ fn a_level_of_security_warns_and_refuses() {
     let unknown = cluster.refused(&["label", "namespace", "shop", "pod-security.kubernetes.io/warn=strict"]);
     assert!(unknown.contains("must be one of privileged, baseline, restricted"), "{unknown}");
 }
+
+const RULES: &str = "
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: replicas.example.com}
+spec:
+  matchConstraints:
+    resourceRules:
+    - {apiGroups: [apps], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [deployments]}
+  variables: [{name: most, expression: 'int(params.data.most)'}]
+  paramKind: {apiVersion: v1, kind: ConfigMap}
+  validations:
+  - {expression: object.spec.replicas <= variables.most, messageExpression: \"'no more than ' + string(variables.most)\"}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: limits, namespace: default}
+data: {most: '3'}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: replicas}
+spec:
+  policyName: replicas.example.com
+  paramRef: {name: limits, namespace: default, parameterNotFoundAction: Deny}
+  validationActions: [Deny]
+";
+
+#[test]
+fn a_policy_in_cel_refuses_with_its_words_and_what_cannot_be_compiled_is_refused_itself() {
+    let cluster = Cluster::control_plane();
+    let broken = said(&cluster, &RULES.replace("object.spec", "objekt.spec"));
+    let why = "spec.validations[0].expression: Invalid value: \"objekt.spec.replicas <= variables.most\": compilation failed: \
+               ERROR: <input>:1:1: undeclared reference to 'objekt'";
+    assert!(broken.contains(why), "{broken}");
+    cluster.apply(RULES);
+    // A policy takes effect soon after it is written.
+    let made = ["create", "deployment", "web", "--image=x", "--replicas=4", "--dry-run=server"];
+    let refusal = "error: failed to create deployment: deployments.apps \"web\" is forbidden: ValidatingAdmissionPolicy \
+                   'replicas.example.com' with binding 'replicas' denied request: no more than 3";
+    cluster.until(|| {
+        let said = String::from_utf8_lossy(&cluster.try_kubectl(&made).stderr).into_owned();
+        if said.contains(refusal) { Ok(()) } else { Err(said) }
+    });
+    cluster.kubectl(&["create", "deployment", "web", "--image=x", "--replicas=3"]);
+    let scaled = cluster.refused(&["patch", "deployment", "web", "-p", "{\"spec\":{\"replicas\":5}}"]);
+    assert!(scaled.contains("no more than 3"), "{scaled}");
+    let listed = cluster.kubectl(&["get", "validatingadmissionpolicies", "--no-headers"]);
+    let cells: Vec<&str> = listed.split_whitespace().take(3).collect();
+    assert_eq!(cells, ["replicas.example.com", "1", "v1/ConfigMap"]);
+}
