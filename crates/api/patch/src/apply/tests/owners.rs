@@ -314,3 +314,19 @@ fn a_field_that_has_become_one_value_is_owned_as_such() {
     world.update("you", "metadata: {name: a, labels: {x: z}}\nspec: {selector: {matchLabels: {a: b}}}");
     assert!(world.shown()[0].ends_with(r#"{"f:spec":{"f:selector":{}}}"#), "{:?}", world.shown());
 }
+
+#[test]
+fn an_owner_reference_is_one_value() {
+    let mut world = maps();
+    let owner = "ownerReferences: [{uid: u1, name: o, kind: K, apiVersion: v1, controller: true}]";
+    world.update("ctl", &format!("metadata: {{name: a, {owner}}}"));
+    assert_eq!(
+        world.shown(),
+        [r#"ctl Update 1 {"f:metadata":{"f:ownerReferences":{".":{},"k:{\"uid\":\"u1\"}":{}}}}"#]
+    );
+    world.apply("me", &format!("metadata: {{name: a, {owner}}}"));
+    assert_eq!(
+        world.shown()[0],
+        r#"me Apply - {"f:metadata":{"f:ownerReferences":{"k:{\"uid\":\"u1\"}":{}}}}"#
+    );
+}
