@@ -22,8 +22,8 @@ spec:
 
 fn pod(name: &str, more: &str) -> String {
     format!(
-        "{{apiVersion: v1, kind: Pod, metadata: {{name: {name}, namespace: shop}}, spec: {{containers: [{{name: c, image: \
-         example.com/c:1}}]{more}}}}}"
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{containers: [{{name: c, image: \
+         example.com/c:1}}]{more}}}"
     )
 }
 
@@ -99,9 +99,9 @@ fn a_level_of_security_warns_and_refuses() {
     let refused = said(&cluster, &pod("shut", ", hostNetwork: true"));
     let why = "violates PodSecurity \"baseline:latest\": host namespaces (hostNetwork=true)";
     assert!(refused.contains(&format!("pods \"shut\" is forbidden: {why}")), "{refused}");
-    let deployment = "{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, namespace: shop}, spec: {selector: \
+    let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop}\nspec: {selector: \
                       {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {hostNetwork: true, containers: \
-                      [{name: c, image: x}]}}}}";
+                      [{name: c, image: x}]}}}";
     let warned = said(&cluster, deployment);
     assert!(
         warned.contains("deployment.apps/web created")

@@ -5,7 +5,7 @@
 //!
 //! Invariants: what is kept is the hub's type in protobuf, under stock Kubernetes' keys; every write is a compare-and-swap on
 //! what was read; an answer shows the revision that it was kept at; an unchanged object is not written again.
-//! What a write brings with it (addresses, node ports) is part of its transaction. Who writes a field owns it.
+//! What a write brings with it (addresses, node ports, charges to quotas) is part of its transaction. Who writes a field owns it.
 //! State: the store's. A bounded cache of decoded objects, which a restart empties.
 //! Failure: [`Status`](api_meta::Status) in upstream's words. A write that lost a race is tried again unless its caller named the version that it
 //! was based on.
