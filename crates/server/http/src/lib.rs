@@ -12,6 +12,7 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "a shell: it owns the sockets")]
 
 mod body;
+mod connect;
 mod connection;
 mod content;
 mod discovery;

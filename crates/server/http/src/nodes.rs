@@ -12,6 +12,7 @@ use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, BodyStream, StreamBody};
 use hyper::body::Incoming;
 
+use crate::connect;
 use crate::content::Body;
 use crate::handler::Handler;
 use crate::options::Query;
@@ -53,6 +54,7 @@ pub(crate) async fn answer(
 ) -> Result<Response<Body>, Status> {
     let Asked { caller, target, query, verb, .. } = asked;
     handler.local.check(caller, verb, target)?;
+    connect::admit(handler, asked, "").await?;
     let registry = handler.local.direct().registry();
     let served =
         registry.catalog().find("", "v1", "pods").ok_or_else(|| Status::internal_error("no pods"))?;

@@ -25,6 +25,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::sync::Semaphore;
 
+use crate::connect;
 use crate::content::{self, Body};
 use crate::handler::Handler;
 use crate::nodes::{Nodes, Unanswered};
@@ -61,8 +62,10 @@ pub(crate) async fn answer(
     if query.has("dryRun") {
         return Err(Status::bad_request("dryRun is not supported"));
     }
+    let way = Way::of(request.uri().path(), rest);
+    connect::admit(handler, asked, &way.path).await?;
     let place = locate::locate(handler.local.direct().registry(), target).await?;
-    Way::of(request.uri().path(), rest).go(&handler.reach, place, peer, request).await
+    way.go(&handler.reach, place, peer, request).await
 }
 
 /// By what others are reached.

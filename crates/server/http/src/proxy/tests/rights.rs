@@ -1,10 +1,11 @@
 //! Who may ask through the proxy, and how a node is asked: requests to the whole handler.
 
+use api_record::Record;
 use base::random::SystemRandom;
 use client::Caller;
 use http::HeaderMap;
 use server_local::{Direct, Local, Policy, TokenIssuer};
-use server_registry::admit::Everything;
+use server_registry::admit::{Admission, Attributes, Everything};
 use server_registry::{Catalog, Registry, Shared};
 use store::MemoryStore;
 
@@ -67,6 +68,10 @@ impl Nodes for Echo {
 
 /// A handler whose policy lets the group `readers` get pods' proxies.
 async fn handler() -> Arc<Handler> {
+    handler_admitting(Arc::new(Everything)).await
+}
+
+async fn handler_admitting(admission: Arc<dyn Admission>) -> Arc<Handler> {
     let clock = Arc::new(SystemClock);
     let shared = Shared {
         store: Arc::new(MemoryStore::new()),
@@ -84,6 +89,7 @@ async fn handler() -> Arc<Handler> {
         "roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"reader"}}"#;
     put(&registry, "rbac.authorization.k8s.io", "clusterroles", role).await;
     put(&registry, "rbac.authorization.k8s.io", "clusterrolebindings", binding).await;
+    let registry = registry.with_admission(admission);
     let policy = Arc::new(Policy::default());
     let local =
         Local::new(Direct::new(registry, policy, Arc::new(Nothing), Arc::<SystemClock>::clone(&clock)));
@@ -152,6 +158,57 @@ async fn what_cannot_be_asked_is_refused() {
     let dry = asked(&handler, "root", "POST", "/api/v1/nodes/n/proxy/?dryRun=All").await;
     let (code, _, message) = refused(dry).await;
     assert_eq!((code, message.as_str()), (400, "dryRun is not supported"));
+}
+
+/// Refuses everything, and says what it was.
+struct Refusing;
+
+impl Admission for Refusing {
+    fn mutate<'a>(
+        &'a self,
+        _: &'a Attributes<'a>,
+        _: &'a mut dyn Record,
+        _: Option<&'a dyn Record>,
+    ) -> BoxFuture<'a, Result<(), Status>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn validate<'a>(
+        &'a self,
+        asked: &'a Attributes<'a>,
+        object: Option<&'a dyn Record>,
+        _: Option<&'a dyn Record>,
+    ) -> BoxFuture<'a, Result<(), Status>> {
+        let mut options = Vec::new();
+        if let Some(object) = object {
+            api_codec::json::encode(object, None, &mut options);
+        }
+        let options = String::from_utf8_lossy(&options).into_owned();
+        let (operation, part, name) = (asked.operation, asked.subresource, asked.name);
+        Box::pin(async move { Err(Status::bad_request(format!("{operation:?} {part} {name} {options}"))) })
+    }
+}
+
+#[tokio::test]
+async fn a_stream_is_opened_once_admission_agrees() {
+    let handler = handler_admitting(Arc::new(Refusing)).await;
+    for (path, wanted) in [
+        (
+            "namespaces/shop/pods/p/exec?command=ls&command=-l&stdout=true&container=c",
+            r#"Connect exec p {"stdout":true,"container":"c","command":["ls","-l"]}"#,
+        ),
+        ("namespaces/shop/pods/p/attach?stdin=1", r#"Connect attach p {"stdin":true}"#),
+        ("namespaces/shop/pods/p/portforward?ports=80", r#"Connect portforward p {"ports":[80]}"#),
+        ("namespaces/shop/pods/p:80/proxy/a/b/", r#"Connect proxy p:80 {"path":"/a/b/"}"#),
+        ("namespaces/shop/services/s/proxy", r#"Connect proxy s {}"#),
+        ("nodes/n/proxy/healthz", r#"Connect proxy n {"path":"/healthz"}"#),
+    ] {
+        let (code, _, message) =
+            refused(asked(&handler, "root", "GET", &format!("/api/v1/{path}")).await).await;
+        assert_eq!((code, message.as_str()), (400, wanted), "{path}");
+    }
+    let log = asked(&handler, "root", "GET", "/api/v1/namespaces/shop/pods/p/log").await;
+    assert_eq!(log.status(), 404, "a log is read, and no stream is opened for it");
 }
 
 #[tokio::test]
