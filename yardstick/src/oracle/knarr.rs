@@ -86,7 +86,7 @@ impl Served {
         }
     }
 
-    fn from_hub(&self, object: Box<dyn Record>) -> Box<dyn Record> {
+    fn shown(&self, object: Box<dyn Record>) -> Box<dyn Record> {
         match self.version {
             Some(version) => (version.from_hub)(&*object),
             None => object,
@@ -94,7 +94,7 @@ impl Served {
     }
 
     fn show(&self, object: Box<dyn Record>) -> Option<Value> {
-        let object = self.from_hub(object);
+        let object = self.shown(object);
         let mut text = Vec::new();
         json::encode(&*object, None, &mut text);
         serde_json::from_slice(&text).ok()

@@ -54,7 +54,7 @@ pub(super) fn apply(question: &Question) -> Answer {
         now: Time { seconds: 0 },
         versions: &versions,
     };
-    let mut live = served.from_hub(object);
+    let mut live = served.shown(object);
     apply::track(&request("creator"), &*empty, &mut *live);
     for (index, configuration) in question.configurations.iter().enumerate() {
         let mut configuration = configuration.clone();
@@ -79,5 +79,5 @@ pub(super) fn apply(question: &Question) -> Answer {
 fn redefaulted(served: &Served, ctx: &Ctx<'_>, object: Box<dyn Record>) -> Box<dyn Record> {
     let mut hub = served.to_hub(object);
     api_kind::default(served.row, ctx, &mut *hub);
-    served.from_hub(hub)
+    served.shown(hub)
 }
