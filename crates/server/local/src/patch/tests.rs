@@ -76,10 +76,7 @@ impl World {
         self.ask(who, Verb::Patch, path, body, |_| {}).await
     }
 
-    async fn get<T: Clone + 'static>(&self, path: &str) -> T
-    where
-        T: Record,
-    {
+    async fn get<T: Record + Clone>(&self, path: &str) -> T {
         object(self.ask("x", Verb::Get, path, Body::Empty, |_| {}).await.expect("it is there"))
     }
 }
