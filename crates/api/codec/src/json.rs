@@ -4,9 +4,10 @@ mod decode;
 mod encode;
 mod read;
 mod text;
+mod tree;
 
 pub use decode::{TypeMeta, decode, type_meta};
-pub use encode::{encode, encode_line};
+pub use encode::{encode, encode_line, tree as write_tree};
 pub use read::compact;
 pub(crate) use read::compacted;
 pub use text::write_string;

@@ -22,6 +22,9 @@ pub use schema::{
     Carries, Constraint, Field, Flags, JsonForm, Level, ListKind, Merge, Omit, Ref, Rule, Schema, Shape,
 };
 pub use slice::Slice;
+
+/// The fields of an object without a Rust type, as JSON has them: an explicit null or zero is there, an absent field is not.
+pub type Tree = serde_json::Map<String, serde_json::Value>;
 pub use value::{FieldType, List, Map, Nullable, Slot, Value};
 
 /// Implements [`Record`] and [`Typed`] for a generated struct: its schema, then each field by its index.

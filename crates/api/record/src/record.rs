@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt;
 
-use crate::{Schema, Slot, Value};
+use crate::{Schema, Slot, Tree, Value};
 
 /// An object or a part of one, as a row of fields.
 pub trait Record: Any + Send + Sync {
@@ -21,6 +21,17 @@ pub trait Record: Any + Send + Sync {
     /// # Panics
     /// If the schema has no field of that index.
     fn slot(&mut self, field: usize) -> Slot<'_>;
+
+    /// What it holds besides the fields of its schema, by JSON name; `None` for the records that hold nothing else, which
+    /// are all but custom resources.
+    fn rest(&self) -> Option<&Tree> {
+        None
+    }
+
+    /// The same for writing.
+    fn rest_mut(&mut self) -> Option<&mut Tree> {
+        None
+    }
 
     /// A copy of the whole.
     fn boxed_clone(&self) -> Box<dyn Record>;
@@ -71,6 +82,9 @@ impl fmt::Debug for dyn Record {
                 out.field(&field.name, &value);
             }
         }
+        for (name, value) in self.rest().into_iter().flatten() {
+            out.field(name, value);
+        }
         out.finish()
     }
 }
@@ -85,4 +99,5 @@ pub trait Typed: Record + Default + Clone {
 pub fn equal(left: &dyn Record, right: &dyn Record) -> bool {
     std::ptr::eq(left.schema(), right.schema())
         && (0..left.schema().fields.len()).all(|index| left.get(index) == right.get(index))
+        && left.rest() == right.rest()
 }

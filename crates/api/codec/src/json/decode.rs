@@ -96,7 +96,7 @@ fn check_size(json: &[u8], limits: Limits) -> Result<(), DecodeError> {
     Ok(())
 }
 
-enum Segment<'a> {
+pub(super) enum Segment<'a> {
     /// A field.
     Name(Cow<'a, str>),
     /// A record that is inlined into its parent, which type errors name and strict errors do not.
@@ -107,10 +107,10 @@ enum Segment<'a> {
     Index(usize),
 }
 
-struct Decoder<'a, 's> {
-    reader: Reader<'a>,
-    budget: Budget,
-    path: Vec<Segment<'a>>,
+pub(super) struct Decoder<'a, 's> {
+    pub(super) reader: Reader<'a>,
+    pub(super) budget: Budget,
+    pub(super) path: Vec<Segment<'a>>,
     /// The Go names of the structs that are being filled.
     structs: Vec<Ref<str>>,
     /// The Go name of the type of the field that is being filled, if it has one of its own.
@@ -196,6 +196,9 @@ impl<'a> Decoder<'a, '_> {
         let type_meta =
             found.is_none() && record.schema().type_meta && matches!(&*key, "kind" | "apiVersion");
         if found.is_none() && !type_meta {
+            if let Some(rest) = record.rest_mut() {
+                return self.entry(rest, key);
+            }
             self.report("unknown", &key);
             return self.reader.skip().map(drop);
         }
@@ -412,7 +415,7 @@ impl<'a> Decoder<'a, '_> {
         DecodeError::Type { found: shortened(found), place, wanted: wanted.to_owned() }
     }
 
-    fn report(&mut self, problem: &str, key: &str) {
+    pub(super) fn report(&mut self, problem: &str, key: &str) {
         let Some(strict) = self.strict.as_deref_mut() else { return };
         let mut path = String::new();
         let begun = |text: &'_ str| text[..text.floor_char_boundary(MAX_SHOWN)].to_owned();

@@ -50,6 +50,40 @@ fn fields(record: &dyn Record, out: &mut Vec<u8>, first: &mut bool) {
             value(&field_value, out);
         }
     }
+    for (key, held) in record.rest().into_iter().flatten() {
+        name(out, key, first);
+        tree(held, out);
+    }
+}
+
+/// Appends JSON that is held as a tree, in the order in which it is held.
+pub fn tree(value: &serde_json::Value, out: &mut Vec<u8>) {
+    match value {
+        serde_json::Value::String(text) => write_string(out, text),
+        serde_json::Value::Number(number) if number.is_f64() => {
+            write_float(out, number.as_f64().unwrap_or_default());
+        }
+        serde_json::Value::Array(items) => {
+            out.push(b'[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                tree(item, out);
+            }
+            out.push(b']');
+        }
+        serde_json::Value::Object(map) => {
+            out.push(b'{');
+            let mut first = true;
+            for (key, held) in map {
+                name(out, key, &mut first);
+                tree(held, out);
+            }
+            out.push(b'}');
+        }
+        scalar => display(out, scalar),
+    }
 }
 
 fn value(value: &Value<'_>, out: &mut Vec<u8>) {
