@@ -14,6 +14,7 @@ mod apply;
 mod certificates;
 mod commands;
 mod control_plane;
+mod definitions;
 mod dns;
 mod faults;
 mod harness;

@@ -1,5 +1,6 @@
 //! Which resources the cluster serves, for the controllers that deal with objects of all kinds.
 
+use api_types::apiextensions::v1::CustomResourceDefinition;
 use client::Resource;
 
 /// A resource that is served.
@@ -43,6 +44,29 @@ pub fn built_in() -> Vec<Served> {
     });
     all.dedup_by_key(|row| (row.kind.group, row.plural));
     all.into_iter().map(served).collect()
+}
+
+/// The resources that definitions bring, each in one of its served versions: the stored one if it is served.
+pub fn of_definitions<'a>(definitions: impl Iterator<Item = &'a CustomResourceDefinition>) -> Vec<Served> {
+    let established = |definition: &&CustomResourceDefinition| {
+        definition.status.conditions.iter().any(|own| own.type_ == "Established" && own.status == "True")
+    };
+    let one = |definition: &CustomResourceDefinition| {
+        let versions = &definition.spec.versions;
+        let stored = versions.iter().find(|version| version.served && version.storage);
+        let version = stored.or_else(|| versions.iter().find(|version| version.served))?;
+        Some(Served {
+            resource: Resource {
+                group: definition.spec.group.clone().into(),
+                version: version.name.clone().into(),
+                plural: definition.spec.names.plural.clone().into(),
+            },
+            kind: definition.status.accepted_names.kind.clone(),
+            namespaced: definition.spec.scope == "Namespaced",
+            verbs: Verbs { watch: true, delete: true, delete_collection: true },
+        })
+    };
+    definitions.filter(established).filter_map(one).collect()
 }
 
 fn served(row: &api_types::Resource) -> Served {

@@ -1,5 +1,7 @@
 //! Starting all controllers.
 
+mod kinds;
+
 use std::sync::Arc;
 
 use base::drain;
@@ -19,6 +21,8 @@ pub struct Config {
     /// The resources that the server serves, each in one version. Every one of them is followed, and the garbage collector
     /// and the namespaces' controller wait until all can be.
     pub served: Vec<Served>,
+    /// Whether those that definitions bring are followed as well, as they come and go.
+    pub definitions: bool,
     /// The certificates, in PEM, by which pods know the API server.
     pub root_ca: String,
     /// The pods' range, which is divided between the nodes; nodes get no range if there is none.
@@ -38,9 +42,13 @@ pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, drain
     all.start(workload::Deployments);
     all.start(cluster::ServiceAccounts);
     all.start(cluster::RootCa::new(&config.root_ca));
-    all.start(cluster::Namespaces::new(&config.served));
-    all.start(cluster::Garbage::new(&config.served));
-    all.start(cluster::ResourceQuotas::new(&config.served));
+    if config.definitions {
+        all.running.spawn(kinds::run(all.deps.clone(), config.served, all.drain.clone()));
+    } else {
+        all.start(cluster::Namespaces::new(&config.served));
+        all.start(cluster::Garbage::new(&config.served));
+        all.start(cluster::ResourceQuotas::new(&config.served));
+    }
     all.start(network::EndpointSlices);
     all.start(network::EndpointsObjects);
     all.start(network::ServiceAddresses);

@@ -154,7 +154,7 @@ impl ControlPlane {
         let direct = Direct::new(registry, policy, Arc::new(tokens), Arc::clone(&clock));
         let local = Local::new(direct);
         let keys = Keys::new(vec![pki.service_account.public().clone()]);
-        let ready = Ready::new(ISSUER, &keys)?;
+        let ready = Ready::new(ISSUER, &keys, local.direct().registry().clone())?;
         let authenticator = Authenticator {
             front_proxy: Some(front_proxy),
             clients: Some(clients),
@@ -266,6 +266,13 @@ impl ControlPlane {
         running.spawn(maintenance::services(registry.clone(), wanted, Arc::clone(&clock), drain.clone()));
         local.follow().await;
         policies::follow(policies, &local).await;
+        server_extend::follow(&local).await;
+        running.spawn(server_extend::run(
+            local.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&inspector),
+            drain.clone(),
+        ));
         handler.set_ready(true);
         if let Some(name) = config.own_node.clone() {
             running.spawn(role::keep(local.clone(), name, drain.clone()));
@@ -274,6 +281,7 @@ impl ControlPlane {
         let api: Arc<dyn Api> = Arc::new(local);
         let controllers = control::Config {
             served: control::resources::built_in(),
+            definitions: true,
             root_ca: pki.cluster.certificate_pem().to_owned(),
             pod_range: control::cluster::Range::parse(&config.settings.cluster_cidr.to_string()),
             signer: Some(Arc::new(signing::Signing::new(Arc::clone(&pki), Arc::new(SystemRandom)))),

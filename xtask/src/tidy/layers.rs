@@ -7,7 +7,7 @@ use crate::tree;
 
 /// The layers from the lowest; a crate belongs to the first whose name or prefix fits, and may depend on its own layer
 /// and those before it.
-const LAYERS: [&[&str]; 20] = [
+const LAYERS: [&[&str]; 21] = [
     &["base"],
     &["base-serve"],
     &["api-record"],
@@ -15,6 +15,7 @@ const LAYERS: [&[&str]; 20] = [
     &["api-codec", "api-meta"],
     &["api-patch", "api-cel"],
     &["api-kind"],
+    &["api-custom"],
     &["api-kinds-core"],
     &["api-kinds-admission", "api-kinds-apps", "api-kinds-rbac", "api-kinds-more", "api-quota"],
     &["api-kinds-all"],

@@ -13,6 +13,10 @@ pub enum Cell {
     Number(i64),
     /// A truth value.
     Bool(bool),
+    /// A number with a fraction.
+    Float(f64),
+    /// Nothing: `null`.
+    Empty,
 }
 
 impl From<String> for Cell {
@@ -82,6 +86,11 @@ impl<T: Record> Column<T> {
 }
 
 impl<T: ?Sized> Column<T> {
+    /// What the column of names is described as.
+    pub const NAME: &'static str = NAME;
+    /// What the column of ages is described as.
+    pub const AGE: &'static str = AGE;
+
     /// A column of text that is always shown.
     pub const fn text(
         name: &'static str,

@@ -6,9 +6,8 @@ use api_types::object_meta_mut;
 
 use crate::{AnyKind, Ctx, Gates, defaults, rules};
 
-/// Whether the kind's status is written through a subresource of its own, as upstream keeps it for all that have both.
-pub fn has_status(kind: &dyn AnyKind) -> bool {
-    let (group, version, plural) = kind.resource();
+/// Whether the status of a built-in kind is written through a subresource of its own, as upstream keeps it for all that have both.
+pub(crate) fn has_status(group: &str, version: &str, plural: &str) -> bool {
     api_types::resources()
         .iter()
         .find(|row| (row.kind.group, row.kind.version, row.plural) == (group, version, plural))
@@ -23,7 +22,7 @@ pub fn default(kind: &dyn AnyKind, ctx: &Ctx<'_>, object: &mut dyn Record) {
 
 /// Makes an object ready to be kept: drops what a client may not say through this subresource, and counts the generation.
 pub fn prepare(kind: &dyn AnyKind, ctx: &Ctx<'_>, object: &mut dyn Record, old: Option<&dyn Record>) {
-    let split = has_status(kind);
+    let split = kind.has_status();
     match old {
         None => {
             if split && !kind.brings_status() {
@@ -155,12 +154,20 @@ fn empty(slot: Slot<'_>) {
 fn clear(object: &mut dyn Record, field: &str) {
     if let Some(index) = object.schema().index_of(field) {
         empty(object.slot(index));
+    } else if let Some(rest) = object.rest_mut() {
+        rest.shift_remove(field);
     }
 }
 
 fn copy(object: &mut dyn Record, from: &dyn Record, field: &str) {
     if let Some(index) = object.schema().index_of(field) {
         assign(object, from, index);
+    } else if let (Some(rest), Some(from)) = (object.rest_mut(), from.rest()) {
+        match from.get(field) {
+            Some(value) => drop(rest.insert(field.to_owned(), value.clone())),
+            None => drop(rest.shift_remove(field)),
+        }
+        rest.sort_keys();
     }
 }
 
@@ -179,6 +186,15 @@ fn keep_all_but_status(object: &mut dyn Record, old: &dyn Record, frozen: bool) 
             assign(object, old, index);
         }
     }
+    if let (Some(rest), Some(before)) = (object.rest_mut(), old.rest()) {
+        let status = rest.shift_remove("status");
+        rest.clone_from(before);
+        match status {
+            Some(status) => drop(rest.insert("status".to_owned(), status)),
+            None => drop(rest.shift_remove("status")),
+        }
+        rest.sort_keys();
+    }
     if let (Some(meta), Some(before)) = (object_meta_mut(object), api_types::object_meta(old)) {
         meta.generation = before.generation;
         meta.deletion_timestamp = before.deletion_timestamp;
@@ -192,9 +208,10 @@ fn keep_all_but_status(object: &mut dyn Record, old: &dyn Record, frozen: bool) 
     }
 }
 
-/// Whether anything but the metadata and the status differs.
+/// Whether anything but the metadata and the status differs; of an object without a type, anything but the metadata.
 fn spec_differs(object: &dyn Record, old: &dyn Record) -> bool {
-    object.schema().fields.iter().enumerate().any(|(index, field)| {
-        !matches!(&*field.name, "metadata" | "status") && object.get(index) != old.get(index)
-    })
+    object.rest() != old.rest()
+        || object.schema().fields.iter().enumerate().any(|(index, field)| {
+            !matches!(&*field.name, "metadata" | "status") && object.get(index) != old.get(index)
+        })
 }

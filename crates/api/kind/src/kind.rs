@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use api_meta::field::ErrorList;
+use api_meta::field::{ErrorList, FieldError};
 use api_meta::names::{self, NameCheck};
 use api_record::{Record, Schema, Typed, Value};
 use api_types::GroupVersionKind;
@@ -211,13 +211,30 @@ impl<T: Typed> Kind<T> {
 /// A row as engines see it: of any type.
 pub trait AnyKind: Send + Sync {
     /// The hub's group, the version that it is stored as, and its name in paths.
-    fn resource(&self) -> (&'static str, &'static str, &'static str);
+    fn resource(&self) -> (&str, &str, &str);
     /// The hub's fields.
     fn schema(&self) -> &'static Schema;
     /// An empty object of the hub's type.
     fn new_object(&self) -> Box<dyn Record>;
     /// Whether `metadata.generation` counts the changes of the spec.
     fn has_generation(&self) -> bool;
+    /// Whether the status is written through a subresource of its own.
+    fn has_status(&self) -> bool {
+        let (group, version, plural) = self.resource();
+        crate::generic::has_status(group, version, plural)
+    }
+    /// Drops from an object that a client sent what its kind does not know; answers what strict validation has to say of that, such
+    /// as `unknown field "spec.x"`. Decoding has done so already for the objects of a Rust type.
+    ///
+    /// # Errors
+    /// If the object cannot be one of this kind.
+    fn prune(&self, _: &mut dyn Record) -> Result<Vec<String>, FieldError> {
+        Ok(Vec::new())
+    }
+    /// The stored object as it is to be seen, where that is something else than what is stored.
+    fn view(&self, _: &dyn Record) -> Option<Box<dyn Record>> {
+        None
+    }
     /// Whether an update may leave out the resource version that it is based on.
     fn allows_unconditional_update(&self) -> bool;
     /// Whether an update of an object that does not exist makes it.
@@ -250,11 +267,11 @@ pub trait AnyKind: Send + Sync {
     /// The row's own warnings.
     fn warnings(&self, ctx: &Ctx<'_>, object: &dyn Record, old: Option<&dyn Record>) -> Vec<String>;
     /// The columns' headings.
-    fn columns(&self) -> Vec<Heading>;
+    fn columns(&self) -> Vec<Heading<'_>>;
     /// A row of the table.
     fn cells(&self, object: &dyn Record, now: Time) -> Vec<Cell>;
     /// The names of the fields that field selectors can name, besides those of every kind.
-    fn selectable(&self) -> Vec<&'static str>;
+    fn selectable(&self) -> Vec<&str>;
     /// The value of such a field.
     fn select<'a>(&self, object: &'a dyn Record, field: &str) -> Option<Cow<'a, str>>;
     /// The versions besides the hub's.
@@ -263,15 +280,15 @@ pub trait AnyKind: Send + Sync {
 
 /// A column without its cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Heading {
+pub struct Heading<'a> {
     /// [`Column::name`].
-    pub name: &'static str,
+    pub name: &'a str,
     /// [`Column::type_`].
-    pub type_: &'static str,
+    pub type_: &'a str,
     /// [`Column::format`].
-    pub format: &'static str,
+    pub format: &'a str,
     /// [`Column::description`].
-    pub description: &'static str,
+    pub description: &'a str,
     /// [`Column::priority`].
     pub priority: i32,
 }
@@ -281,7 +298,7 @@ fn typed<T: Typed>(object: &dyn Record) -> &T {
 }
 
 impl<T: Typed> AnyKind for Kind<T> {
-    fn resource(&self) -> (&'static str, &'static str, &'static str) {
+    fn resource(&self) -> (&str, &str, &str) {
         (self.group, self.version, self.plural)
     }
     fn schema(&self) -> &'static Schema {
@@ -339,14 +356,14 @@ impl<T: Typed> AnyKind for Kind<T> {
     fn warnings(&self, ctx: &Ctx<'_>, object: &dyn Record, old: Option<&dyn Record>) -> Vec<String> {
         (self.warnings)(ctx, typed(object), old.map(typed))
     }
-    fn columns(&self) -> Vec<Heading> {
+    fn columns(&self) -> Vec<Heading<'_>> {
         self.columns.iter().map(heading).collect()
     }
     fn cells(&self, object: &dyn Record, now: Time) -> Vec<Cell> {
         let object = typed(object);
         self.columns.iter().map(|column| (column.cell)(object, now)).collect()
     }
-    fn selectable(&self) -> Vec<&'static str> {
+    fn selectable(&self) -> Vec<&str> {
         self.selectable.iter().map(|(name, _)| *name).collect()
     }
     fn select<'a>(&self, object: &'a dyn Record, field: &str) -> Option<Cow<'a, str>> {
@@ -358,7 +375,7 @@ impl<T: Typed> AnyKind for Kind<T> {
     }
 }
 
-fn heading<T: ?Sized>(column: &Column<T>) -> Heading {
+fn heading<T: ?Sized>(column: &Column<T>) -> Heading<'static> {
     Heading {
         name: column.name,
         type_: column.type_,
@@ -399,7 +416,7 @@ fn text_at<'a>(object: &'a dyn Record, path: &str) -> &'a str {
 }
 
 impl AnyKind for Plain {
-    fn resource(&self) -> (&'static str, &'static str, &'static str) {
+    fn resource(&self) -> (&str, &str, &str) {
         (self.kind.group, self.kind.version, self.plural)
     }
     fn schema(&self) -> &'static Schema {
@@ -450,13 +467,13 @@ impl AnyKind for Plain {
     fn warnings(&self, _: &Ctx<'_>, _: &dyn Record, _: Option<&dyn Record>) -> Vec<String> {
         Vec::new()
     }
-    fn columns(&self) -> Vec<Heading> {
+    fn columns(&self) -> Vec<Heading<'_>> {
         Vec::new()
     }
     fn cells(&self, _: &dyn Record, _: Time) -> Vec<Cell> {
         Vec::new()
     }
-    fn selectable(&self) -> Vec<&'static str> {
+    fn selectable(&self) -> Vec<&str> {
         self.selectable.to_vec()
     }
     fn select<'a>(&self, object: &'a dyn Record, field: &str) -> Option<Cow<'a, str>> {

@@ -27,7 +27,7 @@ pub use column::{Cell, Column, age, span};
 pub use ctx::{Ctx, Verb};
 pub use each::each;
 pub use gates::Gates;
-pub use generic::{default, drop_gated, has_status, prepare, validate};
+pub use generic::{default, drop_gated, prepare, validate};
 pub use kind::{AnyKind, Grace, Heading, Kind, Plain};
 pub use reset::{Pattern, Reset, fields_of, reset};
 pub use version::{Version, structural};

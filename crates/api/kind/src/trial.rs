@@ -37,6 +37,8 @@ impl Outcome {
                 Cell::Text(text) => text,
                 Cell::Number(number) => number.to_string(),
                 Cell::Bool(value) => value.to_string(),
+                Cell::Float(number) => number.to_string(),
+                Cell::Empty => String::new(),
             });
         texts.collect::<Vec<_>>().join("|")
     }

@@ -1,11 +1,14 @@
 //! The documents that the server has ready: its version, OpenAPI, and the keys that its tokens are signed with.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use server_authn::token::{Keys, discovery};
 use server_http::{Document, DocumentRequest, Documents as Source};
-use server_openapi::Documents;
+use server_openapi::{Custom, Documents};
+use server_registry::{Registry, Served};
 
 /// The release of Kubernetes whose API is served.
 pub const KUBERNETES_VERSION: &str = "1.37.1";
@@ -13,12 +16,19 @@ pub const KUBERNETES_VERSION: &str = "1.37.1";
 /// All documents.
 pub struct Ready {
     fixed: BTreeMap<String, Document>,
-    openapi: Documents,
+    registry: Registry,
+    openapi: ArcSwap<OpenApi>,
+}
+
+/// The documents of OpenAPI, and the resources of definitions that they tell of.
+struct OpenApi {
+    custom: Arc<Vec<Arc<Served>>>,
+    documents: Documents,
 }
 
 impl Ready {
     /// The documents of a server that issues tokens as `issuer`.
-    pub fn new(issuer: &str, keys: &Keys) -> anyhow::Result<Ready> {
+    pub fn new(issuer: &str, keys: &Keys, registry: Registry) -> anyhow::Result<Ready> {
         let mut fixed = BTreeMap::new();
         fixed.insert("/version".to_owned(), plain("application/json", version().into()));
         let keys_uri = format!("{issuer}{}", discovery::KEYS_PATH);
@@ -30,7 +40,23 @@ impl Ready {
         let key_set = discovery::key_set(keys);
         fixed.insert(discovery::KEYS_PATH.to_owned(), plain(discovery::KEYS_CONTENT_TYPE, key_set.into()));
         let served = api_types::resources().iter().filter(|resource| resource.served_by_default);
-        Ok(Ready { fixed, openapi: Documents::new(served) })
+        let documents = Documents::new(served);
+        let openapi = ArcSwap::from_pointee(OpenApi { custom: Arc::default(), documents });
+        Ok(Ready { fixed, registry, openapi })
+    }
+
+    /// The documents of what is served now.
+    fn openapi(&self) -> Arc<OpenApi> {
+        let custom = self.registry.catalog().custom();
+        let known = self.openapi.load_full();
+        if Arc::ptr_eq(&known.custom, &custom) {
+            return known;
+        }
+        let of = |served: &Arc<Served>| Custom::new(served.definition()?, &served.resource.kind.version);
+        let documents = known.documents.with_custom(custom.iter().filter_map(of).collect());
+        let next = Arc::new(OpenApi { custom, documents });
+        self.openapi.store(Arc::clone(&next));
+        next
     }
 }
 
@@ -72,7 +98,7 @@ impl Source for Ready {
         }
         let request = server_openapi::Request { path, hash, accept, if_none_match, gzip };
         // The first to ask waits for the document to be made, which takes a while.
-        let answer = tokio::task::block_in_place(|| self.openapi.answer(&request))?;
+        let answer = tokio::task::block_in_place(|| self.openapi().documents.answer(&request))?;
         Some(Document { status: answer.status, headers: answer.headers, body: answer.body })
     }
 
@@ -90,7 +116,15 @@ mod tests {
     fn the_version_is_there_with_a_slash_too() {
         let key = server_authn::key::PrivateKey::generate().expect("a key");
         let keys = Keys::new(vec![key.public().clone()]);
-        let ready = Ready::new("https://example.com", &keys).expect("documents");
+        let shared = server_registry::Shared {
+            store: Arc::new(store::MemoryStore::new()),
+            catalog: server_registry::Catalog::new(),
+            gates: api_kind::Gates::default(),
+            clock: Arc::new(base::time::SystemClock),
+            random: Arc::new(base::random::SystemRandom),
+        };
+        let registry = Registry::new(Arc::new(shared), Arc::new(server_registry::admit::Everything));
+        let ready = Ready::new("https://example.com", &keys, registry).expect("documents");
         let ask = |path| DocumentRequest { path, hash: None, accept: "", if_none_match: "", gzip: false };
         let said = |path| ready.find(&ask(path)).map(|document| document.body);
         assert!(said("/version").is_some_and(|body| Some(body) == said("/version/")));

@@ -13,6 +13,8 @@ use http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
+use server_registry::Served;
+
 use crate::limits::BODY_BYTES;
 use crate::negotiate::{Codec, MEDIA_TYPES};
 
@@ -33,20 +35,27 @@ pub(crate) struct Sent {
     pub(crate) warnings: Vec<String>,
 }
 
-/// Decodes an object of `wanted`'s kind, or of a kind that `also` knows (a subresource's).
+/// Decodes an object of `wanted`'s kind, which is that of a definition if there is one.
 pub(crate) fn decode(
     headers: &HeaderMap,
     bytes: &Bytes,
     wanted: GroupVersionKind<'_>,
+    custom: Option<&Served>,
     validation: FieldValidation,
 ) -> Result<Sent, Status> {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let codec = if content_type.is_empty() { Some(Codec::Json) } else { Codec::of(content_type) };
-    let codec = codec.ok_or_else(|| Status::unsupported_media_type(&MEDIA_TYPES))?;
+    let accepted = if custom.is_some() { &MEDIA_TYPES[..2] } else { &MEDIA_TYPES[..] };
+    let codec = codec.filter(|codec| custom.is_none() || *codec != Codec::Proto);
+    let codec = codec.ok_or_else(|| Status::unsupported_media_type(accepted))?;
     let mut strict = Strictness::default();
-    let kind = api_types::object_type(wanted.group, wanted.version, wanted.kind)
-        .ok_or_else(|| Status::internal_error(format!("no type for {}", wanted.kind)))?;
-    let mut object = (kind.new)();
+    let mut object = match custom {
+        Some(served) => (served.object.new)(),
+        None => {
+            let kind = api_types::object_type(wanted.group, wanted.version, wanted.kind);
+            (kind.ok_or_else(|| Status::internal_error(format!("no type for {}", wanted.kind)))?.new)()
+        }
+    };
     let unreadable = |error: &dyn std::fmt::Display| {
         let GroupVersionKind { kind, version, .. } = wanted;
         Status::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {error}"))
@@ -77,7 +86,10 @@ pub(crate) fn decode(
             }
         }
     }
-    let found = strict.errors().to_vec();
+    let mut found = strict.errors().to_vec();
+    if let Some(served) = custom {
+        found.extend(served.kind.prune(&mut *object).map_err(|error| unreadable(&error))?);
+    }
     match validation {
         FieldValidation::Strict if !found.is_empty() => {
             Err(unreadable(&format!("strict decoding error: {}", found.join(", "))))

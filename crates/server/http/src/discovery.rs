@@ -1,31 +1,68 @@
 //! What is served: groups, versions and resources, in the old form and in the aggregated one.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use api_types::meta::v1::{
     APIGroup, APIGroupList, APIResource, APIResourceList, APIVersions, GroupVersionForDiscovery,
     ServerAddressByClientCIDR,
 };
-use api_types::{Resource, resources};
+use api_types::{Resource, Subresource, resources};
+use server_registry::Served;
 
-/// The order of groups in answers: upstream's priorities, as far as they decide what `kubectl` prefers.
-fn served() -> impl Iterator<Item = &'static Resource> {
-    resources().iter().filter(|resource| resource.served_by_default)
+/// A resource as discovery shows it, built-in or of a definition.
+struct Row<'a> {
+    group: &'a str,
+    version: &'a str,
+    kind: &'a str,
+    plural: &'a str,
+    singular: String,
+    namespaced: bool,
+    verbs: &'a [&'static str],
+    short_names: Vec<&'a str>,
+    categories: Vec<&'a str>,
+    subresources: &'a [Subresource],
 }
 
-/// The versions of each group, the preferred one first.
-fn groups() -> BTreeMap<&'static str, Vec<&'static str>> {
-    let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for resource in served() {
-        let versions = groups.entry(resource.kind.group).or_default();
-        if !versions.contains(&resource.kind.version) {
-            versions.push(resource.kind.version);
+impl<'a> From<&'a Resource> for Row<'a> {
+    fn from(own: &'a Resource) -> Row<'a> {
+        Row {
+            group: own.kind.group,
+            version: own.kind.version,
+            kind: own.kind.kind,
+            plural: own.plural,
+            singular: own.singular(),
+            namespaced: own.namespaced,
+            verbs: own.verbs,
+            short_names: own.short_names.to_vec(),
+            categories: own.categories.to_vec(),
+            subresources: own.subresources,
         }
     }
-    for versions in groups.values_mut() {
-        versions.sort_by_key(|version| std::cmp::Reverse(rank(version)));
+}
+
+impl<'a> From<&'a Served> for Row<'a> {
+    fn from(served: &'a Served) -> Row<'a> {
+        let own = &served.resource;
+        let gvk = served.gvk();
+        Row {
+            group: gvk.group,
+            version: gvk.version,
+            kind: gvk.kind,
+            plural: &own.plural,
+            singular: own.singular.to_string(),
+            namespaced: own.namespaced,
+            verbs: own.verbs,
+            short_names: own.short_names.iter().map(|name| &**name).collect(),
+            categories: own.categories.iter().map(|name| &**name).collect(),
+            subresources: own.subresources,
+        }
     }
-    groups
+}
+
+/// What is served now.
+pub(crate) struct Discovery<'a> {
+    rows: Vec<Row<'a>>,
 }
 
 /// Stable before beta before alpha, higher before lower.
@@ -49,15 +86,86 @@ pub(crate) fn core_versions(address: &str) -> APIVersions {
     }
 }
 
-/// `/apis`.
-pub(crate) fn group_list() -> APIGroupList {
-    let groups = groups().into_iter().filter(|(group, _)| !group.is_empty());
-    APIGroupList { groups: groups.map(|(group, versions)| self::group(group, &versions)).collect() }
-}
+impl<'a> Discovery<'a> {
+    /// The built-in resources, and those of definitions.
+    pub(crate) fn new(custom: &'a [Arc<Served>]) -> Discovery<'a> {
+        let built_in = resources().iter().filter(|resource| resource.served_by_default).map(Row::from);
+        Discovery { rows: built_in.chain(custom.iter().map(|served| Row::from(&**served))).collect() }
+    }
 
-/// `/apis/<group>`.
-pub(crate) fn one_group(name: &str) -> Option<APIGroup> {
-    groups().get(name).map(|versions| group(name, versions))
+    /// The versions of each group, the preferred one first.
+    fn groups(&self) -> BTreeMap<&'a str, Vec<&'a str>> {
+        let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for row in &self.rows {
+            let versions = groups.entry(row.group).or_default();
+            if !versions.contains(&row.version) {
+                versions.push(row.version);
+            }
+        }
+        for versions in groups.values_mut() {
+            versions.sort_by_key(|version| std::cmp::Reverse(rank(version)));
+        }
+        groups
+    }
+
+    fn of(&self, group: &str, version: &str) -> Vec<&Row<'a>> {
+        self.rows.iter().filter(|row| (row.group, row.version) == (group, version)).collect()
+    }
+
+    /// `/apis`.
+    pub(crate) fn group_list(&self) -> APIGroupList {
+        let groups = self.groups().into_iter().filter(|(group, _)| !group.is_empty());
+        APIGroupList { groups: groups.map(|(group, versions)| self::group(group, &versions)).collect() }
+    }
+
+    /// `/apis/<group>`.
+    pub(crate) fn one_group(&self, name: &str) -> Option<APIGroup> {
+        self.groups().get(name).map(|versions| group(name, versions))
+    }
+
+    /// `/api/v1` and `/apis/<group>/<version>`.
+    pub(crate) fn resource_list(&self, group: &str, version: &str) -> Option<APIResourceList> {
+        let own = self.of(group, version);
+        if own.is_empty() {
+            return None;
+        }
+        let mut list: Vec<APIResource> = own.into_iter().flat_map(listed).collect();
+        list.sort_by(|a, b| a.name.cmp(&b.name));
+        let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+        Some(APIResourceList { group_version, api_resources: list.into() })
+    }
+
+    /// `/api` or `/apis` in the aggregated form.
+    pub(crate) fn aggregated(&self, core: bool) -> serde_json::Value {
+        let items: Vec<serde_json::Value> = self
+            .groups()
+            .into_iter()
+            .filter(|(group, _)| group.is_empty() == core)
+            .map(|(group, versions)| {
+                let versions: Vec<serde_json::Value> =
+                    versions.iter().map(|version| self.aggregated_version(group, version)).collect();
+                let metadata = if group.is_empty() {
+                    serde_json::json!({ "creationTimestamp": null })
+                } else {
+                    serde_json::json!({ "name": group, "creationTimestamp": null })
+                };
+                serde_json::json!({ "metadata": metadata, "versions": versions })
+            })
+            .collect();
+        serde_json::json!({
+            "kind": "APIGroupDiscoveryList",
+            "apiVersion": "apidiscovery.k8s.io/v2",
+            "metadata": {},
+            "items": items,
+        })
+    }
+
+    fn aggregated_version(&self, group: &str, version: &str) -> serde_json::Value {
+        let mut list = self.of(group, version);
+        list.sort_by_key(|row| row.plural);
+        let list: Vec<serde_json::Value> = list.into_iter().map(aggregated_resource).collect();
+        serde_json::json!({ "version": version, "resources": list, "freshness": "Current" })
+    }
 }
 
 fn group(name: &str, versions: &[&str]) -> APIGroup {
@@ -76,41 +184,32 @@ fn group(name: &str, versions: &[&str]) -> APIGroup {
     }
 }
 
-/// `/api/v1` and `/apis/<group>/<version>`.
-pub(crate) fn resource_list(group: &str, version: &str) -> Option<APIResourceList> {
-    let own: Vec<&Resource> =
-        served().filter(|r| (r.kind.group, r.kind.version) == (group, version)).collect();
-    if own.is_empty() {
-        return None;
-    }
-    let mut list: Vec<APIResource> = Vec::new();
-    for resource in own {
+/// A resource and its parts as a list shows them.
+fn listed(row: &Row<'_>) -> Vec<APIResource> {
+    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+    let mut list = vec![APIResource {
+        name: row.plural.to_owned(),
+        singular_name: row.singular.clone(),
+        namespaced: row.namespaced,
+        kind: row.kind.to_owned(),
+        verbs: sorted(row.verbs),
+        short_names: texts(&row.short_names),
+        categories: texts(&row.categories),
+        ..APIResource::default()
+    }];
+    for subresource in row.subresources {
+        let (group, version, kind) = kind_of(row.plural, row.kind, subresource.name);
         list.push(APIResource {
-            name: resource.plural.to_owned(),
-            singular_name: resource.singular(),
-            namespaced: resource.namespaced,
-            kind: resource.kind.kind.to_owned(),
-            verbs: sorted(resource.verbs),
-            short_names: resource.short_names.iter().map(|name| (*name).to_owned()).collect(),
-            categories: resource.categories.iter().map(|name| (*name).to_owned()).collect(),
+            name: format!("{}/{}", row.plural, subresource.name),
+            namespaced: row.namespaced,
+            group: group.to_owned(),
+            version: version.to_owned(),
+            kind: kind.to_owned(),
+            verbs: sorted(subresource.verbs),
             ..APIResource::default()
         });
-        for subresource in resource.subresources {
-            let (group, version, kind) = subresource_kind(resource, subresource.name);
-            list.push(APIResource {
-                name: format!("{}/{}", resource.plural, subresource.name),
-                namespaced: resource.namespaced,
-                group: group.to_owned(),
-                version: version.to_owned(),
-                kind: kind.to_owned(),
-                verbs: sorted(subresource.verbs),
-                ..APIResource::default()
-            });
-        }
     }
-    list.sort_by(|a, b| a.name.cmp(&b.name));
-    let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
-    Some(APIResourceList { group_version, api_resources: list.into() })
+    list
 }
 
 fn sorted(verbs: &[&str]) -> Vec<String> {
@@ -124,7 +223,12 @@ pub(crate) fn subresource_kind(
     resource: &Resource,
     subresource: &str,
 ) -> (&'static str, &'static str, &'static str) {
-    match (resource.plural, subresource) {
+    kind_of(resource.plural, resource.kind.kind, subresource)
+}
+
+/// The same of any resource, built-in or not.
+fn kind_of<'a>(plural: &str, own: &'a str, subresource: &str) -> (&'static str, &'static str, &'a str) {
+    match (plural, subresource) {
         (_, "scale") => ("autoscaling", "v1", "Scale"),
         ("pods", "eviction") => ("policy", "v1", "Eviction"),
         ("pods", "binding") => ("", "", "Binding"),
@@ -135,52 +239,19 @@ pub(crate) fn subresource_kind(
         ("services", "proxy") => ("", "", "ServiceProxyOptions"),
         ("nodes", "proxy") => ("", "", "NodeProxyOptions"),
         ("serviceaccounts", "token") => ("authentication.k8s.io", "v1", "TokenRequest"),
-        _ => ("", "", resource.kind.kind),
+        _ => ("", "", own),
     }
 }
 
-/// `/api` or `/apis` in the aggregated form.
-pub(crate) fn aggregated(core: bool) -> serde_json::Value {
-    let items: Vec<serde_json::Value> = groups()
-        .into_iter()
-        .filter(|(group, _)| group.is_empty() == core)
-        .map(|(group, versions)| {
-            let versions: Vec<serde_json::Value> =
-                versions.iter().map(|version| aggregated_version(group, version)).collect();
-            let metadata = if group.is_empty() {
-                serde_json::json!({ "creationTimestamp": null })
-            } else {
-                serde_json::json!({ "name": group, "creationTimestamp": null })
-            };
-            serde_json::json!({ "metadata": metadata, "versions": versions })
-        })
-        .collect();
-    serde_json::json!({
-        "kind": "APIGroupDiscoveryList",
-        "apiVersion": "apidiscovery.k8s.io/v2",
-        "metadata": {},
-        "items": items,
-    })
-}
-
-fn aggregated_version(group: &str, version: &str) -> serde_json::Value {
-    let own = served().filter(|r| (r.kind.group, r.kind.version) == (group, version));
-    let mut list: Vec<&Resource> = own.collect();
-    list.sort_by_key(|resource| resource.plural);
-    let list: Vec<serde_json::Value> = list.into_iter().map(aggregated_resource).collect();
-    serde_json::json!({ "version": version, "resources": list, "freshness": "Current" })
-}
-
-fn aggregated_resource(resource: &Resource) -> serde_json::Value {
-    let gvk = resource.kind;
+fn aggregated_resource(row: &Row<'_>) -> serde_json::Value {
     let kind = |group: &str, version: &str, kind: &str| serde_json::json!({ "group": group, "version": version, "kind": kind });
-    let subresources: Vec<serde_json::Value> = resource
+    let subresources: Vec<serde_json::Value> = row
         .subresources
         .iter()
         .map(|subresource| {
-            let (group, version, name) = subresource_kind(resource, subresource.name);
+            let (group, version, name) = kind_of(row.plural, row.kind, subresource.name);
             let own = version.is_empty();
-            let (group, version) = if own { (gvk.group, gvk.version) } else { (group, version) };
+            let (group, version) = if own { (row.group, row.version) } else { (group, version) };
             serde_json::json!({
                 "subresource": subresource.name,
                 "responseKind": kind(group, version, name),
@@ -189,15 +260,15 @@ fn aggregated_resource(resource: &Resource) -> serde_json::Value {
         })
         .collect();
     let mut out = serde_json::json!({
-        "resource": resource.plural,
-        "responseKind": kind(gvk.group, gvk.version, gvk.kind),
-        "scope": if resource.namespaced { "Namespaced" } else { "Cluster" },
-        "singularResource": resource.singular(),
-        "verbs": sorted(resource.verbs),
+        "resource": row.plural,
+        "responseKind": kind(row.group, row.version, row.kind),
+        "scope": if row.namespaced { "Namespaced" } else { "Cluster" },
+        "singularResource": row.singular,
+        "verbs": sorted(row.verbs),
     });
     let lists = [
-        ("shortNames", serde_json::json!(resource.short_names)),
-        ("categories", serde_json::json!(resource.categories)),
+        ("shortNames", serde_json::json!(row.short_names)),
+        ("categories", serde_json::json!(row.categories)),
         ("subresources", serde_json::Value::from(subresources)),
     ];
     for (key, value) in lists {
@@ -221,9 +292,10 @@ mod tests {
 
     #[test]
     fn the_core_group_lists_pods_with_their_parts() {
-        let list = resource_list("", "v1").expect("there is a core group");
+        let discovery = Discovery::new(&[]);
+        let list = discovery.resource_list("", "v1").expect("there is a core group");
         let names: Vec<&str> = list.api_resources.iter().map(|resource| resource.name.as_str()).collect();
         assert!(names.contains(&"pods") && names.contains(&"pods/exec") && names.contains(&"bindings"));
-        assert!(resource_list("apps", "v1beta1").is_none());
+        assert!(discovery.resource_list("apps", "v1beta1").is_none());
     }
 }

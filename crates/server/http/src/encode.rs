@@ -69,7 +69,7 @@ impl Frame<'_> {
 
     fn table<'a>(&'a self, metadata: &'a str, headings: bool) -> table::Frame<'a> {
         table::Frame {
-            kind: self.served.kind,
+            kind: &*self.served.kind,
             gvk: self.served.gvk(),
             included: self.included,
             now: self.now,
@@ -103,7 +103,7 @@ impl Frame<'_> {
         let gvk = self.served.gvk();
         let (kind, group, version) = match shown {
             Shown::Metadata => ("PartialObjectMetadataList".to_owned(), "meta.k8s.io", "v1"),
-            _ => (format!("{}List", gvk.kind), gvk.group, gvk.version),
+            _ => (self.served.resource.list_kind.to_string(), gvk.group, gvk.version),
         };
         let list_kind = GroupVersionKind { group, version, kind: &kind };
         if shown == Shown::Table {
@@ -117,12 +117,14 @@ impl Frame<'_> {
             Shown::Metadata => list.items.iter().filter_map(|item| metadata_of(&**item)).collect(),
             _ => list.items.clone(),
         };
+        // Objects without a Rust type say in a list too what they are, as upstream's do.
+        let own = Some(&gvk).filter(|_| self.served.is_custom() && shown == Shown::Object);
         match codec {
             Codec::Proto => proto::encode_list(&meta, &items, &list_kind),
-            Codec::Json if !pretty => list_json(&meta, &items, &list_kind),
-            Codec::Json => indented(&list_json(&meta, &items, &list_kind)),
+            Codec::Json if !pretty => list_json(&meta, &items, &list_kind, own),
+            Codec::Json => indented(&list_json(&meta, &items, &list_kind, own)),
             Codec::Yaml => {
-                let text = list_json(&meta, &items, &list_kind);
+                let text = list_json(&meta, &items, &list_kind, own);
                 yaml::from_json(&text).into_bytes()
             }
         }
@@ -134,7 +136,12 @@ fn metadata_of(record: &dyn Record) -> Option<Arc<dyn Record>> {
     Some(Arc::new(partial))
 }
 
-fn list_json(meta: &ListMeta, items: &[Arc<dyn Record>], kind: &GroupVersionKind<'_>) -> Vec<u8> {
+fn list_json(
+    meta: &ListMeta,
+    items: &[Arc<dyn Record>],
+    kind: &GroupVersionKind<'_>,
+    own: Option<&GroupVersionKind<'_>>,
+) -> Vec<u8> {
     let mut out = Vec::with_capacity(items.len() * 1024 + 256);
     out.extend_from_slice(b"{\"kind\":");
     json::write_string(&mut out, kind.kind);
@@ -147,7 +154,7 @@ fn list_json(meta: &ListMeta, items: &[Arc<dyn Record>], kind: &GroupVersionKind
         if index > 0 {
             out.push(b',');
         }
-        json::encode(&**item, None, &mut out);
+        json::encode(&**item, own, &mut out);
     }
     out.extend_from_slice(b"]}\n");
     out

@@ -15,19 +15,22 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use server_authz::Attributes;
 use server_local::{Local, forbidden};
+use server_registry::Served;
 
 use crate::content::{self, Body};
+use crate::discovery::Discovery;
 use crate::documents::{Document, DocumentRequest, Documents};
 use crate::flow::{self, InFlight};
 use crate::guarded::Guarded;
 use crate::health::Health;
 use crate::identity::{Identify, Peer};
 use crate::metrics::{Kind, Metrics, is_long_running};
-use crate::negotiate::{self, Codec, Form};
+use crate::negotiate::{self, Can, Codec, Form};
 use crate::nodes::Nodes;
 use crate::options::{self, Query};
 use crate::path::{self, Info, Place};
 use crate::proxy::Reach;
+use crate::resource::known;
 use crate::scrape::{self, Scrape};
 use crate::{discovery, encode, impersonate, proxy, resource};
 
@@ -91,12 +94,15 @@ impl Handler {
         let query = Query::parse(request.uri().query().unwrap_or_default());
         let watch = query.flag("watch");
         let info = path::parse(request.method(), request.uri().path(), watch);
-        let form = negotiate::form(request.headers(), info.verb == "watch", info.has_table());
+        let custom = self.custom(&info);
+        let can = Can { stream: info.verb == "watch", tables: info.has_table(), proto: custom.is_none() };
+        let form = negotiate::form(request.headers(), can);
         let codec = form.as_ref().map_or(Codec::Json, |form| form.codec);
         let begun = self.clock.now();
         let dry_run = query.get("dryRun") == "All";
-        let kind = Kind::of(request.method(), request.headers(), &info, dry_run);
-        let answered = self.answer(&peer, request, &info, &kind, &query, form).await;
+        let kind = Kind::of(request.method(), request.headers(), &info, custom.as_deref(), dry_run);
+        let asked = Negotiated { form, custom };
+        let answered = self.answer(&peer, request, &info, &kind, &query, asked).await;
         let response = answered.unwrap_or_else(|status| failure(codec, status));
         let (code, bytes) = (response.status().as_u16(), response.body().size_hint().exact());
         if !is_long_running(&info) || bytes.is_some() {
@@ -115,7 +121,7 @@ impl Handler {
         info: &Info,
         kind: &Kind,
         query: &Query,
-        form: Result<Form, Status>,
+        negotiated: Negotiated,
     ) -> Result<Response<Body>, Status> {
         let path = request.uri().path();
         let caller = self.identify.identify(peer, request.headers(), path);
@@ -135,14 +141,33 @@ impl Handler {
                 self.path(&request, path, query)
             }
             Place::Resource { target, rest } => {
+                let Negotiated { form, custom } = negotiated;
                 // What is behind a proxy answers in forms of its own.
                 let mut form = if proxy::is_theirs(target) { form.unwrap_or(Form::JSON) } else { form? };
                 form.pretty = query.flag("pretty");
-                let asked =
-                    resource::Asked { caller: &caller, verb: info.verb, target, rest, peer, query, form };
+                let asked = resource::Asked {
+                    caller: &caller,
+                    verb: info.verb,
+                    target,
+                    rest,
+                    peer,
+                    query,
+                    form,
+                    custom,
+                };
                 resource::answer(self, asked, request).await
             }
         }
+    }
+
+    /// The resource of a definition that a request is about.
+    fn custom(&self, info: &Info) -> Option<Arc<Served>> {
+        let Place::Resource { target, .. } = &info.place else { return None };
+        let catalog = self.local.direct().registry().catalog();
+        let wanted = &target.resource;
+        catalog
+            .find_custom(&wanted.group, &wanted.version, &wanted.plural)
+            .filter(|_| known(target).is_none())
     }
 
     fn check_path(&self, caller: &Caller, verb: &str, path: &str) -> Result<(), Status> {
@@ -169,7 +194,10 @@ impl Handler {
 
     fn discovery(&self, request: &Request<Incoming>, path: &str) -> Result<Response<Body>, Status> {
         let aggregated = negotiate::wants_aggregated_discovery(request.headers());
-        let codec = negotiate::form(request.headers(), false, false).map_or(Codec::Json, |form| form.codec);
+        let can = Can { stream: false, tables: false, proto: true };
+        let codec = negotiate::form(request.headers(), can).map_or(Codec::Json, |form| form.codec);
+        let custom = self.local.direct().registry().catalog().custom();
+        let discovery = Discovery::new(&custom);
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
         let show = |record: &dyn Record, kind: &str| {
             let gvk = GroupVersionKind { group: "", version: "v1", kind };
@@ -180,17 +208,17 @@ impl Handler {
         match parts[..] {
             ["api" | "apis"] if aggregated => {
                 let content_type = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
-                let document = discovery::aggregated(parts[0] == "api");
+                let document = discovery.aggregated(parts[0] == "api");
                 Ok(bytes_answer(200, content_type, document.to_string().into()))
             }
             ["api"] => show(&discovery::core_versions(&self.address), "APIVersions"),
-            ["apis"] => show(&discovery::group_list(), "APIGroupList"),
+            ["apis"] => show(&discovery.group_list(), "APIGroupList"),
             ["api", version] => {
-                show(&discovery::resource_list("", version).ok_or_else(missing)?, "APIResourceList")
+                show(&discovery.resource_list("", version).ok_or_else(missing)?, "APIResourceList")
             }
-            ["apis", group] => show(&discovery::one_group(group).ok_or_else(missing)?, "APIGroup"),
+            ["apis", group] => show(&discovery.one_group(group).ok_or_else(missing)?, "APIGroup"),
             ["apis", group, version] => {
-                show(&discovery::resource_list(group, version).ok_or_else(missing)?, "APIResourceList")
+                show(&discovery.resource_list(group, version).ok_or_else(missing)?, "APIResourceList")
             }
             [] => Ok(bytes_answer(200, "application/json", self.paths().into())),
             _ => Err(missing()),
@@ -200,7 +228,9 @@ impl Handler {
     /// `/`: what can be asked for.
     fn paths(&self) -> String {
         let mut paths = vec!["/api".to_owned(), "/api/v1".to_owned(), "/apis".to_owned()];
-        for group in &discovery::group_list().groups {
+        let custom = self.local.direct().registry().catalog().custom();
+        let discovery = Discovery::new(&custom);
+        for group in &discovery.group_list().groups {
             paths.push(format!("/apis/{}", group.name));
             paths.extend(group.versions.iter().map(|version| format!("/apis/{}", version.group_version)));
         }
@@ -210,6 +240,12 @@ impl Handler {
         paths.dedup();
         serde_json::json!({ "paths": paths }).to_string()
     }
+}
+
+/// What is known of a request before anybody has been asked.
+struct Negotiated {
+    form: Result<Form, Status>,
+    custom: Option<Arc<Served>>,
 }
 
 /// Counts a long-running request when it ends.

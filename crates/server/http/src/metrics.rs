@@ -8,6 +8,7 @@ use base::metrics::{Histogram, Text, Type};
 use client::Target;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method};
+use server_registry::Served;
 
 use crate::path::{Info, Place};
 use crate::resource::known;
@@ -36,7 +37,13 @@ pub(crate) struct Kind {
 
 impl Kind {
     /// What a request counts as. Whatever is not served counts as nothing in particular.
-    pub(crate) fn of(method: &Method, headers: &HeaderMap, info: &Info, dry_run: bool) -> Kind {
+    pub(crate) fn of(
+        method: &Method,
+        headers: &HeaderMap,
+        info: &Info,
+        custom: Option<&Served>,
+        dry_run: bool,
+    ) -> Kind {
         let dry_run = if dry_run { "All" } else { "" };
         let verb = verb(method, headers, info);
         match &info.place {
@@ -47,8 +54,12 @@ impl Kind {
             }
             Place::Resource { target, .. } => {
                 let Target { resource, subresource, .. } = target;
-                let Some(row) = known(target) else { return Kind { verb, ..Kind::default() } };
-                let part = row.subresource(subresource).map(|part| part.name).unwrap_or_default();
+                let part = match (custom, known(target)) {
+                    (Some(served), _) => served.resource.subresource(subresource),
+                    (None, Some(row)) => row.subresource(subresource),
+                    (None, None) => return Kind { verb, ..Kind::default() },
+                };
+                let part = part.map(|part| part.name).unwrap_or_default();
                 Kind {
                     verb,
                     group: resource.group.to_string(),
@@ -244,7 +255,7 @@ mod tests {
 
     fn kind(method: Method, path: &str, watch: bool) -> Kind {
         let info = crate::path::parse(&method, path, watch);
-        Kind::of(&method, &HeaderMap::new(), &info, false)
+        Kind::of(&method, &HeaderMap::new(), &info, None, false)
     }
 
     fn text(metrics: &Metrics) -> String {

@@ -59,17 +59,31 @@ impl Form {
     pub(crate) const JSON: Form = Form { codec: Codec::Json, shown: Shown::Object, pretty: false };
 }
 
-/// The best of the wanted forms that can be had, of a stream or not, with tables or not; `*/*` and no wish at all are JSON.
-pub(crate) fn form(headers: &HeaderMap, stream: bool, tables: bool) -> Result<Form, Status> {
+/// What can be had.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Can {
+    /// It is a stream.
+    pub(crate) stream: bool,
+    /// There are tables.
+    pub(crate) tables: bool,
+    /// Objects can be written in protobuf. Without that, their metadata still can.
+    pub(crate) proto: bool,
+}
+
+/// The best of the wanted forms that can be had; `*/*` and no wish at all are JSON.
+pub(crate) fn form(headers: &HeaderMap, can: Can) -> Result<Form, Status> {
     let wishes: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
     let wishes = wishes.join(",");
     if wishes.trim().is_empty() {
         return Ok(Form::JSON);
     }
-    let mut forms = wishes.split(',').filter_map(|wish| one(wish, stream));
-    forms
-        .find(|form| tables || form.shown != Shown::Table)
-        .ok_or_else(|| Status::not_acceptable(&MEDIA_TYPES))
+    let mut forms = wishes.split(',').filter_map(|wish| one(wish, can.stream));
+    let possible = |form: &Form| {
+        let written = can.proto || form.codec != Codec::Proto || form.shown == Shown::Metadata;
+        written && (can.tables || form.shown != Shown::Table)
+    };
+    let accepted = if can.proto { &MEDIA_TYPES[..] } else { &MEDIA_TYPES[..2] };
+    forms.find(possible).ok_or_else(|| Status::not_acceptable(accepted))
 }
 
 /// Whether discovery is wanted in the aggregated form, in the version that there is.
@@ -119,7 +133,8 @@ mod tests {
     fn negotiated(accept: &'static str) -> Option<(Codec, Shown)> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static(accept));
-        form(&headers, false, true).ok().map(|form| (form.codec, form.shown))
+        let can = Can { stream: false, tables: true, proto: true };
+        form(&headers, can).ok().map(|form| (form.codec, form.shown))
     }
 
     #[test]
@@ -146,5 +161,25 @@ mod tests {
         );
         assert_eq!(negotiated("*/*"), Some((Codec::Json, Shown::Object)));
         assert_eq!(negotiated("text/html"), None);
+    }
+
+    #[test]
+    fn objects_of_definitions_are_not_written_in_protobuf() {
+        let ask = |accept: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT, HeaderValue::from_static(accept));
+            let can = Can { stream: false, tables: true, proto: false };
+            form(&headers, can).map(|form| (form.codec, form.shown)).map_err(|status| status.code)
+        };
+        let proto = "application/vnd.kubernetes.protobuf";
+        assert_eq!(ask(proto), Err(406));
+        assert_eq!(
+            ask("application/vnd.kubernetes.protobuf, application/json"),
+            Ok((Codec::Json, Shown::Object))
+        );
+        assert_eq!(
+            ask("application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"),
+            Ok((Codec::Proto, Shown::Metadata))
+        );
     }
 }

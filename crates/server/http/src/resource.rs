@@ -36,6 +36,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) peer: &'a Peer,
     pub(crate) query: &'a Query,
     pub(crate) form: Form,
+    /// The resource, if a definition brings it.
+    pub(crate) custom: Option<Arc<Served>>,
 }
 
 fn missing() -> Status {
@@ -68,7 +70,12 @@ pub(crate) async fn answer(
     asked: Asked<'_>,
     request: http::Request<Incoming>,
 ) -> Result<Response<Body>, Status> {
-    let resource = known(asked.target).ok_or_else(missing)?;
+    let custom = asked.custom.clone();
+    let kind = match (&custom, known(asked.target)) {
+        (Some(served), _) => custom_kind(served, &asked.target.subresource),
+        (None, Some(resource)) => body_kind(resource, &asked.target.subresource),
+        (None, None) => return Err(missing()),
+    };
     if asked.verb == "watch" {
         return watch(handler, &asked, request).await;
     }
@@ -91,14 +98,13 @@ pub(crate) async fn answer(
         "delete" => Verb::Delete,
         _ => Verb::DeleteCollection,
     };
-    let kind = body_kind(resource, &asked.target.subresource);
     let mut call = Request::new(verb, asked.target.clone());
     call.list = asked.query.list()?;
     let (parts, incoming) = request.into_parts();
     let patch = match verb {
         Verb::Patch => {
             let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-            Some(client::PatchKind::of(content_type.unwrap_or_default(), false)?)
+            Some(client::PatchKind::of(content_type.unwrap_or_default(), custom.is_some())?)
         }
         _ => None,
     };
@@ -107,7 +113,8 @@ pub(crate) async fn answer(
     let mut warnings = Vec::new();
     match verb {
         Verb::Create | Verb::Update => {
-            let sent = body::decode(&parts.headers, &bytes, kind, call.write.field_validation)?;
+            let whole = custom.as_deref().filter(|_| asked.target.subresource != "scale");
+            let sent = body::decode(&parts.headers, &bytes, kind, whole, call.write.field_validation)?;
             warnings = sent.warnings;
             call.body = Sent::Object(sent.object);
         }
@@ -145,6 +152,14 @@ fn body_kind(resource: &'static Resource, subresource: &str) -> GroupVersionKind
     }
 }
 
+/// The same of a resource of a definition.
+fn custom_kind<'a>(served: &'a Served, subresource: &str) -> GroupVersionKind<'a> {
+    match subresource {
+        "scale" => GroupVersionKind { group: "autoscaling", version: "v1", kind: "Scale" },
+        _ => served.gvk(),
+    }
+}
+
 fn delete_options(headers: &http::HeaderMap, bytes: &bytes::Bytes) -> Result<v1::DeleteOptions, Status> {
     let kind = GroupVersionKind { group: "meta.k8s.io", version: "v1", kind: "DeleteOptions" };
     let sent = body::decode_options(headers, bytes, kind)?;
@@ -159,7 +174,8 @@ fn show(
 ) -> Result<Response<Body>, Status> {
     let Target { resource, subresource, .. } = asked.target;
     let catalog = handler.local.direct().registry().catalog();
-    let served = catalog.find(&resource.group, &resource.version, &resource.plural);
+    let served = catalog.resolve(&resource.group, &resource.version, &resource.plural);
+    let served = served.as_deref();
     let codec = asked.form.codec;
     let whole = matches!(
         subresource.as_str(),
@@ -190,8 +206,8 @@ async fn watch(
     let options = query.list()?;
     let registry = handler.local.direct().registry();
     let served =
-        registry.catalog().find(&target.resource.group, &target.resource.version, &target.resource.plural);
-    let served = Arc::clone(served.ok_or_else(missing)?);
+        registry.catalog().resolve(&target.resource.group, &target.resource.version, &target.resource.plural);
+    let served = served.ok_or_else(missing)?;
     if !served.resource.verbs.contains(&"watch") {
         return Err(Status::method_not_supported(served.group_resource(), "watch"));
     }

@@ -47,7 +47,7 @@ pub(crate) async fn answer(handler: &Handler) -> Response<Body> {
     let mut family = text.family("apiserver_resource_objects", Type::Gauge, help);
     for own in stored.iter() {
         let count = own.count.map_or(-1.0, |count| count as f64);
-        family.sample(&[("group", own.group), ("resource", own.resource)], count);
+        family.sample(&[("group", &own.group), ("resource", &own.resource)], count);
     }
     for source in &handler.scrape.sources {
         source.collect(&mut text, now);

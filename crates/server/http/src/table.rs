@@ -64,14 +64,14 @@ pub(crate) fn write(out: &mut Vec<u8>, frame: &Frame<'_>, objects: &[Arc<dyn Rec
 }
 
 /// The columns of kinds that define none (upstream's `rest.NewDefaultTableConvertor`).
-const DEFAULT: [Heading; 2] = [
+const DEFAULT: [Heading<'static>; 2] = [
     Heading { name: "Name", type_: "string", format: "name", description: NAME, priority: 0 },
     Heading { name: "Created At", type_: "date", format: "", description: CREATED, priority: 0 },
 ];
 const NAME: &str = "Name must be unique within a namespace. Is required when creating resources, although some resources may allow a client to request the generation of an appropriate name automatically. Name is primarily intended for creation idempotence and configuration definition. Cannot be updated. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names";
 const CREATED: &str = "CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed to be set in happens-before order across separate operations. Clients may not set this value. It is represented in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
 
-fn headings(out: &mut Vec<u8>, columns: &[Heading]) {
+fn headings(out: &mut Vec<u8>, columns: &[Heading<'_>]) {
     let list: Vec<serde_json::Value> = columns
         .iter()
         .map(|column| {
@@ -98,6 +98,8 @@ fn row(out: &mut Vec<u8>, frame: &Frame<'_>, object: &dyn Record, default: bool)
             Cell::Text(text) => json::write_string(out, text),
             Cell::Number(number) => out.extend_from_slice(number.to_string().as_bytes()),
             Cell::Bool(value) => out.extend_from_slice(value.to_string().as_bytes()),
+            Cell::Float(number) => out.extend_from_slice(serde_json::json!(number).to_string().as_bytes()),
+            Cell::Empty => out.extend_from_slice(b"null"),
         }
     }
     out.extend_from_slice(br#"],"object":"#);

@@ -79,32 +79,40 @@ impl Direct {
             return review::answer(self, &self.policy, who, request);
         }
         let resource = &target.resource;
-        let served = self.registry.catalog().find(&resource.group, &resource.version, &resource.plural);
-        let served = Arc::clone(served.ok_or_else(missing)?);
+        let served = self.registry.catalog().resolve(&resource.group, &resource.version, &resource.plural);
+        let served = served.filter(|served| is_there(served, &request)).ok_or_else(missing)?;
+        let mut answer = self.answer(who, &served, request).await?;
+        answer.warnings.extend(served.deprecation().map(str::to_owned));
+        Ok(answer)
+    }
+
+    async fn answer(&self, who: &Caller, served: &Arc<Served>, request: Request) -> Result<Answer, Status> {
+        let target = &request.target;
         if !target.subresource.is_empty() && target.subresource != "status" {
-            return subresource::answer(self, who, &served, request).await;
+            return subresource::answer(self, who, served, request).await;
         }
-        if !is_offered(&served, &target.subresource, request.verb.name())? {
+        if !is_offered(served, &target.subresource, request.verb.name())? {
             return Err(Status::method_not_supported(served.group_resource(), request.verb.name()));
         }
-        if served.resource.plural == "componentstatuses" {
-            return self.components.answer(&self.registry, &served, &request).await;
+        if &*served.resource.plural == "componentstatuses" {
+            return self.components.answer(&self.registry, served, &request).await;
         }
         match request.verb {
-            Verb::Get => self.get(&served, target).await,
+            Verb::Get => self.get(served, target).await,
             Verb::List => {
-                let list = self.registry.list(&served, &target.namespace, &request.list).await?;
+                let list = self.registry.list(served, &target.namespace, &request.list).await?;
                 Ok(answer(Outcome::List(list)))
             }
-            Verb::Create => self.create(who, &served, request).await,
-            Verb::Update | Verb::Patch => self.change(who, &served, request).await,
-            Verb::Delete => self.delete(who, &served, &request).await,
+            Verb::Create if served.is_terminating() => Err(terminating(served)),
+            Verb::Create => self.create(who, served, request).await,
+            Verb::Update | Verb::Patch => self.change(who, served, request).await,
+            Verb::Delete => self.delete(who, served, &request).await,
             Verb::DeleteCollection => {
                 let registry = &self.registry;
                 let dry_run = request.write.dry_run;
                 let namespace = &target.namespace;
                 let list = registry
-                    .delete_collection(&served, who, namespace, &request.list, &request.delete, dry_run)
+                    .delete_collection(served, who, namespace, &request.list, &request.delete, dry_run)
                     .await?;
                 Ok(answer(Outcome::List(list)))
             }
@@ -190,7 +198,7 @@ impl Direct {
                 let details = api_types::meta::v1::StatusDetails {
                     name: name.clone(),
                     group: served.gvk().group.to_owned(),
-                    kind: served.resource.plural.to_owned(),
+                    kind: served.resource.plural.to_string(),
                     uid: api_types::object_meta(&*object).map(|meta| meta.uid.clone()).unwrap_or_default(),
                     ..api_types::meta::v1::StatusDetails::default()
                 };
@@ -199,6 +207,24 @@ impl Direct {
             }
         })
     }
+}
+
+/// Whether there is something at a path: the objects of a definition are in namespaces or not, as it says; upstream looks at that
+/// before it looks at the objects.
+fn is_there(served: &Served, request: &Request) -> bool {
+    let many = matches!(request.verb, Verb::List | Verb::DeleteCollection);
+    match (served.resource.namespaced, request.target.namespace.is_empty()) {
+        _ if !served.is_custom() => true,
+        (true, true) => many,
+        (namespaced, empty) => namespaced != empty,
+    }
+}
+
+/// Nothing is made of a kind whose definition is going.
+fn terminating(served: &Served) -> Status {
+    let mut status = Status::method_not_supported(served.group_resource(), "create").into_inner();
+    "create not allowed while custom resource definition is terminating".clone_into(&mut status.message);
+    Status::from(status)
 }
 
 /// Who asks for a certificate is what authentication found, whatever the request says (upstream's strategy).
@@ -255,13 +281,14 @@ impl Api for Direct {
     ) -> BoxFuture<'a, Result<Feed, Status>> {
         Box::pin(async move {
             let Scope { resource, namespace, labels, fields } = scope;
-            let served = self.registry.catalog().find(&resource.group, &resource.version, &resource.plural);
+            let served =
+                self.registry.catalog().resolve(&resource.group, &resource.version, &resource.plural);
             let served = served.ok_or_else(missing)?;
-            if !is_offered(served, "", "watch")? {
+            if !is_offered(&served, "", "watch")? {
                 return Err(Status::method_not_supported(served.group_resource(), "watch"));
             }
             let from = if from.0 == 0 { From::Now } else { From::After(from.0) };
-            self.registry.watch(served, &namespace, labels, fields, from, true).await
+            self.registry.watch(&served, &namespace, labels, fields, from, true).await
         })
     }
 

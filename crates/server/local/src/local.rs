@@ -73,6 +73,11 @@ impl Local {
         self.views.open(direct, &Caller::default(), scope, self.direct.clock())
     }
 
+    /// Keeps the views of a resource no longer: it is served no more.
+    pub fn forget_views(&self, resource: &Resource) {
+        self.views.forget(resource);
+    }
+
     /// Whether a caller may do something with an object or a part of it, which is then done elsewhere.
     pub fn check(&self, who: &Caller, verb: &str, target: &Target) -> Result<(), Status> {
         self.policy.check(who, verb, target, &Selectors::default())

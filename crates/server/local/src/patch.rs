@@ -39,7 +39,12 @@ impl<'a> Patch<'a> {
         kind: PatchKind,
         bytes: &'a [u8],
     ) -> Result<Patch<'a>, Status> {
-        let body = match kind {
+        let body = match PatchKind::of(kind.media_type(), served.is_custom())? {
+            // Who owns which fields of custom resources is not tracked yet.
+            PatchKind::Apply if served.is_custom() => {
+                let kinds = [PatchKind::Json, PatchKind::Merge].map(PatchKind::media_type);
+                return Err(Status::unsupported_media_type(&kinds));
+            }
             PatchKind::Apply => Body::Config(Config::parse(bytes)?),
             kind => Body::Tree(kind, bytes),
         };
@@ -122,7 +127,9 @@ impl<'a> Patch<'a> {
         if let (true, Some(meta)) = (apply::empties(text.as_bytes()), object_meta_mut(&mut *object)) {
             apply::reset(meta);
         }
-        let found: Vec<String> = patched.strict.into_iter().chain(strict.errors().iter().cloned()).collect();
+        let pruned = served.kind.prune(&mut *object).map_err(|error| unreadable(&error.to_string()))?;
+        let found: Vec<String> =
+            patched.strict.into_iter().chain(strict.errors().iter().cloned()).chain(pruned).collect();
         match self.options.field_validation {
             FieldValidation::Strict if !found.is_empty() => {
                 return Err(Status::bad_request(format!("strict decoding error: {}", found.join(", "))));

@@ -21,7 +21,7 @@ pub(crate) async fn answer(
     served: &Arc<Served>,
     request: Request,
 ) -> Result<Answer, Status> {
-    let plural = served.resource.plural;
+    let plural = &*served.resource.plural;
     let known = served.resource.subresource(&request.target.subresource).ok_or_else(missing)?;
     if !known.verbs.contains(&request.verb.name()) {
         return Err(Status::method_not_supported(served.group_resource(), request.verb.name()));

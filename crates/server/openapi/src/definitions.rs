@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use api_record::{Constraint, Field, ListKind, Omit, Schema, Shape};
+use api_record::{Constraint, Field, ListKind, Omit, Schema, Shape, Typed};
+use api_types::meta::v1::{ListMeta, ObjectMeta};
 use api_types::{GroupVersionKind, object_types};
 use serde_json::{Map, Value, json};
 
@@ -39,6 +40,7 @@ pub(crate) struct Definitions<'a> {
     /// The groups and versions whose requests may carry the types that belong to every group.
     everywhere: Vec<(&'static str, &'static str)>,
     done: BTreeMap<String, Value>,
+    custom: Vec<(String, Value)>,
 }
 
 impl<'a> Definitions<'a> {
@@ -47,7 +49,30 @@ impl<'a> Definitions<'a> {
         descriptions: &'a Descriptions,
         everywhere: Vec<(&'static str, &'static str)>,
     ) -> Definitions<'a> {
-        Definitions { dialect, descriptions, kinds: kinds(), everywhere, done: BTreeMap::new() }
+        let (done, custom) = (BTreeMap::new(), Vec::new());
+        Definitions { dialect, descriptions, kinds: kinds(), everywhere, done, custom }
+    }
+
+    /// Also knows what definitions of the cluster describe, by their names.
+    pub(crate) fn with_custom(mut self, custom: Vec<(String, Value)>) -> Definitions<'a> {
+        self.custom = custom;
+        self
+    }
+
+    /// A reference to one of these.
+    pub(crate) fn custom(&mut self, index: usize) -> Value {
+        let Some((name, body)) = self.custom.get_mut(index) else { return Value::Null };
+        let (name, body) = (name.clone(), body.take());
+        if !body.is_null() {
+            self.done.insert(name.clone(), body);
+            self.record(ObjectMeta::SCHEMA);
+            self.record(ListMeta::SCHEMA);
+            // A list names its objects, which no other operation need.
+            if !index.is_multiple_of(2) {
+                self.custom(index - 1);
+            }
+        }
+        self.dialect.reference(&name)
     }
 
     pub(crate) fn finish(self) -> Value {

@@ -1,11 +1,12 @@
 //! All documents, each made when it is first asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use api_types::Resource;
 use serde_json::{Map, Value, json};
 
+use crate::custom::{self, Custom};
 use crate::definitions::{Definitions, Dialect};
 use crate::descriptions::Descriptions;
 use crate::document::Document;
@@ -15,19 +16,22 @@ use crate::{media::Form, proto, v2, v3};
 
 /// The documents of a set of resources.
 pub struct Documents {
-    resources: BTreeMap<GroupVersion, Vec<&'static Resource>>,
+    resources: Arc<BTreeMap<GroupVersion, Vec<&'static Resource>>>,
+    custom: Vec<Custom>,
     v2: Forms,
     index: OnceLock<Document>,
-    v3: BTreeMap<String, (Part, Forms)>,
+    v3: BTreeMap<String, (Part, Arc<Forms>)>,
 }
 
 /// What a document of version 3 is about.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Part {
     Core,
     Groups,
     Group(&'static str),
     Version(GroupVersion),
+    /// A group and version that only definitions have.
+    Custom(Vec<Custom>),
     Server,
 }
 
@@ -70,8 +74,35 @@ impl Documents {
                 parts.push((format!("apis/{}", key.group), Part::Group(key.group)));
             }
         }
-        let v3 = parts.into_iter().map(|(name, part)| (name, (part, Forms::default()))).collect();
-        Documents { resources, v2: Forms::default(), index: OnceLock::new(), v3 }
+        let v3 = parts.into_iter().map(|(name, part)| (name, (part, Arc::default()))).collect();
+        let resources = Arc::new(resources);
+        Documents { resources, custom: Vec::new(), v2: Forms::default(), index: OnceLock::new(), v3 }
+    }
+
+    /// The documents of the same built-in resources and of these versions of definitions. Documents that say the same are shared,
+    /// made or not.
+    #[must_use]
+    pub fn with_custom(&self, custom: Vec<Custom>) -> Documents {
+        let built_in = |part: &Part| !matches!(part, Part::Custom(_));
+        let mut v3: BTreeMap<String, (Part, Arc<Forms>)> = self
+            .v3
+            .iter()
+            .filter(|(_, (part, _))| built_in(part))
+            .map(|(name, (part, forms))| (name.clone(), (part.clone(), Arc::clone(forms))))
+            .collect();
+        let mut parts: BTreeMap<String, Vec<Custom>> = BTreeMap::new();
+        for one in &custom {
+            parts.entry(one.prefix()).or_default().push(one.clone());
+        }
+        for (name, own) in parts {
+            let same = match self.v3.get(&name) {
+                Some((Part::Custom(before), forms)) if *before == own => Arc::clone(forms),
+                _ => Arc::default(),
+            };
+            v3.entry(name).or_insert((Part::Custom(own), same));
+        }
+        let resources = Arc::clone(&self.resources);
+        Documents { resources, custom, v2: Forms::default(), index: OnceLock::new(), v3 }
     }
 
     /// `/openapi/v2`.
@@ -87,7 +118,7 @@ impl Documents {
                 .v3
                 .iter()
                 .map(|(name, (part, forms))| {
-                    let json = forms.get(Form::Json, || self.make_v3(*part, &descriptions), proto::v3);
+                    let json = forms.get(Form::Json, || self.make_v3(part, &descriptions), proto::v3);
                     (name.clone(), json!({ "serverRelativeURL": location(name, json.hash()) }))
                 })
                 .collect();
@@ -98,7 +129,7 @@ impl Documents {
     /// `/openapi/v3/<name>`, such as `apis/apps/v1`.
     pub fn v3(&self, name: &str, form: Form) -> Option<&Document> {
         let (part, forms) = self.v3.get(name)?;
-        Some(forms.get(form, || self.make_v3(*part, &Descriptions::unpack()), proto::v3))
+        Some(forms.get(form, || self.make_v3(part, &Descriptions::unpack()), proto::v3))
     }
 
     /// What `/openapi/v3/<name>` can be asked for.
@@ -108,30 +139,38 @@ impl Documents {
 
     fn make_v2(&self) -> Value {
         let descriptions = Descriptions::unpack();
-        let items: Vec<PathItem> =
-            self.v3.values().flat_map(|(part, _)| self.paths(*part, &descriptions)).collect();
+        let built_in = self.v3.values().filter(|(part, _)| !matches!(part, Part::Custom(_)));
+        let mut items: Vec<PathItem> =
+            built_in.flat_map(|(part, _)| self.paths(part, &descriptions)).collect();
+        items.extend(custom::paths(&self.custom, &descriptions));
         let everywhere = self.resources.keys().map(|key| (key.group, key.version)).collect();
-        v2::document(&items, Definitions::new(Dialect::V2, &descriptions, everywhere))
+        let bodies = custom::bodies(&self.custom, Dialect::V2, &descriptions);
+        let definitions = Definitions::new(Dialect::V2, &descriptions, everywhere).with_custom(bodies);
+        v2::document(&items, definitions)
     }
 
-    fn make_v3(&self, part: Part, descriptions: &Descriptions) -> Value {
+    fn make_v3(&self, part: &Part, descriptions: &Descriptions) -> Value {
         let mut everywhere = BTreeSet::from([("", "v1")]);
         if let Part::Version(key) = part {
             everywhere.insert((key.group, key.version));
         }
-        let definitions = Definitions::new(Dialect::V3, descriptions, everywhere.into_iter().collect());
+        let mut definitions = Definitions::new(Dialect::V3, descriptions, everywhere.into_iter().collect());
+        if let Part::Custom(own) = part {
+            definitions = definitions.with_custom(custom::bodies(own, Dialect::V3, descriptions));
+        }
         v3::document(&self.paths(part, descriptions), definitions)
     }
 
-    fn paths(&self, part: Part, descriptions: &Descriptions) -> Vec<PathItem> {
+    fn paths(&self, part: &Part, descriptions: &Descriptions) -> Vec<PathItem> {
         match part {
             Part::Core => vec![paths::core()],
             Part::Groups => vec![paths::groups()],
             Part::Group(group) => vec![paths::group(group)],
             Part::Server => vec![paths::version()],
+            Part::Custom(own) => custom::paths(own, descriptions),
             Part::Version(key) => {
-                let resources = self.resources.get(&key).map_or(&[] as &[_], Vec::as_slice);
-                paths::group_version(key, resources, descriptions)
+                let resources = self.resources.get(key).map_or(&[] as &[_], Vec::as_slice);
+                paths::group_version(*key, resources, descriptions)
             }
         }
     }

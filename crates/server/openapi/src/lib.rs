@@ -4,17 +4,20 @@
 //! Entry points: [`Documents`], and [`Documents::answer`] for the shell.
 //!
 //! Invariants: definitions, operations and extensions are called as upstream's; every reference resolves within its
-//! document; a document depends on the tables alone, so its hash stays as long as the binary does.
+//! document; a document depends on the tables and on the definitions that it is about alone, so its hash stays as long as they do.
 //! State: documents are made when first asked for and kept compressed (1.3 MB for all that is served by default, in JSON); a
 //! restart makes them again. Making all of them takes a tenth of a second, so ask away from where requests must not wait.
 //! Failure: none.
-//! Limits: the built-in types only; what custom resources add is not here. Enumerations are told only where the tables name
+//! What definitions of the cluster add is made from their schemas: whoever serves them asks for [`Documents::with_custom`] when they
+//! change.
+//! Limits: enumerations are told only where the tables name
 //! their values, and unions not at all.
 //! Upstream: `k8s.io/kube-openapi` (`builder`, `builder3`, `handler`, `handler3`) and the paths of
 //! `k8s.io/apiserver/pkg/endpoints/installer.go`. Descriptions come from the `k8s-openapi` crate when this one is built.
 //! How to test: `cargo test -p server-openapi`.
 
 mod answer;
+mod custom;
 mod definitions;
 mod descriptions;
 mod document;
@@ -29,6 +32,7 @@ mod v2;
 mod v3;
 
 pub use answer::{Answer, Request};
+pub use custom::Custom;
 pub use document::Document;
 pub use documents::{Documents, location};
 pub use media::{Form, Version};

@@ -45,7 +45,7 @@ pub(crate) struct Operation {
     pub(crate) description: String,
     pub(crate) tag: String,
     /// Group, version and kind.
-    pub(crate) kind: Option<(&'static str, &'static str, String)>,
+    pub(crate) kind: Option<(String, String, String)>,
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) body: Option<Body>,
     pub(crate) produces: &'static [&'static str],
@@ -69,6 +69,8 @@ pub(crate) enum Content {
     Scalar(&'static str),
     /// Text.
     Text,
+    /// What a definition of the cluster describes, by its place among those of the document.
+    Custom(usize),
 }
 
 impl Content {
@@ -78,6 +80,7 @@ impl Content {
             Content::Record(schema) => definitions.record(schema),
             Content::Scalar(name) => definitions.scalar(name),
             Content::Text => serde_json::json!({ "type": "string" }),
+            Content::Custom(index) => definitions.custom(index),
         }
     }
 }
@@ -104,6 +107,13 @@ pub(crate) const STREAMS: &[&str] = &[
     "application/json;stream=watch",
     "application/vnd.kubernetes.protobuf;stream=watch",
 ];
+
+/// The forms of an object of a definition.
+pub(crate) const CUSTOM: &[&str] = &["application/json", "application/yaml"];
+
+/// The kinds of patches of those.
+pub(crate) const CUSTOM_PATCHES: &[&str] =
+    &["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"];
 
 /// The forms of a log.
 pub(crate) const LOGS: &[&str] =

@@ -31,7 +31,7 @@ impl GroupVersion {
 }
 
 /// The group as operations name it: `rbac.authorization.k8s.io` is `rbacAuthorization`.
-fn camel(group: &str) -> String {
+pub(crate) fn camel(group: &str) -> String {
     if group.is_empty() {
         return "core".to_owned();
     }
@@ -42,7 +42,7 @@ fn camel(group: &str) -> String {
 }
 
 /// The text with its first letter made big.
-fn capital(text: &str) -> String {
+pub(crate) fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map(|first| first.to_ascii_uppercase().to_string() + letters.as_str()).unwrap_or_default()
 }
@@ -222,7 +222,7 @@ impl Paths<'_> {
             id,
             description,
             tag: self.tag.to_owned(),
-            kind: Some((kind.group, kind.version, kind.kind.to_owned())),
+            kind: Some((kind.group.to_owned(), kind.version.to_owned(), kind.kind.to_owned())),
             parameters: Vec::new(),
             body: None,
             produces: OBJECTS,
@@ -362,15 +362,15 @@ impl Paths<'_> {
     }
 }
 
-fn delete_options() -> Body {
+pub(crate) fn delete_options() -> Body {
     Body { content: Content::Record(DeleteOptions::SCHEMA), media_types: ANY, required: false }
 }
 
-fn of(subresource: &str) -> String {
+pub(crate) fn of(subresource: &str) -> String {
     if subresource.is_empty() { String::new() } else { format!("{subresource} of ") }
 }
 
-fn with_article(kind: &str) -> String {
+pub(crate) fn with_article(kind: &str) -> String {
     if kind.ends_with('s') && !kind.ends_with("ss") {
         return kind.to_owned();
     }

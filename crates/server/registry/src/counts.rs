@@ -10,9 +10,9 @@ use crate::Registry;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Count {
     /// The group.
-    pub group: &'static str,
+    pub group: String,
     /// The resource.
-    pub resource: &'static str,
+    pub resource: String,
     /// How many; `None` if they could not be counted.
     pub count: Option<u64>,
 }
@@ -22,14 +22,16 @@ impl Registry {
     pub async fn counts(&self) -> Vec<Count> {
         let mut counted = BTreeSet::new();
         let mut counts = Vec::new();
-        for served in self.catalog().iter().filter(|served| served.resource.verbs.contains(&"create")) {
+        let custom = self.catalog().custom();
+        let all = self.catalog().iter().chain(custom.iter());
+        for served in all.filter(|served| served.resource.verbs.contains(&"create")) {
             let (group, _, resource) = served.kind.resource();
             if !counted.insert(served.prefix.as_str()) {
                 continue;
             }
             let range = Range::of(KeyRange::prefix(served.prefix.clone().into_bytes())).limit(0).counted();
             let count = self.page(range).await.ok().and_then(|page| page.remaining);
-            counts.push(Count { group, resource, count });
+            counts.push(Count { group: group.to_owned(), resource: resource.to_owned(), count });
         }
         counts
     }

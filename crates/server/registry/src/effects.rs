@@ -106,6 +106,7 @@ impl Effects {
 
     fn of(&self, served: &Served) -> Option<&Arc<dyn Effect>> {
         let (group, _, plural) = served.kind.resource();
-        self.by_resource.get(&(group, plural))
+        let mut known = self.by_resource.iter();
+        known.find(|(resource, _)| **resource == (group, plural)).map(|(_, effect)| effect)
     }
 }

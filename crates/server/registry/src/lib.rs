@@ -3,7 +3,7 @@
 //! Layer: above the store and the rows of the kinds, below the request pipeline. Entry points: [`Registry`], [`Catalog`],
 //! [`admit::Admission`].
 //!
-//! Invariants: what is kept is the hub's type in protobuf, under stock Kubernetes' keys; every write is a compare-and-swap on
+//! Invariants: what is kept is the hub's type in protobuf (objects of definitions: JSON), under stock Kubernetes' keys; every write is a compare-and-swap on
 //! what was read; an answer shows the revision that it was kept at; an unchanged object is not written again.
 //! What a write brings with it (addresses, node ports, charges to quotas) is part of its transaction. Who writes a field owns it.
 //! State: the store's. A bounded cache of decoded objects, which a restart empties.
@@ -31,7 +31,7 @@ mod stored;
 mod watch;
 mod write;
 
-pub use catalog::{Catalog, Served};
+pub use catalog::{Catalog, Form, KindName, Offer, Served};
 pub use counts::Count;
 pub use delete::Deleted;
 pub use effects::{NODE_PORTS, RepairedPorts};

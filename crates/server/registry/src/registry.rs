@@ -115,7 +115,7 @@ impl Registry {
     /// The object of an entry in the served version.
     pub(crate) fn show(&self, served: &Served, hub: &Arc<dyn Record>) -> Arc<dyn Record> {
         match served.version {
-            None => Arc::clone(hub),
+            None => served.kind.view(&**hub).map_or_else(|| Arc::clone(hub), Arc::from),
             Some(version) => Arc::from((version.from_hub)(&**hub)),
         }
     }

@@ -15,7 +15,7 @@ fn hub_name(served: &Served, name: String) -> Result<String, Status> {
         return Ok(name);
     }
     let selectable = served.kind.selectable();
-    if selectable.is_empty() {
+    if selectable.is_empty() && !served.is_custom() {
         let why =
             format!("{name:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"");
         return Err(Status::bad_request(why));

@@ -1,10 +1,11 @@
-//! How objects are kept: the hub's type in stock Kubernetes' protobuf envelope, without its resource version.
+//! How objects are kept: the hub's type in stock Kubernetes' protobuf envelope, those of definitions as JSON; without their
+//! resource version.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use api_codec::limits::Limits;
-use api_codec::proto;
+use api_codec::{json, proto};
 use api_meta::Status;
 use api_record::Record;
 use api_types::{object_meta, object_meta_mut};
@@ -21,9 +22,19 @@ pub(crate) fn encode(served: &Served, object: &dyn Record) -> Bytes {
         if let Some(meta) = object_meta_mut(&mut *bare) {
             meta.resource_version.clear();
         }
-        return proto::encode(&*bare, &served.hub.kind).into();
+        return written(served, &*bare);
     }
-    proto::encode(object, &served.hub.kind).into()
+    written(served, object)
+}
+
+fn written(served: &Served, object: &dyn Record) -> Bytes {
+    let kind = served.hub.kind.gvk();
+    if !served.is_custom() {
+        return proto::encode(object, &kind).into();
+    }
+    let mut text = Vec::new();
+    json::encode(object, Some(&kind), &mut text);
+    text.into()
 }
 
 /// Decoded objects by the revision and key they were kept at, so that watchers and readers of an object share one.
@@ -108,9 +119,14 @@ fn decode(served: &Served, entry: &Entry) -> Result<Box<dyn Record>, Status> {
         let key = String::from_utf8_lossy(&entry.key);
         Status::internal_error(format!("the stored value of {key} cannot be read: {error}"))
     };
-    let envelope = proto::open(&entry.value, Limits::RESPONSE).map_err(|error| damaged(&error))?;
     let mut object = (served.hub.new)();
-    proto::decode(envelope.raw, &mut *object).map_err(|error| damaged(&error))?;
+    let read = if served.is_custom() {
+        json::decode(&entry.value, &mut *object, None, Limits::RESPONSE)
+    } else {
+        proto::open(&entry.value, Limits::RESPONSE)
+            .and_then(|envelope| proto::decode(envelope.raw, &mut *object))
+    };
+    read.map_err(|error| damaged(&error))?;
     if let Some(meta) = object_meta_mut(&mut *object) {
         meta.resource_version = entry.modified.to_string();
     }

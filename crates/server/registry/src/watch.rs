@@ -103,6 +103,8 @@ impl Watch {
             let batch = tokio::select! {
                 biased;
                 batch = self.feed.next() => batch,
+                // Behind what has happened: the ends of the last objects are to be told.
+                () = self.served.retired() => return None,
                 () = clock.sleep(BOOKMARK_EVERY), if self.bookmarks => {
                     let revision = client::Revision(self.feed.complete().0);
                     return Some(Ok(Event::Bookmark { revision, initial_end: false }));

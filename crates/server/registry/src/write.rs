@@ -69,8 +69,8 @@ impl Registry {
             return Err(Status::bad_request("resourceVersion should not be set on objects to be created"));
         }
         self.fill_system_fields(served, namespace, meta)?;
-        api_kind::default(served.kind, &ctx, &mut *object);
-        if owners == Owners::Tracked {
+        api_kind::default(&*served.kind, &ctx, &mut *object);
+        if owners == Owners::Tracked && !served.is_custom() {
             self.track(served, caller, "", options, &mut *object, None)?;
         }
         let generated = metadata(&mut *object)?.name.is_empty();
@@ -142,9 +142,9 @@ impl Registry {
         let ctx = self.ctx(Verb::Create, "");
         let (namespace, name) = (attributes.namespace, attributes.name);
         self.effects.choose(self, served, "", &mut *object, None).await?;
-        api_kind::prepare(served.kind, &ctx, &mut *object, None);
+        api_kind::prepare(&*served.kind, &ctx, &mut *object, None);
         let mut warnings = served.kind.warnings(&ctx, &*object, None);
-        let errors = api_kind::validate(served.kind, &ctx, served.resource.namespaced, &*object, None);
+        let errors = api_kind::validate(&*served.kind, &ctx, served.resource.namespaced, &*object, None);
         if !errors.is_empty() {
             return Err(Status::invalid(served.group_kind(), name, &errors));
         }
@@ -238,12 +238,16 @@ impl Registry {
     ) -> Result<Option<Written>, Status> {
         let Write { caller, namespace, name, subresource, precondition, options, .. } = *write;
         let ctx = self.ctx(Verb::Update, subresource);
-        let old = self.decoded.of(served, entry)?;
+        let mut old = self.decoded.of(served, entry)?;
+        if served.is_custom() {
+            // Defaults that its definition has got since are no change of the object.
+            old = self.show(served, &old);
+        }
         check_precondition(served, name, &*old, precondition)?;
         let mut new = served.to_hub(change(Some(&*self.show(served, &old)))?);
         self.keep_system_fields(served, name, namespace, &mut *new, &*old)?;
-        api_kind::default(served.kind, &ctx, &mut *new);
-        if write.owners == Owners::Tracked {
+        api_kind::default(&*served.kind, &ctx, &mut *new);
+        if write.owners == Owners::Tracked && !served.is_custom() {
             self.track(served, caller, subresource, options, &mut *new, Some(&*old))?;
         }
         let attributes = Attributes {
@@ -258,11 +262,11 @@ impl Registry {
         };
         let mended = self.mutate(&attributes, &mut *new, Some(&*old)).await?;
         self.effects.choose(self, served, subresource, &mut *new, Some(&*old)).await?;
-        api_kind::prepare(served.kind, &ctx, &mut *new, Some(&*old));
+        api_kind::prepare(&*served.kind, &ctx, &mut *new, Some(&*old));
         managed::keep_times(&mut *new, &*old, |new| stored::encode(served, new) == entry.value);
         let mut warnings = served.kind.warnings(&ctx, &*new, Some(&*old));
         warnings.extend(mended);
-        let errors = api_kind::validate(served.kind, &ctx, served.resource.namespaced, &*new, Some(&*old));
+        let errors = api_kind::validate(&*served.kind, &ctx, served.resource.namespaced, &*new, Some(&*old));
         if !errors.is_empty() {
             return Err(Status::invalid(served.group_kind(), name, &errors));
         }
@@ -359,7 +363,7 @@ impl Registry {
     }
 
     fn expiring(&self, served: &Served, txn: Txn) -> Txn {
-        if served.hub.kind.group.is_empty() && served.hub.kind.kind == "Event" {
+        if served.hub.kind.group.is_empty() && &*served.hub.kind.kind == "Event" {
             txn.expiring(self.shared.clock.now() + std::time::Duration::from_secs(EVENT_TTL_SECONDS))
         } else {
             txn
@@ -404,8 +408,7 @@ fn check_name(meta: &ObjectMeta, name: &str) -> Result<(), Status> {
 }
 
 pub(crate) fn served_resource(served: &Served) -> client::Resource {
-    let gvk = served.gvk();
-    client::Resource::of(gvk.group, gvk.version, served.resource.plural)
+    served.name()
 }
 
 /// The object as it is kept at a revision.

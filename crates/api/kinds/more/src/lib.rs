@@ -7,6 +7,7 @@
 
 use api_kind::AnyKind;
 
+pub mod apiextensions;
 pub mod autoscaling;
 pub mod batch;
 pub mod certificates;
@@ -20,6 +21,7 @@ pub mod storage;
 
 /// The rows of these groups.
 pub static KINDS: &[&dyn AnyKind] = &[
+    &apiextensions::custom_resource_definition::KIND,
     &autoscaling::horizontal_pod_autoscaler::KIND,
     &batch::cron_job::KIND,
     &batch::job::KIND,

@@ -2,8 +2,6 @@
 //!
 //! A taint of a device is not given the time at which it was added: rows know no clock.
 
-mod apiextensions;
-
 use api_kind::each;
 use api_record::Record;
 use api_types::{apiregistration, core, flowcontrol, resource, storage};
@@ -14,7 +12,6 @@ type Defaults = fn(&mut dyn Record);
 /// What fills in the objects of a resource.
 pub fn defaults(group: &str, plural: &str) -> Defaults {
     match (group, plural) {
-        ("apiextensions.k8s.io", _) => apiextensions::defaults,
         ("apiregistration.k8s.io", _) => |object| {
             each::<apiregistration::v1::ServiceReference>(object, &|service| {
                 service.port.get_or_insert(443);

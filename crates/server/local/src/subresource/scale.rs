@@ -27,7 +27,7 @@ pub(crate) async fn answer(
     let (namespace, name) = (&target.namespace, &target.name);
     if verb == Verb::Get {
         let object = registry.get(served, namespace, name).await?;
-        return Ok(object_answer(Arc::new(scale_of(&*object)?)));
+        return Ok(object_answer(Arc::new(scale_of(served, &*object)?)));
     }
     let body = Wanted::of(body)?;
     let known = |version: &str| registry.serves(served, version);
@@ -35,11 +35,11 @@ pub(crate) async fn answer(
         let current = current.ok_or_else(|| Status::not_found(served.group_resource(), name))?;
         let owned = |error| Status::failure(500, "", format!("{error}"), None);
         let workload = object_meta(current).map(|meta| &meta.managed_fields[..]).unwrap_or_default();
-        let mut old = scale_of(current)?;
+        let mut old = scale_of(served, current)?;
         old.metadata.managed_fields = owners::to_scale(workload, &known).map_err(owned)?;
         let new = body.scale(registry, who, &write, &old)?;
         let mut object = current.boxed_clone();
-        set_replicas(&mut *object, new.spec.replicas)?;
+        set_replicas(served, &mut *object, new.spec.replicas)?;
         let version = served.gvk().api_version();
         let managers =
             owners::from_scale(workload, &new.metadata.managed_fields, &version, &known).map_err(owned)?;
@@ -60,7 +60,7 @@ pub(crate) async fn answer(
         creates: false,
     };
     let written = registry.write(served, &write, &change).await?;
-    Ok(object_answer(Arc::new(scale_of(&*written.object)?)))
+    Ok(object_answer(Arc::new(scale_of(served, &*written.object)?)))
 }
 
 /// The Scale that the request asks for.
@@ -115,8 +115,9 @@ fn patched(old: &Scale, kind: PatchKind, patch: &[u8]) -> Result<Scale, Status> 
     Ok(scale)
 }
 
-/// The Scale of a workload: any kind whose spec has `replicas` and `selector`, and whose status has `replicas`.
-fn scale_of(object: &dyn Record) -> Result<Scale, Status> {
+/// The Scale of a workload: any kind whose spec has `replicas` and `selector`, and whose status has `replicas`, or whose definition
+/// says where they are.
+fn scale_of(served: &Served, object: &dyn Record) -> Result<Scale, Status> {
     let meta = object_meta(object).ok_or_else(missing)?;
     let mut scale = Scale::default();
     scale.metadata.name.clone_from(&meta.name);
@@ -131,6 +132,12 @@ fn scale_of(object: &dyn Record) -> Result<Scale, Status> {
         },
         _ => 0,
     };
+    if let (Some(paths), Some(fields)) = (served.scale(), object.rest()) {
+        let own = api_custom::read_scale(fields, paths).map_err(Status::internal_error)?;
+        (scale.spec.replicas, scale.status.replicas) = (own.wanted, own.found);
+        scale.status.selector = own.selector;
+        return Ok(scale);
+    }
     scale.spec.replicas = number("spec", "replicas");
     scale.status.replicas = number("status", "replicas");
     scale.status.selector = selector(object);
@@ -155,7 +162,10 @@ fn selector(object: &dyn Record) -> String {
     }
 }
 
-fn set_replicas(object: &mut dyn Record, replicas: i32) -> Result<(), Status> {
+fn set_replicas(served: &Served, object: &mut dyn Record, replicas: i32) -> Result<(), Status> {
+    if let (Some(paths), Some(fields)) = (served.scale(), object.rest_mut()) {
+        return api_custom::write_replicas(fields, paths, replicas).map_err(Status::internal_error);
+    }
     let spec = object.schema().index_of("spec").ok_or_else(missing)?;
     let Slot::Record(spec) = object.slot(spec) else { return Err(missing()) };
     let index = spec.schema().index_of("replicas").ok_or_else(missing)?;

@@ -79,7 +79,7 @@ impl Paths<'_> {
         }
         if let Some(((group, version, kind), _)) = other {
             for operation in &mut operations {
-                operation.kind = Some((group, version, kind.to_owned()));
+                operation.kind = Some((group.to_owned(), version.to_owned(), kind.to_owned()));
             }
         }
         let mut shared = self.named();
@@ -140,7 +140,7 @@ impl Paths<'_> {
         let id = format!("connect{}{}{}{}{suffix}", self.stem, capital(method), self.scoped(), capital(name));
         let about = format!("connect {} requests to {name} of {}", method.to_ascii_uppercase(), self.kind());
         let mut operation = self.operation(method, "connect", id, about);
-        operation.kind = Some(("", "v1", kind.to_owned()));
+        operation.kind = Some((String::new(), "v1".to_owned(), kind.to_owned()));
         operation.produces = ANY;
         operation.responses = vec![(200, Content::Text)];
         operation
