@@ -6,7 +6,7 @@ mod strategy;
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
-use api_kind::{AnyKind, Cell, Ctx, Heading, Version};
+use api_kind::{AnyKind, Cell, Ctx, Heading, Reset, Version};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::names::{self, NameCheck};
 use api_record::{Record, Schema, Typed};
@@ -148,6 +148,9 @@ impl AnyKind for Row {
     fn mark_deleting(&self, _: &mut dyn Record) {}
     fn freezes_metadata(&self) -> bool {
         true
+    }
+    fn resets(&self, _: &str) -> Option<Reset> {
+        None
     }
     fn brings_status(&self) -> bool {
         false

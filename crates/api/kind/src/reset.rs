@@ -5,7 +5,7 @@
 use api_patch::apply::Set;
 pub use api_patch::apply::{Pattern, Reset};
 
-use crate::{AnyKind, has_status};
+use crate::AnyKind;
 
 /// The fields that a write cannot change: the status, or all but the status, unless the row says something else.
 pub fn reset(kind: &dyn AnyKind, subresource: &str) -> Reset {
@@ -13,7 +13,7 @@ pub fn reset(kind: &dyn AnyKind, subresource: &str) -> Reset {
         return own;
     }
     let fields: &[&str] = match subresource {
-        "" if has_status(kind) => &["status"],
+        "" if kind.has_status() => &["status"],
         "status" if kind.freezes_metadata() => &["metadata", "spec"],
         "status" => &["spec"],
         _ => &[],

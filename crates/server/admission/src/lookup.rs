@@ -41,11 +41,11 @@ impl Stored {
         self.registry.catalog()
     }
 
-    pub(crate) fn find(&self, resource: &Resource) -> Option<&Arc<Served>> {
-        self.catalog().find(&resource.group, &resource.version, &resource.plural)
+    pub(crate) fn find(&self, resource: &Resource) -> Option<Arc<Served>> {
+        self.catalog().resolve(&resource.group, &resource.version, &resource.plural)
     }
 
-    fn served(&self, resource: &Resource) -> Result<&Arc<Served>, Status> {
+    fn served(&self, resource: &Resource) -> Result<Arc<Served>, Status> {
         self.find(resource).ok_or_else(|| Status::internal_error(format!("{resource} is not served")))
     }
 }
@@ -57,7 +57,10 @@ impl Lookup for Stored {
         namespace: &'a str,
         name: &'a str,
     ) -> BoxFuture<'a, Result<Arc<dyn Record>, Status>> {
-        Box::pin(async move { self.registry.get_hub(self.served(resource)?, namespace, name).await })
+        Box::pin(async move {
+            let served = self.served(resource)?;
+            self.registry.get_hub(&served, namespace, name).await
+        })
     }
 
     fn list<'a>(
@@ -66,7 +69,8 @@ impl Lookup for Stored {
         namespace: &'a str,
     ) -> BoxFuture<'a, Result<Vec<Arc<dyn Record>>, Status>> {
         Box::pin(async move {
-            let list = self.registry.list(self.served(resource)?, namespace, &ListOptions::default()).await?;
+            let served = self.served(resource)?;
+            let list = self.registry.list(&served, namespace, &ListOptions::default()).await?;
             Ok(list.items)
         })
     }

@@ -1,9 +1,12 @@
 //! The versions that objects are served in: policies and webhooks look at objects as clients see them.
 
+use std::sync::Arc;
+
 use api_codec::json;
 use api_record::Record;
 use client::Resource;
 use serde_json::Value;
+use server_registry::Served;
 
 use crate::Stored;
 
@@ -35,23 +38,27 @@ pub trait Versions: Send + Sync {
 
 impl Versions for Stored {
     fn kind(&self, resource: &Resource) -> Option<Kind> {
-        let gvk = self.find(resource)?.gvk();
+        let served = self.find(resource)?;
+        let gvk = served.gvk();
         Some(Kind { group: gvk.group.to_owned(), version: gvk.version.to_owned(), kind: gvk.kind.to_owned() })
     }
 
     fn resource(&self, kind: &Kind) -> Option<(Resource, bool)> {
-        let served = self.catalog().of_kind(&kind.group, &kind.version, &kind.kind)?;
-        let resource = Resource::of(served.gvk().group, served.gvk().version, served.resource.plural);
-        Some((resource, served.resource.namespaced))
+        let wanted = |served: &&Arc<Served>| {
+            let gvk = served.gvk();
+            (gvk.group, gvk.version, gvk.kind) == (&*kind.group, &*kind.version, &*kind.kind)
+        };
+        let custom = self.catalog().custom();
+        let served = self.catalog().iter().find(wanted).or_else(|| custom.iter().find(wanted))?;
+        Some((resource_of(served), served.resource.namespaced))
     }
 
     fn equivalents(&self, resource: &Resource) -> Vec<Resource> {
         let Some(own) = self.find(resource) else { return Vec::new() };
-        let others =
-            self.catalog().iter().filter(|other| other.prefix == own.prefix && other.gvk() != own.gvk());
-        let resource =
-            |gvk: api_types::GroupVersionKind<'static>, plural| Resource::of(gvk.group, gvk.version, plural);
-        others.map(|other| resource(other.gvk(), other.resource.plural)).collect()
+        let custom = self.catalog().custom();
+        let all = self.catalog().iter().chain(custom.iter());
+        let others = all.filter(|other| other.prefix == own.prefix && other.gvk() != own.gvk());
+        others.map(resource_of).collect()
     }
 
     fn shown(&self, resource: &Resource, object: &dyn Record) -> Option<Value> {
@@ -63,4 +70,11 @@ impl Versions for Stored {
         }
         serde_json::from_slice(&text).ok()
     }
+}
+
+fn resource_of(served: &Arc<Served>) -> Resource {
+    let gvk = served.gvk();
+    let [group, version, plural] =
+        [gvk.group, gvk.version, &served.resource.plural].map(|name| name.to_owned().into());
+    Resource { group, version, plural }
 }

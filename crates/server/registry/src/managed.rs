@@ -38,7 +38,7 @@ impl Known<'_> {
     /// The resource in a version.
     fn find(&self, api_version: &str) -> Option<&Arc<Served>> {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-        let found = self.registry.catalog().find(group, version, self.served.resource.plural)?;
+        let found = self.registry.catalog().find(group, version, &self.served.resource.plural)?;
         (found.prefix == self.served.prefix).then_some(found)
     }
 }
@@ -94,7 +94,7 @@ impl Registry {
             api_version: &gvk.api_version(),
             kind: gvk.kind,
             subresource,
-            reset: api_kind::reset(served.kind, subresource),
+            reset: api_kind::reset(&*served.kind, subresource),
             now: self.now().into(),
             versions: &Known { registry: self, served },
         })
