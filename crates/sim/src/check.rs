@@ -8,6 +8,7 @@ pub mod bounds;
 pub mod convergence;
 pub mod garbage;
 pub mod life;
+pub mod quotas;
 pub mod views;
 pub mod watches;
 
@@ -34,5 +35,6 @@ pub fn all(profile: &Profile) -> Vec<Box<dyn Check>> {
         Box::new(bounds::Surge::new(profile)),
         Box::new(bounds::Availability::new(profile)),
         Box::new(life::Life),
+        Box::new(quotas::Quotas),
     ]
 }

@@ -12,7 +12,7 @@ use crate::line::Line;
 use crate::world::World;
 
 /// The controllers by their names.
-pub const NAMES: [&str; 8] = [
+pub const NAMES: [&str; 9] = [
     "replica-sets",
     "deployments",
     "garbage",
@@ -20,11 +20,12 @@ pub const NAMES: [&str; 8] = [
     "service-accounts",
     "endpoint-slices",
     "node-lifecycle",
+    "resource-quotas",
     "taint-eviction",
 ];
 
 /// The kinds whose objects there are here: following all others would only cost time.
-const KINDS: [&str; 9] = [
+const KINDS: [&str; 10] = [
     "pods",
     "replicasets",
     "deployments",
@@ -34,6 +35,7 @@ const KINDS: [&str; 9] = [
     "configmaps",
     "namespaces",
     "nodes",
+    "resourcequotas",
 ];
 
 fn served() -> Vec<Served> {
@@ -52,6 +54,7 @@ pub fn start(world: &Arc<World>, group: Group, number: usize) {
         "service-accounts" => run(world, group, cluster::ServiceAccounts),
         "endpoint-slices" => run(world, group, network::EndpointSlices),
         "node-lifecycle" => run(world, group, cluster::NodeLifecycle::new(world.executor.now())),
+        "resource-quotas" => run(world, group, cluster::ResourceQuotas::new(&served())),
         _ => run(world, group, cluster::TaintEviction),
     }
 }

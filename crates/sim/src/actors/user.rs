@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use api_record::Typed;
 use api_types::apps::v1::{Deployment, ReplicaSet};
-use api_types::core::v1::{Namespace, Pod, Service};
+use api_types::core::v1::{Namespace, Pod, ResourceQuota, Service};
 use api_types::networking::v1::ServiceCIDR;
 use api_types::object_meta;
 use client::{Caller, Propagation, Status};
@@ -70,6 +70,10 @@ impl User {
     /// Asks for an application, and changes it for a while.
     pub async fn work(&self) {
         self.make(|| object::<Namespace>(&json!({"metadata": {"name": SPACE}}))).await;
+        // More than anybody wants: what it says is used is what is looked at.
+        let hard = json!({"pods": "1000", "services": "1000", "requests.cpu": "1000"});
+        let quota = json!({"metadata": {"name": "all", "namespace": SPACE}, "spec": {"hard": hard}});
+        self.make(|| object::<ResourceQuota>(&quota)).await;
         for number in 0..1 + usize::from(self.dice.chance(250)) {
             let app = format!("web-{number}");
             self.make_deployment(&app).await;

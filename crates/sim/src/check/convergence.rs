@@ -8,7 +8,7 @@ use api_types::apps::v1::{Deployment, ReplicaSet};
 use api_types::core::v1::{Node, Pod, Service};
 use api_types::discovery::v1::EndpointSlice;
 
-use super::garbage;
+use super::{garbage, quotas};
 use crate::history::History;
 
 /// Looks whether everything is as it was asked for.
@@ -20,6 +20,7 @@ pub fn check(history: &History) -> Result<(), String> {
         return Err(format!("{}/{} is still being deleted", meta.namespace, meta.name));
     }
     garbage::orphans(history)?;
+    quotas::exact(history)?;
     for node in history.all::<Node>() {
         if !conditions::is_true(&node.status.conditions, "Ready") || !node.spec.taints.is_empty() {
             return Err(format!("node {} is not ready, or tainted", node.metadata.name));
