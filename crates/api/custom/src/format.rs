@@ -16,11 +16,14 @@ pub(crate) enum Format {
     Float,
     Double,
     /// Of text, by its place in [`TEXT`].
-    Text(&'static (&'static str, fn(&str) -> bool)),
+    Text(&'static Named),
 }
 
+/// A format's name, and whether a text has it.
+type Named = (&'static str, fn(&str) -> bool);
+
 /// The formats of text, by their names without dashes.
-static TEXT: [(&str, fn(&str) -> bool); 26] = [
+static TEXT: [Named; 26] = [
     ("bsonobjectid", |text| text.len() == 24 && text.bytes().all(|byte| byte.is_ascii_hexdigit())),
     ("byte", |text| BASE64.is_match(text)),
     ("cidr", |text| names::parse_cidr_sloppy(text).is_some()),

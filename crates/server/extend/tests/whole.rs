@@ -1,4 +1,5 @@
 //! Definitions over the pipeline and a store in memory: made, served, changed, deleted.
+#![allow(clippy::disallowed_methods, reason = "tests wait, and not for ever")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -250,7 +251,7 @@ async fn generation_counts_all_but_the_metadata_and_the_status() {
     assert_eq!(generation(&*scaled), Some(2));
     assert!(body(&*scaled).contains(r#""size":4"#));
     let strategic = Body::Patch(PatchKind::Strategic, b"{}".as_slice().into());
-    let refused = world.object(Verb::Patch, thing(""), strategic).await.err().expect("refused");
+    let refused = world.object(Verb::Patch, thing(""), strategic).await.expect_err("refused");
     assert_eq!(refused.code, 415);
 }
 

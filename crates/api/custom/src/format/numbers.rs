@@ -55,7 +55,7 @@ pub(super) fn is_credit_card(text: &str) -> bool {
         .enumerate()
         .map(|(at, digit)| if at % 2 == 1 { digit * 2 / 10 + digit * 2 % 10 } else { *digit })
         .sum();
-    issued && luhn % 10 == 0
+    issued && luhn.is_multiple_of(10)
 }
 
 /// Go's `net.ParseMAC`: 6, 8 or 20 bytes, in pairs of digits between colons or dashes, or in fours between points.

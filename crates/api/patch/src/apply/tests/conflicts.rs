@@ -93,7 +93,7 @@ fn what_does_not_fit_is_refused_in_upstreams_words() {
     }
     let mut world = maps();
     let other = crate::apply::Config::parse(b"{apiVersion: apps/v1, kind: Deployment}").expect("YAML");
-    let status = super::apply(&world.request("me"), &*world.empty(), &other, false).err().expect("refused");
+    let status = super::apply(&world.request("me"), &*world.empty(), &other, false).expect_err("refused");
     assert_eq!(
         (status.code, status.message.as_str()),
         (400, "invalid object type: apps/v1, Kind=Deployment")
