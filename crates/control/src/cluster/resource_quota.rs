@@ -25,6 +25,8 @@ use crate::resources::Served;
 
 /// How often each quota is counted even if nothing is seen to change (`--resource-quota-sync-period`).
 const RESYNC: Duration = Duration::from_secs(5 * 60);
+/// How long it is waited for the view of quotas after somebody else has written one.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The controller of quotas.
 pub struct ResourceQuotas {
@@ -66,6 +68,11 @@ impl Controller for ResourceQuotas {
     fn plan(&self, key: &Name, world: &World, now: Time) -> Plan {
         let mut plan = Plan::default();
         let Some(quota) = world.get::<ResourceQuota>(&key.0, &key.1) else { return plan };
+        // A charge wakes nobody, so that backing off further and further could be for long what keeps the count from being right.
+        if world.failure().is_some_and(|failure| failure.status.is_conflict()) {
+            plan.again_in(PAUSE);
+            return plan;
+        }
         plan.again_in(RESYNC);
         let mut counts = ResourceList::new();
         let mut guards = Vec::new();

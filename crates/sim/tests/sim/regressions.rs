@@ -21,3 +21,13 @@ fn what_nobody_is_sure_of_is_not_done_twice() {
         }
     }
 }
+
+/// A quota's controller whose view was late, and that backed off from conflict to conflict: nobody woke it when the view had come.
+#[test]
+fn a_count_that_conflicted_for_long_is_made_right_soon() {
+    let profile = Some(sim::profile::Profile::unsure());
+    let setting = sim::run::Setting { seed: 1044, profile, defect: None };
+    if let Err(failed) = sim::run::run_with(&setting) {
+        panic!("with --unsure, {failed}");
+    }
+}

@@ -110,3 +110,15 @@ fn a_charge_alone_wakes_nobody() {
     raised.spec.hard = list(&[("pods", "6")]);
     assert_eq!(woken(raised), 1);
 }
+
+#[test]
+fn after_a_conflict_the_view_is_given_a_moment() {
+    let resource = api_meta::gvk::GroupResource { group: "", resource: "resourcequotas" };
+    let status = client::Status::conflict(resource, "q", "modified");
+    let world = World::default()
+        .with([quota(&[("pods", "5")], &[("pods", "2")])], Revision(5))
+        .with(vec![pod("a", "Running", "1")], Revision(9))
+        .after(Some(client::reconcile::Failure { status, write: None }));
+    let plan = controller().plan(&name("shop", "q"), &world, Time::EPOCH);
+    assert_eq!((used(&plan), plan.again), (None, Some(PAUSE)));
+}
