@@ -74,9 +74,28 @@ pub(super) fn with_named(kind: Option<Kind<'_>>, set: &Set) -> Set {
     out
 }
 
+/// Whether a set has parts of what the schema has as one value.
+fn is_finer(kind: Kind<'_>, set: &Set) -> bool {
+    set.nodes.iter().filter(|node| !node.below.is_empty()).any(|node| {
+        let inner = match &node.element {
+            Element::Field(name) => kind.field(name).map(|(inner, _)| inner),
+            _ => kind.element(),
+        };
+        match inner {
+            Some(Kind::Atomic(_)) => true,
+            Some(inner) => is_finer(inner, &node.below),
+            None => false,
+        }
+    })
+}
+
 /// The set in terms of a schema that has become coarser since it was written: whoever owned parts of what is now one value owns
 /// the value. `None` when nothing is to be changed.
 pub(super) fn coarsened(kind: Kind<'_>, set: &Set) -> Option<Set> {
+    // Nearly always nothing is: this is asked of every owner at every write, and looking is cheaper than making a set anew.
+    if !is_finer(kind, set) {
+        return None;
+    }
     let mut changed = false;
     let mut out = Set::EMPTY;
     for node in &set.nodes {

@@ -101,6 +101,9 @@ pub(super) fn taken(
         }
         let changed = diff.modified.union(&diff.added);
         let conflict = owned.fields().intersection(&changed);
+        if conflict.is_empty() && owned.fields().intersection(&diff.removed).is_empty() {
+            continue;
+        }
         let left = owned.fields().difference(&conflict).difference(&diff.removed);
         owned.set_fields(left);
         if !conflict.is_empty() {

@@ -22,12 +22,20 @@ pub fn track(request: &Request<'_>, live: &dyn Record, new: &mut dyn Record) {
     let sent = std::mem::take(&mut meta.managed_fields);
     let (before, is_new) =
         object_meta(live).map_or((&[][..], true), |meta| (&meta.managed_fields[..], meta.uid.is_empty()));
+    let diff = compare::records(live, new).map(|fields| request.reset.filter(fields));
+    let is_kept = sent == before || !request.subresource.is_empty();
+    if diff.is_empty() && is_kept {
+        if let Some(meta) = object_meta_mut(new) {
+            meta.managed_fields = before.to_vec();
+        }
+        return;
+    }
     let managers = known(request, &sent, before);
     // Nobody's fields stay nobody's until the object is applied.
     if managers.entries.is_empty() && !is_new {
         return;
     }
-    let updated = update(request, live, new, managers);
+    let updated = update(request, live, new, &diff, managers);
     if let Some(meta) = object_meta_mut(new) {
         meta.managed_fields = updated.encode();
     }
@@ -48,12 +56,17 @@ fn known(request: &Request<'_>, sent: &[ManagedFieldsEntry], live: &[ManagedFiel
     }
 }
 
-/// The owners after an update.
-fn update(request: &Request<'_>, live: &dyn Record, new: &dyn Record, managers: Managers) -> Managers {
+/// The owners after an update by which the objects differ like this.
+fn update(
+    request: &Request<'_>,
+    live: &dyn Record,
+    new: &dyn Record,
+    diff: &Diff,
+    managers: Managers,
+) -> Managers {
     let manager = request.manager(Operation::Update);
     let mut managers = reconciled(request, live, managers);
-    let diff = compare::records(live, new).map(|fields| request.reset.filter(fields));
-    taken(request, &mut managers, None, &diff, &in_version(request, live, new));
+    taken(request, &mut managers, None, diff, &in_version(request, live, new));
     let fields = stripped(&diff.modified.union(&diff.added));
     given(request, &mut managers, manager, fields);
     managers.cap();
@@ -76,7 +89,8 @@ fn in_version<'a>(
 pub(super) fn before_first_apply(request: &Request<'_>, live: &dyn Record) -> Managers {
     let Some(empty) = request.versions.empty(request.api_version) else { return Managers::default() };
     let before = Request { manager: BEFORE_FIRST_APPLY, reset: request.reset.clone(), ..*request };
-    update(&before, &*empty, live, Managers::default())
+    let diff = compare::records(&*empty, live).map(|fields| before.reset.filter(fields));
+    update(&before, &*empty, live, &diff, Managers::default())
 }
 
 /// The owners with their fields in terms of the schemas as they are now; managers of versions that are gone go.
