@@ -16,14 +16,14 @@ pub(crate) enum Format {
     Float,
     Double,
     /// Of text, by its place in [`TEXT`].
-    Text(&'static Named),
+    Text(&'static TextFormat),
 }
 
-/// A format's name, and whether a text has it.
-type Named = (&'static str, fn(&str) -> bool);
+/// A format of text by its name without dashes, and whether a text has it.
+type TextFormat = (&'static str, fn(&str) -> bool);
 
-/// The formats of text, by their names without dashes.
-static TEXT: [Named; 26] = [
+/// The formats of text, in the order of their names.
+static TEXT: [TextFormat; 26] = [
     ("bsonobjectid", |text| text.len() == 24 && text.bytes().all(|byte| byte.is_ascii_hexdigit())),
     ("byte", |text| BASE64.is_match(text)),
     ("cidr", |text| names::parse_cidr_sloppy(text).is_some()),

@@ -149,9 +149,6 @@ impl AnyKind for Row {
     fn freezes_metadata(&self) -> bool {
         true
     }
-    fn resets(&self, _: &str) -> Option<Reset> {
-        None
-    }
     fn brings_status(&self) -> bool {
         false
     }
@@ -160,6 +157,9 @@ impl AnyKind for Row {
     }
     fn is_bare(&self, _: &str) -> bool {
         false
+    }
+    fn resets(&self, _: &str) -> Option<Reset> {
+        None
     }
     fn name_check(&self) -> NameCheck {
         names::name_is_dns_subdomain

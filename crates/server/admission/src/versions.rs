@@ -1,12 +1,9 @@
 //! The versions that objects are served in: policies and webhooks look at objects as clients see them.
 
-use std::sync::Arc;
-
 use api_codec::json;
 use api_record::Record;
 use client::Resource;
 use serde_json::Value;
-use server_registry::Served;
 
 use crate::Stored;
 
@@ -44,13 +41,8 @@ impl Versions for Stored {
     }
 
     fn resource(&self, kind: &Kind) -> Option<(Resource, bool)> {
-        let wanted = |served: &&Arc<Served>| {
-            let gvk = served.gvk();
-            (gvk.group, gvk.version, gvk.kind) == (&*kind.group, &*kind.version, &*kind.kind)
-        };
-        let custom = self.catalog().custom();
-        let served = self.catalog().iter().find(wanted).or_else(|| custom.iter().find(wanted))?;
-        Some((resource_of(served), served.resource.namespaced))
+        let served = self.catalog().of_kind(&kind.group, &kind.version, &kind.kind)?;
+        Some((served.name(), served.resource.namespaced))
     }
 
     fn equivalents(&self, resource: &Resource) -> Vec<Resource> {
@@ -58,7 +50,7 @@ impl Versions for Stored {
         let custom = self.catalog().custom();
         let all = self.catalog().iter().chain(custom.iter());
         let others = all.filter(|other| other.prefix == own.prefix && other.gvk() != own.gvk());
-        others.map(resource_of).collect()
+        others.map(|other| other.name()).collect()
     }
 
     fn shown(&self, resource: &Resource, object: &dyn Record) -> Option<Value> {
@@ -70,11 +62,4 @@ impl Versions for Stored {
         }
         serde_json::from_slice(&text).ok()
     }
-}
-
-fn resource_of(served: &Arc<Served>) -> Resource {
-    let gvk = served.gvk();
-    let [group, version, plural] =
-        [gvk.group, gvk.version, &served.resource.plural].map(|name| name.to_owned().into());
-    Resource { group, version, plural }
 }

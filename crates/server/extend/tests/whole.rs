@@ -1,11 +1,11 @@
 //! Definitions over the pipeline and a store in memory: made, served, changed, deleted.
-#![allow(clippy::disallowed_methods, reason = "tests wait, and not for ever")]
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use api_codec::limits::Limits;
 use api_codec::{json, yaml};
+use api_custom::CustomObject;
 use api_record::Record;
 use api_types::apiextensions::v1::CustomResourceDefinition;
 use api_types::authentication::v1::TokenRequest;
@@ -154,23 +154,22 @@ impl World {
                 changed.changed().await.expect("the view is kept");
             }
         };
-        tokio::time::timeout(Duration::from_secs(30), wait).await.expect("it comes to that");
-    }
-
-    fn new_object(&self, version: &str) -> Box<dyn Record> {
-        let catalog = self.local.direct().registry().catalog();
-        let served = catalog.resolve("example.com", version, "things").expect("things are served");
-        (served.object.new)()
+        within(wait).await.expect("it comes to that");
     }
 
     async fn thing(&self, text: &str) -> Result<Arc<dyn Record>, Status> {
-        let object = read(text, self.new_object("v1"));
+        let object = read(text, Box::new(CustomObject::default()));
         self.object(Verb::Create, at(THINGS, "default", "", ""), Body::Object(object)).await
     }
 }
 
 fn is_true(definition: &CustomResourceDefinition, type_: &str) -> bool {
     definition.status.conditions.iter().any(|own| own.type_ == type_ && own.status == "True")
+}
+
+/// What a future comes to, which must be soon.
+async fn within<T>(future: impl Future<Output = T>) -> Result<T, impl std::fmt::Debug> {
+    base::time::timeout(&SystemClock, Duration::from_secs(30), future).await
 }
 
 fn at(resource: Resource, namespace: &str, name: &str, subresource: &str) -> Target {
@@ -291,7 +290,7 @@ async fn a_default_that_comes_later_is_seen_in_what_was_stored_before() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), shown).await.expect("it is shown");
+    within(shown).await.expect("it is shown");
 }
 
 #[tokio::test]
@@ -312,7 +311,7 @@ async fn a_definition_goes_after_its_objects_and_ends_their_watches() {
             }
         }
     };
-    let code = tokio::time::timeout(Duration::from_secs(30), refused).await.expect("it is refused");
+    let code = within(refused).await.expect("it is refused");
     assert!(code == 405 || code == 404, "{code}");
     world.until(|own| own.is_none()).await;
     let told = async {
@@ -322,14 +321,14 @@ async fn a_definition_goes_after_its_objects_and_ends_their_watches() {
         }
         told
     };
-    let told = tokio::time::timeout(Duration::from_secs(30), told).await.expect("the watch ends");
+    let told = within(told).await.expect("the watch ends");
     assert_eq!(told.last(), Some(&true), "the last that it tells is a deletion");
     let gone = async {
         while world.list(THINGS, "").await.is_ok() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), gone).await.expect("it is served no more");
+    within(gone).await.expect("it is served no more");
     world.define(DEFINITION).await;
     assert_eq!(world.list(THINGS, "").await.expect("a list").items.len(), 0);
 }

@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use api_codec::limits::Limits;
 use api_codec::{Strictness, json};
 use api_meta::Status;
-use api_patch::PatchKind;
 use api_patch::apply::{self, Config};
+use api_patch::{PatchError, PatchKind};
 use api_record::Record;
 use api_types::{object_meta, object_meta_mut};
 use client::{Caller, FieldValidation, WriteOptions};
@@ -39,12 +39,9 @@ impl<'a> Patch<'a> {
         kind: PatchKind,
         bytes: &'a [u8],
     ) -> Result<Patch<'a>, Status> {
-        let body = match PatchKind::of(kind.media_type(), served.is_custom())? {
-            // Who owns which fields of custom resources is not tracked yet.
-            PatchKind::Apply if served.is_custom() => {
-                let kinds = [PatchKind::Json, PatchKind::Merge].map(PatchKind::media_type);
-                return Err(Status::unsupported_media_type(&kinds));
-            }
+        let kind = PatchKind::of(kind.media_type(), served.is_custom())?;
+        let body = match kind {
+            PatchKind::Apply if served.is_custom() => return Err(PatchError::Unsupported.status()),
             PatchKind::Apply => Body::Config(Config::parse(bytes)?),
             kind => Body::Tree(kind, bytes),
         };

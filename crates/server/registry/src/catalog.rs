@@ -231,9 +231,11 @@ impl Catalog {
         self.custom.store(Arc::new(served));
     }
 
-    /// A resource by its kind.
-    pub fn of_kind(&self, group: &str, version: &str, kind: &str) -> Option<&Arc<Served>> {
-        self.iter().find(|served| served.gvk() == GroupVersionKind { group, version, kind })
+    /// A resource by its kind, built-in or not.
+    pub fn of_kind(&self, group: &str, version: &str, kind: &str) -> Option<Arc<Served>> {
+        let custom = self.custom.load();
+        let mut all = self.served.iter().chain(custom.iter());
+        all.find(|served| served.gvk() == GroupVersionKind { group, version, kind }).cloned()
     }
 
     /// The built-in ones.

@@ -167,6 +167,11 @@ impl Registry {
         new: &mut dyn Record,
         old: Option<&dyn Record>,
     ) -> Result<(), Status> {
+        if served.is_custom() {
+            // Fields without a table have no owners yet.
+            metadata(new)?.managed_fields.clear();
+            return Ok(());
+        }
         self.with_request(served, caller, subresource, options, |request| match served.version {
             None => match old {
                 Some(old) => apply::track(request, old, new),

@@ -70,7 +70,7 @@ impl Registry {
         }
         self.fill_system_fields(served, namespace, meta)?;
         api_kind::default(&*served.kind, &ctx, &mut *object);
-        if owners == Owners::Tracked && !served.is_custom() {
+        if owners == Owners::Tracked {
             self.track(served, caller, "", options, &mut *object, None)?;
         }
         let generated = metadata(&mut *object)?.name.is_empty();
@@ -247,7 +247,7 @@ impl Registry {
         let mut new = served.to_hub(change(Some(&*self.show(served, &old)))?);
         self.keep_system_fields(served, name, namespace, &mut *new, &*old)?;
         api_kind::default(&*served.kind, &ctx, &mut *new);
-        if write.owners == Owners::Tracked && !served.is_custom() {
+        if write.owners == Owners::Tracked {
             self.track(served, caller, subresource, options, &mut *new, Some(&*old))?;
         }
         let attributes = Attributes {

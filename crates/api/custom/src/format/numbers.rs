@@ -19,7 +19,9 @@ pub(super) fn is_isbn10(text: &str) -> bool {
         c => c.to_digit(10),
     };
     let values: Option<Vec<u32>> = text.chars().enumerate().map(value).collect();
-    values.is_some_and(|own| own.iter().zip(1..).map(|(own, weight)| own * weight).sum::<u32>() % 11 == 0)
+    values.is_some_and(|own| {
+        own.iter().zip(1..).map(|(own, weight)| own * weight).sum::<u32>().is_multiple_of(11)
+    })
 }
 
 /// Thirteen digits whose weighted sum is a multiple of ten.
@@ -29,7 +31,7 @@ pub(super) fn is_isbn13(text: &str) -> bool {
     let weights = [1, 3].into_iter().cycle();
     text.len() == 13
         && own.len() == 13
-        && own.iter().zip(weights).map(|(own, weight)| own * weight).sum::<u32>() % 10 == 0
+        && own.iter().zip(weights).map(|(own, weight)| own * weight).sum::<u32>().is_multiple_of(10)
 }
 
 /// A number of the known issuers' lengths and prefixes, with Luhn's check digit.

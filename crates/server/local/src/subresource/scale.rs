@@ -45,7 +45,9 @@ pub(crate) async fn answer(
             owners::from_scale(workload, &new.metadata.managed_fields, &version, &known).map_err(owned)?;
         if let Some(meta) = object_meta_mut(&mut *object) {
             meta.resource_version.clone_from(&new.metadata.resource_version);
-            meta.managed_fields = managers;
+            if !served.is_custom() {
+                meta.managed_fields = managers;
+            }
         }
         Ok(object)
     };
