@@ -6,11 +6,14 @@
 )]
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use host::process::NodeCapabilities;
+use rustix::io::Errno;
+use rustix::net;
 
 use crate::config::ServerConfig;
 use crate::instance::{Record, Role};
@@ -197,8 +200,8 @@ fn program(name: &str) -> Option<PathBuf> {
 }
 
 fn held(address: IpAddr, port: u16, own: Option<&Record>) -> Held {
-    match TcpListener::bind(SocketAddr::new(address, port)) {
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+    match bound(SocketAddr::new(address, port)) {
+        Err(Errno::ADDRINUSE) => {
             let own = own.filter(|own| own.holds(port));
             own.map_or(Held::Taken, |own| Held::Own(own.role, own.process.pid))
         }
@@ -207,12 +210,23 @@ fn held(address: IpAddr, port: u16, own: Option<&Record>) -> Held {
     }
 }
 
+/// A socket that has an address and does not listen: two that look at the same time do not find each other.
+fn bound(address: SocketAddr) -> rustix::io::Result<OwnedFd> {
+    let family = if address.is_ipv4() { net::AddressFamily::INET } else { net::AddressFamily::INET6 };
+    let socket = net::socket_with(family, net::SocketType::STREAM, net::SocketFlags::CLOEXEC, None)?;
+    net::sockopt::set_socket_reuseaddr(&socket, true)?;
+    net::bind(&socket, &address)?;
+    Ok(socket)
+}
+
 fn existing(path: &Path) -> PathBuf {
     path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/")).to_owned()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use host::process::Identity;
 
     use super::*;
@@ -236,6 +250,17 @@ mod tests {
         assert!(is_admin("Name:\tx\nCapEff:\t000001ffffffffff\n"));
         assert!(!is_admin("CapEff:\t00000000a80425fb\n"));
         assert!(!is_admin(""));
+    }
+
+    #[test]
+    fn whoever_only_looks_takes_no_port() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let _looking = bound(address).unwrap();
+        assert_eq!(held(address.ip(), address.port(), None), Held::Free);
+        let _listening = TcpListener::bind(address).unwrap();
+        assert_eq!(held(address.ip(), address.port(), None), Held::Taken);
     }
 
     #[test]
