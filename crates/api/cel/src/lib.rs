@@ -32,6 +32,7 @@ pub use authorizer::{Authorize, Check, Decision, Query};
 pub use check::Environment;
 pub use cost::Budget;
 pub use error::{CompileError, EvalError};
+pub use parse::is_identifier;
 pub use program::Program;
 pub use types::{Object as ObjectType, Type};
 pub use value::{Key, Object, Value};

@@ -49,6 +49,13 @@ const BINARY: [(&str, u8, &str); 14] = [
     ("%", 4, "_%_"),
 ];
 
+/// Whether a text can be the name of a variable.
+pub fn is_identifier(text: &str) -> bool {
+    let begins = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    let legal = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    begins && legal && !RESERVED.contains(&text) && !["true", "false", "null", "in"].contains(&text)
+}
+
 /// Parses an expression.
 pub fn parse(text: &str) -> Result<Expr, Fault> {
     if text.chars().count() > LENGTH {

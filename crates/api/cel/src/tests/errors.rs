@@ -41,6 +41,22 @@ fn what_cannot_work_is_refused_with_its_place() {
 }
 
 #[test]
+fn names_of_variables_are_neither_reserved_nor_literals() {
+    for (name, expected) in [
+        ("a", true),
+        ("_b2", true),
+        ("", false),
+        ("2a", false),
+        ("a-b", false),
+        ("loop", false),
+        ("in", false),
+        ("true", false),
+    ] {
+        assert_eq!(is_identifier(name), expected, "{name}");
+    }
+}
+
+#[test]
 fn no_text_makes_it_panic() {
     for source in [
         "",

@@ -8,18 +8,6 @@ use api_types::admissionregistration::v1::{MatchCondition, Variable};
 /// How many match conditions there may be.
 const CONDITIONS: usize = 64;
 
-/// The variables of every expression, in the order in which their values are given: those that are always there first.
-pub const VARIABLES: [&str; 8] = [
-    "object",
-    "oldObject",
-    "namespaceObject",
-    "request",
-    "variables",
-    "params",
-    "authorizer",
-    "authorizer.requestResource",
-];
-
 /// What an expression may use besides what is always there.
 #[derive(Clone, Default)]
 pub struct Uses {
@@ -32,7 +20,7 @@ pub struct Uses {
 }
 
 impl Uses {
-    /// The environment of an expression that may use these.
+    /// The environment of an expression that may use these: what is always there comes first, in the order in which values are given.
     pub fn environment(&self) -> Environment {
         let own = self.variables.iter().map(|(name, of)| (name.as_str(), of.clone()));
         let mut all = vec![

@@ -20,31 +20,6 @@ const AUDIT_EXPRESSION: usize = 5 * 1024;
 
 const REASONS: [&str; 3] = ["Forbidden", "Invalid", "RequestEntityTooLarge"];
 
-/// Words that name nothing in CEL.
-const RESERVED: [&str; 21] = [
-    "true",
-    "false",
-    "null",
-    "in",
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "for",
-    "function",
-    "if",
-    "import",
-    "let",
-    "loop",
-    "package",
-    "namespace",
-    "return",
-    "var",
-    "void",
-    "while",
-];
-
 /// The row.
 pub const KIND: Kind<ValidatingAdmissionPolicy> = Kind::<ValidatingAdmissionPolicy>::of(
     "admissionregistration.k8s.io",
@@ -195,11 +170,9 @@ fn param_kind(errors: &mut ErrorList, path: &Path, own: &ParamKind) {
 /// The variable's type, if it has one.
 fn variable(errors: &mut ErrorList, path: &Path, own: &Variable, uses: &Uses) -> Option<Type> {
     let name = own.name.as_str();
-    let starts = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
-    let legal = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if name.trim().is_empty() {
         errors.push(FieldError::required(&path.child("name"), "name is not specified"));
-    } else if !starts || !legal || RESERVED.contains(&name) {
+    } else if !api_cel::is_identifier(name) {
         errors.push(FieldError::invalid(&path.child("name"), name, "must be a valid CEL identifier"));
     }
     let path = path.child("expression");
