@@ -3,6 +3,7 @@
 
 mod bound;
 pub mod names;
+pub mod reads;
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! A client that does as little as it can, because it shares the cores with the server: one HTTP/2 connection over TLS.
 
 use anyhow::{Context as _, Result, bail};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -76,6 +76,16 @@ impl Client {
         serde_json::from_slice(&answer).with_context(|| format!("{path} answered no JSON"))
     }
 
+    /// Watches in protobuf, of which only the messages are told apart.
+    pub async fn frames(&self, path: &str) -> Result<Frames> {
+        let response =
+            self.open(Method::GET, path, &format!("{PROTOBUF};stream=watch"), Bytes::new()).await?;
+        if !response.status().is_success() {
+            bail!("{path}: {}", response.status());
+        }
+        Ok(Frames { body: response.into_body(), read: BytesMut::new() })
+    }
+
     /// Watches in JSON.
     pub async fn watch(&self, path: &str) -> Result<Watch> {
         let response = self.open(Method::GET, path, JSON, Bytes::new()).await?;
@@ -121,6 +131,30 @@ impl Watch {
             let (kind, object) = self.next().await?;
             if wanted(&kind, &object) {
                 return Ok(object);
+            }
+        }
+    }
+}
+
+/// An open watch in protobuf.
+pub struct Frames {
+    body: Incoming,
+    read: BytesMut,
+}
+
+impl Frames {
+    /// The next message, which carries its length before it.
+    pub async fn next(&mut self) -> Result<Bytes> {
+        loop {
+            if let Some(length) = self.read.first_chunk::<4>().map(|length| u32::from_be_bytes(*length)) {
+                let end = 4 + length as usize;
+                if self.read.len() >= end {
+                    return Ok(self.read.split_to(end).freeze());
+                }
+            }
+            let frame = self.body.frame().await.context("the watch ended")??;
+            if let Some(data) = frame.data_ref() {
+                self.read.extend_from_slice(data);
             }
         }
     }

@@ -73,6 +73,11 @@ fn run() -> Result<()> {
     {
         return against::names::run(address);
     }
+    if let [word, kubeconfig] = names.as_slice()
+        && word == "reads"
+    {
+        return against::reads::run(kubeconfig.as_ref());
+    }
     let all = names == ["all"];
     for name in names.iter().filter(|_| !all) {
         if !BENCHES.iter().any(|(known, _)| known == name) {

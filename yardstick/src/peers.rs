@@ -131,6 +131,9 @@ fn measure(cluster: &Cluster, images: &Images, bench: &Path, started: Duration) 
     let server =
         node.processes()?.into_iter().filter(|pid| is_name_server(*pid)).map(resident_kib).sum::<f64>();
     figures.push(own(15, "DNS: memory of its process (RSS), after that", " MiB", server / 1024.0));
+    figures.extend(said(cluster.hub.command(bench).arg("reads").arg(&cluster.kubeconfig))?);
+    let resident = used(node)?.resident_kib / 1024.0;
+    figures.push(own(8, "memory of all processes (RSS), after those lists", " MiB", resident));
     Ok(figures)
 }
 

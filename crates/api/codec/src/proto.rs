@@ -2,6 +2,7 @@
 
 mod decode;
 mod encode;
+mod kept;
 mod read;
 mod write;
 
@@ -13,6 +14,7 @@ use api_types::GroupVersionKind;
 use crate::DecodeError;
 use crate::json::TypeMeta;
 use crate::limits::Limits;
+pub use kept::Kept;
 use read::Reader;
 use write::Writer;
 
@@ -99,6 +101,49 @@ pub fn encode_list(meta: &dyn Record, items: &[Arc<dyn Record>], kind: &GroupVer
         }
         writer.message(1, |writer| encode::record(meta, writer));
     })
+}
+
+/// What a list's document begins with whose items, each written by [`list_item`], are `items` bytes together: the items
+/// follow, and nothing else. So a list is written whose items are not all in memory at once.
+pub fn list_head(meta: &dyn Record, kind: &GroupVersionKind<'_>, items: usize) -> Vec<u8> {
+    let mut writer = Writer::default();
+    writer.message(1, |writer| encode::record(meta, writer));
+    let meta = writer.finish();
+    let mut writer = Writer::default();
+    writer.raw(&meta);
+    writer.length((meta.len() + items) as u64);
+    writer.tag(2);
+    writer.message(1, |writer| {
+        writer.bytes(2, kind.kind.as_bytes());
+        writer.bytes(1, kind.api_version().as_bytes());
+    });
+    writer.raw(MAGIC);
+    writer.finish()
+}
+
+/// What a list's document ends with, behind the items.
+pub fn list_tail() -> Vec<u8> {
+    let mut writer = Writer::default();
+    writer.bytes(4, &[]);
+    writer.bytes(3, &[]);
+    writer.finish()
+}
+
+/// How many bytes an item takes in a list whose message is so long.
+pub fn list_item_len(message: usize) -> usize {
+    1 + varint_len(message as u64) + message
+}
+
+/// Writes the beginning of an item whose message, so long, follows.
+pub fn list_item(message: usize, out: &mut Vec<u8>) {
+    let mut writer = Writer::default();
+    writer.length(message as u64);
+    writer.tag(2);
+    out.extend_from_slice(&writer.finish());
+}
+
+fn varint_len(value: u64) -> usize {
+    (value.max(1).ilog2() / 7 + 1) as usize
 }
 
 fn document(kind: &GroupVersionKind<'_>, body: impl FnOnce(&mut Writer)) -> Vec<u8> {

@@ -93,69 +93,89 @@ impl Frame<'_> {
 
     /// Many objects, as the form wants them shown.
     pub(crate) fn list(&self, list: &List) -> Vec<u8> {
-        let meta = ListMeta {
-            resource_version: list.revision.to_string(),
-            continue_: list.continue_.clone(),
-            remaining_item_count: list.remaining,
-            ..ListMeta::default()
-        };
-        let Form { codec, shown, pretty } = self.form;
-        let gvk = self.served.gvk();
-        let (kind, group, version) = match shown {
-            Shown::Metadata => ("PartialObjectMetadataList".to_owned(), "meta.k8s.io", "v1"),
-            _ => (self.served.resource.list_kind.to_string(), gvk.group, gvk.version),
-        };
-        let list_kind = GroupVersionKind { group, version, kind: &kind };
-        if shown == Shown::Table {
-            let mut metadata = Vec::new();
-            json::encode(&meta, None, &mut metadata);
-            let mut out = Vec::new();
-            table::write(&mut out, &self.table(&String::from_utf8_lossy(&metadata), true), &list.items);
-            return out;
+        if self.form.codec == Codec::Proto {
+            let items: Vec<Arc<dyn Record>> = match self.form.shown {
+                Shown::Metadata => list.items.iter().filter_map(|item| metadata_of(&**item)).collect(),
+                _ => list.items.clone(),
+            };
+            return proto::encode_list(&list_meta(list), &items, &self.list_kind());
         }
-        let items: Vec<Arc<dyn Record>> = match shown {
-            Shown::Metadata => list.items.iter().filter_map(|item| metadata_of(&**item)).collect(),
-            _ => list.items.clone(),
-        };
-        // Objects without a Rust type say in a list too what they are, as upstream's do.
-        let own = Some(&gvk).filter(|_| self.served.is_custom() && shown == Shown::Object);
-        match codec {
-            Codec::Proto => proto::encode_list(&meta, &items, &list_kind),
-            Codec::Json if !pretty => list_json(&meta, &items, &list_kind, own),
-            Codec::Json => indented(&list_json(&meta, &items, &list_kind, own)),
-            Codec::Yaml => {
-                let text = list_json(&meta, &items, &list_kind, own);
-                yaml::from_json(&text).into_bytes()
+        let mut out = Vec::with_capacity(list.items.len() * 1024 + 256);
+        self.open_list(list, &mut out);
+        for (index, item) in list.items.iter().enumerate() {
+            self.list_item(item, index == 0, &mut out);
+        }
+        self.close_list(&mut out);
+        match self.form.codec {
+            Codec::Yaml => yaml::from_json(&out).into_bytes(),
+            _ if self.form.pretty && self.form.shown != Shown::Table => indented(&out),
+            _ => out,
+        }
+    }
+
+    /// What a list in JSON begins with: all but the items, which follow, each written by [`Frame::list_item`].
+    pub(crate) fn open_list(&self, list: &List, out: &mut Vec<u8>) {
+        let mut meta = Vec::new();
+        json::encode(&list_meta(list), None, &mut meta);
+        if self.form.shown == Shown::Table {
+            return table::open(out, &self.table(&String::from_utf8_lossy(&meta), true));
+        }
+        let kind = self.list_kind();
+        out.extend_from_slice(b"{\"kind\":");
+        json::write_string(out, kind.kind);
+        out.extend_from_slice(b",\"apiVersion\":");
+        json::write_string(out, &kind.api_version());
+        out.extend_from_slice(b",\"metadata\":");
+        out.extend_from_slice(&meta);
+        out.extend_from_slice(b",\"items\":[");
+    }
+
+    /// An item of a list in JSON.
+    pub(crate) fn list_item(&self, item: &Arc<dyn Record>, first: bool, out: &mut Vec<u8>) {
+        if !first {
+            out.push(b',');
+        }
+        match (self.form.shown, object_meta(&**item)) {
+            (Shown::Table, _) => table::row(out, &self.table("", true), &**item),
+            (Shown::Metadata, Some(meta)) => {
+                let partial = PartialObjectMetadata { metadata: meta.clone() };
+                json::encode(&partial, None, out);
             }
+            // Objects without a Rust type say in a list too what they are, as upstream's do.
+            _ => json::encode(&**item, Some(&self.served.gvk()).filter(|_| self.served.is_custom()), out),
         }
+    }
+
+    /// What a list in JSON ends with.
+    pub(crate) fn close_list(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"]}\n");
+    }
+
+    /// What a list in protobuf begins with whose items, in the form that they are kept in, are so many bytes.
+    pub(crate) fn proto_head(&self, list: &List, items: usize) -> Vec<u8> {
+        proto::list_head(&list_meta(list), &self.list_kind(), items)
+    }
+
+    fn list_kind(&self) -> GroupVersionKind<'_> {
+        match self.form.shown {
+            Shown::Metadata => {
+                GroupVersionKind { group: "meta.k8s.io", version: "v1", kind: "PartialObjectMetadataList" }
+            }
+            _ => GroupVersionKind { kind: &self.served.resource.list_kind, ..self.served.gvk() },
+        }
+    }
+}
+
+fn list_meta(list: &List) -> ListMeta {
+    ListMeta {
+        resource_version: list.revision.to_string(),
+        continue_: list.continue_.clone(),
+        remaining_item_count: list.remaining,
+        ..ListMeta::default()
     }
 }
 
 fn metadata_of(record: &dyn Record) -> Option<Arc<dyn Record>> {
     let partial = PartialObjectMetadata { metadata: object_meta(record)?.clone() };
     Some(Arc::new(partial))
-}
-
-fn list_json(
-    meta: &ListMeta,
-    items: &[Arc<dyn Record>],
-    kind: &GroupVersionKind<'_>,
-    own: Option<&GroupVersionKind<'_>>,
-) -> Vec<u8> {
-    let mut out = Vec::with_capacity(items.len() * 1024 + 256);
-    out.extend_from_slice(b"{\"kind\":");
-    json::write_string(&mut out, kind.kind);
-    out.extend_from_slice(b",\"apiVersion\":");
-    json::write_string(&mut out, &kind.api_version());
-    out.extend_from_slice(b",\"metadata\":");
-    json::encode(meta, None, &mut out);
-    out.extend_from_slice(b",\"items\":[");
-    for (index, item) in items.iter().enumerate() {
-        if index > 0 {
-            out.push(b',');
-        }
-        json::encode(&**item, own, &mut out);
-    }
-    out.extend_from_slice(b"]}\n");
-    out
 }

@@ -20,6 +20,7 @@ use server_registry::Served;
 use crate::content::{self, Body};
 use crate::discovery::Discovery;
 use crate::documents::{Document, DocumentRequest, Documents};
+use crate::encoded::Encoded;
 use crate::flow::{self, InFlight};
 use crate::guarded::Guarded;
 use crate::health::Health;
@@ -45,6 +46,7 @@ pub struct Handler {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) in_flight: InFlight,
     pub(crate) scrape: Scrape,
+    pub(crate) encoded: Arc<Encoded>,
     address: String,
 }
 
@@ -69,6 +71,7 @@ impl Handler {
             metrics: Arc::default(),
             in_flight: InFlight::default(),
             scrape: Scrape::default(),
+            encoded: Arc::default(),
             address,
         }
     }

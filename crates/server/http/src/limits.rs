@@ -43,3 +43,12 @@ pub const PACKED_PIECE_BYTES: usize = 1 << 10;
 
 /// How many connections to pods and endpoints may be open at once for clients that ask through the proxy.
 pub const PROXIED: usize = 8_192;
+
+/// From which size on answers are packed for clients that can unpack them: upstream's 128 KiB.
+pub const PACKED_FROM_BYTES: u64 = 128 << 10;
+
+/// How many messages of watches are kept for others who watch the same.
+pub const ENCODED_EVENTS: usize = 256;
+
+/// How large they may be together.
+pub const ENCODED_EVENTS_BYTES: usize = 1 << 20;

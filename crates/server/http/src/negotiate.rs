@@ -9,7 +9,7 @@ pub(crate) const MEDIA_TYPES: [&str; 3] =
     ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
 
 /// How bytes are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Codec {
     Json,
     Yaml,
@@ -36,7 +36,7 @@ impl Codec {
 }
 
 /// What is shown of an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Shown {
     /// All of it.
     Object,
@@ -47,7 +47,7 @@ pub(crate) enum Shown {
 }
 
 /// In which form an answer is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Form {
     pub(crate) codec: Codec,
     pub(crate) shown: Shown,

@@ -24,7 +24,7 @@ use crate::negotiate::Form;
 use crate::options::Query;
 use crate::table::Included;
 use crate::watch::{self, Framing};
-use crate::{body, discovery, nodes, proxy};
+use crate::{body, discovery, list, nodes, packed, proxy};
 
 /// A request about a resource.
 pub(crate) struct Asked<'a> {
@@ -101,6 +101,12 @@ pub(crate) async fn answer(
     let mut call = Request::new(verb, asked.target.clone());
     call.list = asked.query.list()?;
     let (parts, incoming) = request.into_parts();
+    let pack = |response| if packed::is_wanted(&parts.headers) { packed::packed(response) } else { response };
+    if verb == Verb::List
+        && let Some(response) = list::answer(handler, &asked, &call.list).await?
+    {
+        return Ok(pack(response));
+    }
     let patch = match verb {
         Verb::Patch => {
             let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -139,7 +145,7 @@ pub(crate) async fn answer(
     warnings.append(&mut answer.warnings);
     let mut response = show(handler, &asked, kind, &answer)?;
     warn(&mut response, &warnings);
-    Ok(response)
+    Ok(pack(response))
 }
 
 /// The kind of what is sent to, and comes back from, a resource or a part of it.
@@ -242,6 +248,7 @@ async fn watch(
         included: Included::of(query.get("includeObject")),
         clock: Arc::clone(&handler.clock),
         bookmarks,
+        encoded: Arc::clone(&handler.encoded),
     };
     let limit = query.number("timeoutSeconds")?.filter(|seconds| *seconds > 0);
     let limit = limit.map_or(limits::WATCH, |seconds| Duration::from_secs(seconds.unsigned_abs()));
@@ -251,7 +258,7 @@ async fn watch(
     if server_authn::authenticator::is_websocket(request.headers()) {
         return watch::websocket::answer(request, codec, messages);
     }
-    let stream = messages.map(move |message| Ok(BodyFrame::data(watch::framed(codec, message))));
+    let stream = messages.map(|message| Ok(BodyFrame::data(message)));
     let mut response = bytes_answer(200, content_type, bytes::Bytes::new());
     *response.body_mut() = content::unfailing(StreamBody::new(stream));
     Ok(response)

@@ -44,6 +44,18 @@ const METADATA: GroupVersionKind<'static> =
 
 /// Writes a table of objects in the hub's type.
 pub(crate) fn write(out: &mut Vec<u8>, frame: &Frame<'_>, objects: &[Arc<dyn Record>]) {
+    open(out, frame);
+    for (index, object) in objects.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        row(out, frame, &**object);
+    }
+    out.extend_from_slice(b"]}\n");
+}
+
+/// Writes what comes before the rows.
+pub(crate) fn open(out: &mut Vec<u8>, frame: &Frame<'_>) {
     out.extend_from_slice(br#"{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":"#);
     out.extend_from_slice(frame.metadata.as_bytes());
     out.extend_from_slice(br#","columnDefinitions":"#);
@@ -54,13 +66,6 @@ pub(crate) fn write(out: &mut Vec<u8>, frame: &Frame<'_>, objects: &[Arc<dyn Rec
         out.extend_from_slice(b"null");
     }
     out.extend_from_slice(br#","rows":["#);
-    for (index, object) in objects.iter().enumerate() {
-        if index > 0 {
-            out.push(b',');
-        }
-        row(out, frame, &**object, columns.is_empty());
-    }
-    out.extend_from_slice(b"]}\n");
 }
 
 /// The columns of kinds that define none (upstream's `rest.NewDefaultTableConvertor`).
@@ -87,8 +92,10 @@ fn headings(out: &mut Vec<u8>, columns: &[Heading<'_>]) {
     out.extend_from_slice(serde_json::Value::from(list).to_string().as_bytes());
 }
 
-fn row(out: &mut Vec<u8>, frame: &Frame<'_>, object: &dyn Record, default: bool) {
+/// Writes the row of an object.
+pub(crate) fn row(out: &mut Vec<u8>, frame: &Frame<'_>, object: &dyn Record) {
     out.extend_from_slice(br#"{"cells":["#);
+    let default = frame.kind.columns().is_empty();
     let cells = if default { default_cells(object) } else { frame.kind.cells(object, frame.now) };
     for (index, cell) in cells.iter().enumerate() {
         if index > 0 {

@@ -17,7 +17,8 @@ use futures_util::{Stream, StreamExt as _};
 use server_registry::Served;
 
 use crate::encode::{self, Frame};
-use crate::negotiate::{Codec, Form};
+use crate::encoded::Encoded;
+use crate::negotiate::{Codec, Form, Shown};
 use crate::table::Included;
 
 /// The annotation of the bookmark that ends the initial events.
@@ -31,6 +32,8 @@ pub(crate) struct Framing {
     pub(crate) clock: Arc<dyn Clock>,
     /// The client asked for bookmarks.
     pub(crate) bookmarks: bool,
+    /// What has been written for others.
+    pub(crate) encoded: Arc<Encoded>,
 }
 
 impl Framing {
@@ -43,20 +46,30 @@ impl Framing {
     }
 
     fn message(&self, event: Result<Event, Status>, headings: bool) -> Option<Bytes> {
-        let frame =
-            Frame { served: &self.served, form: self.form, included: self.included, now: self.clock.now() };
+        let codec = self.form.codec;
         let (kind, object) = match event {
-            Ok(Event::Added(object)) => ("ADDED", frame.event_object(&object, headings)),
-            Ok(Event::Modified(object)) => ("MODIFIED", frame.event_object(&object, headings)),
-            Ok(Event::Deleted(object)) => ("DELETED", frame.event_object(&object, headings)),
+            Ok(Event::Added(object)) => ("ADDED", object),
+            Ok(Event::Modified(object)) => ("MODIFIED", object),
+            Ok(Event::Deleted(object)) => ("DELETED", object),
             Ok(Event::Bookmark { .. }) if !self.bookmarks => return None,
             Ok(Event::Bookmark { revision, initial_end }) => {
                 let object = self.bookmark(&revision.to_string(), initial_end);
-                ("BOOKMARK", frame.event_object(&object, headings))
+                return Some(self.written("BOOKMARK", &object, headings));
             }
-            Err(status) => ("ERROR", encode::status(self.form.codec, status)),
+            Err(status) => return Some(wrap(codec, "ERROR", &encode::status(codec, status))),
         };
-        Some(wrap(self.form.codec, kind, &object))
+        // Rows say how old an object is, so each is of its moment.
+        if self.form.shown == Shown::Table {
+            return Some(self.written(kind, &object, headings));
+        }
+        let write = || self.written(kind, &object, headings);
+        Some(self.encoded.message(&self.served, kind, self.form, &object, write))
+    }
+
+    fn written(&self, kind: &str, object: &Arc<dyn Record>, headings: bool) -> Bytes {
+        let frame =
+            Frame { served: &self.served, form: self.form, included: self.included, now: self.clock.now() };
+        wrap(self.form.codec, kind, &frame.event_object(object, headings))
     }
 
     fn bookmark(&self, revision: &str, initial_end: bool) -> Arc<dyn Record> {
@@ -72,14 +85,19 @@ impl Framing {
     }
 }
 
-/// An event as a message of its own.
+/// How many bytes say before a protobuf message how long it is. Messages in JSON are lines, and follow each other.
+const LENGTH: usize = 4;
+
+/// An event as a message in a stream of them.
 fn wrap(codec: Codec, kind: &str, object: &[u8]) -> Bytes {
     if codec == Codec::Proto {
         let event = WatchEvent {
             type_: kind.to_owned(),
             object: api_record::scalar::RawJson(Some(Bytes::copy_from_slice(object))),
         };
-        return proto::encode_message(&event).into();
+        let message = proto::encode_message(&event);
+        let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
+        return [&length.to_be_bytes()[..], &message].concat().into();
     }
     let mut out = Vec::with_capacity(object.len() + 32);
     out.extend_from_slice(b"{\"type\":");
@@ -90,13 +108,9 @@ fn wrap(codec: Codec, kind: &str, object: &[u8]) -> Bytes {
     out.into()
 }
 
-/// JSON messages are lines, and follow each other; protobuf ones carry their length before them.
-pub(crate) fn framed(codec: Codec, message: Bytes) -> Bytes {
-    if codec != Codec::Proto {
-        return message;
-    }
-    let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
-    [&length.to_be_bytes()[..], &message].concat().into()
+/// A message where whatever carries it says how long it is.
+pub(crate) fn unframed(codec: Codec, message: Bytes) -> Bytes {
+    if codec == Codec::Proto { message.slice(LENGTH.min(message.len())..) } else { message }
 }
 
 /// The events of a feed as messages, until it ends or the time is up.

@@ -9,10 +9,10 @@ use api_types::certificates::v1::CertificateSigningRequest;
 use base::time::Clock;
 use client::reflect::SharedViews;
 use client::{
-    Answer, Api, Body, BoxFuture, Caller, Feed, Outcome, Precondition, RawView, Request, Revision, Scope,
-    Target, Verb,
+    Answer, Api, Body, BoxFuture, Caller, Feed, ListOptions, Outcome, Precondition, RawView, Request,
+    Revision, Scope, Target, Verb,
 };
-use server_registry::{Deleted, From, Owners, Registry, Served, Write, Written};
+use server_registry::{Deleted, From, Owners, Pages, Registry, Served, Write, Written};
 
 use crate::review::{self, TokenReviewer};
 use crate::subresource::{self, tokens::TokenIssuer};
@@ -84,6 +84,26 @@ impl Direct {
         let mut answer = self.answer(who, &served, request).await?;
         answer.warnings.extend(served.deprecation().map(str::to_owned));
         Ok(answer)
+    }
+
+    /// A list of everything there is of a resource, page by page; `None` if it is another list, or not of what is stored.
+    pub(crate) fn pages(
+        &self,
+        target: &Target,
+        options: &ListOptions,
+    ) -> Result<Option<(Pages, Vec<String>)>, Status> {
+        let resource = &target.resource;
+        let elsewhere = review::is_review(resource) || &*resource.plural == "componentstatuses";
+        if options.limit > 0 || !options.continue_.is_empty() || !target.subresource.is_empty() || elsewhere {
+            return Ok(None);
+        }
+        let served = self.registry.catalog().resolve(&resource.group, &resource.version, &resource.plural);
+        let served = served.filter(|served| has_place(served, target, true)).ok_or_else(missing)?;
+        if !is_offered(&served, "", Verb::List.name())? {
+            return Err(Status::method_not_supported(served.group_resource(), Verb::List.name()));
+        }
+        let pages = self.registry.pages(&served, &target.namespace, options)?;
+        Ok(Some((pages, served.deprecation().map(str::to_owned).into_iter().collect())))
     }
 
     async fn answer(&self, who: &Caller, served: &Arc<Served>, request: Request) -> Result<Answer, Status> {
@@ -212,8 +232,11 @@ impl Direct {
 /// Whether there is something at a path: the objects of a definition are in namespaces or not, as it says; upstream looks at that
 /// before it looks at the objects.
 fn is_there(served: &Served, request: &Request) -> bool {
-    let many = matches!(request.verb, Verb::List | Verb::DeleteCollection);
-    match (served.resource.namespaced, request.target.namespace.is_empty()) {
+    has_place(served, &request.target, matches!(request.verb, Verb::List | Verb::DeleteCollection))
+}
+
+fn has_place(served: &Served, target: &Target, many: bool) -> bool {
+    match (served.resource.namespaced, target.namespace.is_empty()) {
         _ if !served.is_custom() => true,
         (true, true) => many,
         (namespaced, empty) => namespaced != empty,

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use api_meta::{fields, labels};
 use client::reflect::SharedViews;
 use client::{
-    Answer, Api, Body, BoxFuture, Caller, Feed, PatchKind, RawView, Request, Resource, Revision, Scope,
-    Status, Target, Verb,
+    Answer, Api, Body, BoxFuture, Caller, Feed, ListOptions, PatchKind, RawView, Request, Resource, Revision,
+    Scope, Status, Target, Verb,
 };
+use server_registry::Pages;
 
 use crate::attributes::Selectors;
 use crate::policy::Known;
@@ -81,6 +82,22 @@ impl Local {
     /// Whether a caller may do something with an object or a part of it, which is then done elsewhere.
     pub fn check(&self, who: &Caller, verb: &str, target: &Target) -> Result<(), Status> {
         self.policy.check(who, verb, target, &Selectors::default())
+    }
+
+    /// A list of all objects of a scope, page by page, for a caller who may list them, and what the caller should know. `None` if
+    /// what is asked for is less, or not kept in the store: then [`Api::call`] answers.
+    ///
+    /// # Errors
+    /// When the caller may not, the resource is not there, or the options are wrong.
+    pub fn pages(
+        &self,
+        who: &Caller,
+        target: &Target,
+        options: &ListOptions,
+    ) -> Result<Option<(Pages, Vec<String>)>, Status> {
+        let selectors = Selectors::parse(&options.labels, &options.fields);
+        self.policy.check(who, Verb::List.name(), target, &selectors)?;
+        self.direct.pages(target, options)
     }
 
     /// Whether a caller may watch.

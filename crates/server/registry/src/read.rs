@@ -41,13 +41,7 @@ impl Registry {
     ) -> Result<List, Status> {
         let selection = Selection::parse(served, &options.labels, &options.fields)?;
         let keys = keys(served, namespace, &selection);
-        let mut start = Start::of(options)?;
-        if let Some(revision) = start.at_least.take() {
-            let current = self.shared.store.current_revision();
-            if revision > current {
-                return Err(Status::resource_version_too_large(revision.0, current.0, 1));
-            }
-        }
+        let start = self.start(options)?;
         let from = match &start.after {
             Some(token) => keys.from(format!("{}{}", served.prefix, token.start)),
             None => keys,
@@ -119,14 +113,14 @@ pub(crate) fn keys(served: &Served, namespace: &str, selection: &Selection) -> K
 }
 
 /// Where in history and in the keys a list begins.
-struct Start {
-    at: Option<Revision>,
-    at_least: Option<Revision>,
+pub(crate) struct Start {
+    pub(crate) at: Option<Revision>,
+    pub(crate) at_least: Option<Revision>,
     after: Option<Continue>,
 }
 
 impl Start {
-    fn of(options: &ListOptions) -> Result<Start, Status> {
+    pub(crate) fn of(options: &ListOptions) -> Result<Start, Status> {
         let mut start = Start { at: None, at_least: None, after: None };
         if !options.continue_.is_empty() {
             if !options.version.is_empty() && options.version != "0" {

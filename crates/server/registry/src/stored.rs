@@ -91,13 +91,35 @@ impl Decoded {
     /// The object of an entry as it was kept, in the hub's type.
     pub(crate) fn of(&self, served: &Served, entry: &Entry) -> Result<Arc<dyn Record>, Status> {
         let key = (entry.modified, entry.key.clone());
-        if let Some(object) = self.objects.lock().unwrap_or_else(PoisonError::into_inner).by_moment.get(&key)
-        {
-            return Ok(Arc::clone(object));
+        if let Some(object) = self.remembered(&key) {
+            return Ok(object);
         }
         let object: Arc<dyn Record> = Arc::from(decode(served, entry)?);
         self.remember(key, &object);
         Ok(object)
+    }
+
+    /// The same without remembering it: whoever reads all there is would have everything else forgotten.
+    pub(crate) fn once(&self, served: &Served, entry: &Entry) -> Result<Arc<dyn Record>, Status> {
+        match self.remembered(&(entry.modified, entry.key.clone())) {
+            Some(object) => Ok(object),
+            None => decode(served, entry).map(Arc::from),
+        }
+    }
+
+    /// A deleted object as it was last, at the revision of its deletion.
+    pub(crate) fn gone(&self, key: &Bytes, last: &Arc<dyn Record>, deleted: Revision) -> Arc<dyn Record> {
+        let moment = (deleted, key.clone());
+        self.remembered(&moment).unwrap_or_else(|| {
+            let object = seen_at(&**last, deleted);
+            self.remember(moment, &object);
+            object
+        })
+    }
+
+    fn remembered(&self, moment: &Moment) -> Option<Arc<dyn Record>> {
+        let objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
+        objects.by_moment.get(moment).map(Arc::clone)
     }
 
     fn remember(&self, moment: Moment, object: &Arc<dyn Record>) {

@@ -8,9 +8,10 @@ use api_meta::{Status, fields, labels};
 use api_record::Record;
 use client::{Event, Feed};
 use futures_util::stream;
-use store::{Entry, Range, Revision};
+use store::{Entry, Revision};
 
 use crate::catalog::Served;
+use crate::pages::{Kept, Pages};
 use crate::read::keys;
 use crate::select::Selection;
 use crate::stored::seen_at;
@@ -30,10 +31,39 @@ pub enum From {
     NowMarked,
 }
 
+/// What is there when a watch begins, shown a page at a time: a large collection is not held in memory for each that watches it.
+struct Initial {
+    pages: Pages,
+    /// A bookmark follows.
+    marked: bool,
+}
+
+impl Initial {
+    fn show(&self, page: &[Kept], ready: &mut VecDeque<Result<Event, Status>>) -> Result<(), Status> {
+        for kept in page {
+            ready.push_back(Ok(Event::Added(self.pages.shown(kept)?)));
+        }
+        if self.marked && self.pages.is_at_end() {
+            ready.push_back(Ok(Event::Bookmark { revision: self.pages.revision(), initial_end: true }));
+        }
+        Ok(())
+    }
+
+    /// Makes the next page ready; says whether there was one.
+    async fn go_on(&mut self, ready: &mut VecDeque<Result<Event, Status>>) -> Result<bool, Status> {
+        match self.pages.next().await? {
+            Some(page) => self.show(&page, ready).map(|()| true),
+            None => Ok(false),
+        }
+    }
+}
+
 struct Watch {
     registry: Registry,
     served: Arc<Served>,
     selection: Selection,
+    /// What was there when the watch began and has not been shown yet.
+    there: Option<Initial>,
     feed: store::Feed,
     ready: VecDeque<Result<Event, Status>>,
     from: u64,
@@ -55,27 +85,24 @@ impl Registry {
         let selection = Selection::new(served, labels, fields)?;
         let keys = keys(served, namespace, &selection);
         let mut ready = VecDeque::new();
+        let mut there = None;
         let start = match from {
             From::After(revision) => revision,
             From::Now | From::NowMarked => {
-                let page = self.page(Range::of(keys.clone())).await?;
-                for entry in &page.entries {
-                    let hub = self.decoded.of(served, entry)?;
-                    if selection.matches(served, &*hub) {
-                        ready.push_back(Ok(Event::Added(self.show(served, &hub))));
-                    }
-                }
-                if from == From::NowMarked {
-                    let revision = client::Revision(page.revision.0);
-                    ready.push_back(Ok(Event::Bookmark { revision, initial_end: true }));
-                }
-                page.revision.0
+                let mut pages = self.pages_of(served, namespace, selection.clone(), None);
+                let first = pages.next().await?.unwrap_or_default();
+                let start = pages.revision();
+                let initial = Initial { pages, marked: from == From::NowMarked };
+                initial.show(&first, &mut ready)?;
+                there = Some(initial);
+                start.0
             }
         };
         let watch = Watch {
             registry: self.clone(),
             served: Arc::clone(served),
             selection,
+            there,
             feed: self.shared.store.watch(keys, Revision(start + 1)),
             ready,
             from: start,
@@ -98,6 +125,14 @@ impl Watch {
             }
             if self.ended {
                 return None;
+            }
+            if let Some(initial) = &mut self.there {
+                match initial.go_on(&mut self.ready).await {
+                    Ok(true) => {}
+                    Ok(false) => self.there = None,
+                    Err(status) => self.ready.push_back(Err(status)),
+                }
+                continue;
             }
             let clock = Arc::clone(&self.registry.shared.clock);
             let batch = tokio::select! {
@@ -139,7 +174,14 @@ impl Watch {
             (None, None) => None,
             (None, Some(now)) => Some(Event::Added(show(now))),
             (Some(_), Some(now)) => Some(Event::Modified(show(now))),
-            (Some(before), None) => Some(Event::Deleted(show(&seen_at(&**before, event.revision())))),
+            (Some(before), None) => {
+                let last = match event.entry() {
+                    // It goes on outside this watcher's scope.
+                    Some(_) => seen_at(&**before, event.revision()),
+                    None => registry.decoded.gone(event.key(), before, event.revision()),
+                };
+                Some(Event::Deleted(show(&last)))
+            }
         })
     }
 }

@@ -25,6 +25,16 @@ impl Writer {
         self.room(bytes.len()).copy_from_slice(bytes);
     }
 
+    /// The length of what has been written before.
+    pub(super) fn length(&mut self, value: u64) {
+        self.varint(value);
+    }
+
+    /// The key of a field with a length.
+    pub(super) fn tag(&mut self, number: u32) {
+        self.key(number, 2);
+    }
+
     fn varint(&mut self, mut value: u64) {
         let mut bytes = [0u8; 10];
         let mut length = 0;

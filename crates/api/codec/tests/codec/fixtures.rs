@@ -4,11 +4,14 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use api_codec::limits::Limits;
 use api_codec::{Strictness, json, proto, yaml};
 use api_record::Record;
 use api_types::ObjectType;
+use api_types::core::v1::Pod;
+use api_types::meta::v1::ListMeta;
 
 fn golden() -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../../shared/kubernetes/golden");
@@ -83,6 +86,7 @@ fn check(name: &str, kind: &ObjectType, forms: &Forms) -> Result<(), String> {
     if proto::encode(&*from_json, &wire_kind) != forms.proto {
         return Err(format!("{name}: encoded protobuf differs"));
     }
+    check_kept(name, &*from_json)?;
     let mut text = Vec::new();
     let json_kind = kind.schema.type_meta.then_some(&wire_kind);
     json::encode(&*from_proto, json_kind, &mut text);
@@ -102,6 +106,27 @@ fn check(name: &str, kind: &ObjectType, forms: &Forms) -> Result<(), String> {
             .expect("JSON");
     if ours != theirs {
         return Err(format!("{name}: encoded YAML differs"));
+    }
+    Ok(())
+}
+
+/// A message as stores keep it, with its resource version put in, is the message of the object.
+fn check_kept(name: &str, object: &dyn Record) -> Result<(), String> {
+    let mut bare = object.boxed_clone();
+    let Some(meta) = api_types::object_meta(object) else { return Ok(()) };
+    let version = meta.resource_version.clone();
+    let whole = proto::encode_message(object);
+    for stored in ["", "0", "12345678901234567890"] {
+        if let Some(meta) = api_types::object_meta_mut(&mut *bare) {
+            stored.clone_into(&mut meta.resource_version);
+        }
+        let message = proto::encode_message(&*bare);
+        let kept = proto::Kept::new(&message).map_err(|e| format!("{name}: {e}"))?;
+        let mut out = Vec::new();
+        kept.write(&version, &mut out);
+        if out != whole || kept.len(&version) != whole.len() {
+            return Err(format!("{name}: a stored message differs once its resource version is in it"));
+        }
     }
     Ok(())
 }
@@ -143,4 +168,29 @@ fn every_fixture_of_a_served_kind_survives() {
         assert!(!is_served(name), "{name} is served, but no type of it is generated");
     }
     assert!(failures.is_empty(), "{} of {checked} failed:\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn a_list_written_in_pieces_is_the_list_written_at_once() {
+    let pods: Vec<Arc<dyn Record>> = (0..300)
+        .map(|number| {
+            let mut pod = Pod::default();
+            pod.metadata.name = "x".repeat(number);
+            pod.metadata.resource_version = number.to_string();
+            Arc::new(pod) as Arc<dyn Record>
+        })
+        .collect();
+    let kind = api_types::GroupVersionKind { group: "", version: "v1", kind: "PodList" };
+    for count in [0, 1, 300] {
+        let meta = ListMeta { resource_version: "9".into(), ..ListMeta::default() };
+        let messages: Vec<Vec<u8>> = pods[..count].iter().map(|pod| proto::encode_message(&**pod)).collect();
+        let items = messages.iter().map(|message| proto::list_item_len(message.len())).sum();
+        let mut pieces = proto::list_head(&meta, &kind, items);
+        for message in &messages {
+            proto::list_item(message.len(), &mut pieces);
+            pieces.extend_from_slice(message);
+        }
+        pieces.extend_from_slice(&proto::list_tail());
+        assert_eq!(pieces, proto::encode_list(&meta, &pods[..count], &kind), "{count}");
+    }
 }

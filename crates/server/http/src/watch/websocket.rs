@@ -22,6 +22,7 @@ use crate::content::Body;
 use crate::handler::bytes_answer;
 use crate::limits;
 use crate::negotiate::Codec;
+use crate::watch::unframed;
 
 fn parts<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
@@ -80,7 +81,8 @@ where
         _ => Message::Binary(bytes),
     };
     // Closes the WebSocket once the events have ended.
-    let sent = std::pin::pin!(events.map(|bytes| Ok(message(bytes))).forward(sink));
+    let events = events.map(|bytes| Ok(message(unframed(codec, bytes))));
+    let sent = std::pin::pin!(events.forward(sink));
     let gone = std::pin::pin!(async { while let Some(Ok(_)) = received.next().await {} });
     if let Either::Left((Err(error), _)) = future::select(sent, gone).await {
         tracing::debug!(%error, "a watch over a WebSocket ended");
@@ -122,7 +124,8 @@ mod tests {
             [(Codec::Json, Message::text("{}\n")), (Codec::Proto, Message::binary(&b"{}\n"[..]))]
         {
             let (there, here) = tokio::io::duplex(1 << 16);
-            let events = futures_util::stream::iter([Bytes::from_static(b"{}\n")]);
+            let length: &[u8] = if codec == Codec::Proto { &[0, 0, 0, 3] } else { &[] };
+            let events = futures_util::stream::iter([Bytes::from([length, b"{}\n"].concat())]);
             let server = tokio::spawn(send(there, codec, events));
             let mut client = client(here).await;
             assert_eq!(client.next().await.expect("a message").expect("it is whole"), wanted);
