@@ -116,6 +116,7 @@ mod tests {
         let large = Bytes::from(vec![0; ENCODED_EVENTS_BYTES + 1]);
         let pod: Arc<dyn Record> = Arc::new(Pod::default());
         encoded.message(&served, "ADDED", Form::JSON, &pod, || large.clone());
-        assert_eq!((encoded.lock().messages.len(), encoded.lock().bytes), (0, 0));
+        let known = encoded.lock();
+        assert_eq!((known.messages.len(), known.bytes), (0, 0));
     }
 }

@@ -208,3 +208,6 @@ fn write_kept(page: &[Kept], out: &mut Vec<u8>) -> Result<(), Status> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
