@@ -31,8 +31,15 @@ fn controller(own: &ControllerRevision) -> String {
 }
 
 fn validate(_: &Ctx<'_>, own: &ControllerRevision, old: Option<&ControllerRevision>, errors: &mut ErrorList) {
-    if own.data.text() == b"null" {
-        errors.push(FieldError::required(&Path::new("data"), "data is mandatory"));
+    if old.is_none() {
+        let text = own.data.text().trim_ascii();
+        let missing = match text.first() {
+            None => Some("data is mandatory"),
+            Some(_) if text == b"null" => Some("data is mandatory"),
+            Some(b'{') => None,
+            Some(_) => Some("data must be a valid JSON object"),
+        };
+        errors.extend(missing.map(|why| FieldError::required(&Path::new("data"), why)));
     }
     non_negative(errors, &Path::new("revision"), own.revision);
     if let Some(old) = old {

@@ -73,17 +73,17 @@ fn validate(_: &Ctx<'_>, endpoints: &Endpoints, _: Option<&Endpoints>, errors: &
 
 fn address(errors: &mut ErrorList, path: &Path, address: &EndpointAddress) {
     let at = path.child("ip");
-    let faults = names::is_valid_ip_for_legacy_field(&at, &address.ip, true, &[]);
-    if faults.is_empty() {
-        endpoint_ip(errors, &at, &address.ip);
-    }
-    errors.extend(faults);
+    errors.extend(names::is_valid_ip_for_legacy_field(&at, &address.ip, true, &[]));
     if !address.hostname.is_empty() {
         each(errors, &path.child("hostname"), &address.hostname, names::is_dns1123_label(&address.hostname));
     }
     if let Some(node) = &address.node_name {
         each(errors, &path.child("nodeName"), node, names::name_is_dns_subdomain(node, false));
     }
+    if names::parse_ip_sloppy(&address.ip).is_none() {
+        errors.push(FieldError::invalid(&at, &address.ip, "must be a valid IP address"));
+    }
+    endpoint_ip(errors, &at, &address.ip);
 }
 
 fn port(errors: &mut ErrorList, path: &Path, port: &EndpointPort, several: bool) {

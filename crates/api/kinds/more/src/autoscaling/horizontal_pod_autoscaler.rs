@@ -1,11 +1,10 @@
 //! Horizontal pod autoscalers: version 2 is the hub; version 1 knows the processor's utilization alone, and carries the rest
 //! in annotations.
 
+mod validate;
 mod version1;
 
-use api_kind::checks::{positive, required};
 use api_kind::{Column, Ctx, Kind, Version};
-use api_meta::field::{ErrorList, FieldError, Path};
 use api_types::autoscaling::v2::{
     HPAScalingPolicy, HPAScalingRules, HorizontalPodAutoscaler, MetricSpec, MetricStatus, MetricTarget,
     MetricValueStatus, ResourceMetricSource,
@@ -22,7 +21,7 @@ pub const KIND: Kind<HorizontalPodAutoscaler> = Kind::<HorizontalPodAutoscaler>:
 )
 .generation()
 .defaults(defaults)
-.validate(validate)
+.validate(validate::validate)
 .versions(&[Version {
     group: "autoscaling",
     version: "v1",
@@ -161,48 +160,6 @@ fn rules(rules: &mut HPAScalingRules, policies: Vec<HPAScalingPolicy>) {
     }
 }
 
-fn validate(
-    ctx: &Ctx<'_>,
-    own: &HorizontalPodAutoscaler,
-    _: Option<&HorizontalPodAutoscaler>,
-    errors: &mut ErrorList,
-) {
-    if ctx.subresource == "status" {
-        return;
-    }
-    let (path, spec) = (Path::new("spec"), &own.spec);
-    if let Some(least) = spec.min_replicas.filter(|least| *least < 1) {
-        let why = "must be greater than or equal to 1";
-        errors.push(FieldError::invalid(&path.child("minReplicas"), least, why));
-    }
-    if spec.max_replicas < 1 {
-        errors.push(FieldError::invalid(
-            &path.child("maxReplicas"),
-            spec.max_replicas,
-            "must be greater than 0",
-        ));
-    }
-    if spec.min_replicas.is_some_and(|least| spec.max_replicas < least) {
-        let why = "must be greater than or equal to `minReplicas`";
-        errors.push(FieldError::invalid(&path.child("maxReplicas"), spec.max_replicas, why));
-    }
-    let at = path.child("scaleTargetRef");
-    required(errors, &at.child("kind"), &spec.scale_target_ref.kind);
-    required(errors, &at.child("name"), &spec.scale_target_ref.name);
-    for (index, metric) in spec.metrics.iter().enumerate() {
-        let at = path.child("metrics").index(index);
-        if required(errors, &at.child("type"), &metric.type_)
-            && let Some(resource) = &metric.resource
-        {
-            required(errors, &at.child("resource").child("name"), &resource.name);
-            if let Some(percent) = resource.target.average_utilization {
-                let at = at.child("resource").child("target").child("averageUtilization");
-                positive(errors, &at, percent.into());
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use api_kind::trial::create;
@@ -211,7 +168,10 @@ mod tests {
 
     #[test]
     fn an_autoscaler_is_filled_in_and_shown() {
-        let made = create(&KIND, "spec: {scaleTargetRef: {kind: Deployment, name: d}, maxReplicas: 3}");
+        let made = create(
+            &KIND,
+            "spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: d}, maxReplicas: 3}",
+        );
         assert_eq!(made.errors, [""; 0]);
         assert_eq!(made.cells(&KIND), "x|Deployment/d|cpu: <unknown>/80%|1|3|0|<unknown>");
     }
@@ -220,7 +180,7 @@ mod tests {
     fn version_1_loses_nothing() {
         let hub = create(
             &KIND,
-            "spec: {scaleTargetRef: {kind: Deployment, name: d}, maxReplicas: 3, behavior: {}, metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}}, {type: Resource, resource: {name: memory, target: {type: AverageValue, averageValue: 1Gi}}}]}",
+            "spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: d}, maxReplicas: 3, behavior: {}, metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}}, {type: Resource, resource: {name: memory, target: {type: AverageValue, averageValue: 1Gi}}}]}",
         );
         let old = version1::from_hub(&*hub.object);
         assert!(*version1::to_hub(old) == *hub.object);

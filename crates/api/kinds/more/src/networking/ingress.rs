@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use api_kind::checks::{each, required, shown, supported};
+use api_kind::checks::{each, required, supported};
 use api_kind::{Column, Ctx, Kind};
-use api_meta::field::{ErrorList, FieldError, Path};
+use api_meta::field::{BadValue, ErrorList, FieldError, Path};
 use api_meta::names;
+use api_types::core::v1::TypedLocalObjectReference;
 use api_types::networking::v1::{HTTPIngressPath, Ingress, IngressBackend};
 
 /// The row.
@@ -57,7 +58,8 @@ fn validate(ctx: &Ctx<'_>, own: &Ingress, _: Option<&Ingress>, errors: &mut Erro
     let (path, spec) = (Path::new("spec"), &own.spec);
     if spec.rules.is_empty() && spec.default_backend.is_none() {
         let why = "either `defaultBackend` or `rules` must be specified";
-        errors.push(FieldError::invalid(&path, shown(spec), why));
+        // The rules that there are none of, as upstream shows them.
+        errors.push(FieldError::invalid(&path, BadValue::json("null".to_owned()), why));
     }
     for (index, tls) in spec.tls.iter().enumerate() {
         for (place, name) in tls.hosts.iter().enumerate() {
@@ -108,7 +110,8 @@ fn http_path(errors: &mut ErrorList, path: &Path, one: &HTTPIngressPath) {
     supported(errors, &at, type_, &["Exact", "ImplementationSpecific", "Prefix"]);
     let at = path.child("path");
     let strict = matches!(type_.as_str(), "Exact" | "Prefix");
-    if (strict || !one.path.is_empty()) && !one.path.starts_with('/') {
+    let lenient = type_ == "ImplementationSpecific" && !one.path.is_empty();
+    if (strict || lenient) && !one.path.starts_with('/') {
         errors.push(FieldError::invalid(&at, &one.path, "must be an absolute path"));
     }
     if strict {
@@ -126,13 +129,26 @@ fn http_path(errors: &mut ErrorList, path: &Path, one: &HTTPIngressPath) {
     backend(errors, &path.child("backend"), &one.backend);
 }
 
+fn reference(errors: &mut ErrorList, path: &Path, own: &TypedLocalObjectReference) {
+    if let Some(group) = &own.api_group {
+        each(errors, &path.child("apiGroup"), group, names::is_dns1123_subdomain(group));
+    }
+    for (field, text) in [("kind", &own.kind), ("name", &own.name)] {
+        if required(errors, &path.child(field), text) {
+            each(errors, &path.child(field), text, names::is_path_segment_name(text));
+        }
+    }
+}
+
 fn backend(errors: &mut ErrorList, path: &Path, backend: &IngressBackend) {
     match (&backend.service, &backend.resource) {
         (Some(_), Some(_)) => {
             errors.push(FieldError::invalid(path, "", "cannot set both resource and service backends"));
         }
-        (None, None) => errors.push(FieldError::required(path, "resource or service backend is required")),
-        (None, Some(_)) => {}
+        (None, None) => {
+            errors.push(FieldError::invalid(path, "", "resource or service backend is required"));
+        }
+        (None, Some(resource)) => reference(errors, &path.child("resource"), resource),
         (Some(service), None) => {
             let at = path.child("service");
             if required(errors, &at.child("name"), &service.name) {
@@ -144,7 +160,7 @@ fn backend(errors: &mut ErrorList, path: &Path, backend: &IngressBackend) {
                 );
             }
             match (service.port.number, service.port.name.as_str()) {
-                (0, "") => errors.push(FieldError::required(&at, "port name or number is required")),
+                (0, "") => errors.push(FieldError::required(path, "port name or number is required")),
                 (0, name) => {
                     each(errors, &at.child("port").child("name"), name, names::is_valid_port_name(name))
                 }
@@ -153,7 +169,7 @@ fn backend(errors: &mut ErrorList, path: &Path, backend: &IngressBackend) {
                         errors.push(FieldError::invalid(&at.child("port").child("number"), number, message));
                     }
                 }
-                _ => errors.push(FieldError::invalid(&at, "", "cannot set both port name & port number")),
+                _ => errors.push(FieldError::invalid(path, "", "cannot set both port name & port number")),
             }
         }
     }
@@ -179,7 +195,7 @@ mod tests {
             bad.errors,
             [
                 "spec.rules[0].http.paths[0].path: Invalid value: \"a\": must be an absolute path",
-                "spec.rules[0].http.paths[0].backend: Required value: resource or service backend is required"
+                "spec.rules[0].http.paths[0].backend: Invalid value: \"\": resource or service backend is required"
             ]
         );
     }

@@ -1,6 +1,6 @@
 //! Addresses that have been given to somebody.
 
-use api_kind::checks::{required, shown};
+use api_kind::checks::{each, required, shown};
 use api_kind::{Column, Ctx, Kind};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::names;
@@ -52,6 +52,14 @@ fn validate(_: &Ctx<'_>, own: &IPAddress, old: Option<&IPAddress>, errors: &mut 
         Some(parent) => {
             required(errors, &at.child("resource"), &parent.resource);
             required(errors, &at.child("name"), &parent.name);
+            if !parent.group.is_empty() {
+                each(errors, &at.child("group"), &parent.group, names::is_dns1123_subdomain(&parent.group));
+            }
+            for (field, text) in
+                [("resource", &parent.resource), ("name", &parent.name), ("namespace", &parent.namespace)]
+            {
+                each(errors, &at.child(field), text, names::is_path_segment_name(text));
+            }
             if old.is_some_and(|old| old.spec.parent_ref != own.spec.parent_ref) {
                 errors.push(FieldError::invalid(&at, shown(&**parent), "field is immutable"));
             }

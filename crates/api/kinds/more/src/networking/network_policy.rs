@@ -5,10 +5,10 @@ use api_kind::{Column, Ctx, Kind};
 use api_kinds_core::pod::probe;
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::labels::{Selector, SelectorLeniency, validate_label_selector};
-use api_meta::names;
+use api_meta::names::{self, Cidr};
 use api_record::scalar::IntOrString;
 use api_types::meta::v1::LabelSelector;
-use api_types::networking::v1::{NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort};
+use api_types::networking::v1::{IPBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort};
 
 /// The row.
 pub const KIND: Kind<NetworkPolicy> = Kind::<NetworkPolicy>::of("networking.k8s.io", "v1", "networkpolicies")
@@ -78,7 +78,7 @@ fn ports(errors: &mut ErrorList, path: &Path, ports: &[NetworkPolicyPort]) {
     for (index, port) in ports.iter().enumerate() {
         let at = path.index(index);
         if let Some(protocol) = &port.protocol {
-            supported(errors, &at.child("protocol"), protocol, &["SCTP", "TCP", "UDP"]);
+            supported(errors, &at.child("protocol"), protocol, &["TCP", "UDP", "SCTP"]);
         }
         if let Some(port) = &port.port {
             probe::port(errors, &at.child("port"), port);
@@ -86,21 +86,23 @@ fn ports(errors: &mut ErrorList, path: &Path, ports: &[NetworkPolicyPort]) {
         let Some(end) = port.end_port else { continue };
         let at_end = at.child("endPort");
         match &port.port {
-            None => errors.push(FieldError::required(
-                &at.child("port"),
-                "must be specified when `endPort` is specified",
-            )),
+            None => {
+                let why = "may not be specified when `port` is not specified";
+                errors.push(FieldError::invalid(&at_end, end, why));
+            }
             Some(IntOrString::String(_)) => {
                 let why = "may not be specified when `port` is non-numeric";
                 errors.push(FieldError::invalid(&at_end, end, why));
             }
-            Some(IntOrString::Int(first)) if end < *first => {
-                errors.push(FieldError::invalid(&at_end, end, "must be greater than or equal to `port`"));
+            Some(IntOrString::Int(first)) => {
+                if end < *first {
+                    let why = "must be greater than or equal to `port`";
+                    errors.push(FieldError::invalid(&at_end, end, why));
+                }
+                for message in names::is_valid_port_num(end.into()) {
+                    errors.push(FieldError::invalid(&at_end, end, message));
+                }
             }
-            Some(IntOrString::Int(_)) => {}
-        }
-        for message in names::is_valid_port_num(end.into()) {
-            errors.push(FieldError::invalid(&at_end, end, message));
         }
     }
 }
@@ -111,30 +113,32 @@ fn peers(errors: &mut ErrorList, path: &Path, peers: &[NetworkPolicyPeer]) {
         selector(errors, &at.child("podSelector"), peer.pod_selector.as_deref());
         selector(errors, &at.child("namespaceSelector"), peer.namespace_selector.as_deref());
         let selects = peer.pod_selector.is_some() || peer.namespace_selector.is_some();
-        match &peer.ip_block {
-            None if !selects => errors.push(FieldError::required(&at, "must specify a peer")),
-            Some(_) if selects => {
+        if let Some(own) = &peer.ip_block {
+            block(errors, &at.child("ipBlock"), own);
+            if selects {
                 let why = "may not specify both ipBlock and another peer";
                 errors.push(FieldError::forbidden(&at, why));
             }
-            None => {}
-            Some(block) => {
-                let at = at.child("ipBlock");
-                if block.cidr.is_empty() {
-                    errors.push(FieldError::required(&at.child("cidr"), ""));
-                    continue;
-                }
-                errors.extend(names::is_valid_cidr_for_legacy_field(
-                    &at.child("cidr"),
-                    &block.cidr,
-                    true,
-                    &[],
-                ));
-                for (place, except) in block.except.iter().enumerate() {
-                    let at = at.child("except").index(place);
-                    errors.extend(names::is_valid_cidr_for_legacy_field(&at, except, true, &[]));
-                }
-            }
+        } else if !selects {
+            errors.push(FieldError::required(&at, "must specify a peer"));
+        }
+    }
+}
+
+fn block(errors: &mut ErrorList, path: &Path, block: &IPBlock) {
+    if block.cidr.is_empty() {
+        return;
+    }
+    errors.extend(names::is_valid_cidr_for_legacy_field(&path.child("cidr"), &block.cidr, true, &[]));
+    let Some(whole) = names::parse_cidr_sloppy(&block.cidr) else { return };
+    for (place, except) in block.except.iter().enumerate() {
+        let at = path.child("except").index(place);
+        errors.extend(names::is_valid_cidr_for_legacy_field(&at, except, true, &[]));
+        let Some(part) = names::parse_cidr_sloppy(except) else { continue };
+        let same_family = whole.address.is_ipv4() == part.address.is_ipv4();
+        let within = Cidr { address: part.address, bits: whole.bits }.network() == whole.network();
+        if !same_family || !within || whole.bits >= part.bits {
+            errors.push(FieldError::invalid(&at, except, "must be a strict subset of `cidr`"));
         }
     }
 }

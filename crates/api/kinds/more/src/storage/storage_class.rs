@@ -1,8 +1,11 @@
 //! Storage classes.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use api_kind::checks::{immutable, qualified_name, required, supported};
 use api_kind::{Column, Ctx, Kind};
 use api_meta::field::{BadValue, ErrorList, FieldError, Path};
+use api_types::core::v1::TopologySelectorTerm;
 use api_types::storage::v1::StorageClass;
 
 const DEFAULT: &str = "storageclass.kubernetes.io/is-default-class";
@@ -47,11 +50,43 @@ fn validate(_: &Ctx<'_>, class: &StorageClass, old: Option<&StorageClass>, error
         None => errors.push(FieldError::required(&mode, "")),
         Some(value) => supported(errors, &mode, value, &["Immediate", "WaitForFirstConsumer"]),
     }
+    topologies(errors, &Path::new("allowedTopologies"), &class.allowed_topologies);
     let Some(old) = old else { return };
     let reclaim = class.reclaim_policy.as_deref();
     immutable(errors, &Path::new("reclaimPolicy"), class.reclaim_policy == old.reclaim_policy, reclaim);
     let shown = class.volume_binding_mode.as_deref();
     immutable(errors, &mode, class.volume_binding_mode == old.volume_binding_mode, shown);
+}
+
+/// Terms must differ, and so must the keys of each.
+fn topologies(errors: &mut ErrorList, path: &Path, terms: &[TopologySelectorTerm]) {
+    let mut earlier: Vec<BTreeMap<&str, BTreeSet<&str>>> = Vec::new();
+    for (index, term) in terms.iter().enumerate() {
+        let at = path.index(index).child("matchLabelExpressions");
+        let mut keys: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for (place, requirement) in term.match_label_expressions.iter().enumerate() {
+            let (at, values) = (at.index(place), &requirement.values);
+            if values.is_empty() {
+                errors.push(FieldError::required(&at.child("values"), ""));
+            }
+            let mut seen = BTreeSet::new();
+            for (number, value) in values.iter().enumerate() {
+                if !seen.insert(value.as_str()) {
+                    errors.push(FieldError::duplicate(&at.child("values").index(number), value));
+                }
+            }
+            qualified_name(errors, &at.child("key"), &requirement.key);
+            if keys.insert(&requirement.key, seen).is_some() {
+                errors.push(FieldError::duplicate(&at.child("key"), &requirement.key));
+            }
+        }
+        // Upstream's list of earlier terms begins with an empty one for each term that there is.
+        let empty = if keys.is_empty() { terms.len() } else { 0 };
+        for _ in 0..empty + earlier.iter().filter(|other| **other == keys).count() {
+            errors.push(FieldError::duplicate(&at, ""));
+        }
+        earlier.push(keys);
+    }
 }
 
 #[cfg(test)]
