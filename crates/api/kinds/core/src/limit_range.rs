@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use api_kind::checks::each;
 use api_kind::{Ctx, Kind};
 use api_meta::field::{ErrorList, FieldError, Path};
+use api_meta::names;
 use api_types::core::v1::{LimitRange, LimitRangeItem};
 
 use crate::pod::{defaults::round_up, resources};
@@ -42,7 +44,10 @@ fn validate(_: &Ctx<'_>, range: &LimitRange, _: Option<&LimitRange>, errors: &mu
     let mut types = BTreeSet::new();
     for (index, item) in range.spec.limits.iter().enumerate() {
         let at = Path::new("spec").child("limits").index(index);
-        if !item.type_.contains('/')
+        let faults = names::is_label_key(&item.type_);
+        if !faults.is_empty() {
+            each(errors, &at.child("type"), &item.type_, faults);
+        } else if !item.type_.contains('/')
             && !matches!(item.type_.as_str(), "Pod" | "Container" | "PersistentVolumeClaim")
         {
             let why = "must be a standard limit type or fully qualified";

@@ -20,6 +20,7 @@ mod tests;
 mod update;
 pub mod volume;
 pub mod warnings;
+mod windows;
 
 use api_kind::{Ctx, Kind, Pattern, Reset, Verb, fields_of};
 use api_meta::field::{ErrorList, FieldError, Path};

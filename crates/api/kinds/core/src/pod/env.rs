@@ -3,7 +3,11 @@
 use api_kind::checks::{each, qualified_name, required, supported};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::names;
-use api_types::core::v1::{EnvFromSource, EnvVar, ObjectFieldSelector, ResourceFieldSelector};
+use api_types::core::v1::{
+    EnvFromSource, EnvVar, FileKeySelector, ObjectFieldSelector, PodSpec, ResourceFieldSelector,
+};
+
+use super::volume::no_backsteps;
 
 const ENV_FIELDS: &[&str] = &[
     "metadata.name",
@@ -63,7 +67,10 @@ fn value_from(errors: &mut ErrorList, path: &Path, variable: &EnvVar) {
         let at = path.child("secretKeyRef");
         object_key(errors, &at, &key.local_object_reference.name, &key.key);
     }
-    sources += usize::from(from.file_key_ref.is_some());
+    if let Some(file) = &from.file_key_ref {
+        sources += 1;
+        file_key(errors, &path.child("fileKeyRef"), file);
+    }
     let why = match sources {
         0 => {
             "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
@@ -73,6 +80,47 @@ fn value_from(errors: &mut ErrorList, path: &Path, variable: &EnvVar) {
         _ => "may not have more than one field specified at a time",
     };
     errors.push(FieldError::invalid(path, "", why));
+}
+
+fn file_key(errors: &mut ErrorList, path: &Path, file: &FileKeySelector) {
+    if required(errors, &path.child("key"), &file.key) {
+        each(errors, &path.child("key"), &file.key, names::is_relaxed_env_var_name(&file.key));
+    }
+    let at = path.child("volumeName");
+    if required(errors, &at, &file.volume_name) {
+        each(errors, &at, &file.volume_name, names::is_dns1123_label(&file.volume_name));
+    }
+    if required(errors, &path.child("path"), &file.path) {
+        no_backsteps(errors, &path.child("path"), &file.path);
+    }
+}
+
+/// Files that hold variables lie in volumes of the pod that its containers fill.
+pub fn file_volumes(errors: &mut ErrorList, path: &Path, spec: &PodSpec) {
+    let lists = [("initContainers", &spec.init_containers), ("containers", &spec.containers)];
+    let plain = lists.into_iter().flat_map(|(field, list)| {
+        list.iter().enumerate().map(move |(index, container)| (field, index, &container.env))
+    });
+    let ephemeral = spec.ephemeral_containers.iter().enumerate();
+    let ephemeral =
+        ephemeral.map(|(index, own)| ("ephemeralContainers", index, &own.ephemeral_container_common.env));
+    for (field, index, variables) in plain.chain(ephemeral) {
+        for (place, variable) in variables.iter().enumerate() {
+            let file = variable.value_from.as_ref().and_then(|from| from.file_key_ref.as_ref());
+            let Some(name) = file.map(|file| file.volume_name.as_str()) else { continue };
+            let at = path.child(field).index(index).child("env").index(place).child("valueFrom");
+            let at = at.child("fileKeyRef").child("volumeName");
+            // Of volumes of one name, the last counts.
+            match spec.volumes.iter().rfind(|volume| volume.name == name) {
+                None => errors.push(FieldError::not_found(&at, name)),
+                Some(volume) if volume.volume_source.empty_dir.is_none() => {
+                    let why = "referenced volume must be of type emptyDir";
+                    errors.push(FieldError::invalid(&at, name, why));
+                }
+                Some(_) => {}
+            }
+        }
+    }
 }
 
 fn object_key(errors: &mut ErrorList, path: &Path, name: &str, key: &str) {

@@ -8,7 +8,7 @@ use api_types::core::v1::{PodDNSConfig, PodSpec};
 use api_types::meta::v1::ObjectMeta;
 
 use super::container::{self, Around};
-use super::{resources, scheduling, security, volume};
+use super::{env, resources, scheduling, security, volume, windows};
 
 const MAX_NAMESERVERS: usize = 3;
 const MAX_SEARCHES: usize = 32;
@@ -36,6 +36,7 @@ pub fn check(errors: &mut ErrorList, path: &Path, spec: &PodSpec, meta: Option<&
     if let Some(context) = &spec.security_context {
         security::of_pod(errors, &path.child("securityContext"), context, spec);
     }
+    windows::host_process(errors, path, spec);
     if spec.host_pid && spec.share_process_namespace == Some(true) {
         let why = "ShareProcessNamespace and HostPID cannot both be enabled";
         errors.push(FieldError::invalid(&path.child("shareProcessNamespace"), true, why));
@@ -54,6 +55,7 @@ pub fn check(errors: &mut ErrorList, path: &Path, spec: &PodSpec, meta: Option<&
     hostname_override(errors, &path.child("hostnameOverride"), spec);
     identity(errors, path, spec);
     rest(errors, path, spec);
+    env::file_volumes(errors, path, spec);
 }
 
 fn claims(errors: &mut ErrorList, path: &Path, spec: &PodSpec) {
@@ -223,6 +225,9 @@ fn rest(errors: &mut ErrorList, path: &Path, spec: &PodSpec) {
         let at = path.child("os");
         if required(errors, &at.child("name"), &os.name) {
             supported(errors, &at, &os.name, &["linux", "windows"]);
+            if os.name == "windows" {
+                windows::check(errors, path, spec);
+            }
         }
     }
 }

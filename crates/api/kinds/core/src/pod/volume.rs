@@ -6,8 +6,8 @@ use api_kind::checks::{each, one_of, required, supported};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::names;
 use api_types::core::v1::{
-    ClusterTrustBundleProjection, DownwardAPIVolumeFile, KeyToPath, ProjectedVolumeSource, Volume,
-    VolumeProjection, VolumeSource,
+    ClusterTrustBundleProjection, DownwardAPIVolumeFile, KeyToPath, ProjectedVolumeSource,
+    QuobyteVolumeSource, Volume, VolumeProjection, VolumeSource,
 };
 use api_types::meta::v1::ObjectMeta;
 
@@ -111,6 +111,8 @@ fn source(errors: &mut ErrorList, path: &Path, source: &VolumeSource) {
     };
     one(errors, &path.child(*first), source, first);
     for more in &kinds[1..] {
+        // Upstream's spelling.
+        let more = if *more == "downwardAPI" { &"downwarAPI" } else { more };
         errors.push(FieldError::forbidden(&path.child(*more), "may not specify more than 1 volume type"));
     }
 }
@@ -172,7 +174,32 @@ fn one(errors: &mut ErrorList, at: &Path, source: &VolumeSource, kind: &str) {
             let at = at.child("pullPolicy");
             one_of(errors, &at, &image.pull_policy, &["Always", "IfNotPresent", "Never"]);
         }),
+        "quobyte" => source.quobyte.iter().for_each(|volume| quobyte(errors, at, volume)),
         _ => {}
+    }
+}
+
+fn quobyte(errors: &mut ErrorList, at: &Path, volume: &QuobyteVolumeSource) {
+    const PAIRS: &str = "must be a host:port pair or multiple pairs separated by commas";
+    if volume.registry.is_empty() {
+        errors.push(FieldError::required(&at.child("registry"), PAIRS));
+    } else if volume.tenant.len() >= 65 {
+        let why = "must be a UUID and may not exceed a length of 64 characters";
+        errors.push(FieldError::required(&at.child("tenant"), why));
+    } else {
+        for _ in volume.registry.split(',').filter(|pair| !has_port(pair)) {
+            errors.push(FieldError::invalid(&at.child("registry"), &volume.registry, PAIRS));
+        }
+    }
+    required(errors, &at.child("volume"), &volume.volume);
+}
+
+/// Whether Go's `net.SplitHostPort` takes a text: one colon outside of brackets, and those in pairs.
+fn has_port(text: &str) -> bool {
+    let Some((host, _)) = text.rsplit_once(':') else { return false };
+    match host.strip_prefix('[') {
+        Some(inner) => inner.strip_suffix(']').is_some_and(|inner| !inner.contains(['[', ']'])),
+        None => !host.contains([':', '[', ']']) && !text.contains(['[', ']']),
     }
 }
 
@@ -348,7 +375,7 @@ pub fn descending_path(errors: &mut ErrorList, path: &Path, text: &str) {
     no_backsteps(errors, path, text);
 }
 
-fn no_backsteps(errors: &mut ErrorList, path: &Path, text: &str) {
+pub(super) fn no_backsteps(errors: &mut ErrorList, path: &Path, text: &str) {
     if text.split('/').any(|part| part == "..") {
         errors.push(FieldError::invalid(path, text, "must not contain '..'"));
     }

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use api_kind::checks::{one_of, qualified_name, required, supported};
 use api_kind::{Column, Ctx, Kind, Reset, fields_of, span};
 use api_meta::field::{BadValue, ErrorList, FieldError, Path};
+use api_meta::names;
 use api_types::certificates::v1::{
     CertificateSigningRequest, CertificateSigningRequestCondition as Condition,
     CertificateSigningRequestStatus,
@@ -44,6 +45,7 @@ const USAGES: [&str; 23] = [
 /// The row.
 pub const KIND: Kind<CertificateSigningRequest> =
     Kind::<CertificateSigningRequest>::of("certificates.k8s.io", "v1", "certificatesigningrequests")
+        .name(names::name_is_path_segment)
         .bare(&["approval"])
         .resets(resets)
         .prepare(prepare)
@@ -168,7 +170,7 @@ fn usages(errors: &mut ErrorList, path: &Path, usages: &[String], old: Option<&[
             supported(errors, &path.index(index), usage, &USAGES);
         }
     }
-    if !old.is_some_and(|old| !repeats(old).is_empty()) {
+    if old.is_none_or(|old| repeats(old).is_empty()) {
         for index in repeats(usages) {
             errors.push(FieldError::duplicate(&path.index(index), &usages[index]));
         }
@@ -244,7 +246,7 @@ mod tests {
 
     use super::*;
 
-    const REQUEST: &str = "spec: {request: YQ==, signerName: a.b/c, usages: [client auth], username: u, expirationSeconds: 3600}";
+    const REQUEST: &str = "spec: {request: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0=, signerName: a.b/c, usages: [client auth], username: u, expirationSeconds: 3600}";
 
     #[test]
     fn approval_is_apart_from_the_certificate() {

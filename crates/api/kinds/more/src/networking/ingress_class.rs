@@ -96,10 +96,10 @@ mod tests {
         let errors = |parameters: &str| {
             create(&KIND, &format!("spec: {{controller: a.b/c, parameters: {{{parameters}}}}}")).errors
         };
-        assert_eq!(errors("kind: K, name: n"), [""; 0]);
-        assert_eq!(errors("kind: K, name: n, scope: Namespace, namespace: a"), [""; 0]);
+        assert_eq!(errors("kind: K, name: m"), [""; 0]);
+        assert_eq!(errors("kind: K, name: m, scope: Namespace, namespace: a"), [""; 0]);
         assert_eq!(
-            errors("kind: K, name: n, namespace: a"),
+            errors("kind: K, name: m, namespace: a"),
             ["spec.parameters.namespace: Forbidden: `parameters.scope` is set to 'Cluster'"]
         );
         assert_eq!(

@@ -13,6 +13,7 @@ pub const KIND: Kind<PodDisruptionBudget> =
     Kind::<PodDisruptionBudget>::of("policy", "v1", "poddisruptionbudgets")
         .generation()
         .conditional_update()
+        .name(names::name_is_path_segment)
         .validate(validate)
         .columns(&[
             Column::<PodDisruptionBudget>::name(),

@@ -1,8 +1,7 @@
-//! What must hold of an autoscaler (upstream's `pkg/apis/autoscaling/validation`). That fields are required and their least values, the
-//! declared rules say.
+//! What must hold of an autoscaler (upstream's `pkg/apis/autoscaling/validation`).
 
 use api_kind::Ctx;
-use api_kind::checks::{each, non_negative, supported};
+use api_kind::checks::{each, non_negative, required, supported};
 use api_kinds_core::pod::resources;
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::gvk::GroupVersion;
@@ -22,8 +21,6 @@ const SOURCES: [&str; 5] = ["ContainerResource", "External", "Object", "Pods", "
 struct Leniency {
     any_version: bool,
     no_group: bool,
-    /// The declared rules say that kind and name are required.
-    declared: bool,
 }
 
 pub(super) fn validate(
@@ -36,6 +33,21 @@ pub(super) fn validate(
         return status(own, errors);
     }
     let (path, spec) = (Path::new("spec"), &own.spec);
+    let least = |own: &HorizontalPodAutoscaler| own.spec.min_replicas;
+    let zero = ctx.gates.is_on("HPAScaleToZero") || old.is_some_and(|old| least(old) == Some(0));
+    let bound = i32::from(!zero);
+    if let Some(replicas) = spec.min_replicas.filter(|replicas| *replicas < bound) {
+        let why = format!("must be greater than or equal to {bound}");
+        errors.push(FieldError::invalid(&path.child("minReplicas"), replicas, why));
+    }
+    let at = path.child("maxReplicas");
+    match spec.max_replicas {
+        0 => errors.push(FieldError::required(&at, "must be set and greater than 0")),
+        most if most < 0 => {
+            errors.push(FieldError::invalid(&at, most, "must be greater than or equal to 1"));
+        }
+        _ => {}
+    }
     if spec.min_replicas.is_some_and(|least| spec.max_replicas < least) {
         let why = "must be greater than or equal to `minReplicas`";
         errors.push(FieldError::invalid(&path.child("maxReplicas"), spec.max_replicas, why));
@@ -45,7 +57,6 @@ pub(super) fn validate(
     let leniency = Leniency {
         any_version: same.is_some_and(|old| old.api_version == target.api_version && old.kind == target.kind),
         no_group: target.kind == "ReplicationController",
-        declared: true,
     };
     reference(errors, &path.child("scaleTargetRef"), target, leniency);
     metrics(errors, &path.child("metrics"), own, old);
@@ -81,10 +92,8 @@ fn reference(
 ) {
     for (field, text) in [("kind", &reference.kind), ("name", &reference.name)] {
         let at = path.child(field);
-        if !text.is_empty() {
+        if required(errors, &at, text) {
             each(errors, &at, text, names::is_path_segment_name(text));
-        } else if !leniency.declared {
-            errors.push(FieldError::required(&at, ""));
         }
     }
     if let Some(why) = version_fault(reference, leniency) {
@@ -109,7 +118,7 @@ fn metrics(
     own: &HorizontalPodAutoscaler,
     old: Option<&HorizontalPodAutoscaler>,
 ) {
-    let mut leniency = Leniency { any_version: false, no_group: true, declared: false };
+    let mut leniency = Leniency { any_version: false, no_group: true };
     let before = old.into_iter().flat_map(|old| &old.spec.metrics);
     let mut described =
         before.filter(|metric| metric.type_ == "Object").filter_map(|metric| metric.object.as_deref());
