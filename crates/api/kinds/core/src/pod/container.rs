@@ -133,6 +133,7 @@ fn as_container(common: &EphemeralContainerCommon) -> Container {
         env: common.env.clone(),
         env_from: common.env_from.clone(),
         resources: common.resources.clone(),
+        resize_policy: common.resize_policy.clone(),
         volume_mounts: common.volume_mounts.clone(),
         volume_devices: common.volume_devices.clone(),
         termination_message_path: common.termination_message_path.clone(),
@@ -298,6 +299,14 @@ fn devices(errors: &mut ErrorList, path: &Path, container: &Container, volumes: 
         if !device.device_path.is_empty() && !seen_paths.insert(&device.device_path) {
             errors.push(FieldError::invalid(&place, &device.device_path, "must be unique"));
         }
+        if container.volume_mounts.iter().any(|mount| mount.name == device.name) {
+            let why = "must not already exist in volumeMounts";
+            errors.push(FieldError::invalid(&at.child("name"), &device.name, why));
+        }
+        if container.volume_mounts.iter().any(|mount| mount.mount_path == device.device_path) {
+            let why = "must not already exist as a path in volumeMounts";
+            errors.push(FieldError::invalid(&place, &device.device_path, why));
+        }
     }
 }
 
@@ -309,8 +318,8 @@ fn resize_policy(errors: &mut ErrorList, path: &Path, container: &Container, pod
         }
         one_of(errors, path, &policy.resource_name, &["cpu", "memory"]);
         one_of(errors, path, &policy.restart_policy, &["NotRequired", "RestartContainer"]);
-        if pod_policy == "Never" && policy.restart_policy == "RestartContainer" {
-            let why = "must be 'NotRequired' when `restartPolicy` is 'Never'";
+        if pod_policy == "Never" && policy.restart_policy != "NotRequired" {
+            let why = "must be 'NotRequired' when pod `restartPolicy` is 'Never'";
             errors.push(FieldError::invalid(path, &policy.restart_policy, why));
         }
     }

@@ -183,6 +183,10 @@ pub fn default_for_pod(spec: &mut PodSpec) {
 
 /// What a pod as a whole asks for.
 pub fn of_pod(errors: &mut ErrorList, path: &Path, resources: &ResourceRequirements, spec: &PodSpec) {
+    if !resources.claims.is_empty() {
+        let why = "claims may not be set for Resources at pod-level";
+        errors.push(FieldError::forbidden(&path.child("claims"), why));
+    }
     requirements(errors, path, resources, spec, |errors, path, text| {
         if name(errors, path, text) && !is_for_pods(text) {
             errors.push(FieldError::not_supported(path, text, &["cpu", "hugepages-", "memory"]));
