@@ -25,12 +25,20 @@ use crate::limits;
 #[derive(Clone)]
 pub struct Connector {
     tls: TlsConnector,
+    /// Who answers, where that is not the host that is connected to.
+    expected: Option<ServerName<'static>>,
 }
 
 impl Connector {
     /// Connections by this configuration.
     pub fn new(tls: ClientConfig) -> Connector {
-        Connector { tls: TlsConnector::from(Arc::new(tls)) }
+        Connector { tls: TlsConnector::from(Arc::new(tls)), expected: None }
+    }
+
+    /// The same to whoever has this name, wherever that is: one of those who serve a service.
+    #[must_use]
+    pub fn expecting(self, name: ServerName<'static>) -> Connector {
+        Connector { expected: Some(name), ..self }
     }
 
     /// Connects to a port of a host, which is an address or a name.
@@ -39,7 +47,10 @@ impl Connector {
     /// When it cannot be reached, or is not who it has to be.
     pub async fn connect(&self, host: &str, port: u16) -> io::Result<Connection> {
         let host = host.trim_start_matches('[').trim_end_matches(']');
-        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        let name = match &self.expected {
+            Some(name) => name.clone(),
+            None => ServerName::try_from(host.to_owned()).map_err(io::Error::other)?,
+        };
         let mut failure = io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address"));
         for address in resolve(host).await? {
             match TcpStream::connect(SocketAddr::new(address, port)).await {

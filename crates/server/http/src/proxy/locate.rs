@@ -6,17 +6,15 @@ use api_meta::Status;
 use api_record::Record;
 use api_types::core::v1::{Node, Pod, Service};
 use api_types::discovery::v1::EndpointSlice;
-use base::random::{Random, SystemRandom};
+use base::random::SystemRandom;
 use client::{ListOptions, Target};
 use server_registry::{Registry, Served};
+use server_webhook::endpoint::{self, Candidate};
 
 use super::name::{self, Named};
 
 /// The port of a node's own API, where it does not say.
 const NODE_PORT: i32 = 10_250;
-
-/// The label that says whose endpoints a slice holds.
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 /// The types of a node's addresses, in the order in which they are tried; names would need a resolver that knows them.
 const NODE_ADDRESSES: [&str; 2] = ["InternalIP", "ExternalIP"];
@@ -119,57 +117,24 @@ async fn service(registry: &Registry, namespace: &str, named: &Named<'_>) -> Res
         .list(served(registry, "discovery.k8s.io", "endpointslices")?, namespace, &ListOptions::default())
         .await?;
     let slices = slices.items.iter().filter_map(|object| object.downcast_ref::<EndpointSlice>());
-    let mut slices: Vec<&EndpointSlice> = slices
-        .filter(|slice| slice.metadata.labels.get(SERVICE_NAME).is_some_and(|name| name == named.name))
-        .collect();
-    shuffle(&mut slices);
     // Of the cluster's own family first.
-    slices.sort_by_key(|slice| slice.address_type != "IPv4");
-    for candidate in slices.iter().flat_map(|slice| candidates(slice, &port)) {
+    for candidate in endpoint::candidates(slices, named.name, &port, "IPv4", &SystemRandom) {
         if is_a_pods(registry, namespace, &candidate).await {
-            return Ok(at(named.tls, candidate.address, Some(candidate.port)));
+            let address = candidate.address;
+            return Ok(at(named.tls, address.ip(), Some(address.port())));
         }
     }
     Err(Status::service_unavailable(format!("no endpoints available for service {:?}", named.name)))
 }
 
-/// An endpoint that may be asked, if it is a pod's.
-#[derive(Debug, PartialEq, Eq)]
-struct Candidate<'a> {
-    address: IpAddr,
-    port: u16,
-    namespace: &'a str,
-    pod: &'a str,
-}
-
-/// The ready endpoints of a slice at a port, beginning with any.
-fn candidates<'a>(slice: &'a EndpointSlice, port: &str) -> Vec<Candidate<'a>> {
-    let own = slice.ports.iter().find(|own| own.port.is_some() && own.name.as_deref() == Some(port));
-    let Some(port) = own.and_then(|own| own.port).and_then(|port| u16::try_from(port).ok()) else {
-        return Vec::new();
-    };
-    let ready = slice.endpoints.iter().filter(|endpoint| endpoint.conditions.ready != Some(false));
-    let mut candidates: Vec<Candidate<'_>> = ready
-        .filter_map(|endpoint| {
-            let target = endpoint.target_ref.as_deref()?;
-            let address = endpoint.addresses.first()?.parse().ok()?;
-            Some(Candidate { address, port, namespace: &target.namespace, pod: &target.name })
-        })
-        .collect();
-    if !candidates.is_empty() {
-        let middle = below(candidates.len());
-        candidates.rotate_left(middle);
-    }
-    candidates
-}
-
 /// Whoever may write endpoints could otherwise have the API server ask anybody.
 async fn is_a_pods(registry: &Registry, namespace: &str, candidate: &Candidate<'_>) -> bool {
-    if candidate.namespace != namespace {
+    let Some(target) = candidate.endpoint.target_ref.as_deref() else { return false };
+    if target.namespace != namespace {
         return false;
     }
-    let Ok(pod) = find::<Pod>(registry, "pods", namespace, candidate.pod).await else { return false };
-    pod.status.pod_ips.iter().any(|ip| ip.ip.parse() == Ok(candidate.address))
+    let Ok(pod) = find::<Pod>(registry, "pods", namespace, &target.name).await else { return false };
+    pod.status.pod_ips.iter().any(|ip| ip.ip.parse() == Ok(candidate.address.ip()))
 }
 
 fn at(tls: bool, address: IpAddr, port: Option<u16>) -> Place {
@@ -202,19 +167,6 @@ fn is_allowed(address: IpAddr) -> bool {
                 || address.is_multicast()
                 || address.is_unicast_link_local())
         }
-    }
-}
-
-/// Any number below another that is not zero.
-fn below(count: usize) -> usize {
-    let mut bytes = [0; 8];
-    SystemRandom.fill(&mut bytes);
-    usize::try_from(u64::from_le_bytes(bytes) % count as u64).unwrap_or_default()
-}
-
-fn shuffle<T>(items: &mut [T]) {
-    for last in (1..items.len()).rev() {
-        items.swap(last, below(last + 1));
     }
 }
 

@@ -1,0 +1,21 @@
+//! The bounds of asking webhooks.
+
+use std::time::Duration;
+
+/// How long a hook may take whose caller does not say: upstream's for conversions.
+pub const CALL: Duration = Duration::from_secs(30);
+
+/// How many calls go on at once; more wait for their turn, in the time that they have.
+pub const CALLS: usize = 2048;
+
+/// How many hooks' connections are kept (upstream's `defaultCacheSize`).
+pub const HOOKS: usize = 200;
+
+/// How many connections to one address are kept for the next call: client-go's.
+pub const IDLE_CONNECTIONS: usize = 25;
+
+/// How long they are kept: Go's default transport's.
+pub const IDLE: Duration = Duration::from_secs(90);
+
+/// How much of an answer that is none an error repeats, in bytes: client-go's.
+pub const TEXT_BYTES: usize = 2048;
