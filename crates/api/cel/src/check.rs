@@ -2,7 +2,9 @@
 
 mod assign;
 mod fold;
+mod literal;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::declarations::{Overload, overloads};
@@ -33,18 +35,39 @@ impl Environment {
     }
 }
 
-/// The type of an expression.
+/// What is known of an expression that was checked, by the numbers of what is in it.
+#[derive(Default)]
+pub struct Checked {
+    types: BTreeMap<usize, Type>,
+    overloads: BTreeMap<usize, Vec<&'static Overload>>,
+}
+
+impl Checked {
+    /// The type of an expression.
+    pub fn of(&self, expr: &Expr) -> &Type {
+        self.types.get(&expr.id).unwrap_or(&Type::Dyn)
+    }
+
+    /// The ways of calling a function that fit a call: more than one where types are not known.
+    pub fn overloads(&self, call: &Expr) -> &[&'static Overload] {
+        self.overloads.get(&call.id).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// Checks an expression whose parts are numbered.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn check(expr: &Expr, environment: &Environment) -> Result<Type, Vec<Fault>> {
-    let mut checker = Checker { environment, scope: Vec::new(), faults: Vec::new() };
-    let found = checker.of(expr);
-    if checker.faults.is_empty() { Ok(found) } else { Err(checker.faults) }
+pub fn check(expr: &Expr, environment: &Environment) -> Result<Checked, Vec<Fault>> {
+    let mut checker =
+        Checker { environment, scope: Vec::new(), faults: Vec::new(), checked: Checked::default() };
+    checker.of(expr);
+    if checker.faults.is_empty() { Ok(checker.checked) } else { Err(checker.faults) }
 }
 
 struct Checker<'a> {
     environment: &'a Environment,
+    checked: Checked,
     /// The variables of macros, the innermost last.
     scope: Vec<(Arc<str>, Type)>,
     faults: Vec<Fault>,
@@ -57,17 +80,23 @@ impl Checker<'_> {
     }
 
     fn of(&mut self, expr: &Expr) -> Type {
+        let found = self.found(expr);
+        self.checked.types.insert(expr.id, found.clone());
+        found
+    }
+
+    fn found(&mut self, expr: &Expr) -> Type {
         match &expr.node {
             Node::Literal(value) => value.simple_type(),
             Node::Ident(name) => self.ident(expr.at, name),
-            Node::Select { operand, field, optional } => self.select(expr, operand, field, *optional),
+            Node::Select { operand, field, optional } => self.select(expr.at, operand, field, *optional),
             Node::Has { operand, field } => {
                 let operand_type = self.of(operand);
                 self.field(expr.at, &operand_type, field);
                 Type::Bool
             }
             Node::Call { function, target, arguments } => {
-                self.call(expr.at, function, target.as_deref(), arguments)
+                self.call(expr, function, target.as_deref(), arguments)
             }
             Node::List(elements) => self.list(elements),
             Node::Map(entries) => self.map(entries),
@@ -92,15 +121,9 @@ impl Checker<'_> {
         }
     }
 
-    fn select(&mut self, expr: &Expr, operand: &Expr, field: &str, optional: bool) -> Type {
-        // A variable may have a dotted name.
-        if let Some(name) = crate::parse::type_name(expr)
-            && let Some((_, found)) = self.environment.find(&name)
-        {
-            return found.clone();
-        }
+    fn select(&mut self, at: usize, operand: &Expr, field: &str, optional: bool) -> Type {
         let operand_type = self.of(operand);
-        let found = self.field(expr.at, &operand_type, field);
+        let found = self.field(at, &operand_type, field);
         if optional && !matches!(found, Type::Optional(_)) { Type::optional(found) } else { found }
     }
 
@@ -117,7 +140,9 @@ impl Checker<'_> {
         }
     }
 
-    fn call(&mut self, at: usize, function: &str, target: Option<&Expr>, arguments: &[Expr]) -> Type {
+    fn call(&mut self, expr: &Expr, function: &str, target: Option<&Expr>, arguments: &[Expr]) -> Type {
+        let at = expr.at;
+        self.literal(function, target, arguments);
         let target = target.map(|target| self.of(target));
         let arguments: Vec<Type> = arguments.iter().map(|argument| self.of(argument)).collect();
         if matches!(function, operator::AND | operator::OR) {
@@ -136,11 +161,15 @@ impl Checker<'_> {
         if known.is_empty() {
             return self.wrong(at, format!("undeclared reference to '{function}' (in container '')"));
         }
-        let mut results: Vec<Type> = Vec::new();
+        let (mut results, mut fitting): (Vec<Type>, Vec<&'static Overload>) = (Vec::new(), Vec::new());
         for overload in known {
-            let result = applied(overload, target.as_ref(), &arguments);
-            results.extend(result.filter(|result| !results.contains(result)));
+            let Some(result) = applied(overload, target.as_ref(), &arguments) else { continue };
+            fitting.push(overload);
+            if !results.contains(&result) {
+                results.push(result);
+            }
         }
+        self.checked.overloads.insert(expr.id, fitting);
         match results.len() {
             0 => {
                 let shown = arguments.iter().map(Type::to_string).collect::<Vec<_>>().join(", ");

@@ -11,7 +11,7 @@ use crate::syntax::{Entry, Expr, Node, operator};
 use crate::value::Value;
 
 /// Words that are no names (CEL's specification, "reserved").
-const RESERVED: [&str; 17] = [
+pub(crate) const RESERVED: [&str; 17] = [
     "as",
     "break",
     "const",

@@ -3,10 +3,12 @@
 use crate::check::{self, Environment};
 use crate::cost::Budget;
 use crate::error::{CompileError, EvalError};
+use crate::estimate::{self, Range, Sizes};
 use crate::eval::Evaluation;
 use crate::parse;
 use crate::syntax::{Expr, Node};
 use crate::types::Type;
+use crate::used::Used;
 use crate::value::Value;
 
 /// A compiled expression.
@@ -24,9 +26,33 @@ impl Program {
     /// All that is wrong with it.
     pub fn compile(source: &str, environment: &Environment) -> Result<Program, CompileError> {
         let expr = parse::parse(source).map_err(|fault| CompileError::new(source, &[fault]))?;
-        let result = check::check(&expr, environment).map_err(|faults| CompileError::new(source, &faults))?;
-        let expr = with_dotted_names(expr, environment);
+        let mut expr = with_dotted_names(expr, environment);
+        expr.number(0);
+        let checked =
+            check::check(&expr, environment).map_err(|faults| CompileError::new(source, &faults))?;
+        let result = checked.of(&expr).clone();
         Ok(Program { expr, environment: environment.clone(), result })
+    }
+
+    /// What an evaluation may cost, given how large the variables and what is in them may be.
+    pub fn estimate(&self, sizes: &dyn Sizes) -> Range {
+        match check::check(&self.expr, &self.environment) {
+            Ok(checked) => estimate::estimate(&self.expr, &checked, sizes),
+            // It was checked when it was compiled.
+            Err(_) => Range::UNKNOWN,
+        }
+    }
+
+    /// Whether it uses a variable of its environment.
+    pub fn uses(&self, variable: &str) -> bool {
+        self.expr.uses(variable)
+    }
+
+    /// What it uses of a variable, and perhaps more.
+    pub fn used(&self, variable: &str) -> Used {
+        let mut used = Used::default();
+        used.collect(&self.expr, variable);
+        used
     }
 
     /// What it answers, as far as it is known.

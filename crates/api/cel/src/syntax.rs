@@ -11,6 +11,8 @@ pub struct Expr {
     pub at: usize,
     /// How many expressions are in each other, this one counted.
     pub depth: usize,
+    /// Its number in the whole, by which is kept what is found out about it.
+    pub id: usize,
     /// What it is.
     pub node: Node,
 }
@@ -19,13 +21,37 @@ impl Expr {
     pub(crate) fn new(at: usize, node: Node) -> Expr {
         let mut deepest = 0;
         node.children(&mut |child| deepest = deepest.max(child.depth));
-        Expr { at, depth: deepest + 1, node }
+        Expr { at, depth: deepest + 1, id: 0, node }
+    }
+
+    /// Whether a name is used in it that no macro gives.
+    pub(crate) fn uses(&self, name: &str) -> bool {
+        if let Node::Ident(own) = &self.node {
+            return &**own == name;
+        }
+        let mut found = false;
+        match &self.node {
+            Node::Fold(fold) if fold.variables.iter().any(|own| &**own == name) => {
+                found = fold.range.uses(name)
+            }
+            Node::WithOptional { target, variable, .. } if &**variable == name => found = target.uses(name),
+            node => node.children(&mut |child| found |= child.uses(name)),
+        }
+        found
+    }
+
+    /// Numbers it and all that is in it, and answers the first number that is left.
+    pub(crate) fn number(&mut self, first: usize) -> usize {
+        self.id = first;
+        let mut next = first + 1;
+        self.node.children_mut(&mut |child| next = child.number(next));
+        next
     }
 }
 
 impl Node {
     /// Calls with each expression that is directly in it.
-    fn children(&self, each: &mut impl FnMut(&Expr)) {
+    pub(crate) fn children(&self, each: &mut impl FnMut(&Expr)) {
         match self {
             Node::Literal(_) | Node::Ident(_) => {}
             Node::Select { operand, .. } | Node::Has { operand, .. } => each(operand),

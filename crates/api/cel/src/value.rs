@@ -3,6 +3,7 @@
 pub(crate) mod compare;
 mod json;
 mod key;
+mod list;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,6 +14,7 @@ use api_record::scalar::Quantity;
 
 use crate::authorizer::Query;
 use crate::error::EvalError;
+use crate::functions;
 use crate::functions::format::Format;
 use crate::functions::network::Cidr;
 use crate::functions::semver::Semver;
@@ -20,6 +22,7 @@ use crate::functions::url::Url;
 use crate::types::Type;
 
 pub use key::Key;
+pub use list::{List, Told};
 
 /// A value.
 #[derive(Clone)]
@@ -39,7 +42,7 @@ pub enum Value {
     /// Bytes.
     Bytes(Arc<[u8]>),
     /// A list.
-    List(Arc<[Value]>),
+    List(List),
     /// A map.
     Map(Arc<BTreeMap<Key, Value>>),
     /// An object whose fields are looked up as they are asked for.
@@ -81,6 +84,11 @@ impl Value {
     /// Text.
     pub fn text(text: impl AsRef<str>) -> Value {
         Value::String(text.as_ref().into())
+    }
+
+    /// A moment as RFC 3339 has it; `None` if the text is none.
+    pub fn timestamp(text: &str) -> Option<Value> {
+        functions::call("timestamp", &[Value::text(text)]).ok()
     }
 
     /// A map with text as keys.

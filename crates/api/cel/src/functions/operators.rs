@@ -85,9 +85,7 @@ fn arithmetic(name: &str, a: &Value, b: &Value) -> Answer {
         ("_/_", Value::Double(a), Value::Double(b)) => Ok(Value::Double(a / b)),
         ("_+_", Value::String(a), Value::String(b)) => Ok(Value::text(format!("{a}{b}"))),
         ("_+_", Value::Bytes(a), Value::Bytes(b)) => Ok(Value::Bytes([&**a, &**b].concat().into())),
-        ("_+_", Value::List(a), Value::List(b)) => {
-            Ok(Value::List(a.iter().chain(b.iter()).cloned().collect()))
-        }
+        ("_+_", Value::List(a), Value::List(b)) => Ok(Value::List(a.add(b))),
         ("_+_", Value::Duration(a), Value::Duration(b)) => span(a.checked_add(*b)),
         ("_-_", Value::Duration(a), Value::Duration(b)) => span(a.checked_sub(*b)),
         ("_+_", Value::Timestamp(at), Value::Duration(by))
