@@ -26,6 +26,7 @@ mod proxy;
 mod raw;
 mod ready;
 mod reboot;
+mod rules;
 mod second_node;
 mod server;
 mod session;

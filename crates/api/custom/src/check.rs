@@ -10,7 +10,8 @@ use api_meta::field::{BadValue, ErrorList, FieldError, Path};
 use api_record::Tree;
 use serde_json::Value;
 
-use crate::node::{Checks, Elements};
+use crate::before::{Before, is_same};
+use crate::node::Checks;
 use crate::{Additional, Node, Type};
 use outcome::Outcome;
 
@@ -18,14 +19,12 @@ use outcome::Outcome;
 pub fn check(path: &Path, fields: &Tree, old: Option<&Tree>, node: &Node, errors: &mut ErrorList) {
     let judge = Judge { path, root: true };
     let mut outcome = Outcome::default();
-    if old.is_none_or(|old| old != fields) {
-        if let Some(checks) = node.checks.as_deref() {
-            // Only copied where something is said of the object as a whole.
-            let (value, before) = (Value::Object(fields.clone()), old.cloned().map(Value::Object));
-            outcome.merge(judge.choices("", &value, before.as_ref(), checks));
-        }
-        outcome.merge(judge.object("", fields, old, node));
+    // The whole is never as it was: its metadata has changed.
+    if let Some(checks) = node.checks.as_deref() {
+        // Only copied where something is said of the object as a whole.
+        outcome.merge(judge.choices("", &Value::Object(fields.clone()), checks));
     }
+    outcome.merge(judge.object("", fields, old, node));
     errors.extend(outcome.errors);
 }
 
@@ -83,7 +82,7 @@ impl Judge<'_> {
     }
 
     fn value(&self, name: &str, value: &Value, old: Option<&Value>, node: &Node) -> Outcome {
-        if old == Some(value) {
+        if old.is_some_and(|old| is_same(value, old, Some(node))) {
             return Outcome::default();
         }
         let mut outcome = Outcome::default();
@@ -94,7 +93,7 @@ impl Judge<'_> {
             return outcome;
         }
         if let Some(checks) = checks {
-            outcome.count(self.choices(name, value, old, checks));
+            outcome.count(self.choices(name, value, checks));
         }
         outcome.count(match value {
             Value::String(text) => checks.map(|own| self.text(name, text, own)).unwrap_or_default(),
@@ -256,24 +255,5 @@ fn equal(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => a.as_f64() == b.as_f64(),
         _ => a == b,
-    }
-}
-
-/// The elements that a list had, where they can be found again.
-struct Before<'a> {
-    items: &'a [Value],
-    keys: &'a [String],
-}
-
-impl<'a> Before<'a> {
-    fn of(old: Option<&'a Value>, elements: &'a Elements) -> Before<'a> {
-        match (old.and_then(Value::as_array), elements) {
-            (Some(items), Elements::Map(keys)) => Before { items, keys },
-            _ => Before { items: &[], keys: &[] },
-        }
-    }
-
-    fn element(&self, new: &Value) -> Option<&'a Value> {
-        self.items.iter().find(|old| self.keys.iter().all(|key| old.get(key) == new.get(key)))
     }
 }

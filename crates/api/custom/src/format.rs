@@ -1,7 +1,7 @@
 //! Formats of text (`k8s.io/kube-openapi/pkg/validation/strfmt`), and those of numbers.
 
 mod numbers;
-mod times;
+pub(crate) mod times;
 
 use std::sync::LazyLock;
 

@@ -9,13 +9,16 @@
 //! embedded objects are judged in [`check`]. Functions are pure.
 //! Invariants: a schema is compiled once for a version, when it is first needed; the tree's keys are sorted at every level, so equal
 //! objects have equal bytes. State: none.
-//! Failure: errors of fields in upstream's words. A definition with rules in CEL is refused, as no rule is ever passed over.
+//! Rules in CEL ([`rules`]) are judged last, and only where nothing else is wrong that they could stumble over.
+//! Failure: errors of fields in upstream's words.
 //! Limits: [`limits`].
 //! Upstream: `k8s.io/apiextensions-apiserver/pkg/apiserver/{schema,validation,conversion}`, `pkg/registry/customresource`,
 //! `k8s.io/kube-openapi/pkg/validation`, `k8s.io/client-go/util/jsonpath`.
 //! How to test: `cargo test -p api-custom`; tables of schemas, objects and what is said of them.
 
+mod before;
 mod check;
+pub mod conversion;
 mod defaults;
 mod embedded;
 mod fill;
@@ -27,6 +30,7 @@ mod node;
 mod object;
 mod prune;
 mod row;
+pub mod rules;
 mod scale;
 pub mod structural;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use api_record::scalar::RawJson;
-use api_types::apiextensions::v1::JSONSchemaProps;
+use api_types::apiextensions::v1::{JSONSchemaProps, ValidationRule};
 use regex::{Regex, RegexBuilder};
 use serde_json::Value;
 
@@ -33,6 +33,11 @@ pub enum Type {
 }
 
 impl Type {
+    /// What schemas call it, where they do.
+    pub(crate) fn written(self) -> &'static str {
+        if self == Type::IntOrString { "" } else { self.name() }
+    }
+
     /// What messages call it.
     pub fn name(self) -> &'static str {
         match self {
@@ -94,6 +99,8 @@ pub struct Finds {
     pub embedded: bool,
     /// A list whose elements are told apart.
     pub lists: bool,
+    /// A rule in CEL.
+    pub rules: bool,
 }
 
 /// A schema, or a part of one.
@@ -119,6 +126,8 @@ pub struct Node {
     pub elements: Elements,
     /// What else a value must be.
     pub checks: Option<Box<Checks>>,
+    /// Rules in CEL, as they were written.
+    pub rules: Vec<ValidationRule>,
     /// What there is in it and below.
     pub finds: Finds,
 }
@@ -156,16 +165,10 @@ pub enum CompileError {
     /// A pattern is no regular expression.
     #[error("{0}")]
     Pattern(String),
-    /// It has rules in CEL, which cannot be carried out.
-    #[error("x-kubernetes-validations are not supported by this server")]
-    Rules,
 }
 
 /// Compiles a schema.
 pub fn compile(props: &JSONSchemaProps) -> Result<Node, CompileError> {
-    if !props.x_validations.is_empty() {
-        return Err(CompileError::Rules);
-    }
     let mut node = Node {
         type_: Type::of(props),
         nullable: props.nullable,
@@ -181,6 +184,7 @@ pub fn compile(props: &JSONSchemaProps) -> Result<Node, CompileError> {
             _ => Elements::Atomic,
         },
         checks: checks(props)?.map(Box::new),
+        rules: props.x_validations.clone(),
         finds: Finds::default(),
     };
     for (name, props) in &props.properties {
@@ -283,6 +287,7 @@ impl Node {
             defaults: self.default.is_some(),
             embedded: self.embedded,
             lists: self.elements != Elements::Atomic,
+            rules: !self.rules.is_empty(),
         };
         let additional = match &self.additional {
             Additional::Schema(schema) => Some(&**schema),
@@ -293,6 +298,7 @@ impl Node {
             finds.defaults |= node.finds.defaults;
             finds.embedded |= node.finds.embedded;
             finds.lists |= node.finds.lists;
+            finds.rules |= node.finds.rules;
         }
         finds
     }

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use api_kind::{AnyKind, Cell, Ctx, Heading, Reset, Version};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::names::{self, NameCheck};
-use api_record::{Record, Schema, Typed};
+use api_record::{Record, Schema, Tree, Typed};
 use api_types::apiextensions::v1::{
     CustomResourceDefinition, CustomResourceDefinitionSpec, CustomResourceDefinitionVersion,
     CustomResourceSubresourceScale,
@@ -18,6 +18,7 @@ use base::time::Time;
 
 use crate::jsonpath::JsonPath;
 use crate::node::CompileError;
+use crate::rules::Rules;
 use crate::{CustomObject, Node, compile, fill, prune};
 use columns::Columns;
 
@@ -26,6 +27,7 @@ pub struct Row {
     definition: Arc<dyn Record>,
     version: usize,
     node: OnceLock<Result<Node, CompileError>>,
+    rules: OnceLock<Option<Rules>>,
     columns: OnceLock<Columns>,
     selectable: OnceLock<Vec<(String, JsonPath)>>,
 }
@@ -35,8 +37,9 @@ impl Row {
     pub fn new(definition: Arc<dyn Record>, version: &str) -> Option<Row> {
         let spec = &definition.downcast_ref::<CustomResourceDefinition>()?.spec;
         let version = spec.versions.iter().position(|own| own.name == version)?;
-        let (node, columns, selectable) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Some(Row { definition, version, node, columns, selectable })
+        let (node, rules) = (OnceLock::new(), OnceLock::new());
+        let (columns, selectable) = (OnceLock::new(), OnceLock::new());
+        Some(Row { definition, version, node, rules, columns, selectable })
     }
 
     /// The definition as it was given.
@@ -74,6 +77,21 @@ impl Row {
             Ok(node)
         });
         made.as_ref()
+    }
+
+    /// What an object has beside its fields.
+    fn meta(&self, object: &CustomObject) -> Tree {
+        let spec = self.spec();
+        Tree::from_iter([
+            ("apiVersion".to_owned(), format!("{}/{}", spec.group, self.version().name).into()),
+            ("kind".to_owned(), spec.names.kind.clone().into()),
+            ("metadata".to_owned(), object.metadata()),
+        ])
+    }
+
+    /// The compiled rules, if its schema has any.
+    fn rules(&self, node: &Node) -> Option<&Rules> {
+        self.rules.get_or_init(|| Rules::of(node, true)).as_ref()
     }
 
     fn selectors(&self) -> &[(String, JsonPath)] {
@@ -177,7 +195,12 @@ impl AnyKind for Row {
         }
     }
     fn warnings(&self, _: &Ctx<'_>, object: &dyn Record, old: Option<&dyn Record>) -> Vec<String> {
-        strategy::warnings(custom(object), old.map(custom))
+        let (object, old) = (custom(object), old.map(custom));
+        let mut warnings = strategy::warnings(object, old);
+        if let (Ok(node), Some(_)) = (self.node(), old) {
+            warnings.extend(strategy::judge(self, node, object, old).passed.iter().map(ToString::to_string));
+        }
+        warnings
     }
     fn columns(&self) -> Vec<Heading<'_>> {
         self.columns.get_or_init(|| Columns::of(self.version())).headings()

@@ -22,6 +22,7 @@ mod reset;
 mod rules;
 pub mod trial;
 mod version;
+pub mod webhook;
 
 pub use column::{Cell, Column, age, span};
 pub use ctx::{Ctx, Verb};

@@ -14,18 +14,19 @@ fn overall(path: &Path, message: String) -> Outcome {
 }
 
 impl Judge<'_> {
-    pub(super) fn choices(&self, name: &str, value: &Value, old: Option<&Value>, checks: &Checks) -> Outcome {
+    /// Here nothing is let pass because it was so before, as upstream does not either.
+    pub(super) fn choices(&self, name: &str, value: &Value, checks: &Checks) -> Outcome {
         let judge = |node: &Node| match value {
             Value::Object(fields) if self.root && name.is_empty() => {
                 let mut outcome = node
                     .checks
                     .as_deref()
-                    .map(|checks| self.choices(name, value, old, checks))
+                    .map(|checks| self.choices(name, value, checks))
                     .unwrap_or_default();
-                outcome.merge(self.object(name, fields, old.and_then(Value::as_object), node));
+                outcome.merge(self.object(name, fields, None, node));
                 outcome
             }
-            _ => self.value(name, value, old, node),
+            _ => self.value(name, value, None, node),
         };
         let mut outcome = Outcome::default();
         if !checks.any_of.is_empty() {

@@ -1,5 +1,7 @@
 //! Dates, times of day and spans of time, as upstream's formats have them.
 
+use api_record::scalar::Duration;
+
 /// `2006-01-02`, of a day that there is.
 pub(super) fn is_date(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
@@ -61,60 +63,47 @@ fn is_zone(text: &str) -> bool {
             && [1, 2, 4, 5].iter().all(|at| bytes[*at].is_ascii_digit()))
 }
 
-/// The units of spans, short and long; the last of each may go on.
-const UNITS: [&[&str]; 8] = [
-    &["ns", "nano"],
-    &["us", "µs", "micro"],
-    &["ms", "milli"],
-    &["s", "sec"],
-    &["m", "min"],
-    &["h", "hr", "hour"],
-    &["d", "day"],
-    &["w", "wk", "week"],
+/// The units of spans, short and long, in nanoseconds; the last name of each may go on.
+const UNITS: [(&[&str], i64); 8] = [
+    (&["ns", "nano"], 1),
+    (&["us", "µs", "micro"], 1_000),
+    (&["ms", "milli"], 1_000_000),
+    (&["s", "sec"], 1_000_000_000),
+    (&["m", "min"], 60_000_000_000),
+    (&["h", "hr", "hour"], 3_600_000_000_000),
+    (&["d", "day"], 86_400_000_000_000),
+    (&["w", "wk", "week"], 604_800_000_000_000),
 ];
 
-/// Go's durations (`1h30m`), or Scala's (`3 days`).
+/// Go's durations (`1h30m`), or Scala's (`3 days`), in nanoseconds.
+pub(crate) fn duration(text: &str) -> Option<i64> {
+    match text.parse::<Duration>() {
+        Ok(span) => Some(span.nanos),
+        Err(_) => scala_duration(text),
+    }
+}
+
 pub(super) fn is_duration(text: &str) -> bool {
-    is_go_duration(text) || has_scala_duration(text)
+    duration(text).is_some()
 }
 
-fn is_go_duration(text: &str) -> bool {
-    let mut rest = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if rest == "0" {
-        return true;
-    }
-    if rest.is_empty() {
-        return false;
-    }
-    while !rest.is_empty() {
-        let number = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-        let (value, after) = rest.split_at(number);
-        if !value.contains(|c: char| c.is_ascii_digit()) || value.matches('.').count() > 1 {
-            return false;
-        }
-        let unit = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
-        let (name, after) = after.split_at(unit);
-        if !["ns", "us", "µs", "μs", "ms", "s", "m", "h"].contains(&name) {
-            return false;
-        }
-        rest = after;
-    }
-    true
-}
-
-fn has_scala_duration(text: &str) -> bool {
-    let mut rest = text;
+/// The sum of all numbers that a unit follows.
+fn scala_duration(text: &str) -> Option<i64> {
+    let (mut rest, mut sum) = (text, None::<i64>);
     while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
-        let after = rest[start..].trim_start_matches(|c: char| c.is_ascii_digit()).trim_start();
+        let digits = &rest[start..];
+        let after = digits.trim_start_matches(|c: char| c.is_ascii_digit());
+        let count: i64 = digits[..digits.len() - after.len()].parse().ok()?;
+        let after = after.trim_start();
         let end = after.find(|c: char| !c.is_ascii_alphabetic() && c != 'µ').unwrap_or(after.len());
         let unit = after[..end].to_lowercase();
-        let known = UNITS.iter().any(|names| {
+        let known = UNITS.iter().find(|(names, _)| {
             names.contains(&unit.as_str()) || names.last().is_some_and(|last| unit.starts_with(last))
         });
-        if !unit.is_empty() && known {
-            return true;
+        if let Some((_, nanos)) = known.filter(|_| !unit.is_empty()) {
+            sum = Some(sum.unwrap_or(0).wrapping_add(count.wrapping_mul(*nanos)));
         }
         rest = &after[end..];
     }
-    false
+    sum
 }

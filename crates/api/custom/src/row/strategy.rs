@@ -1,9 +1,10 @@
 //! Judging an object: its schema, its scale, what is embedded in it, its lists.
 
 use api_kind::Ctx;
-use api_meta::field::{ErrorList, Path};
+use api_meta::field::{BadValue, ErrorKind, ErrorList, FieldError, Path};
 
 use super::Row;
+use crate::rules::{Run, Whole};
 use crate::{CustomObject, Node, check, check_lists, embedded, scale};
 
 pub(super) fn validate(
@@ -39,6 +40,37 @@ pub(super) fn validate(
     if before.is_empty() {
         check_lists(&Path::NONE, &object.fields, node, errors);
     }
+    if !node.finds.rules {
+        return;
+    }
+    if errors.iter().any(|error| BLOCKING.contains(&error.kind)) {
+        let why = "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
+        errors.push(FieldError::invalid(&Path::NONE, BadValue::null(), why));
+    } else {
+        errors.extend(judge(row, node, object, old).errors.iter().cloned());
+    }
+}
+
+/// Errors over which rules might stumble.
+const BLOCKING: [ErrorKind; 5] = [
+    ErrorKind::NotSupported,
+    ErrorKind::Required,
+    ErrorKind::TooLong,
+    ErrorKind::TooMany,
+    ErrorKind::TypeInvalid,
+];
+
+/// Judges an object by the rules of its schema.
+pub(super) fn judge(row: &Row, node: &Node, object: &CustomObject, old: Option<&CustomObject>) -> Run {
+    let mut run = Run::default();
+    if let Some(rules) = row.rules(node) {
+        let meta = row.meta(object);
+        let old_meta = old.map(|old| row.meta(old));
+        let old = old.zip(old_meta.as_ref()).map(|(old, meta)| Whole { fields: &old.fields, meta });
+        // What is spent is among the errors.
+        let _ = run.whole(rules, node, Whole { fields: &object.fields, meta: &meta }, old);
+    }
+    run
 }
 
 /// Finalizers that are Kubernetes' own.

@@ -1,12 +1,12 @@
 //! What webhooks of either sort have in common.
 
 use api_kind::checks::supported;
+use api_kind::webhook::Service;
 use api_meta::field::{BadValue, ErrorList, FieldError, Path};
 use api_meta::labels::{SelectorLeniency, validate_label_selector};
-use api_meta::names::{is_dns1035_label, is_dns1123_subdomain, is_fully_qualified_name, is_valid_port_num};
+use api_meta::names::{is_dns1035_label, is_fully_qualified_name};
 use api_types::admissionregistration::v1::{
-    MatchCondition, MutatingWebhook, RuleWithOperations, ServiceReference, ValidatingWebhook,
-    WebhookClientConfig,
+    MatchCondition, MutatingWebhook, RuleWithOperations, ValidatingWebhook, WebhookClientConfig,
 };
 use api_types::meta::v1::LabelSelector;
 
@@ -181,68 +181,16 @@ fn reviews(errors: &mut ErrorList, path: &Path, versions: &[String], one_is_know
 
 fn client(errors: &mut ErrorList, path: &Path, own: &WebhookClientConfig) {
     match (&own.url, &own.service) {
-        (Some(url), None) => self::url(errors, &path.child("url"), url),
-        (None, Some(service)) => self::service(errors, &path.child("service"), service),
+        (Some(url), None) => api_kind::webhook::url(errors, &path.child("url"), url),
+        (None, Some(own)) => {
+            let service = Service {
+                namespace: &own.namespace,
+                name: &own.name,
+                path: own.path.as_deref(),
+                port: own.port,
+            };
+            service.check(errors, &path.child("service"));
+        }
         _ => errors.push(FieldError::required(path, "exactly one of url or service is required")),
-    }
-}
-
-fn url(errors: &mut ErrorList, path: &Path, text: &str) {
-    const FORM: &str = "; desired format: https://host[/path]";
-    let (before, fragment) = text.split_once('#').unwrap_or((text, ""));
-    let (before, query) = before.split_once('?').unwrap_or((before, ""));
-    let (scheme, rest) = before.split_once(':').unwrap_or(("", before));
-    let authority = rest.strip_prefix("//").map(|rest| rest.split('/').next().unwrap_or_default());
-    let (user, host) = match authority.unwrap_or_default().rsplit_once('@') {
-        Some((user, host)) => (Some(user), host),
-        None => (None, authority.unwrap_or_default()),
-    };
-    let scheme = scheme.to_ascii_lowercase();
-    if scheme != "https" {
-        let why = format!("'https' is the only allowed URL scheme{FORM}");
-        errors.push(FieldError::invalid(path, scheme.as_str(), why));
-    }
-    if host.is_empty() {
-        errors.push(FieldError::invalid(path, host, format!("host must be specified{FORM}")));
-    }
-    if let Some(user) = user {
-        errors.push(FieldError::invalid(path, user, "user information is not permitted in the URL"));
-    }
-    if !fragment.is_empty() {
-        errors.push(FieldError::invalid(path, fragment, "fragments are not permitted in the URL"));
-    }
-    if !query.is_empty() {
-        errors.push(FieldError::invalid(path, query, "query parameters are not permitted in the URL"));
-    }
-}
-
-fn service(errors: &mut ErrorList, path: &Path, own: &ServiceReference) {
-    for (name, text) in [("name", &own.name), ("namespace", &own.namespace)] {
-        api_kind::checks::required(errors, &path.child(name), text);
-    }
-    let port = own.port.unwrap_or_default();
-    let faults = is_valid_port_num(port.into());
-    if !faults.is_empty() {
-        let why = format!("port is not valid: {}", faults.join(", "));
-        errors.push(FieldError::invalid(&path.child("port"), port, why));
-    }
-    let Some(text) = own.path.as_deref().filter(|text| !matches!(*text, "" | "/")) else { return };
-    let path = path.child("path");
-    if text == "//" {
-        errors.push(FieldError::invalid(&path, text, "segment[0] may not be empty"));
-        return;
-    }
-    if !text.starts_with('/') {
-        errors.push(FieldError::invalid(&path, text, "must start with a '/'"));
-    }
-    let inner: String = text.chars().skip(1).collect();
-    for (index, step) in inner.strip_suffix('/').unwrap_or(&inner).split('/').enumerate() {
-        if step.is_empty() {
-            errors.push(FieldError::invalid(&path, text, format!("segment[{index}] may not be empty")));
-            continue;
-        }
-        for message in is_dns1123_subdomain(step) {
-            errors.push(FieldError::invalid(&path, text, format!("segment[{index}]: {message}")));
-        }
     }
 }

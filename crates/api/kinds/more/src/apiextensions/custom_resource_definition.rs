@@ -1,12 +1,12 @@
 //! CustomResourceDefinition: what a kind that users bring is called, and what its objects are made of.
 //!
-//! Conversion by webhooks and rules in CEL are refused: neither can be carried out, and what is passed over in silence would not
-//! protect what it seems to. Upstream: `apiextensions-apiserver/pkg/{registry/customresourcedefinition,apis/apiextensions}`.
+//! Upstream: `apiextensions-apiserver/pkg/{registry/customresourcedefinition,apis/apiextensions}`.
 
 mod approval;
 mod conversion;
 mod defaults;
 mod names;
+mod rules;
 mod schema;
 mod selectable;
 #[cfg(test)]
@@ -117,7 +117,7 @@ fn validate(
         let at = Path::new("metadata").child("name");
         errors.push(FieldError::invalid(&at, definition.metadata.name.as_str(), why));
     }
-    check_spec(&Path::new("spec"), spec, errors);
+    check_spec(&Path::new("spec"), spec, old, errors);
     if let Some(old) = old {
         unchangeable(spec, old, errors);
     }
@@ -130,7 +130,13 @@ fn validate(
     }
 }
 
-fn check_spec(at: &Path, spec: &CustomResourceDefinitionSpec, errors: &mut ErrorList) {
+fn check_spec(
+    at: &Path,
+    spec: &CustomResourceDefinitionSpec,
+    old: Option<&CustomResourceDefinition>,
+    errors: &mut ErrorList,
+) {
+    let before = old.map(|old| &old.spec);
     let group = at.child("group");
     if spec.group.is_empty() {
         errors.push(FieldError::required(&group, ""));
@@ -144,10 +150,11 @@ fn check_spec(at: &Path, spec: &CustomResourceDefinitionSpec, errors: &mut Error
         }
     }
     api_kind::checks::one_of(errors, &at.child("scope"), &spec.scope, &["Cluster", "Namespaced"]);
-    version::check_all(&at.child("versions"), spec, errors);
+    version::check_all(at, spec, before, errors);
     names::check_given(&at.child("names"), &spec.names, errors);
     names::check(&at.child("names"), &spec.names, errors);
-    conversion::check(&at.child("conversion"), spec, errors);
+    version::check_shared(at, spec, before, errors);
+    conversion::check(&at.child("conversion"), spec, before, errors);
 }
 
 /// What makes up the names of the objects' keys stays as it is.

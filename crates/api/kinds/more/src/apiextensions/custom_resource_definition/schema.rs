@@ -2,13 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use api_custom::{check_defaults, is_known_format, structural};
+use api_custom::rules::Declared;
+use api_custom::{check_defaults, compile, is_known_format, structural};
 use api_kind::checks::shown;
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_types::apiextensions::v1::{CustomResourceDefinitionSpec, JSONSchemaProps};
 
-/// What is wrong with the schema of a version.
-pub(super) fn check_all(path: &Path, schema: &JSONSchemaProps, has_status: bool, errors: &mut ErrorList) {
+use super::rules::{self, Scope, Tally};
+
+/// What is wrong with the schema of a version, or of all of them. `unchanged` says that it is what it was.
+pub(super) fn check_all(
+    path: &Path,
+    schema: &JSONSchemaProps,
+    has_status: bool,
+    unchanged: bool,
+    errors: &mut ErrorList,
+) {
     if has_status {
         root(path, schema, errors);
     }
@@ -17,23 +26,40 @@ pub(super) fn check_all(path: &Path, schema: &JSONSchemaProps, has_status: bool,
         let at = path.child("nullable");
         errors.push(FieldError::forbidden(&at, "nullable cannot be true at the root"));
     }
-    let found = structural::check(path, schema);
-    let is_structural = found.is_empty();
-    errors.extend(found);
-    if is_structural {
+    let before = errors.len();
+    errors.extend(structural::check(path, schema));
+    if errors.len() == before {
         check_defaults(path, schema, errors);
     }
-    check(path, schema, &Place { root: true, ..Place::default() }, errors);
+    // Rules are only looked at where the structure is right.
+    let node = Some(()).filter(|()| errors.len() == before).and_then(|()| compile(schema).ok());
+    let node = node.filter(|node| node.finds.rules);
+    let declared = node.as_ref().and_then(|node| Declared::of(node, true));
+    let rules = node.as_ref().map(|node| Scope::root(node, declared.as_ref()));
+    let mut walk = Walk { errors, rules: Tally::new(unchanged) };
+    walk.check(path, schema, &Place { root: true, rules, ..Place::default() });
+    let found = walk.rules.into_errors(path);
+    errors.extend(found);
+}
+
+/// A walk through a schema.
+struct Walk<'e> {
+    errors: &'e mut ErrorList,
+    rules: Tally,
 }
 
 /// Where a schema stands.
 #[derive(Clone, Copy, Default)]
-struct Place {
+struct Place<'a> {
     root: bool,
     /// Within the metadata of an object.
     in_meta: bool,
     /// Why there may be no default.
     no_default: Option<&'static str>,
+    /// What rules have to know, where there can be any.
+    rules: Option<Scope<'a>>,
+    /// The list whose elements cannot be found again after an update.
+    lost: Option<&'a Path>,
 }
 
 /// A status of its own is judged by the schema's part for it, so nothing else may be said of the whole.
@@ -63,62 +89,78 @@ fn root(path: &Path, schema: &JSONSchemaProps, errors: &mut ErrorList) {
 
 const TYPES: [&str; 7] = ["array", "boolean", "integer", "null", "number", "object", "string"];
 
-fn check(path: &Path, schema: &JSONSchemaProps, place: &Place, errors: &mut ErrorList) {
-    standard(path, schema, place, errors);
-    if schema.unique_items {
-        let why = "uniqueItems cannot be set to true since the runtime complexity becomes quadratic";
-        errors.push(FieldError::forbidden(&path.child("uniqueItems"), why));
-    }
-    if !schema.x_validations.is_empty() {
-        let at = path.child("x-kubernetes-validations");
-        errors.push(FieldError::forbidden(&at, "rules in CEL are not supported by this server"));
-    }
-    let inner = Place { root: false, ..*place };
-    if let Some(additional) = &schema.additional_properties {
-        let at = path.child("additionalProperties");
-        if !schema.properties.is_empty() && (!additional.allows || additional.schema.is_some()) {
-            let why = "additionalProperties and properties are mutual exclusive";
-            errors.push(FieldError::forbidden(&at, why));
+impl Walk<'_> {
+    fn check(&mut self, path: &Path, schema: &JSONSchemaProps, place: &Place<'_>) {
+        let before = self.errors.len();
+        standard(path, schema, place, self.errors);
+        if schema.unique_items {
+            let why = "uniqueItems cannot be set to true since the runtime complexity becomes quadratic";
+            self.errors.push(FieldError::forbidden(&path.child("uniqueItems"), why));
         }
-        if let Some(own) = &additional.schema {
-            let why = "inside additionalProperties applying to object metadata";
-            let no_default = if place.in_meta { Some(why) } else { place.no_default };
-            check(&at, own, &Place { no_default, ..inner }, errors);
+        self.properties(path, schema, place);
+        let inner = Place { root: false, ..*place };
+        let junctor = Place { rules: None, ..inner };
+        if let Some(own) = &schema.not {
+            self.check(&path.child("not"), own, &junctor);
         }
-    }
-    for (name, own) in &schema.properties {
-        let mut below = inner;
-        let meta = match name.as_str() {
-            "metadata" => Some("in top-level metadata"),
-            "kind" => Some("in top-level kind"),
-            "apiVersion" => Some("in top-level apiVersion"),
-            _ => None,
-        };
-        if meta.is_some() && (place.root || schema.x_embedded_resource) {
-            below.in_meta = true;
-            below.no_default = if place.root { meta } else { below.no_default };
+        for (field, list) in [("allOf", &schema.all_of), ("oneOf", &schema.one_of), ("anyOf", &schema.any_of)]
+        {
+            for (index, own) in list.iter().enumerate() {
+                self.check(&path.child(field).index(index), own, &junctor);
+            }
         }
-        check(&path.child("properties").key(name), own, &below, errors);
-    }
-    if let Some(own) = &schema.not {
-        check(&path.child("not"), own, &inner, errors);
-    }
-    for (field, list) in [("allOf", &schema.all_of), ("oneOf", &schema.one_of), ("anyOf", &schema.any_of)] {
-        for (index, own) in list.iter().enumerate() {
-            check(&path.child(field).index(index), own, &inner, errors);
+        if let Some(own) = schema.items.as_deref().and_then(|items| items.schema.as_deref()) {
+            let rules = place.rules.and_then(|scope| scope.items(schema));
+            let is_map = schema.x_list_type.as_deref() == Some("map");
+            // The highest of them is named.
+            let lost = if is_map { place.lost } else { place.lost.or(Some(path)) };
+            self.check(&path.child("items"), own, &Place { rules, lost, ..inner });
+        }
+        if schema.x_preserve_unknown_fields == Some(false) {
+            let at = path.child("x-kubernetes-preserve-unknown-fields");
+            self.errors.push(FieldError::invalid(&at, false, "must be true or undefined"));
+        }
+        lists(path, schema, self.errors);
+        rules::written(path, schema, self.errors);
+        if let Some(scope) = place.rules.filter(|_| self.errors.len() == before) {
+            self.rules.judge(path, schema, scope, place.lost);
         }
     }
-    if let Some(own) = schema.items.as_deref().and_then(|items| items.schema.as_deref()) {
-        check(&path.child("items"), own, &inner, errors);
+
+    fn properties(&mut self, path: &Path, schema: &JSONSchemaProps, place: &Place<'_>) {
+        let inner = Place { root: false, ..*place };
+        if let Some(additional) = &schema.additional_properties {
+            let at = path.child("additionalProperties");
+            if !schema.properties.is_empty() && (!additional.allows || additional.schema.is_some()) {
+                let why = "additionalProperties and properties are mutual exclusive";
+                self.errors.push(FieldError::forbidden(&at, why));
+            }
+            if let Some(own) = &additional.schema {
+                let why = "inside additionalProperties applying to object metadata";
+                let no_default = if place.in_meta { Some(why) } else { place.no_default };
+                let rules = place.rules.and_then(|scope| scope.additional(schema));
+                self.check(&at, own, &Place { no_default, rules, ..inner });
+            }
+        }
+        for (name, own) in &schema.properties {
+            let mut below =
+                Place { rules: place.rules.and_then(|scope| scope.property(schema, name)), ..inner };
+            let meta = match name.as_str() {
+                "metadata" => Some("in top-level metadata"),
+                "kind" => Some("in top-level kind"),
+                "apiVersion" => Some("in top-level apiVersion"),
+                _ => None,
+            };
+            if meta.is_some() && (place.root || schema.x_embedded_resource) {
+                below.in_meta = true;
+                below.no_default = if place.root { meta } else { below.no_default };
+            }
+            self.check(&path.child("properties").key(name), own, &below);
+        }
     }
-    if schema.x_preserve_unknown_fields == Some(false) {
-        let at = path.child("x-kubernetes-preserve-unknown-fields");
-        errors.push(FieldError::invalid(&at, false, "must be true or undefined"));
-    }
-    lists(path, schema, errors);
 }
 
-fn standard(path: &Path, schema: &JSONSchemaProps, place: &Place, errors: &mut ErrorList) {
+fn standard(path: &Path, schema: &JSONSchemaProps, place: &Place<'_>, errors: &mut ErrorList) {
     let type_ = path.child("type");
     if !schema.type_.is_empty() && !TYPES.contains(&schema.type_.as_str()) {
         errors.push(FieldError::not_supported(&type_, schema.type_.as_str(), &TYPES));

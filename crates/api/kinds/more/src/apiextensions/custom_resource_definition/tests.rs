@@ -25,7 +25,7 @@ fn said(text: &str) -> Vec<String> {
     create(&KIND, text).errors
 }
 
-const AT: &str = "spec.versions[0].schema.openAPIV3Schema.properties[spec]";
+const AT: &str = "spec.validation.openAPIV3Schema.properties[spec]";
 
 #[test]
 fn what_is_left_out_is_filled_in() {
@@ -66,7 +66,22 @@ fn names_and_versions_are_judged() {
         (
             "kind: Thing}",
             "kind: Thing}\n  conversion: {strategy: Webhook}",
-            "spec.conversion.strategy: Forbidden: conversion by webhooks is not supported by this server",
+            "spec.conversion.webhookClientConfig: Required value: required when strategy is set to Webhook",
+        ),
+        (
+            "kind: Thing}",
+            "kind: Thing}\n  conversion: {strategy: Webhook, webhook: {conversionReviewVersions: [v9], clientConfig: {url: 'http://h/'}}}",
+            "spec.conversion.webhookClientConfig.url: Invalid value: \"http\": 'https' is the only allowed URL scheme; desired format: https://host[/path]",
+        ),
+        (
+            "kind: Thing}",
+            "kind: Thing}\n  conversion: {strategy: Webhook, webhook: {conversionReviewVersions: [v9], clientConfig: {service: {namespace: ns, name: svc}}}}",
+            "spec.conversion.conversionReviewVersions: Invalid value: [\"v9\"]: must include at least one of v1, v1beta1",
+        ),
+        (
+            "kind: Thing}",
+            "kind: Thing}\n  conversion: {strategy: None, webhook: {conversionReviewVersions: [v1]}}",
+            "spec.conversion.conversionReviewVersions: Forbidden: should not be set when strategy is not set to Webhook",
         ),
     ] {
         let errors = said(&text.replacen(from, to, 1));
@@ -90,12 +105,6 @@ fn schemas_must_be_structural() {
             ),
         ),
         (
-            "{type: object, x-kubernetes-validations: [{rule: 'true'}]}",
-            format!(
-                "{AT}.x-kubernetes-validations: Forbidden: rules in CEL are not supported by this server"
-            ),
-        ),
-        (
             "{type: string, pattern: '('}",
             format!("{AT}.pattern: Invalid value: \"(\": must be a valid regular expression, but isn't"),
         ),
@@ -115,7 +124,7 @@ fn schemas_must_be_structural() {
         let errors = said(&with(spec));
         assert!(errors.iter().any(|error| error.starts_with(&wanted)), "{wanted}: {errors:?}");
     }
-    let root = "spec.versions[0].schema.openAPIV3Schema";
+    let root = "spec.validation.openAPIV3Schema";
     let judged = with("{type: object}")
         .replace("properties: {spec", "not: {properties: {a: {minimum: 1}}}, properties: {spec");
     assert_eq!(
@@ -153,4 +162,65 @@ fn a_version_that_is_stored_stays_until_nothing_is_stored_in_it() {
 fn formats_that_nobody_checks_are_warned_of() {
     let made = create(&KIND, &with("{type: string, format: colour}"));
     assert_eq!(made.warnings, ["unrecognized format \"colour\""]);
+}
+
+/// Upstream's suite `crd_validation_rules.go`, and what else there is to say of rules before there is an object.
+#[test]
+fn rules_are_judged_when_a_definition_is_written() {
+    let rule = |rule: &str| {
+        format!("{{type: object, x-kubernetes-validations: [{rule}], properties: {{x: {{type: integer}}}}}}")
+    };
+    let at = |field: &str| format!("{AT}.x-kubernetes-validations[0].{field}: ");
+    for (spec, wanted) in [
+        (
+            rule("{rule: self.z == 100}"),
+            format!(
+                "{}Invalid value: {{\"Rule\":\"self.z == 100\",\"Message\":\"\",\"MessageExpression\":\"\",\"Reason\":null,\"FieldPath\":\"\",\"OptionalOldSelf\":null}}: compilation failed: ERROR: <input>:1:5: undefined field 'z'\n | self.z == 100\n | ....^",
+                at("rule")
+            ),
+        ),
+        (rule("{rule: ' '}"), at("rule") + "Required value: rule is not specified"),
+        (rule("{rule: 'true', message: ' '}"), at("message") + "Invalid value: \" \": must be non-empty if specified"),
+        (rule("{rule: \"true\\n\\n|| false\"}"), at("message") + "Required value: message must be specified if rule contains line breaks"),
+        (rule("{rule: 'true', messageExpression: ' '}"), at("messageExpression") + "Required value: messageExpression must be non-empty if specified"),
+        (rule("{rule: 'true', reason: Odd}"), at("reason") + "Unsupported value: \"Odd\": supported values: \"FieldValueDuplicate\", \"FieldValueForbidden\", \"FieldValueInvalid\", \"FieldValueRequired\""),
+        (rule("{rule: 'true', fieldPath: .z}"), at("fieldPath") + "Invalid value: \".z\": must be a valid path"),
+        (rule("{rule: 'true', optionalOldSelf: true}"), at("optionalOldSelf") + "Invalid value: true: may not be set if oldSelf is not used in rule"),
+        (
+            "{type: array, items: {type: integer, x-kubernetes-validations: [{rule: self == oldSelf}]}}".to_owned(),
+            format!("{AT}.items.x-kubernetes-validations[0].rule: Invalid value: \"self == oldSelf\": oldSelf cannot be used on the uncorrelatable portion of the schema within {AT}"),
+        ),
+        (
+            "{type: object, properties: {x: {type: array, items: {type: array, items: {type: string}, x-kubernetes-validations: [{rule: \"self.all(s, s == 'string constant')\"}]}}}}".to_owned(),
+            format!("{AT}.properties[x].items.x-kubernetes-validations[0].rule: Forbidden: estimated rule cost exceeds budget by factor of more than 100x (try simplifying the rule, or adding maxItems, maxProperties, and maxLength where arrays, maps, and strings are declared)"),
+        ),
+        (
+            "{type: object, anyOf: [{x-kubernetes-validations: [{rule: 'true'}]}]}".to_owned(),
+            format!("{AT}.anyOf[0].x-kubernetes-validations: Forbidden: must be empty to be structural"),
+        ),
+        (
+            "{type: integer, default: 1, x-kubernetes-validations: [{rule: self > 5}]}".to_owned(),
+            format!("{AT}.default: Invalid value: 1: failed rule: self > 5"),
+        ),
+    ] {
+        let errors = said(&with(&spec));
+        assert!(errors.contains(&wanted), "{wanted}: {errors:?}");
+    }
+    assert_eq!(said(&with(&rule("{rule: self.x > 0}, {rule: self.x > oldSelf.x}"))), [""; 0]);
+}
+
+#[test]
+fn an_unchanged_schema_may_cost_what_it_does() {
+    let dear = with(
+        "{type: array, items: {type: array, items: {type: string}, x-kubernetes-validations: [{rule: \"self.all(s, s == 'a')\"}]}}",
+    );
+    let changed = dear.replace("== 'a'", "== 'b'");
+    let wanted = "estimated rule cost exceeds budget";
+    let said = |new: &str| update(&KIND, "", &dear, new).errors;
+    assert!(
+        !said(&dear).iter().any(|error| error.contains(&format!("Forbidden: {wanted}"))),
+        "{:?}",
+        said(&dear)
+    );
+    assert!(said(&changed).iter().any(|error| error.contains(wanted)));
 }

@@ -7,27 +7,66 @@ use api_meta::field::{BadValue, ErrorList, FieldError, Path};
 use api_meta::names::is_dns1035_label;
 use api_types::apiextensions::v1::{
     CustomResourceColumnDefinition, CustomResourceDefinitionSpec, CustomResourceDefinitionVersion,
-    CustomResourceSubresourceScale,
+    CustomResourceSubresourceScale, CustomResourceSubresources, CustomResourceValidation,
 };
 
 use super::{schema, selectable};
 
-pub(super) fn check_all(path: &Path, spec: &CustomResourceDefinitionSpec, errors: &mut ErrorList) {
+/// What is said of each version, or once of all if it is the same of all: upstream keeps it in one place then, and names that.
+struct Shared<'a> {
+    schema: Option<&'a CustomResourceValidation>,
+    subresources: Option<&'a CustomResourceSubresources>,
+    columns: bool,
+    selectable: bool,
+    has_schema: bool,
+    has_subresources: bool,
+}
+
+impl<'a> Shared<'a> {
+    fn of(versions: &'a [CustomResourceDefinitionVersion]) -> Option<Shared<'a>> {
+        let first = versions.first()?;
+        let same = |is: &dyn Fn(&CustomResourceDefinitionVersion) -> bool| versions.iter().all(is);
+        let has_schema = same(&|own| own.schema == first.schema);
+        let has_subresources = same(&|own| own.subresources == first.subresources);
+        Some(Shared {
+            schema: first.schema.as_deref().filter(|_| has_schema),
+            subresources: first.subresources.as_deref().filter(|_| has_subresources),
+            columns: same(&|own| *own.additional_printer_columns == *first.additional_printer_columns),
+            selectable: same(&|own| *own.selectable_fields == *first.selectable_fields),
+            has_schema,
+            has_subresources,
+        })
+    }
+}
+
+pub(super) fn check_all(
+    path: &Path,
+    spec: &CustomResourceDefinitionSpec,
+    old: Option<&CustomResourceDefinitionSpec>,
+    errors: &mut ErrorList,
+) {
     let versions = &spec.versions;
+    let at = path.child("versions");
     for (index, version) in versions.iter().enumerate() {
         let given = version.schema.as_deref().is_some_and(|own| own.open_apiv3_schema.is_some());
         if !given {
-            let at = path.index(index).child("schema").child("openAPIV3Schema");
+            let at = at.index(index).child("schema").child("openAPIV3Schema");
             errors.push(FieldError::required(&at, ""));
         }
     }
+    let shared = Shared::of(versions);
+    let before = |version: &CustomResourceDefinitionVersion| {
+        old.and_then(|old| old.versions.iter().find(|own| own.name == version.name))
+    };
     for (index, version) in versions.iter().enumerate() {
-        let at = path.index(index);
+        let at = at.index(index);
         let problems = is_dns1035_label(&version.name);
         if !problems.is_empty() {
             errors.push(FieldError::invalid(&at.child("name"), version.name.as_str(), problems.join(",")));
         }
-        check(&at, version, errors);
+        if let Some(shared) = &shared {
+            check(&at, version, before(version), shared, errors);
+        }
     }
     let all = || {
         let each: Vec<String> =
@@ -36,30 +75,84 @@ pub(super) fn check_all(path: &Path, spec: &CustomResourceDefinitionSpec, errors
     };
     let names: BTreeSet<&str> = versions.iter().map(|version| version.name.as_str()).collect();
     if names.len() != versions.len() {
-        errors.push(FieldError::invalid(path, all(), "must contain unique version names"));
+        errors.push(FieldError::invalid(&at, all(), "must contain unique version names"));
     }
     if versions.iter().filter(|version| version.storage).count() != 1 {
         let why = "must have exactly one version marked as storage version";
-        errors.push(FieldError::invalid(path, all(), why));
+        errors.push(FieldError::invalid(&at, all(), why));
     }
 }
 
-fn check(path: &Path, version: &CustomResourceDefinitionVersion, errors: &mut ErrorList) {
-    deprecation(&path.child("deprecationWarning"), version, errors);
-    let subresources = version.subresources.as_deref();
-    let has_status = subresources.is_some_and(|own| own.status.is_some());
-    let schema = version.schema.as_deref().and_then(|own| own.open_apiv3_schema.as_deref());
+/// What is the same of all versions.
+pub(super) fn check_shared(
+    path: &Path,
+    spec: &CustomResourceDefinitionSpec,
+    old: Option<&CustomResourceDefinitionSpec>,
+    errors: &mut ErrorList,
+) {
+    let (Some(shared), Some(first)) = (Shared::of(&spec.versions), spec.versions.first()) else { return };
+    let schema = shared.schema.and_then(|own| own.open_apiv3_schema.as_deref());
     if let Some(schema) = schema {
-        let at = path.child("schema").child("openAPIV3Schema");
-        schema::check_all(&at, schema, has_status, errors);
+        let at = path.child("validation").child("openAPIV3Schema");
+        let has_status = spec.versions.iter().any(|own| has_status(own.subresources.as_deref()));
+        let before = old.and_then(|old| old.versions.iter().find(|own| own.name == first.name));
+        let unchanged = before.is_some_and(|before| before.schema == first.schema);
+        schema::check_all(&at, schema, has_status, unchanged, errors);
     }
-    if let Some(scale) = subresources.and_then(|own| own.scale.as_deref()) {
+    if let Some(scale) = shared.subresources.and_then(|own| own.scale.as_deref()) {
         self::scale(&path.child("subresources"), scale, errors);
     }
-    for (index, own) in version.additional_printer_columns.iter().enumerate() {
+    if shared.columns {
+        columns(path, &first.additional_printer_columns, errors);
+    }
+    if shared.selectable && !first.selectable_fields.is_empty() {
+        let at = path.child("selectableFields");
+        match shared.schema {
+            None => {
+                let why = "may only be set when validations.schema is included";
+                errors.push(FieldError::invalid(&at, "", why));
+            }
+            Some(_) => selectable::check(&at, &first.selectable_fields, schema, errors),
+        }
+    }
+}
+
+fn has_status(subresources: Option<&CustomResourceSubresources>) -> bool {
+    subresources.is_some_and(|own| own.status.is_some())
+}
+
+fn columns(path: &Path, columns: &[CustomResourceColumnDefinition], errors: &mut ErrorList) {
+    for (index, own) in columns.iter().enumerate() {
         column(&path.child("additionalPrinterColumns").index(index), own, errors);
     }
-    selectable::check(&path.child("selectableFields"), &version.selectable_fields, schema, errors);
+}
+
+/// What is said of this version alone.
+fn check(
+    path: &Path,
+    version: &CustomResourceDefinitionVersion,
+    before: Option<&CustomResourceDefinitionVersion>,
+    shared: &Shared<'_>,
+    errors: &mut ErrorList,
+) {
+    deprecation(&path.child("deprecationWarning"), version, errors);
+    let subresources = version.subresources.as_deref();
+    let schema = version.schema.as_deref().and_then(|own| own.open_apiv3_schema.as_deref());
+    if let Some(schema) = schema.filter(|_| !shared.has_schema) {
+        let at = path.child("schema").child("openAPIV3Schema");
+        let unchanged = before.is_some_and(|before| before.schema == version.schema);
+        schema::check_all(&at, schema, has_status(subresources), unchanged, errors);
+    }
+    let scale = subresources.filter(|_| !shared.has_subresources).and_then(|own| own.scale.as_deref());
+    if let Some(scale) = scale {
+        self::scale(&path.child("subresources"), scale, errors);
+    }
+    if !shared.columns {
+        columns(path, &version.additional_printer_columns, errors);
+    }
+    if !shared.selectable {
+        selectable::check(&path.child("selectableFields"), &version.selectable_fields, schema, errors);
+    }
 }
 
 fn deprecation(path: &Path, version: &CustomResourceDefinitionVersion, errors: &mut ErrorList) {
