@@ -20,4 +20,6 @@ pub struct Ctx<'a> {
     pub verb: Verb,
     /// The subresource that it is done through, empty for the object itself.
     pub subresource: &'a str,
+    /// The API group that it is done through: what two of them serve may be held to more by one.
+    pub group: &'a str,
 }

@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn an_optional_field_is_checked_only_when_it_is_there() {
         let gates = Gates::default();
-        let ctx = Ctx { gates: &gates, verb: Verb::Create, subresource: "" };
+        let ctx = Ctx { gates: &gates, verb: Verb::Create, subresource: "", group: "" };
         let mut controller = ReplicationController::default();
         let mut errors = ErrorList::new();
         controller.spec.replicas = Some(1);

@@ -98,7 +98,7 @@ fn run(
 ) -> Outcome {
     let gates = Gates::default();
     let verb = if old.is_some() { Verb::Update } else { Verb::Create };
-    let ctx = Ctx { gates: &gates, verb, subresource };
+    let ctx = Ctx { gates: &gates, verb, subresource, group: kind.resource().0 };
     generic::default(kind, &ctx, &mut *object);
     generic::prepare(kind, &ctx, &mut *object, old);
     let warnings = kind.warnings(&ctx, &*object, old);

@@ -93,8 +93,8 @@ impl Registry {
         self.shared.clock.now()
     }
 
-    pub(crate) fn ctx<'a>(&'a self, verb: Verb, subresource: &'a str) -> Ctx<'a> {
-        Ctx { gates: &self.shared.gates, verb, subresource }
+    pub(crate) fn ctx<'a>(&'a self, served: &'a Served, verb: Verb, subresource: &'a str) -> Ctx<'a> {
+        Ctx { gates: &self.shared.gates, verb, subresource, group: &served.resource.kind.group }
     }
 
     /// The entry of an object, if there is one.

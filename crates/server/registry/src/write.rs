@@ -62,7 +62,7 @@ impl Registry {
         options: &WriteOptions,
         owners: Owners,
     ) -> Result<Written, Status> {
-        let ctx = self.ctx(Verb::Create, "");
+        let ctx = self.ctx(served, Verb::Create, "");
         let mut object = served.to_hub(object);
         let meta = metadata(&mut *object)?;
         if !meta.resource_version.is_empty() {
@@ -139,7 +139,7 @@ impl Registry {
         mut object: Box<dyn Record>,
         owners: Owners,
     ) -> Result<Option<Written>, Status> {
-        let ctx = self.ctx(Verb::Create, "");
+        let ctx = self.ctx(served, Verb::Create, "");
         let (namespace, name) = (attributes.namespace, attributes.name);
         self.effects.choose(self, served, "", &mut *object, None).await?;
         api_kind::prepare(&*served.kind, &ctx, &mut *object, None);
@@ -237,7 +237,7 @@ impl Registry {
         entry: &Entry,
     ) -> Result<Option<Written>, Status> {
         let Write { caller, namespace, name, subresource, precondition, options, .. } = *write;
-        let ctx = self.ctx(Verb::Update, subresource);
+        let ctx = self.ctx(served, Verb::Update, subresource);
         let mut old = self.decoded.of(served, entry)?;
         if served.is_custom() {
             // Defaults that its definition has got since are no change of the object.

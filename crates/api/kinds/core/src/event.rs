@@ -1,5 +1,7 @@
 //! Events, in the two groups that serve them.
 
+mod strict;
+
 use api_kind::{Cell, Column, Ctx, Kind, Version, age};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_record::Record;
@@ -8,6 +10,9 @@ use api_types::events::v1 as events;
 use base::time::Time;
 
 use crate::limits::EVENT_MESSAGE_BYTES;
+
+/// The group that holds events to more.
+const STRICT: &str = "events.k8s.io";
 
 /// The names in events.k8s.io of what field selectors can name.
 const SELECTORS: &[(&str, &str)] = &[
@@ -27,7 +32,7 @@ const SELECTORS: &[(&str, &str)] = &[
 pub const KIND: Kind<Event> = Kind::<Event>::of("", "v1", "events")
     .create_on_update()
     .validate(validate)
-    .versions(&[Version { group: "events.k8s.io", version: "v1", to_hub, from_hub, selectors: SELECTORS }])
+    .versions(&[Version { group: STRICT, version: "v1", to_hub, from_hub, selectors: SELECTORS }])
     .columns(&[
         Column::<Event>::text("Last Seen", "The time at which the most recent occurrence of this event was recorded.", last_seen),
         Column::<Event>::text("Type", "Type of this event (Normal, Warning), new types could be added in the future", |event, _| {
@@ -102,7 +107,18 @@ fn last_seen(event: &Event, now: Time) -> Cell {
     }
 }
 
-fn validate(_: &Ctx<'_>, event: &Event, _: Option<&Event>, errors: &mut ErrorList) {
+fn validate(ctx: &Ctx<'_>, event: &Event, old: Option<&Event>, errors: &mut ErrorList) {
+    always(ctx, event, errors);
+    // The core group is as lenient as it always was.
+    if ctx.group == STRICT {
+        match old {
+            None => strict::made(event, errors),
+            Some(old) => strict::changed(event, old, errors),
+        }
+    }
+}
+
+fn always(ctx: &Ctx<'_>, event: &Event, errors: &mut ErrorList) {
     let object = &event.involved_object;
     let (own, named) = (&event.metadata.namespace, &object.namespace);
     // What is in no namespace has its events in the default one.
@@ -116,19 +132,19 @@ fn validate(_: &Ctx<'_>, event: &Event, _: Option<&Event>, errors: &mut ErrorLis
         errors.push(FieldError::invalid(&at, named, "does not match event.namespace"));
     }
     if new {
-        new_style(errors, event);
+        // What each group calls it.
+        let controller = if ctx.group == STRICT { "reportingController" } else { "reportingComponent" };
+        new_style(errors, &Path::new(controller), event);
     }
 }
 
 /// What events of the new style must have.
-fn new_style(errors: &mut ErrorList, event: &Event) {
-    // What the core group calls it.
-    let controller = Path::new("reportingComponent");
+fn new_style(errors: &mut ErrorList, controller: &Path, event: &Event) {
     if event.reporting_controller.is_empty() {
-        errors.push(FieldError::required(&controller, ""));
+        errors.push(FieldError::required(controller, ""));
     }
     for message in api_meta::names::is_label_key(&event.reporting_controller) {
-        errors.push(FieldError::invalid(&controller, &event.reporting_controller, message));
+        errors.push(FieldError::invalid(controller, &event.reporting_controller, message));
     }
     for (name, value, most) in [
         ("reportingInstance", &event.reporting_instance, 128),
@@ -218,6 +234,52 @@ mod tests {
             lost.errors,
             [r#"involvedObject.namespace: Invalid value: "other": does not match event.namespace"#]
         );
+    }
+
+    fn judged(text: &str, old: Option<&Event>) -> Vec<String> {
+        let object = api_kind::trial::create(&KIND, text).object;
+        let event: &Event = object.downcast_ref().expect("an event");
+        let gates = api_kind::Gates::default();
+        let verb = if old.is_some() { api_kind::Verb::Update } else { api_kind::Verb::Create };
+        let ctx = Ctx { gates: &gates, verb, subresource: "", group: STRICT };
+        let mut errors = ErrorList::new();
+        validate(&ctx, event, old, &mut errors);
+        errors.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_group_of_its_own_asks_for_more() {
+        const NEW: &str = "{involvedObject: {kind: Pod, name: web, namespace: default}, eventTime: '2026-01-01T00:00:00.000001Z', reportingController: example.com/c, reportingInstance: i, action: a, reason: r, type: Normal}";
+        assert_eq!(judged(NEW, None), [""; 0]);
+        assert_eq!(
+            judged(TEXT, None),
+            [
+                "eventTime: Required value",
+                r#"lastTimestamp: Invalid value: "": needs to be unset"#,
+                r#"count: Invalid value: "": needs to be unset"#,
+                r#"source: Invalid value: "": needs to be unset"#,
+            ]
+        );
+        let object = create(&KIND, NEW).object;
+        let old: &Event = object.downcast_ref().expect("an event");
+        let series = |series: &str| NEW.replace("reason: r", &format!("reason: r, series: {series}"));
+        assert_eq!(
+            judged(&series("{count: 2, lastObservedTime: '2026-01-01T00:00:01.0Z'}"), Some(old)),
+            [""; 0]
+        );
+        assert_eq!(
+            judged(&series("{count: 1}"), Some(old)),
+            [
+                r#"series.count: Invalid value: "": should be at least 2"#,
+                "series.lastObservedTime: Required value"
+            ]
+        );
+        assert_eq!(
+            judged(&NEW.replace("action: a", "action: b"), Some(old)),
+            [r#"action: Invalid value: "b": field is immutable"#]
+        );
+        let nameless = NEW.replace("reportingController: example.com/c, ", "");
+        assert!(judged(&nameless, None).contains(&"reportingController: Required value".to_owned()));
     }
 
     #[test]
