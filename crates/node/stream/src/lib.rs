@@ -2,7 +2,7 @@
 //!
 //! Purpose: from an upgraded connection to plain byte streams, and back, whatever protocol the two sides agreed on.
 //!
-//! Layer: `node`; depends on `base` only. Used by the node's agent (which runs commands and reaches ports), by the API
+//! Layer: `node`; depends on `base` and `base-serve` only, which knows how WebSockets are agreed on. Used by the node's agent (which runs commands and reaches ports), by the API
 //! server's proxy, and by clients of either. What is run or reached is not known here, nor are HTTP and TLS: the caller
 //! upgrades the connection and hands in anything that is `AsyncRead + AsyncWrite`.
 //!

@@ -2,12 +2,13 @@
 //!
 //! Follows `k8s.io/streaming/pkg/httpstream` and `k8s.io/cri-streaming`, wording included.
 
+pub use base_serve::websocket::Refused;
+use base_serve::websocket::{agree, is_asked, listed, refuse};
 use http::StatusCode;
 use http::header::{
-    CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE, X_CONTENT_TYPE_OPTIONS,
+    CONNECTION, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::limits::PORTS_MAX;
 
@@ -74,17 +75,6 @@ pub struct Agreed<P> {
     pub headers: HeaderMap,
 }
 
-/// An answer that refuses.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    /// 400 or 403.
-    pub status: StatusCode,
-    /// The headers of the answer.
-    pub headers: Box<HeaderMap>,
-    /// Its text.
-    pub body: String,
-}
-
 const EXEC_CHANNELS: &[(&str, Channels)] = &[
     ("", Channels { version: 1, base64: false }),
     ("channel.k8s.io", Channels { version: 1, base64: false }),
@@ -102,8 +92,8 @@ const EXEC_VERSIONS: &[&str] =
 /// # Errors
 /// With the answer, when there is none.
 pub fn exec(request: &HeaderMap) -> Result<Agreed<ExecProtocol>, Refused> {
-    if is_websocket(request) {
-        let (channels, headers) = websocket(request, EXEC_CHANNELS)?;
+    if is_asked(request) {
+        let (channels, headers) = agree(request, EXEC_CHANNELS)?;
         return Ok(Agreed { protocol: ExecProtocol::WebSocket(channels), headers });
     }
     let (name, headers) = spdy(request, EXEC_VERSIONS)?;
@@ -116,7 +106,7 @@ pub fn exec(request: &HeaderMap) -> Result<Agreed<ExecProtocol>, Refused> {
 /// # Errors
 /// With the answer, when there is none.
 pub fn port_forward(request: &HeaderMap) -> Result<Agreed<PortProtocol>, Refused> {
-    if !is_websocket(request) {
+    if !is_asked(request) {
         let (_, headers) = spdy(request, &[PORT_FORWARD])?;
         return Ok(Agreed { protocol: PortProtocol::Spdy, headers });
     }
@@ -127,9 +117,9 @@ pub fn port_forward(request: &HeaderMap) -> Result<Agreed<PortProtocol>, Refused
         ("v4.channel.k8s.io", channels(false)),
         ("v4.base64.channel.k8s.io", channels(true)),
     ];
-    let tunnels = list(request, &SEC_WEBSOCKET_PROTOCOL).iter().any(|name| name.starts_with(TUNNEL_PREFIX));
+    let tunnels = listed(request, &SEC_WEBSOCKET_PROTOCOL).iter().any(|name| name.starts_with(TUNNEL_PREFIX));
     let offered = if tunnels { &offered[..1] } else { &offered[1..] };
-    let (protocol, headers) = websocket(request, offered)?;
+    let (protocol, headers) = agree(request, offered)?;
     Ok(Agreed { protocol, headers })
 }
 
@@ -200,58 +190,6 @@ fn is_upgrade(request: &HeaderMap) -> bool {
         .any(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase().contains("upgrade"))
 }
 
-/// Whether a request asks for a WebSocket.
-pub fn is_websocket(request: &HeaderMap) -> bool {
-    let upgrade = request.get(UPGRADE).map(HeaderValue::as_bytes);
-    is_upgrade(request) && upgrade.is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"))
-}
-
-fn list(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
-    let values = headers.get_all(name).iter();
-    let text = values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    text.flat_map(|value| value.split(',').map(|part| part.trim().to_owned()).collect::<Vec<_>>())
-        .filter(|part| !part.is_empty())
-        .collect()
-}
-
-fn websocket<P: Copy>(request: &HeaderMap, offered: &[(&str, P)]) -> Result<(P, HeaderMap), Refused> {
-    let key = request.get(SEC_WEBSOCKET_KEY).filter(|key| !key.is_empty());
-    let Some(key) = key else {
-        return Err(refuse(StatusCode::BAD_REQUEST, "missing or bad Sec-WebSocket-Key"));
-    };
-    if request.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
-        let mut refused = refuse(StatusCode::BAD_REQUEST, "missing or bad WebSocket Version");
-        refused.headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-        return Err(refused);
-    }
-    let mut wanted = list(request, &SEC_WEBSOCKET_PROTOCOL);
-    if wanted.is_empty() {
-        wanted.push(String::new());
-    }
-    let chosen = wanted.iter().find_map(|name| offered.iter().find(|(own, _)| own == name));
-    let Some((name, protocol)) = chosen else {
-        let supported: Vec<&str> = offered.iter().map(|(name, _)| *name).collect();
-        let body = format!(
-            "requested protocol(s) are not supported: [{}]; supports [{}]",
-            wanted.join(" "),
-            supported.join(" ")
-        );
-        return Err(refuse(StatusCode::FORBIDDEN, &body));
-    };
-    let mut headers = HeaderMap::new();
-    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-    if let Ok(accept) = HeaderValue::try_from(derive_accept_key(key.as_bytes())) {
-        headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
-    }
-    if let Ok(name) = HeaderValue::from_str(name)
-        && !name.is_empty()
-    {
-        headers.insert(SEC_WEBSOCKET_PROTOCOL, name);
-    }
-    Ok((*protocol, headers))
-}
-
 fn spdy(request: &HeaderMap, offered: &[&'static str]) -> Result<(&'static str, HeaderMap), Refused> {
     let title = "X-Stream-Protocol-Version";
     if !request.contains_key(&PROTOCOL_VERSION) {
@@ -261,7 +199,7 @@ fn spdy(request: &HeaderMap, offered: &[&'static str]) -> Result<(&'static str, 
         );
         return Err(refuse(StatusCode::BAD_REQUEST, &body));
     }
-    let wanted = list(request, &PROTOCOL_VERSION);
+    let wanted = listed(request, &PROTOCOL_VERSION);
     if wanted.is_empty() {
         let body = format!("unable to upgrade: header {title} contains [], but no valid protocols");
         return Err(refuse(StatusCode::BAD_REQUEST, &body));
@@ -291,14 +229,6 @@ fn spdy(request: &HeaderMap, offered: &[&'static str]) -> Result<(&'static str, 
     headers.insert(UPGRADE, HeaderValue::from_static(SPDY));
     headers.insert(PROTOCOL_VERSION.clone(), HeaderValue::from_static(name));
     Ok((*name, headers))
-}
-
-/// As Go's `http.Error` answers.
-fn refuse(status: StatusCode, text: &str) -> Refused {
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    Refused { status, headers: Box::new(headers), body: format!("{text}\n") }
 }
 
 #[cfg(test)]

@@ -6,11 +6,12 @@
 //! `pkg/kubeapiserver/authenticator` and `k8s.io/apiserver/pkg/authentication/request`.
 
 use base::time::Time;
+use base_serve::websocket;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use client::Caller;
 use http::HeaderMap;
-use http::header::{AUTHORIZATION, CONNECTION, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 use rustls::pki_types::CertificateDer;
 use thiserror::Error;
 
@@ -259,7 +260,7 @@ impl Authenticator {
         now: Time,
         causes: &mut Vec<Cause>,
     ) -> Option<Authenticated> {
-        if !is_websocket(request.headers) {
+        if !websocket::is_asked(request.headers) {
             return None;
         }
         match protocol_token(request.headers) {
@@ -302,16 +303,6 @@ fn bearer_token(headers: &HeaderMap, warnings: &mut Vec<&'static str>) -> Option
         return None;
     }
     Some(token.to_owned())
-}
-
-/// Whether a request asks for a WebSocket.
-pub fn is_websocket(headers: &HeaderMap) -> bool {
-    let has = |name: &str, word: &str| {
-        headers::all(headers, name)
-            .iter()
-            .any(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(word)))
-    };
-    has(UPGRADE.as_str(), "websocket") && has(CONNECTION.as_str(), "upgrade")
 }
 
 /// The token among the subprotocols, and the others, joined.

@@ -39,6 +39,7 @@ mod resource;
 mod scrape;
 mod table;
 mod watch;
+mod websocket;
 pub mod words;
 
 pub use connection::Server;

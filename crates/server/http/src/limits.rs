@@ -23,8 +23,8 @@ pub const MUTATING_REQUESTS_IN_FLIGHT: usize = 200;
 /// How long the numbers of stored objects are shown before they are counted anew: upstream's `--etcd-count-metric-poll-period`.
 pub const COUNTED: Duration = Duration::from_secs(60);
 
-/// How large a message may be that whoever watches over a WebSocket sends; none has a meaning.
-pub const WATCHER_MESSAGE_BYTES: usize = 64 << 10;
+/// How large a message may be that whoever watches or reads a log over a WebSocket sends; none has a meaning.
+pub const LISTENER_MESSAGE_BYTES: usize = 64 << 10;
 
 /// How long a pod or an endpoint may take to accept a connection: Go's default transport's, and so upstream's.
 pub const DIAL: Duration = Duration::from_secs(30);

@@ -3,9 +3,11 @@
 //! The path is rewritten to the node's own (kubelet's) and the whole request handed on, upgrades included.
 
 mod log;
+mod log_websocket;
 
 use api_meta::Status;
 use api_types::core::v1::Pod;
+use base_serve::websocket::is_asked;
 use client::{BoxFuture, Target};
 use futures_util::StreamExt as _;
 use http::{Request, Response, Uri};
@@ -66,9 +68,15 @@ pub(crate) async fn answer(
     let path = path(target, pod, query)?;
     *request.uri_mut() = path.parse::<Uri>().map_err(|error| Status::bad_request(error.to_string()))?;
     forget_caller(request.headers_mut());
+    let is_log = target.subresource == "log";
+    let waiting = (is_log && is_asked(request.headers())).then(|| log_websocket::Waiting::take(&mut request));
     let response = handler.reach.nodes.forward(&pod.spec.node_name, request).await.map_err(refusal)?;
-    // A log that breaks off ends there, for upstream's clients too.
-    Ok(if target.subresource == "log" { response.map(ending) } else { response })
+    Ok(match waiting {
+        Some(waiting) => waiting.answer(response),
+        // A log that breaks off ends there, for upstream's clients too.
+        None if is_log => response.map(ending),
+        None => response,
+    })
 }
 
 /// What upstream says of a node that cannot be asked.

@@ -255,7 +255,7 @@ async fn watch(
     let content_type = framing.content_type();
     let codec = form.codec;
     let messages = watch::messages(framing, feed, limit);
-    if server_authn::authenticator::is_websocket(request.headers()) {
+    if base_serve::websocket::is_asked(request.headers()) {
         return watch::websocket::answer(request, codec, messages);
     }
     let stream = messages.map(|message| Ok(BodyFrame::data(message)));

@@ -219,22 +219,6 @@ fn a_token_with_too_much_space_is_ignored_with_a_warning() {
 }
 
 #[test]
-fn who_asks_for_a_websocket() {
-    for (pairs, asked) in [
-        (&[("upgrade", "websocket"), ("connection", "Upgrade")][..], true),
-        (&[("upgrade", "WebSocket"), ("connection", "keep-alive, Upgrade")], true),
-        (&[("upgrade", "SPDY/3.1"), ("connection", "Upgrade")], false),
-        (&[("upgrade", "websocket")], false),
-        (&[], false),
-    ] {
-        let pair = |(name, value): &(&'static str, &'static str)| {
-            (http::HeaderName::from_static(name), http::HeaderValue::from_static(value))
-        };
-        assert_eq!(is_websocket(&pairs.iter().map(pair).collect()), asked, "{pairs:?}");
-    }
-}
-
-#[test]
 fn websockets_carry_tokens_among_their_protocols() {
     let world = world();
     let encoded = |token: &str| format!("{PROTOCOL_PREFIX}{}", URL_SAFE_NO_PAD.encode(token));
