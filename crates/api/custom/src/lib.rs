@@ -6,7 +6,7 @@
 //! Shape: an object's `metadata` is the typed [`api_types::meta::v1::ObjectMeta`]; all else is one tree of JSON that keeps what is there
 //! and what is not. So every engine that works on records works on it, and nothing is leaked when definitions come and go. The
 //! tree is walked beside the compiled schema: [`prune`] drops what no schema names, [`fill`] puts defaults, [`Node`]'s checks, lists and
-//! embedded objects are judged in [`check`]. Functions are pure.
+//! embedded objects are judged in [`check`]. What server-side apply is to know of them is told by [`AllFields`]. Functions are pure.
 //! Invariants: a schema is compiled once for a version, when it is first needed; the tree's keys are sorted at every level, so equal
 //! objects have equal bytes. State: none.
 //! Rules in CEL ([`rules`]) are judged last, and only where nothing else is wrong that they could stumble over.
@@ -21,6 +21,7 @@ mod check;
 pub mod conversion;
 mod defaults;
 mod embedded;
+mod fields;
 mod fill;
 mod format;
 pub mod jsonpath;
@@ -39,6 +40,7 @@ mod tests;
 pub use check::check;
 pub use defaults::check_defaults;
 pub use embedded::coerce;
+pub use fields::AllFields;
 pub use fill::{drop_nulls, fill};
 pub use format::is_known as is_known_format;
 pub use lists::check as check_lists;

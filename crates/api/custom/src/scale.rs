@@ -20,9 +20,6 @@ pub enum ScaleError {
         /// The Go type that it should have.
         wanted: &'static str,
     },
-    /// The number of replicas is nowhere.
-    #[error("the spec replicas field {0:?} does not exist")]
-    Missing(String),
     /// What is above the number is no object.
     #[error("value cannot be set because {0} is not a map[string]interface{{}}")]
     NoObject(String),
@@ -31,8 +28,8 @@ pub enum ScaleError {
 /// How many replicas there should be and are, and which selector finds them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scale {
-    /// How many there should be.
-    pub wanted: i32,
+    /// How many there should be, if that is said.
+    pub wanted: Option<i32>,
     /// How many there are.
     pub found: i32,
     /// The selector as text, empty if none is said.
@@ -86,14 +83,13 @@ fn narrow(number: i64) -> i32 {
 /// Reads the scale of an object.
 ///
 /// # Errors
-/// If the wanted replicas are nowhere, or a value is of another type.
+/// If a value is of another type.
 pub fn read_scale(fields: &Tree, scale: &CustomResourceSubresourceScale) -> Result<Scale, ScaleError> {
-    let wanted = number(fields, &scale.spec_replicas_path)?
-        .ok_or_else(|| ScaleError::Missing(scale.spec_replicas_path.clone()))?;
+    let wanted = number(fields, &scale.spec_replicas_path)?.map(narrow);
     let found = number(fields, &scale.status_replicas_path)?.unwrap_or(0);
     let selector =
         scale.label_selector_path.as_deref().map(|path| text(fields, path)).transpose()?.unwrap_or_default();
-    Ok(Scale { wanted: narrow(wanted), found: narrow(found), selector })
+    Ok(Scale { wanted, found: narrow(found), selector })
 }
 
 /// Sets how many replicas there should be.

@@ -6,6 +6,7 @@
 //! Upstream: `sigs.k8s.io/structured-merge-diff/v6`, `k8s.io/apimachinery/pkg/util/managedfields`, both as of 1.37.
 
 mod applied;
+pub mod atom;
 mod check;
 mod compare;
 mod config;
@@ -26,6 +27,7 @@ mod set;
 #[cfg(test)]
 mod tests;
 mod track;
+mod written;
 
 pub use applied::apply;
 pub use config::Config;

@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use api_codec::limits::Limits;
 use api_codec::{Strictness, json};
 use api_meta::Status;
+use api_patch::PatchKind;
 use api_patch::apply::{self, Config};
-use api_patch::{PatchError, PatchKind};
 use api_record::Record;
 use api_types::{object_meta, object_meta_mut};
 use client::{Caller, FieldValidation, WriteOptions};
@@ -41,7 +41,6 @@ impl<'a> Patch<'a> {
     ) -> Result<Patch<'a>, Status> {
         let kind = PatchKind::of(kind.media_type(), served.is_custom())?;
         let body = match kind {
-            PatchKind::Apply if served.is_custom() => return Err(PatchError::Unsupported.status()),
             PatchKind::Apply => Body::Config(Config::parse(bytes)?),
             kind => Body::Tree(kind, bytes),
         };
@@ -79,7 +78,9 @@ impl<'a> Patch<'a> {
         config: &Config,
     ) -> Result<Box<dyn Record>, Status> {
         let Patch { registry, served, who, options, .. } = *self;
-        let object = registry.apply(served, who, subresource, options, current, config)?;
+        let mut object = registry.apply(served, who, subresource, options, current, config)?;
+        // Strict as applies are of the fields that a schema names, not all of these need be kept.
+        served.kind.prune(&mut *object).map_err(|error| unreadable(&error.to_string()))?;
         if !config.strict().is_empty() {
             let found = config.strict().join(", ");
             match options.field_validation {

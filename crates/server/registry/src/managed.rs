@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use api_meta::Status;
-use api_patch::apply::{self, Config, Managers, Versions};
+use api_patch::apply::atom::Fields;
+use api_patch::apply::{self, Config, Element, Managers, Versions};
 use api_record::Record;
 use api_types::autoscaling::v1::Scale;
 use api_types::meta::v1::ManagedFieldsEntry;
@@ -35,7 +36,7 @@ struct Known<'a> {
 }
 
 impl Known<'_> {
-    /// The resource in a version.
+    /// The built-in resource in a version.
     fn find(&self, api_version: &str) -> Option<&Arc<Served>> {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         let found = self.registry.catalog().find(group, version, &self.served.resource.plural)?;
@@ -45,12 +46,23 @@ impl Known<'_> {
 
 impl Versions for Known<'_> {
     fn empty(&self, api_version: &str) -> Option<Box<dyn Record>> {
+        if self.served.is_custom() {
+            return self.served.fields(api_version).map(|_| (self.served.object.new)());
+        }
         Some((self.find(api_version)?.object.new)())
     }
 
     fn convert(&self, object: &dyn Record, from: &str, to: &str) -> Option<Box<dyn Record>> {
+        if self.served.is_custom() {
+            // No definition has its objects converted by a webhook, so that they are the same in all versions.
+            return self.served.fields(to).map(|_| object.boxed_clone());
+        }
         let hub = self.find(from)?.to_hub(object.boxed_clone());
         Some(in_version(self.find(to)?, hub))
+    }
+
+    fn fields(&self, api_version: &str) -> Option<Arc<Fields>> {
+        self.served.fields(api_version)
     }
 }
 
@@ -75,9 +87,12 @@ impl Versions for Scales {
 }
 
 impl Registry {
-    /// Whether a kind is served in a version.
-    pub fn serves(&self, served: &Served, api_version: &str) -> bool {
-        Known { registry: self, served }.find(api_version).is_some()
+    /// Where the replicas of a workload are in one of its versions; `None` if there is no such version.
+    pub fn replicas(&self, served: &Served, api_version: &str) -> Option<Vec<Element>> {
+        if served.is_custom() {
+            return served.replicas(api_version);
+        }
+        Known { registry: self, served }.find(api_version).map(|_| apply::scale::usual())
     }
 
     fn with_request<T>(
@@ -167,11 +182,6 @@ impl Registry {
         new: &mut dyn Record,
         old: Option<&dyn Record>,
     ) -> Result<(), Status> {
-        if served.is_custom() {
-            // Fields without a table have no owners yet.
-            metadata(new)?.managed_fields.clear();
-            return Ok(());
-        }
         self.with_request(served, caller, subresource, options, |request| match served.version {
             None => match old {
                 Some(old) => apply::track(request, old, new),

@@ -3,7 +3,7 @@
 use api_codec::json;
 use api_codec::limits::Limits;
 use api_meta::Status;
-use api_record::{Record, Schema};
+use api_record::Record;
 use api_types::{object_meta, object_meta_mut};
 
 use super::check::check;
@@ -14,7 +14,7 @@ use super::data::Data as _;
 use super::managers::{Managers, Operation, Owned};
 use super::mentioned::mentioned;
 use super::prune::{Convert, prune};
-use super::request::{Request, stripped, taken};
+use super::request::{Request, Root, stripped, taken};
 use super::set::Set;
 use super::track::{before_first_apply, reconciled};
 use super::{Tree, merge};
@@ -87,30 +87,32 @@ fn once(
     managers: Managers,
     force: bool,
 ) -> Result<(Box<dyn Record>, Managers), Refusal> {
-    let schema = live.schema();
+    let root = request.root(live);
+    let kind = root.kind();
     if config.says_owners() {
         return Err(Status::bad_request("metadata.managedFields must be nil").into());
     }
-    if let Some(wrong) = check(schema, &config.tree) {
+    if let Some(wrong) = check(kind, &config.tree) {
         let message = format!("failed to create typed patch object ({}): {wrong}", config.shown());
         return Err(internal(message).into());
     }
-    let mut managers = reconciled(request, live, managers);
-    let merged = merge::merge(schema, live_tree, &config.tree);
+    let mut managers = reconciled(request, live, managers, |_| true);
+    let merged = merge::merge(kind, live_tree, &config.tree);
     let own = request.manager(Operation::Apply);
     let last = managers.entries.remove(&own);
-    let fields = request.reset.filter(&mentioned(schema, &config.tree));
+    let fields = request.reset.filter(&mentioned(kind, &config.tree));
     let time = last.as_ref().and_then(|last| last.time);
     managers.entries.insert(own.clone(), Owned::new(request.api_version, fields.clone(), time));
     let convert = Convert { versions: request.versions };
-    let new_tree = prune(&convert, schema, merged, &managers, request.api_version, last.as_ref())
+    let new_tree = prune(&convert, kind, merged, &managers, request.api_version, last.as_ref())
         .ok_or_else(|| internal("failed to prune fields".to_owned()))?;
-    let diff = compare::trees(schema, live_tree, &new_tree).map(|fields| request.reset.filter(fields));
+    let diff = compare::trees(kind, live_tree, &new_tree).map(|fields| request.reset.filter(fields));
     let elsewhere = |version: &str| -> Option<Diff> {
         let in_version = |tree| convert.tree(tree, request.api_version, version);
         let (old, new) = (in_version(live_tree)?, in_version(&new_tree)?);
         let other = request.versions.empty(version)?;
-        Some(compare::trees(other.schema(), &old, &new).map(|fields| request.reset.filter(fields)))
+        let root = Root::of(request.versions, version, &*other);
+        Some(compare::trees(root.kind(), &old, &new).map(|fields| request.reset.filter(fields)))
     };
     let conflicts = taken(request, &mut managers, Some(&own), &diff, &elsewhere);
     if !force && !conflicts.is_empty() {
@@ -147,12 +149,13 @@ fn decoded(request: &Request<'_>, config: &Config, tree: &Tree) -> Result<Box<dy
 fn remembered(request: &Request<'_>, live: &dyn Record, live_tree: &Tree) -> Option<Set> {
     let last = object_meta(live)?.annotations.get(LAST_APPLIED)?;
     let last = Config::parse(last.as_bytes()).ok()?;
-    let schema: &Schema = live.schema();
-    if last.api_version != request.api_version || check(schema, &last.tree).is_some() {
+    let root = request.root(live);
+    let kind = root.kind();
+    if last.api_version != request.api_version || check(kind, &last.tree).is_some() {
         return None;
     }
-    let diff = compare::trees(schema, &last.tree, live_tree);
-    let fields = mentioned(schema, &last.tree);
+    let diff = compare::trees(kind, &last.tree, live_tree);
+    let fields = mentioned(kind, &last.tree);
     Some(fields.difference(&diff.modified).difference(&diff.added).difference(&diff.removed))
 }
 

@@ -2,18 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use api_record::{Schema, Shape};
+use api_record::Shape;
 
 use super::Tree;
-use super::data::element_of;
+use super::atom::{Elements, List, Plain};
+use super::data::{Data, element_of};
 use super::element::Element;
 use super::kind::Kind;
 use crate::error::go_text;
 
 /// What is wrong with a tree, in upstream's words; `None` when nothing is.
-pub(super) fn check(schema: &Schema, tree: &Tree) -> Option<String> {
+pub(super) fn check(kind: Kind<'_>, tree: &Tree) -> Option<String> {
     let mut wrong = Vec::new();
-    value(Kind::Record(schema), tree, "", &mut wrong);
+    value(kind, tree, "", &mut wrong);
     match &wrong[..] {
         [] => None,
         [one] => Some(one.clone()),
@@ -26,26 +27,41 @@ fn complain(path: &str, what: &str, wrong: &mut Vec<String>) {
 }
 
 fn value(kind: Kind<'_>, tree: &Tree, path: &str, wrong: &mut Vec<String>) {
-    match (kind, tree) {
-        (_, Tree::Null) => {}
-        (Kind::Scalar(shape), _) => scalar(shape, tree, path, wrong),
+    if tree.is_null() {
+        return;
+    }
+    match (kind.given(tree.made()), tree) {
+        (Kind::Scalar(shape), _) => scalar(plain(shape), tree, path, wrong),
+        (Kind::Plain(plain), _) => scalar(plain, tree, path, wrong),
         (Kind::Atomic(shape), _) => atomic(shape, tree, path, wrong),
-        (Kind::Record(_) | Kind::Map(_), Tree::Object(map)) => {
+        (kind @ (Kind::Record(_) | Kind::Map(_) | Kind::Fields(_)), Tree::Object(map)) => {
             for (name, inner) in map {
                 let path = format!("{path}.{name}");
-                match kind.field(name) {
-                    Some((kind, _)) => value(kind, inner, &path, wrong),
-                    None => complain(&path, "field not declared in schema", wrong),
-                }
+                let Some((kind, _)) = kind.field(name) else {
+                    // Upstream looks no further then.
+                    complain(&path, "field not declared in schema", wrong);
+                    return;
+                };
+                value(kind, inner, &path, wrong);
             }
         }
-        (Kind::Record(_) | Kind::Map(_), _) => {
+        (Kind::Record(_) | Kind::Map(_) | Kind::Fields(_), _) => {
             complain(path, &format!("expected map, got &{{{}}}", go_text(tree)), wrong);
         }
-        (Kind::Set(_) | Kind::Listed(..), Tree::Array(items)) => list(kind, items, path, wrong),
-        (Kind::Set(_) | Kind::Listed(..), _) => {
+        (kind @ Kind::List(List { elements: Elements::Atomic, .. }), Tree::Array(items)) => {
+            let Some(element) = kind.element() else { return };
+            for (index, item) in items.iter().enumerate() {
+                value(element, item, &format!("{path}[{index}]"), wrong);
+            }
+        }
+        (kind @ (Kind::Set(_) | Kind::Listed(..) | Kind::List(_)), Tree::Array(items)) => {
+            list(kind, items, path, wrong);
+        }
+        (Kind::Set(_) | Kind::Listed(..) | Kind::List(_), _) => {
             complain(path, &format!("expected list, got &{{{}}}", go_text(tree)), wrong);
         }
+        // What it may be has been told by the value.
+        (Kind::Free(_), _) => {}
     }
 }
 
@@ -82,29 +98,34 @@ fn atomic(shape: &Shape, tree: &Tree, path: &str, wrong: &mut Vec<String>) {
         }
         (Shape::Record(schema), _) => value(Kind::Record(schema), tree, path, wrong),
         (Shape::Map(entry), _) => value(Kind::Map(entry), tree, path, wrong),
-        (scalar_shape, _) => scalar(scalar_shape, tree, path, wrong),
+        (shape, _) => scalar(plain(shape), tree, path, wrong),
     }
 }
 
-fn scalar(shape: &Shape, tree: &Tree, path: &str, wrong: &mut Vec<String>) {
-    let fits = match shape {
-        Shape::Bool => tree.is_boolean(),
-        Shape::Int32 | Shape::Int64 | Shape::Float => tree.is_number(),
-        Shape::String | Shape::Bytes => tree.is_string(),
-        _ => !tree.is_array() && !tree.is_object(),
+fn plain(shape: &Shape) -> Plain {
+    match shape {
+        Shape::Bool => Plain::Boolean,
+        Shape::Int32 | Shape::Int64 | Shape::Float => Plain::Numeric,
+        Shape::String | Shape::Bytes => Plain::Text,
+        _ => Plain::Untyped,
+    }
+}
+
+fn scalar(plain: Plain, tree: &Tree, path: &str, wrong: &mut Vec<String>) {
+    let fits = match plain {
+        Plain::Boolean => tree.is_boolean(),
+        Plain::Numeric => tree.is_number(),
+        Plain::Text => tree.is_string(),
+        Plain::Untyped => !tree.is_array() && !tree.is_object(),
     };
     if fits {
         return;
     }
-    let what = match shape {
-        Shape::Bool => format!("expected boolean, got &{{{}}}", go_text(tree)),
-        Shape::Int32 | Shape::Int64 | Shape::Float => {
-            format!("expected numeric (int or float), got {}", crate::error::go_type(tree))
-        }
-        Shape::String | Shape::Bytes => {
-            format!("expected string, got &value.valueUnstructured{{Value:{}}}", go_syntax(tree))
-        }
-        _ => format!("expected any scalar, got &{{{}}}", go_text(tree)),
+    let what = match plain {
+        Plain::Boolean => format!("expected boolean, got &{{{}}}", go_text(tree)),
+        Plain::Numeric => format!("expected numeric (int or float), got {}", crate::error::go_type(tree)),
+        Plain::Text => format!("expected string, got &value.valueUnstructured{{Value:{}}}", go_syntax(tree)),
+        Plain::Untyped => format!("expected any scalar, got &{{{}}}", go_text(tree)),
     };
     complain(path, &what, wrong);
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use api_record::{Record, Schema, Value};
+use api_record::{Record, Value};
 
 use super::Tree;
-use super::data::{Data, Made, element_of};
+use super::data::{Data, Made, Named, element_of, tree_pairs};
 use super::element::Element;
-use super::kind::Kind;
+use super::kind::{Form, Kind};
 use super::set::Set;
 
 /// What differs between two objects. No field is in more than one of the sets.
@@ -30,17 +30,24 @@ enum Fate {
     Added,
 }
 
-/// Compares two records of one schema.
-pub(super) fn records(old: &dyn Record, new: &dyn Record) -> Diff {
+/// Compares two records of one kind. Of those that hold fields without a table, these are compared as trees.
+pub(super) fn records(kind: Kind<'_>, old: &dyn Record, new: &dyn Record) -> Diff {
     let mut diff = Diff::default();
-    walk(Kind::Record(new.schema()), Some(Value::Record(old)), Some(Value::Record(new)), &mut diff);
+    let typed = Kind::Record(new.schema());
+    fields(typed, Some(Value::Record(old)), Some(Value::Record(new)), &mut diff);
+    if old.rest().is_some() || new.rest().is_some() {
+        tree_pairs(kind, old.rest(), new.rest(), &mut |name, kind, old, new| {
+            field(name, kind, old, new, &mut diff);
+        });
+        diff.sort();
+    }
     diff
 }
 
-/// Compares two trees of one schema.
-pub(super) fn trees(schema: &Schema, old: &Tree, new: &Tree) -> Diff {
+/// Compares two trees of one kind.
+pub(super) fn trees(kind: Kind<'_>, old: &Tree, new: &Tree) -> Diff {
     let mut diff = Diff::default();
-    walk(Kind::Record(schema), Some(old), Some(new), &mut diff);
+    walk(kind, Some(old), Some(new), &mut diff);
     diff
 }
 
@@ -64,6 +71,12 @@ impl Diff {
         self.removed.push(element.clone(), fate == Fate::Removed, below.removed);
         self.modified.push(element.clone(), fate == Fate::Modified, below.modified);
         self.added.push(element, fate == Fate::Added, below.added);
+    }
+
+    fn join(&mut self, other: &Diff) {
+        self.removed = self.removed.union(&other.removed);
+        self.modified = self.modified.union(&other.modified);
+        self.added = self.added.union(&other.added);
     }
 
     fn sort(&mut self) {
@@ -90,18 +103,28 @@ fn presence<D>(old: Option<D>, new: Option<D>) -> Fate {
 
 /// Compares what lies below two values into `diff`, and answers what became of the value itself.
 fn walk<D: Data>(kind: Kind<'_>, old: Option<D>, new: Option<D>, diff: &mut Diff) -> Fate {
-    let empty = |side: Option<D>| side.is_none_or(|value| value.made().is_empty());
-    match kind {
-        Kind::Scalar(_) | Kind::Atomic(_) => leaf(old, new),
+    let told = |side: Option<D>| side.map(|value| kind.given(value.made()));
+    let kind = match (kind, told(old), told(new)) {
+        // What has become another sort of value is looked at as either.
+        (Kind::Free(_), Some(before), Some(after)) if !before.is_like(after) => {
+            let mut first = Diff::default();
+            let fates = [walk(before, old, new, &mut first), walk(after, old, new, diff)];
+            diff.join(&first);
+            return if fates.contains(&Fate::Modified) { Fate::Modified } else { Fate::Same };
+        }
+        (Kind::Free(_), before, after) => after.or(before).unwrap_or(kind),
+        _ => kind,
+    };
+    let form = kind.form();
+    let empty = |side: Option<D>| side.is_none_or(|value| value.made().is_empty(form));
+    match form {
+        Form::Leaf => leaf(old, new),
         // Nothing on either side: whether it is absent, null or empty is then all that can differ.
         _ if empty(old) && empty(new) => leaf(old, new),
-        Kind::Record(_) | Kind::Map(_) => {
-            fields(kind, old, new, diff);
-            presence(old, new)
-        }
-        Kind::Set(_) | Kind::Listed(..) => {
+        form => {
+            // Most of what is compared is the same, and finding that out is much cheaper than walking it.
             if !matches!((old, new), (Some(old), Some(new)) if old.same(new)) {
-                lists(kind, old, new, diff);
+                if form == Form::Fields { fields(kind, old, new, diff) } else { lists(kind, old, new, diff) }
             }
             presence(old, new)
         }
@@ -109,12 +132,14 @@ fn walk<D: Data>(kind: Kind<'_>, old: Option<D>, new: Option<D>, diff: &mut Diff
 }
 
 fn fields<D: Data>(kind: Kind<'_>, old: Option<D>, new: Option<D>, diff: &mut Diff) {
-    D::pairs(kind, old, new, &mut |name, kind, old, new| {
-        let mut below = Diff::default();
-        let fate = walk(kind, old, new, &mut below);
-        diff.absorb(|| Element::Field(name.keep()), fate, below);
-    });
+    D::pairs(kind, old, new, &mut |name, kind, old, new| field(name, kind, old, new, diff));
     diff.sort();
+}
+
+fn field<D: Data>(name: Named<'_>, kind: Kind<'_>, old: Option<D>, new: Option<D>, diff: &mut Diff) {
+    let mut below = Diff::default();
+    let fate = walk(kind, old, new, &mut below);
+    diff.absorb(|| Element::Field(name.keep()), fate, below);
 }
 
 /// The elements of each side that one element of a path stands for; more than one only if a list has duplicates.

@@ -6,8 +6,9 @@ use api_record::scalar::{IntOrString, MicroTime, Time};
 use api_record::{Field, Record, Schema, Value};
 
 use super::Tree;
+use super::atom::{Elements, List};
 use super::element::{Element, Name, Scalar};
-use super::kind::{Keys, Kind, default_of, name_of};
+use super::kind::{Form, Kind, default_in, default_of, name_of};
 
 /// What a value is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,9 +20,13 @@ pub(super) enum Made {
 }
 
 impl Made {
-    /// Whether there is nothing in it: an empty list or object, or null.
-    pub(super) fn is_empty(self) -> bool {
-        matches!(self, Made::Null | Made::List { length: 0 } | Made::Object { empty: true })
+    /// Whether there is nothing in it for whoever looks for fields or elements. What is of another form holds none of them.
+    pub(super) fn is_empty(self, form: Form) -> bool {
+        match form {
+            Form::Fields => !matches!(self, Made::Object { empty: false }),
+            Form::Elements => !matches!(self, Made::List { length: 1.. }),
+            Form::Leaf => false,
+        }
     }
 }
 
@@ -62,7 +67,13 @@ pub(super) trait Data: Copy {
 /// What tells an element of a list apart; the reason if nothing does.
 pub(super) fn element_of<D: Data>(kind: Kind<'_>, item: D) -> Result<Element, String> {
     match kind {
-        Kind::Listed(_, schema, keys) => keyed(schema, keys, item),
+        Kind::Listed(_, schema, keys) => {
+            let keys = keys.iter().map(|key| Cow::Borrowed(*key));
+            keyed(keys, |key| default_of(schema, key), item)
+        }
+        Kind::List(list @ List { elements: Elements::Keyed(keys), .. }) => {
+            keyed(keys.iter().cloned(), |key| default_in(list, key), item)
+        }
         _ => match (item.made(), item.scalar()) {
             (Made::Object { .. }, _) => {
                 Err("associative list without keys has an element that's a map type".to_owned())
@@ -78,20 +89,23 @@ pub(super) fn element_of<D: Data>(kind: Kind<'_>, item: D) -> Result<Element, St
     }
 }
 
-fn keyed<D: Data>(schema: &Schema, keys: Keys<'_>, item: D) -> Result<Element, String> {
+fn keyed<D: Data>(
+    keys: impl Iterator<Item = Name> + Clone,
+    default: impl Fn(&str) -> Option<Scalar>,
+    item: D,
+) -> Result<Element, String> {
     match item.made() {
         Made::Null => return Err("associative list with keys may not have a null element".to_owned()),
         Made::Object { .. } => {}
         _ => return Err("associative list with keys may not have non-map elements".to_owned()),
     }
-    let mut fields: Vec<(Name, Scalar)> = Vec::with_capacity(keys.len());
-    for key in keys {
-        if let Some(value) = item.key(key).or_else(|| default_of(schema, key)) {
-            fields.push((Cow::Borrowed(key), value));
-        }
-    }
+    let values = keys.clone().filter_map(|key| {
+        let value = item.key(&key).or_else(|| default(&key))?;
+        Some((key, value))
+    });
+    let mut fields: Vec<(Name, Scalar)> = values.collect();
     if fields.is_empty() {
-        let keys: Vec<String> = keys.iter().map(|key| api_meta::quote::go(key)).collect();
+        let keys: Vec<String> = keys.map(|key| api_meta::quote::go(&key)).collect();
         return Err(format!(
             "associative list with keys has an element that omits all key fields [{}] (and doesn't have default values for any key fields)",
             keys.join(" ")
@@ -128,18 +142,27 @@ impl Data for &Tree {
     }
 
     fn pairs(kind: Kind<'_>, old: Option<Self>, new: Option<Self>, visit: &mut Visit<'_, Self>) {
-        let (before, after) = (old.and_then(Tree::as_object), new.and_then(Tree::as_object));
-        for (name, value) in before.into_iter().flatten() {
-            if let Some((kind, _)) = kind.field(name) {
-                visit(Named::Entry(name), kind, Some(value), after.and_then(|map| map.get(name)));
-            }
+        tree_pairs(kind, old.and_then(Tree::as_object), new.and_then(Tree::as_object), visit);
+    }
+}
+
+/// Visits the fields of two trees of one kind together.
+pub(super) fn tree_pairs<'t>(
+    kind: Kind<'_>,
+    old: Option<&'t api_record::Tree>,
+    new: Option<&'t api_record::Tree>,
+    visit: &mut Visit<'_, &'t Tree>,
+) {
+    for (name, value) in old.into_iter().flatten() {
+        if let Some((kind, _)) = kind.field(name) {
+            visit(Named::Entry(name), kind, Some(value), new.and_then(|map| map.get(name)));
         }
-        for (name, value) in after.into_iter().flatten() {
-            if before.is_none_or(|map| !map.contains_key(name))
-                && let Some((kind, _)) = kind.field(name)
-            {
-                visit(Named::Entry(name), kind, None, Some(value));
-            }
+    }
+    for (name, value) in new.into_iter().flatten() {
+        if old.is_none_or(|map| !map.contains_key(name))
+            && let Some((kind, _)) = kind.field(name)
+        {
+            visit(Named::Entry(name), kind, None, Some(value));
         }
     }
 }
@@ -204,6 +227,14 @@ impl Data for Value<'_> {
         match (self, other) {
             // Equal amounts can be written in different ways, and what is written is what a manager owns.
             (Value::Quantity(a), Value::Quantity(b)) => a == b && a.to_string() == b.to_string(),
+            (Value::Record(a), Value::Record(b)) => same_record(a, b),
+            (Value::List(a), Value::List(b)) => {
+                a.len() == b.len() && (0..a.len()).all(|index| a.at(index).same(b.at(index)))
+            }
+            (Value::Map(a), Value::Map(b)) => {
+                let pair = |((a, x), (b, y)): ((&str, Value<'_>), (&str, Value<'_>))| a == b && x.same(y);
+                a.len() == b.len() && a.entries().zip(b.entries()).all(pair)
+            }
             (a, b) => a == b,
         }
     }
@@ -221,6 +252,12 @@ impl Data for Value<'_> {
             _ => {}
         }
     }
+}
+
+fn same_record(a: &dyn Record, b: &dyn Record) -> bool {
+    std::ptr::eq(a.schema(), b.schema())
+        && (0..a.schema().fields.len()).all(|index| a.get(index).same(b.get(index)))
+        && a.rest() == b.rest()
 }
 
 /// Whether JSON writes no field of a record.

@@ -53,6 +53,13 @@ fn write(set: &Set, own: bool, step: &mut Vec<u8>, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
+/// Writes the name of a step, its quotes included.
+pub(super) fn write_step_name(element: &Element, out: &mut Vec<u8>) {
+    let mut step = Vec::new();
+    write_step(element, &mut step);
+    write_name(&step, out);
+}
+
 fn write_step(element: &Element, out: &mut Vec<u8>) {
     match element {
         Element::Field(name) => {

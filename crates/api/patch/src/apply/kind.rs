@@ -1,13 +1,16 @@
 //! How server-side apply treats what a field holds, from the schema: upstream derives the same from its OpenAPI.
 
 use std::borrow::Cow;
+use std::mem::discriminant;
 
 use api_record::{Field, JsonForm, ListKind, Omit, Ref, Schema, Shape};
 use serde_json::Value;
 
+use super::atom::{Atom, Elements, Fields, List, Plain, Type};
+use super::data::Made;
 use super::element::{Name, Scalar};
 
-/// How a value is treated.
+/// How a value is treated. The last four are of schemas that are made at run time.
 #[derive(Clone, Copy)]
 pub(super) enum Kind<'s> {
     /// One value: text, a number, a truth value or, where the schema does not say, any of them.
@@ -22,6 +25,25 @@ pub(super) enum Kind<'s> {
     Set(&'s Shape),
     /// A list of records that these fields tell apart.
     Listed(&'s Shape, &'s Schema, Keys<'s>),
+    /// One of several, as the value itself tells.
+    Free(&'s Atom),
+    /// One value.
+    Plain(Plain),
+    /// Fields of their own, or an object as one value.
+    Fields(&'s Fields),
+    /// Elements of their own, or a list as one value.
+    List(&'s List),
+}
+
+/// What a kind comes to for whoever walks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// One value.
+    Leaf,
+    /// Fields or entries.
+    Fields,
+    /// Elements that are told apart.
+    Elements,
 }
 
 /// The fields that tell the elements of a list apart.
@@ -59,20 +81,75 @@ impl<'s> Kind<'s> {
         }
     }
 
+    /// The kind of what has a type made at run time.
+    pub(super) fn typed(type_: &'s Type) -> Kind<'s> {
+        type_.atom().map_or_else(|schema| Kind::Record(schema), Kind::Free)
+    }
+
+    /// The kind that a value tells: only of what may be several things does it matter which value that is.
+    pub(super) fn given(self, value: Made) -> Kind<'s> {
+        let Kind::Free(atom) = self else { return self };
+        let told = match value {
+            Made::Null => None,
+            Made::Scalar => atom.scalar.map(Kind::Plain),
+            Made::List { .. } => atom.list.as_ref().map(Kind::List),
+            Made::Object { .. } => atom.map.as_ref().map(Kind::Fields),
+        };
+        told.unwrap_or_else(|| self.first())
+    }
+
+    /// The kind where there is no value to tell it.
+    pub(super) fn first(self) -> Kind<'s> {
+        let Kind::Free(atom) = self else { return self };
+        match (&atom.map, atom.scalar, &atom.list) {
+            (Some(map), ..) => Kind::Fields(map),
+            (None, Some(plain), _) => Kind::Plain(plain),
+            (None, None, Some(list)) => Kind::List(list),
+            (None, None, None) => Kind::Plain(Plain::Untyped),
+        }
+    }
+
+    /// Whether two kinds that values of one field told are the same.
+    pub(super) fn is_like(self, other: Kind<'_>) -> bool {
+        discriminant(&self) == discriminant(&other)
+    }
+
+    /// What it comes to.
+    pub(super) fn form(self) -> Form {
+        match self {
+            Kind::Scalar(_) | Kind::Atomic(_) | Kind::Plain(_) => Form::Leaf,
+            Kind::Fields(fields) if fields.atomic => Form::Leaf,
+            Kind::List(list) if list.elements == Elements::Atomic => Form::Leaf,
+            Kind::Record(_) | Kind::Map(_) | Kind::Fields(_) => Form::Fields,
+            Kind::Set(_) | Kind::Listed(..) | Kind::List(_) => Form::Elements,
+            Kind::Free(_) => self.first().form(),
+        }
+    }
+
+    /// Whether it is one value although it is made of parts.
+    pub(super) fn is_whole(self) -> bool {
+        !matches!(self, Kind::Scalar(_) | Kind::Plain(_)) && self.form() == Form::Leaf
+    }
+
     /// The kind of a field or entry, and whether the schema names it; `None` for what it does not know.
     pub(super) fn field(self, name: &str) -> Option<(Kind<'s>, bool)> {
         match self {
             Kind::Record(schema) => find(schema, name).map(|field| (Kind::of(field), true)),
             Kind::Map(entry) => Some((Kind::within(entry), false)),
+            Kind::Free(Atom { map: Some(fields), .. }) | Kind::Fields(fields) => match fields.named.get(name)
+            {
+                Some(field) => Some((Kind::typed(&field.type_), true)),
+                None => fields.rest.as_deref().map(|rest| (Kind::typed(rest), false)),
+            },
             _ => None,
         }
     }
 
-    /// The kind of the elements of a list whose elements are told apart.
+    /// The kind of the elements of a list.
     pub(super) fn element(self) -> Option<Kind<'s>> {
         match self {
-            Kind::Set(element) => Some(Kind::within(element)),
-            Kind::Listed(element, ..) => Some(Kind::within(element)),
+            Kind::Set(element) | Kind::Listed(element, ..) => Some(Kind::within(element)),
+            Kind::Free(Atom { list: Some(list), .. }) | Kind::List(list) => Some(Kind::typed(&list.each)),
             _ => None,
         }
     }
@@ -106,5 +183,21 @@ pub(super) fn default_of(schema: &Schema, key: &str) -> Option<Scalar> {
         Shape::Int32 | Shape::Int64 | Shape::Float => Some(Scalar::Int(0)),
         Shape::String => Some(Scalar::Text(Cow::Borrowed(""))),
         _ => None,
+    }
+}
+
+/// The same of a list whose schema is made at run time.
+pub(super) fn default_in(list: &List, key: &str) -> Option<Scalar> {
+    match list.each.atom() {
+        Ok(atom) => atom
+            .map
+            .as_ref()?
+            .named
+            .get(key)?
+            .default
+            .as_ref()
+            .filter(|value| !value.is_null())
+            .and_then(Scalar::of),
+        Err(schema) => default_of(schema, key),
     }
 }

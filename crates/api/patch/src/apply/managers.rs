@@ -1,5 +1,6 @@
 //! Who owns which fields of an object: `metadata.managedFields`, read and written.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use api_meta::quote;
@@ -7,8 +8,9 @@ use api_record::Bytes;
 use api_record::scalar::{RawJson, Time};
 use api_types::meta::v1::{ManagedFieldsEntry, ObjectMeta};
 
-use super::fields_v1;
+use super::compare::Diff;
 use super::set::Set;
+use super::{fields_v1, written};
 use crate::limits::UPDATE_MANAGERS;
 
 /// Whoever owns what the oldest updates set, once there are too many managers.
@@ -74,13 +76,14 @@ impl std::fmt::Display for Manager {
 }
 
 /// What a manager owns.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Owned {
     /// The version that the fields are named in.
     pub api_version: String,
     /// When it last changed something.
     pub time: Option<Time>,
-    fields: Set,
+    /// The fields, once somebody has asked for them.
+    fields: OnceCell<Set>,
     /// The fields as they were read, until they change: most entries are written as they were.
     written: Option<Bytes>,
 }
@@ -88,25 +91,53 @@ pub struct Owned {
 impl Owned {
     /// Fields in a version.
     pub fn new(api_version: &str, fields: Set, time: Option<Time>) -> Owned {
-        Owned { api_version: api_version.to_owned(), time, fields, written: None }
+        Owned { api_version: api_version.to_owned(), time, fields: fields.into(), written: None }
     }
 
-    /// The fields.
+    /// The fields. Those that cannot be read are none.
     pub fn fields(&self) -> &Set {
-        &self.fields
+        self.fields.get_or_init(|| {
+            let written = self.written.as_deref().unwrap_or(b"{}");
+            fields_v1::decode(written).unwrap_or_default()
+        })
     }
 
     /// Replaces the fields.
     pub fn set_fields(&mut self, fields: Set) {
-        if fields != self.fields {
-            self.fields = fields;
+        if fields != *self.fields() {
+            self.fields = fields.into();
             self.written = None;
+        }
+    }
+
+    /// Whether it may own something of what differs, in its version. If not, it need not be looked at.
+    pub(super) fn may_meet(&self, diff: &Diff) -> bool {
+        let sets = [&diff.removed, &diff.modified, &diff.added];
+        match &self.written {
+            Some(written) => sets.iter().any(|set| written::meets(written, set)),
+            None => true,
+        }
+    }
+
+    /// Adds fields.
+    pub(super) fn add(&mut self, fields: &Set) {
+        let has_them = self.written.as_ref().is_some_and(|written| written::covers(written, fields));
+        if !has_them {
+            self.set_fields(self.fields().union(fields));
+        }
+    }
+
+    /// Whether it owns nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        match &self.written {
+            Some(written) if self.fields.get().is_none() => **written == b"{}"[..],
+            _ => self.fields().is_empty(),
         }
     }
 }
 
 /// Who owns what.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Managers {
     /// By manager.
     pub entries: BTreeMap<Manager, Owned>,
@@ -149,6 +180,21 @@ impl Managers {
     /// # Errors
     /// If an entry is malformed.
     pub fn decode(entries: &[ManagedFieldsEntry]) -> Result<Managers, ManagersError> {
+        let managers = Managers::open(entries)?;
+        for (manager, owned) in &managers.entries {
+            let read = fields_v1::decode(owned.written.as_deref().unwrap_or(b"{}"))
+                .map_err(|source| ManagersError::Fields { manager: quote::go(&manager.name), source })?;
+            // Nobody has asked before.
+            let _ = owned.fields.set(read);
+        }
+        Ok(managers)
+    }
+
+    /// Reads the entries of an object that was written here, but no fields before somebody asks for them.
+    ///
+    /// # Errors
+    /// If something else than an entry's fields is malformed.
+    pub(super) fn open(entries: &[ManagedFieldsEntry]) -> Result<Managers, ManagersError> {
         let mut managers = Managers::default();
         for (at, entry) in entries.iter().enumerate() {
             let operation = match entry.operation.as_str() {
@@ -165,8 +211,6 @@ impl Managers {
                 found => return Err(ManagersError::Type { found: found.to_owned(), at }),
             }
             let written = entry.fields_v1.as_ref().and_then(|raw| raw.0.clone());
-            let fields = fields_v1::decode(written.as_deref().unwrap_or(b"{}"))
-                .map_err(|source| ManagersError::Fields { manager: quote::go(&entry.manager), source })?;
             let api_version = if operation == Operation::Update { &*entry.api_version } else { "" };
             let manager = Manager {
                 name: entry.manager.clone(),
@@ -174,6 +218,7 @@ impl Managers {
                 api_version: api_version.to_owned(),
                 subresource: entry.subresource.clone(),
             };
+            let fields = OnceCell::new();
             let owned = Owned { api_version: entry.api_version.clone(), time: entry.time, fields, written };
             managers.entries.insert(manager, owned);
         }
@@ -205,7 +250,7 @@ impl Managers {
                 .then_with(|| a.subresource.cmp(&b.subresource))
         });
         let encode = |(manager, owned): (Manager, Owned)| {
-            let fields = owned.written.unwrap_or_else(|| fields_v1::encode(&owned.fields).into());
+            let fields = owned.written.clone().unwrap_or_else(|| fields_v1::encode(owned.fields()).into());
             ManagedFieldsEntry {
                 manager: manager.name,
                 operation: manager.operation.name().to_owned(),
@@ -250,7 +295,7 @@ impl Managers {
             }
             let Some(owned) = self.entries.remove(&manager) else { continue };
             if let Some(ancient) = self.entries.get_mut(&bucket) {
-                ancient.set_fields(ancient.fields.union(&owned.fields));
+                ancient.add(owned.fields());
                 ancient.time = owned.time;
             } else {
                 self.entries.insert(bucket, owned);

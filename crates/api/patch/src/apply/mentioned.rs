@@ -2,24 +2,23 @@
 
 use std::collections::BTreeSet;
 
-use api_record::Schema;
-
 use super::Tree;
-use super::data::element_of;
+use super::data::{Data, element_of};
 use super::element::Element;
-use super::kind::Kind;
+use super::kind::{Form, Kind};
 use super::set::Set;
 
 /// The leaf fields and the list elements of a tree.
-pub(super) fn mentioned(schema: &Schema, tree: &Tree) -> Set {
-    below(Kind::Record(schema), tree).1
+pub(super) fn mentioned(kind: Kind<'_>, tree: &Tree) -> Set {
+    below(kind, tree).1
 }
 
 /// Whether the value itself is mentioned as a whole, and what is mentioned below it.
 fn below(kind: Kind<'_>, value: &Tree) -> (bool, Set) {
-    match (kind, value) {
-        (Kind::Scalar(_) | Kind::Atomic(_), _) => (true, Set::EMPTY),
-        (Kind::Record(_) | Kind::Map(_), Tree::Object(map)) => {
+    let kind = kind.given(value.made());
+    match (kind.form(), value) {
+        (Form::Leaf, _) => (true, Set::EMPTY),
+        (Form::Fields, Tree::Object(map)) => {
             let mut set = Set::EMPTY;
             for (name, value) in map {
                 let Some((kind, is_known)) = kind.field(name) else { continue };
@@ -30,7 +29,7 @@ fn below(kind: Kind<'_>, value: &Tree) -> (bool, Set) {
             set.sort();
             (false, set)
         }
-        (Kind::Set(_) | Kind::Listed(..), Tree::Array(items)) => (false, elements(kind, items)),
+        (Form::Elements, Tree::Array(items)) => (false, elements(kind, items)),
         _ => (false, Set::EMPTY),
     }
 }
@@ -74,6 +73,14 @@ pub(super) fn with_named(kind: Option<Kind<'_>>, set: &Set) -> Set {
     out
 }
 
+/// The kind as which sets are brought into terms of the schema; `None` where it says nothing.
+fn coarsening(kind: Kind<'_>) -> Option<Kind<'_>> {
+    match kind.first() {
+        Kind::Fields(fields) if fields.is_free() => None,
+        kind => Some(kind),
+    }
+}
+
 /// Whether a set has parts of what the schema has as one value.
 fn is_finer(kind: Kind<'_>, set: &Set) -> bool {
     set.nodes.iter().filter(|node| !node.below.is_empty()).any(|node| {
@@ -81,8 +88,8 @@ fn is_finer(kind: Kind<'_>, set: &Set) -> bool {
             Element::Field(name) => kind.field(name).map(|(inner, _)| inner),
             _ => kind.element(),
         };
-        match inner {
-            Some(Kind::Atomic(_)) => true,
+        match inner.and_then(coarsening) {
+            Some(inner) if inner.is_whole() => true,
             Some(inner) => is_finer(inner, &node.below),
             None => false,
         }
@@ -103,8 +110,8 @@ pub(super) fn coarsened(kind: Kind<'_>, set: &Set) -> Option<Set> {
             Element::Field(name) => kind.field(name).map(|(inner, _)| inner),
             _ => kind.element(),
         };
-        let (member, below) = match inner {
-            Some(Kind::Atomic(_)) if !node.below.is_empty() => {
+        let (member, below) = match inner.and_then(coarsening) {
+            Some(inner) if inner.is_whole() && !node.below.is_empty() => {
                 changed = true;
                 (true, Set::EMPTY)
             }

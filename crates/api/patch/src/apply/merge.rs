@@ -5,27 +5,28 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use api_record::Schema;
 use serde_json::Map;
 
 use super::Tree;
 use super::data::{Data, element_of};
 use super::element::Element;
-use super::kind::Kind;
+use super::kind::{Form, Kind};
 
-/// The object with the configuration merged into it; both fit the schema.
-pub(super) fn merge(schema: &Schema, live: &Tree, config: &Tree) -> Tree {
-    merged(Kind::Record(schema), Some(live), Some(config)).unwrap_or_else(|| Tree::Object(Map::new()))
+/// The object with the configuration merged into it; both are of the kind.
+pub(super) fn merge(kind: Kind<'_>, live: &Tree, config: &Tree) -> Tree {
+    merged(kind, Some(live), Some(config)).unwrap_or_else(|| Tree::Object(Map::new()))
 }
 
 /// The value that comes of two; `None` where none of them is there, or nothing is left of an object or a list.
 fn merged(kind: Kind<'_>, live: Option<&Tree>, config: Option<&Tree>) -> Option<Tree> {
-    let empty = |side: Option<&Tree>| side.is_none_or(|value| value.made().is_empty());
-    match kind {
-        Kind::Scalar(_) | Kind::Atomic(_) => config.or(live).cloned(),
+    let kind = config.or(live).map_or(kind, |value| kind.given(value.made()));
+    let form = kind.form();
+    let empty = |side: Option<&Tree>| side.is_none_or(|value| value.made().is_empty(form));
+    match form {
+        Form::Leaf => config.or(live).cloned(),
         _ if empty(live) && empty(config) => config.or(live).cloned(),
-        Kind::Record(_) | Kind::Map(_) => objects(kind, live, config),
-        Kind::Set(_) | Kind::Listed(..) => {
+        Form::Fields => objects(kind, live, config),
+        Form::Elements => {
             let items = |side: Option<&Tree>| side.and_then(Tree::as_array).cloned().unwrap_or_default();
             lists(kind, &items(live), &items(config))
         }

@@ -1,25 +1,25 @@
 //! Taking fields and elements out of an object.
 
-use api_record::Schema;
 use serde_json::Map;
 
 use super::Tree;
-use super::data::element_of;
+use super::data::{Data, element_of};
 use super::element::Element;
-use super::kind::Kind;
+use super::kind::{Form, Kind};
 use super::set::Set;
 
 /// The tree without the members of a set and all that is below them. What loses all that it holds becomes null.
-pub(super) fn remove(schema: &Schema, tree: &Tree, fields: &Set) -> Tree {
-    match removed(Kind::Record(schema), tree, fields) {
+pub(super) fn remove(kind: Kind<'_>, tree: &Tree, fields: &Set) -> Tree {
+    match removed(kind, tree, fields) {
         Tree::Null => Tree::Object(Map::new()),
         other => other,
     }
 }
 
 fn removed(kind: Kind<'_>, tree: &Tree, fields: &Set) -> Tree {
-    match (kind, tree) {
-        (Kind::Record(_) | Kind::Map(_), Tree::Object(map)) => {
+    let kind = kind.given(tree.made());
+    match (kind.form(), tree) {
+        (Form::Fields, Tree::Object(map)) => {
             let mut left = Map::new();
             for (name, value) in map {
                 let node = fields.node(&Element::Field(name.clone().into()));
@@ -35,7 +35,7 @@ fn removed(kind: Kind<'_>, tree: &Tree, fields: &Set) -> Tree {
             }
             if left.is_empty() { Tree::Null } else { Tree::Object(left) }
         }
-        (Kind::Set(_) | Kind::Listed(..), Tree::Array(items)) => {
+        (Form::Elements, Tree::Array(items)) => {
             let Some(element_kind) = kind.element() else { return tree.clone() };
             let left = items.iter().filter_map(|item| {
                 let node = element_of(kind, item).ok().and_then(|element| fields.node(&element));
@@ -49,7 +49,7 @@ fn removed(kind: Kind<'_>, tree: &Tree, fields: &Set) -> Tree {
             if left.is_empty() { Tree::Null } else { Tree::Array(left) }
         }
         // Something below one value was to go, so that the value goes.
-        (Kind::Atomic(_), Tree::Object(_) | Tree::Array(_)) => Tree::Null,
+        (Form::Leaf, Tree::Object(_) | Tree::Array(_)) => Tree::Null,
         (_, tree) => tree.clone(),
     }
 }

@@ -1,12 +1,14 @@
 //! What is known of a write, whoever makes it.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use api_record::Record;
 use api_record::scalar::Time;
+use api_record::{Record, Schema};
 
+use super::atom::Fields;
 use super::compare::Diff;
+use super::kind::Kind;
 use super::managers::{Manager, Managers, Operation, Owned};
 use super::reset::Reset;
 use super::set::Set;
@@ -17,6 +19,35 @@ pub trait Versions {
     fn empty(&self, api_version: &str) -> Option<Box<dyn Record>>;
     /// An object of one version as it is in another.
     fn convert(&self, object: &dyn Record, from: &str, to: &str) -> Option<Box<dyn Record>>;
+    /// What all fields of a version's objects are, where their schema is made at run time.
+    fn fields(&self, api_version: &str) -> Option<Arc<Fields>> {
+        let _ = api_version;
+        None
+    }
+}
+
+/// What the objects of a version are made of.
+pub(super) struct Root<'a> {
+    schema: &'a Schema,
+    fields: Option<Arc<Fields>>,
+}
+
+impl<'a> Root<'a> {
+    /// Of an object's version.
+    pub(super) fn of(versions: &dyn Versions, api_version: &str, object: &'a dyn Record) -> Root<'a> {
+        Root { schema: object.schema(), fields: versions.fields(api_version) }
+    }
+
+    pub(super) fn is_made_at_run_time(&self) -> bool {
+        self.fields.is_some()
+    }
+
+    pub(super) fn kind(&self) -> Kind<'_> {
+        match self.fields.as_deref() {
+            Some(fields) => Kind::Fields(fields),
+            None => Kind::Record(self.schema),
+        }
+    }
 }
 
 /// A write.
@@ -38,6 +69,11 @@ pub struct Request<'a> {
 }
 
 impl Request<'_> {
+    /// What an object of the request's version is made of.
+    pub(super) fn root<'o>(&self, object: &'o dyn Record) -> Root<'o> {
+        Root::of(self.versions, self.api_version, object)
+    }
+
     pub(super) fn manager(&self, operation: Operation) -> Manager {
         Manager::new(self.manager, operation, self.api_version, self.subresource)
     }
@@ -96,12 +132,13 @@ pub(super) fn taken(
             };
             diff
         };
-        if diff.is_empty() {
+        if diff.is_empty() || !owned.may_meet(diff) {
             continue;
         }
-        let changed = diff.modified.union(&diff.added);
-        let conflict = owned.fields().intersection(&changed);
-        if conflict.is_empty() && owned.fields().intersection(&diff.removed).is_empty() {
+        // No field is in both.
+        let fields = owned.fields();
+        let conflict = fields.intersection(&diff.modified).union(&fields.intersection(&diff.added));
+        if conflict.is_empty() && fields.intersection(&diff.removed).is_empty() {
             continue;
         }
         let left = owned.fields().difference(&conflict).difference(&diff.removed);
@@ -110,9 +147,9 @@ pub(super) fn taken(
             conflicts.push((manager.clone(), conflict));
         }
     }
-    managers.entries.retain(|manager, owned| {
-        Some(manager) == own || (!owned.fields().is_empty() && !lost.contains(manager))
-    });
+    managers
+        .entries
+        .retain(|manager, owned| Some(manager) == own || (!owned.is_empty() && !lost.contains(manager)));
     conflicts
 }
 
@@ -123,6 +160,6 @@ pub(super) fn given(request: &Request<'_>, managers: &mut Managers, manager: Man
     }
     let owned =
         managers.entries.entry(manager).or_insert_with(|| Owned::new(request.api_version, Set::EMPTY, None));
-    owned.set_fields(owned.fields().union(&fields));
+    owned.add(&fields);
     owned.time = Some(request.now);
 }

@@ -12,12 +12,18 @@ use super::set::Set;
 /// The version that Scales are written in.
 pub const VERSION: &str = "autoscaling/v1";
 
-fn replicas() -> [Element; 2] {
-    ["spec", "replicas"].map(|name| Element::Field(name.into()))
+/// Where the replicas are in a version of the workload: `None` if there is no such version, nowhere if it has no scale.
+pub type Replicas<'a> = dyn Fn(&str) -> Option<Vec<Element>> + 'a;
+
+/// Where they are in a Scale and in most workloads.
+pub fn usual() -> Vec<Element> {
+    vec![Element::Field("spec".into()), Element::Field("replicas".into())]
 }
 
-fn only_replicas() -> Set {
-    Set::of_fields(["spec.replicas"])
+fn only(path: &[Element]) -> Set {
+    let mut set = Set::EMPTY;
+    set.insert(path);
+    set
 }
 
 fn in_version(manager: &Manager, version: &str) -> Manager {
@@ -25,18 +31,18 @@ fn in_version(manager: &Manager, version: &str) -> Manager {
     Manager { api_version: api_version.to_owned(), ..manager.clone() }
 }
 
-/// The managed fields of the Scale of a workload; `is_known` tells the versions that the workload is served in.
+/// The managed fields of the Scale of a workload.
 ///
 /// # Errors
 /// If the workload's cannot be read.
 pub fn to_scale(
     workload: &[ManagedFieldsEntry],
-    is_known: &dyn Fn(&str) -> bool,
+    replicas: &Replicas<'_>,
 ) -> Result<Vec<ManagedFieldsEntry>, ManagersError> {
     let mut scale = Managers::default();
     for (manager, owned) in Managers::decode(workload)?.entries {
-        if is_known(&owned.api_version) && owned.fields().has(&replicas()) {
-            let owned = Owned::new(VERSION, only_replicas(), owned.time);
+        if replicas(&owned.api_version).is_some_and(|path| owned.fields().has(&path)) {
+            let owned = Owned::new(VERSION, only(&usual()), owned.time);
             scale.entries.insert(in_version(&manager, VERSION), owned);
         }
     }
@@ -52,25 +58,24 @@ pub fn from_scale(
     workload: &[ManagedFieldsEntry],
     scale: &[ManagedFieldsEntry],
     version: &str,
-    is_known: &dyn Fn(&str) -> bool,
+    replicas: &Replicas<'_>,
 ) -> Result<Vec<ManagedFieldsEntry>, ManagersError> {
     let mut managers = Managers::decode(workload)?;
     let mut scale = Managers::decode(scale)?.entries;
     managers.entries.retain(|manager, owned| {
-        if !is_known(&owned.api_version) {
-            return false;
-        }
-        if owned.fields().has(&replicas()) && scale.remove(&in_version(manager, VERSION)).is_none() {
-            owned.set_fields(owned.fields().difference(&only_replicas()));
+        let Some(path) = replicas(&owned.api_version) else { return false };
+        if owned.fields().has(&path) && scale.remove(&in_version(manager, VERSION)).is_none() {
+            owned.set_fields(owned.fields().difference(&only(&path)));
         }
         !owned.fields().is_empty()
     });
     for (manager, owned) in scale {
-        if owned.fields().has(&replicas()) {
+        if owned.fields().has(&usual()) {
             let manager = in_version(&manager, version);
             let entry =
                 managers.entries.entry(manager).or_insert_with(|| Owned::new(version, Set::EMPTY, None));
-            entry.set_fields(entry.fields().union(&only_replicas()));
+            let own = replicas(version).unwrap_or_default();
+            entry.set_fields(entry.fields().union(&only(&own)));
         }
     }
     Ok(managers.encode())
@@ -115,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_scale_has_the_owners_of_the_replicas_and_gives_them_back() {
-        let known = |version: &str| version == "apps/v1";
+        let known = |version: &str| (version == "apps/v1").then(usual);
         let workload = [
             entry("me", "Apply", "apps/v1", "", BOTH),
             entry("you", "Update", "apps/v1", "", BOTH),

@@ -7,10 +7,9 @@ use api_types::meta::v1::ManagedFieldsEntry;
 use api_types::{object_meta, object_meta_mut};
 
 use super::compare::{self, Diff};
-use super::kind::Kind;
-use super::managers::{Managers, Operation, asks_reset};
+use super::managers::{Managers, Operation, Owned, asks_reset};
 use super::mentioned::coarsened;
-use super::request::{Request, given, stripped, taken};
+use super::request::{Request, Root, given, stripped, taken};
 
 /// Who owns what of an object that was there before anybody applied it.
 const BEFORE_FIRST_APPLY: &str = "before-first-apply";
@@ -22,7 +21,8 @@ pub fn track(request: &Request<'_>, live: &dyn Record, new: &mut dyn Record) {
     let sent = std::mem::take(&mut meta.managed_fields);
     let (before, is_new) =
         object_meta(live).map_or((&[][..], true), |meta| (&meta.managed_fields[..], meta.uid.is_empty()));
-    let diff = compare::records(live, new).map(|fields| request.reset.filter(fields));
+    let diff =
+        compare::records(request.root(live).kind(), live, new).map(|fields| request.reset.filter(fields));
     let is_kept = sent == before || !request.subresource.is_empty();
     if diff.is_empty() && is_kept {
         if let Some(meta) = object_meta_mut(new) {
@@ -43,7 +43,7 @@ pub fn track(request: &Request<'_>, live: &dyn Record, new: &mut dyn Record) {
 
 /// The owners that the request knows of: what it says, unless it says nothing that can be understood. Subresources have no say.
 fn known(request: &Request<'_>, sent: &[ManagedFieldsEntry], live: &[ManagedFieldsEntry]) -> Managers {
-    let kept = || Managers::decode(live).unwrap_or_default();
+    let kept = || Managers::open(live).unwrap_or_default();
     if !request.subresource.is_empty() || sent == live {
         return kept();
     }
@@ -65,7 +65,7 @@ fn update(
     managers: Managers,
 ) -> Managers {
     let manager = request.manager(Operation::Update);
-    let mut managers = reconciled(request, live, managers);
+    let mut managers = reconciled(request, live, managers, |owned| owned.may_meet(diff));
     taken(request, &mut managers, None, diff, &in_version(request, live, new));
     let fields = stripped(&diff.modified.union(&diff.added));
     given(request, &mut managers, manager, fields);
@@ -81,7 +81,8 @@ fn in_version<'a>(
     move |version| {
         let convert = |object| request.versions.convert(object, request.api_version, version);
         let (live, new) = (convert(live)?, convert(new)?);
-        Some(compare::records(&*live, &*new).map(|fields| request.reset.filter(fields)))
+        let root = Root::of(request.versions, version, &*live);
+        Some(compare::records(root.kind(), &*live, &*new).map(|fields| request.reset.filter(fields)))
     }
 }
 
@@ -89,12 +90,19 @@ fn in_version<'a>(
 pub(super) fn before_first_apply(request: &Request<'_>, live: &dyn Record) -> Managers {
     let Some(empty) = request.versions.empty(request.api_version) else { return Managers::default() };
     let before = Request { manager: BEFORE_FIRST_APPLY, reset: request.reset.clone(), ..*request };
-    let diff = compare::records(&*empty, live).map(|fields| before.reset.filter(fields));
+    let diff =
+        compare::records(request.root(live).kind(), &*empty, live).map(|fields| before.reset.filter(fields));
     update(&before, &*empty, live, &diff, Managers::default())
 }
 
-/// The owners with their fields in terms of the schemas as they are now; managers of versions that are gone go.
-pub(super) fn reconciled(request: &Request<'_>, live: &dyn Record, mut managers: Managers) -> Managers {
+/// The owners with their fields in terms of the schemas as they are now; managers of versions that are gone go. The schema of what
+/// is built in changes with a release only: there it is enough to look at those of whom `is_concerned` says that it matters.
+pub(super) fn reconciled(
+    request: &Request<'_>,
+    live: &dyn Record,
+    mut managers: Managers,
+    is_concerned: impl Fn(&Owned) -> bool,
+) -> Managers {
     managers.entries.retain(|_, owned| {
         let other = match owned.api_version == request.api_version {
             true => None,
@@ -103,8 +111,11 @@ pub(super) fn reconciled(request: &Request<'_>, live: &dyn Record, mut managers:
                 None => return false,
             },
         };
-        let schema = other.as_deref().unwrap_or(live).schema();
-        if let Some(fields) = coarsened(Kind::Record(schema), owned.fields()) {
+        let root = Root::of(request.versions, &owned.api_version, other.as_deref().unwrap_or(live));
+        if other.is_none() && !root.is_made_at_run_time() && !is_concerned(owned) {
+            return true;
+        }
+        if let Some(fields) = coarsened(root.kind(), owned.fields()) {
             owned.set_fields(fields);
         }
         true

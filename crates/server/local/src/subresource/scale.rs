@@ -27,10 +27,15 @@ pub(crate) async fn answer(
     let (namespace, name) = (&target.namespace, &target.name);
     if verb == Verb::Get {
         let object = registry.get(served, namespace, name).await?;
-        return Ok(object_answer(Arc::new(scale_of(served, &*object)?)));
+        let scale = scale_of(served, &*object)?;
+        if let (UNSET, Some(paths)) = (scale.spec.replicas, served.scale()) {
+            let path = &paths.spec_replicas_path;
+            return Err(Status::internal_error(format!("the spec replicas field {path:?} does not exist")));
+        }
+        return Ok(object_answer(Arc::new(scale)));
     }
     let body = Wanted::of(body)?;
-    let known = |version: &str| registry.serves(served, version);
+    let known = |version: &str| registry.replicas(served, version);
     let change = |current: Option<&dyn Record>| -> Result<Box<dyn Record>, Status> {
         let current = current.ok_or_else(|| Status::not_found(served.group_resource(), name))?;
         let owned = |error| Status::failure(500, "", format!("{error}"), None);
@@ -38,6 +43,10 @@ pub(crate) async fn answer(
         let mut old = scale_of(served, current)?;
         old.metadata.managed_fields = owners::to_scale(workload, &known).map_err(owned)?;
         let new = body.scale(registry, who, &write, &old)?;
+        if let (UNSET, Some(paths)) = (new.spec.replicas, served.scale()) {
+            let path = &paths.spec_replicas_path;
+            return Err(Status::bad_request(format!("the spec replicas field {path:?} cannot be empty")));
+        }
         let mut object = current.boxed_clone();
         set_replicas(served, &mut *object, new.spec.replicas)?;
         let version = served.gvk().api_version();
@@ -45,9 +54,7 @@ pub(crate) async fn answer(
             owners::from_scale(workload, &new.metadata.managed_fields, &version, &known).map_err(owned)?;
         if let Some(meta) = object_meta_mut(&mut *object) {
             meta.resource_version.clone_from(&new.metadata.resource_version);
-            if !served.is_custom() {
-                meta.managed_fields = managers;
-            }
+            meta.managed_fields = managers;
         }
         Ok(object)
     };
@@ -64,6 +71,9 @@ pub(crate) async fn answer(
     let written = registry.write(served, &write, &change).await?;
     Ok(object_answer(Arc::new(scale_of(served, &*written.object)?)))
 }
+
+/// The replicas of a custom resource that does not say how many it wants.
+const UNSET: i32 = i32::MIN;
 
 /// The Scale that the request asks for.
 enum Wanted {
@@ -136,7 +146,7 @@ fn scale_of(served: &Served, object: &dyn Record) -> Result<Scale, Status> {
     };
     if let (Some(paths), Some(fields)) = (served.scale(), object.rest()) {
         let own = api_custom::read_scale(fields, paths).map_err(Status::internal_error)?;
-        (scale.spec.replicas, scale.status.replicas) = (own.wanted, own.found);
+        (scale.spec.replicas, scale.status.replicas) = (own.wanted.unwrap_or(UNSET), own.found);
         scale.status.selector = own.selector;
         return Ok(scale);
     }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use api_custom::{CustomObject, Row};
+use api_custom::{AllFields, CustomObject, Row};
+use api_patch::apply::Element;
+use api_patch::apply::atom::Fields;
 use api_record::{Record, Ref, Typed};
 use api_types::Subresource;
 use api_types::apiextensions::v1::{
@@ -16,6 +18,8 @@ use super::{Form, KindName, Offer, Served};
 /// What only a resource of a definition has.
 pub(super) struct Custom {
     row: Arc<Row>,
+    /// Of all versions of the definition.
+    fields: Arc<AllFields>,
     /// The definition is being deleted, so that nothing new is made.
     terminating: AtomicBool,
     deprecation: Option<String>,
@@ -32,7 +36,8 @@ impl Served {
     pub fn of_definition(definition: &Arc<dyn Record>) -> Vec<Served> {
         let Some(own) = definition.downcast_ref::<CustomResourceDefinition>() else { return Vec::new() };
         let served = own.spec.versions.iter().filter(|version| version.served);
-        served.filter_map(|version| one(definition, own, version)).collect()
+        let fields = Arc::new(AllFields::of(definition));
+        served.filter_map(|version| one(definition, own, version, &fields)).collect()
     }
 
     /// Whether a definition brings it.
@@ -43,6 +48,17 @@ impl Served {
     /// The definition that brings it.
     pub fn definition(&self) -> Option<Arc<dyn Record>> {
         self.custom.as_ref().map(|custom| custom.row.source())
+    }
+
+    /// What the fields of its objects are in a version of its definition, which need not be served; `None` if that has no such
+    /// version, or nothing of it is custom.
+    pub(crate) fn fields(&self, api_version: &str) -> Option<Arc<Fields>> {
+        self.custom.as_ref()?.fields.in_version(api_version)
+    }
+
+    /// Where the replicas are in a version of its definition, likewise.
+    pub(crate) fn replicas(&self, api_version: &str) -> Option<Vec<Element>> {
+        self.custom.as_ref()?.fields.replicas(api_version)
     }
 
     /// Whether nothing new is made, as its definition is being deleted.
@@ -86,6 +102,7 @@ fn one(
     definition: &Arc<dyn Record>,
     own: &CustomResourceDefinition,
     version: &CustomResourceDefinitionVersion,
+    fields: &Arc<AllFields>,
 ) -> Option<Served> {
     let text = |text: &str| Ref::Shared(Arc::<str>::from(text));
     let names = &own.status.accepted_names;
@@ -131,6 +148,12 @@ fn one(
         object: form(&version.name),
         version: None,
         prefix: format!("/registry/{}/{}/", own.spec.group, own.spec.names.plural),
-        custom: Some(Custom { row, terminating, deprecation, retired: watch::Sender::new(false) }),
+        custom: Some(Custom {
+            row,
+            fields: Arc::clone(fields),
+            terminating,
+            deprecation,
+            retired: watch::Sender::new(false),
+        }),
     })
 }

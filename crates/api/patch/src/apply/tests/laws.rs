@@ -110,10 +110,10 @@ proptest! {
         world.try_apply("me", &first, true).expect("forced");
         world.try_apply("you", &second, true).expect("forced");
         let config = world.config(&second);
-        let schema = <api_types::core::v1::Pod as api_record::Typed>::SCHEMA;
-        let applied = crate::apply::mentioned::mentioned(schema, &config.tree);
+        let kind = crate::apply::kind::Kind::Record(<api_types::core::v1::Pod as api_record::Typed>::SCHEMA);
+        let applied = crate::apply::mentioned::mentioned(kind, &config.tree);
         let there = crate::apply::mentioned::mentioned(
-            schema,
+            kind,
             &crate::apply::applied::tree_of(&**world.object.as_ref().expect("made")),
         );
         prop_assert!(applied.difference(&there).is_empty(), "all that is applied is there");

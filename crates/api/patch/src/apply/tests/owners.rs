@@ -311,8 +311,19 @@ fn a_field_that_has_become_one_value_is_owned_as_such() {
     let meta = object_meta_mut(&mut **world.object.as_mut().expect("made")).expect("metadata");
     let granular = br#"{"f:spec":{"f:selector":{"f:matchLabels":{"f:a":{}}}}}"#;
     meta.managed_fields[0].fields_v1 = Some(api_record::scalar::RawJson(Some(granular.to_vec().into())));
+    // Who does not touch it leaves it as it was written.
     world.update("you", "metadata: {name: a, labels: {x: z}}\nspec: {selector: {matchLabels: {a: b}}}");
-    assert!(world.shown()[0].ends_with(r#"{"f:spec":{"f:selector":{}}}"#), "{:?}", world.shown());
+    assert!(world.shown()[0].contains("f:matchLabels"), "{:?}", world.shown());
+    assert!(
+        world
+            .refused("her", "metadata: {name: a}\nspec: {selector: {matchLabels: {c: d}}}")
+            .ends_with("conflict with \"me\": .spec.selector")
+    );
+    world.apply("her", "metadata: {name: a, labels: {u: v}}");
+    let mine = world.shown().into_iter().find(|line| line.starts_with("me ")).expect("it is there");
+    assert!(mine.ends_with(r#"{"f:spec":{"f:selector":{}}}"#), "{mine}");
+    world.update("you", "metadata: {name: a, labels: {u: v, x: z}}\nspec: {selector: {matchLabels: {c: d}}}");
+    assert!(!world.shown().iter().any(|line| line.starts_with("me ")), "{:?}", world.shown());
 }
 
 #[test]
