@@ -113,7 +113,10 @@ fn defaulted(question: &Question, ctx: &Ctx<'_>) -> Result<(Served, Box<dyn Reco
 
 fn default(question: &Question) -> Answer {
     let gates = Gates::default();
-    match defaulted(question, &Ctx { gates: &gates, verb: Verb::Create, subresource: "" }) {
+    match defaulted(
+        question,
+        &Ctx { gates: &gates, verb: Verb::Create, subresource: "", group: &question.group },
+    ) {
         Ok((served, object)) => Answer { object: served.show(object), ..Answer::default() },
         Err(answer) => *answer,
     }
@@ -121,7 +124,7 @@ fn default(question: &Question) -> Answer {
 
 fn convert(question: &Question) -> Answer {
     let gates = Gates::default();
-    let ctx = Ctx { gates: &gates, verb: Verb::Create, subresource: "" };
+    let ctx = Ctx { gates: &gates, verb: Verb::Create, subresource: "", group: &question.group };
     let Some(target) = Served::find(&question.to_group, &question.to_version, &question.resource) else {
         return Answer::unanswered(NOT_SERVED);
     };
@@ -133,7 +136,7 @@ fn convert(question: &Question) -> Answer {
 
 fn validate(question: &Question) -> Answer {
     let gates = Gates::default();
-    let ctx = Ctx { gates: &gates, verb: Verb::Create, subresource: "" };
+    let ctx = Ctx { gates: &gates, verb: Verb::Create, subresource: "", group: &question.group };
     let (served, mut object) = match defaulted(question, &ctx) {
         Ok(found) => found,
         Err(answer) => return *answer,

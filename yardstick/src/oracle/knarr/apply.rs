@@ -36,7 +36,7 @@ impl Versions for Only<'_> {
 /// As the registry makes an object and applies to it, but for admission, preparation and storing.
 pub(super) fn apply(question: &Question) -> Answer {
     let gates = Gates::default();
-    let ctx = Ctx { gates: &gates, verb: Verb::Create, subresource: "" };
+    let ctx = Ctx { gates: &gates, verb: Verb::Create, subresource: "", group: &question.group };
     let (served, object) = match defaulted(question, &ctx) {
         Ok(found) => found,
         Err(answer) => return *answer,
