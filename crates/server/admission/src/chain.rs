@@ -12,6 +12,7 @@ use server_registry::admit::{Admission, Attributes};
 use crate::certificates::{
     Authorizer, CertificateApproval, CertificateSigning, CertificateSubjectRestriction,
 };
+use crate::reinvocation::Reinvocation;
 use crate::{
     DefaultIngressClass, DefaultStorageClass, DefaultTolerationSeconds, LimitRanger, Lookup,
     NamespaceLifecycle, NodeRestriction, PersistentVolumeClaimResize, Plugin, PodResize, PodSecurity,
@@ -73,7 +74,7 @@ impl Chain {
         chain
     }
 
-    /// The same with one more plugin behind all others but quotas, where webhooks belong.
+    /// The same with one more plugin behind all others but quotas, where policies and webhooks belong.
     #[must_use]
     pub fn then(mut self, plugin: Arc<dyn Plugin>) -> Chain {
         self.plugins.push(plugin);
@@ -89,10 +90,15 @@ impl Admission for Chain {
         old: Option<&'a dyn Record>,
     ) -> BoxFuture<'a, Result<(), Status>> {
         Box::pin(async move {
-            for plugin in self.plugins.iter().chain(&self.last) {
-                plugin.mutate(attributes, object, old).await?;
+            let mut rounds = Reinvocation::default();
+            loop {
+                for plugin in self.plugins.iter().chain(&self.last) {
+                    plugin.mutate_again(attributes, object, old, &mut rounds).await?;
+                }
+                if rounds.is_second() || !rounds.begin_second() {
+                    return Ok(());
+                }
             }
-            Ok(())
         })
     }
 

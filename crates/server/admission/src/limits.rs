@@ -24,3 +24,6 @@ pub const MATCH_BUDGET: u64 = 2_500_000;
 
 /// How long a message may be that an expression makes, in bytes.
 pub const MESSAGE_BYTES: usize = 5 * 1024;
+
+/// How large a webhook's answer may be, in bytes: a patch of the largest object, and then some.
+pub const REVIEW_BYTES: usize = 16 << 20;

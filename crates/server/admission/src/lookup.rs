@@ -36,6 +36,11 @@ impl Stored {
         Stored { registry }
     }
 
+    /// By which it looks.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     /// What is served.
     pub(crate) fn catalog(&self) -> &Catalog {
         self.registry.catalog()

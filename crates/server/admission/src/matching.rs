@@ -32,6 +32,20 @@ pub(crate) fn operation(operation: Operation) -> &'static str {
     }
 }
 
+/// Whether a request is about how admission works: nobody but the server has a say in that, or nobody could take a bad configuration away.
+pub(crate) fn is_exempt(attributes: &Attributes<'_>) -> bool {
+    const EXEMPT: [&str; 6] = [
+        "validatingwebhookconfigurations",
+        "mutatingwebhookconfigurations",
+        "validatingadmissionpolicies",
+        "validatingadmissionpolicybindings",
+        "mutatingadmissionpolicies",
+        "mutatingadmissionpolicybindings",
+    ];
+    attributes.resource.group == "admissionregistration.k8s.io"
+        && EXEMPT.contains(&&*attributes.resource.plural)
+}
+
 /// Rules, and the names of objects that each is limited to.
 pub(crate) type Rules<'a> = Vec<(&'a RuleWithOperations, &'a [String])>;
 
@@ -57,14 +71,17 @@ impl Subject<'_> {
     /// The version that one of the rules names: the request's own, or, unless only that will do, another of the same objects.
     pub(crate) fn rules(&self, rules: &Rules<'_>, exact: bool) -> Option<Resource> {
         let own = &self.attributes.resource;
-        let meets = |resource: &Resource| rules.iter().any(|(rule, names)| self.rule(rule, names, resource));
-        if meets(own) {
+        if rules.iter().any(|(rule, names)| self.rule(rule, names, own)) {
             return Some(own.clone());
         }
-        if exact {
+        if exact || rules.is_empty() {
             return None;
         }
-        self.versions.equivalents(own).into_iter().find(meets)
+        let others = self.versions.equivalents(own);
+        // What earlier rules ask for comes first.
+        rules
+            .iter()
+            .find_map(|(rule, names)| others.iter().find(|other| self.rule(rule, names, other)).cloned())
     }
 
     fn rule(&self, rule: &RuleWithOperations, names: &[String], resource: &Resource) -> bool {

@@ -7,6 +7,8 @@ use api_types::object_meta;
 use client::BoxFuture;
 use server_registry::admit::Attributes;
 
+use crate::reinvocation::Reinvocation;
+
 /// One plugin. Objects are of the hub's type.
 pub trait Plugin: Send + Sync {
     /// May change or refuse an object that is made or changed. Not asked about deletions.
@@ -17,6 +19,18 @@ pub trait Plugin: Send + Sync {
         _: Option<&'a dyn Record>,
     ) -> BoxFuture<'a, Result<(), Status>> {
         Box::pin(async { Ok(()) })
+    }
+
+    /// The same for whoever calls upon others, of whom some want to see what is changed after them: all plugins are asked in a second
+    /// round then.
+    fn mutate_again<'a>(
+        &'a self,
+        attributes: &'a Attributes<'a>,
+        object: &'a mut dyn Record,
+        old: Option<&'a dyn Record>,
+        _: &'a mut Reinvocation,
+    ) -> BoxFuture<'a, Result<(), Status>> {
+        self.mutate(attributes, object, old)
     }
 
     /// May refuse; there is no object when one is deleted.

@@ -4,11 +4,9 @@
 //! Policies and their bindings are followed by views, so that a request costs nothing where there are none; a policy takes effect soon after
 //! it is written, as upstream's does. What a policy looks up besides (parameters, the namespace) is read when it is evaluated.
 
-mod authorize;
 mod compiled;
 mod evaluate;
 mod params;
-mod request;
 #[cfg(test)]
 mod tests;
 
@@ -24,8 +22,8 @@ use arc_swap::ArcSwap;
 use client::{BoxFuture, RawView, Resource};
 use server_registry::admit::Attributes;
 
-use crate::matching::Subject;
-use crate::{Authorizer, Lookup, Plugin, Versions, forbidden};
+use crate::matching::{Subject, is_exempt};
+use crate::{Authorizer, Lookup, Plugin, Versions, expression, forbidden};
 
 use compiled::Compiled;
 use evaluate::{Action, Evaluation};
@@ -124,7 +122,7 @@ impl ValidatingPolicies {
         old: Option<&dyn Record>,
     ) -> Result<(), Status> {
         let active = self.active.load_full();
-        if active.is_empty() || is_policy(&attributes.resource) {
+        if active.is_empty() || is_exempt(attributes) {
             return Ok(());
         }
         let subject = Subject { attributes, object, old, lookup: &*self.lookup, versions: &*self.versions };
@@ -169,7 +167,7 @@ impl ValidatingPolicies {
                         continue;
                     }
                 };
-            let namespace = request::namespace(subject).await?;
+            let namespace = expression::namespace(subject).await?;
             for param in params {
                 let evaluation = Evaluation {
                     subject,
@@ -184,18 +182,6 @@ impl ValidatingPolicies {
         }
         Ok(denials)
     }
-}
-
-/// Policies do not judge policies, or nobody could take a bad one away.
-fn is_policy(resource: &Resource) -> bool {
-    resource.group == POLICIES.group
-        && [
-            "validatingadmissionpolicies",
-            "validatingadmissionpolicybindings",
-            "mutatingadmissionpolicies",
-            "mutatingadmissionpolicybindings",
-        ]
-        .contains(&&*resource.plural)
 }
 
 fn named(policy: &ValidatingAdmissionPolicy, binding: Option<&ValidatingAdmissionPolicyBinding>) -> String {

@@ -20,7 +20,7 @@ use api_types::scheduling::v1::PriorityClass;
 use base::random::SystemRandom;
 use base::time::{Clock, Sleep, Time};
 use client::{BoxFuture, Caller, Resource};
-use server_registry::admit::{Admission, Attributes, Notes, Operation};
+use server_registry::admit::{Admission, Attributes, Notes, Operation, Options};
 
 use crate::{Chain, Lookup, Parts};
 
@@ -159,6 +159,7 @@ impl<'a> Ask<'a> {
             namespace: self.namespace,
             name: self.name,
             dry_run: false,
+            options: Options::None,
             notes: Notes::default(),
         };
         let old = old.map(|old| old as &dyn Record);
@@ -223,6 +224,7 @@ async fn the_refusal_of_a_namespace_on_its_way_out_names_its_cause() {
         namespace: "going",
         name: "x",
         dry_run: false,
+        options: Options::None,
         notes: Notes::default(),
     };
     let status = chain.mutate(&attributes, &mut Service::default(), None).await.expect_err("refused");

@@ -1,7 +1,9 @@
-//! The versions that objects are served in: policies and webhooks look at objects as clients see them.
+//! The versions that objects are served in: policies and webhooks look at objects, and change them, as clients see them.
 
 use api_codec::json;
-use api_record::Record;
+use api_codec::limits::Limits;
+use api_record::{Bytes, Record};
+use api_types::object_type;
 use client::Resource;
 use serde_json::Value;
 
@@ -18,10 +20,10 @@ pub struct Kind {
     pub kind: String,
 }
 
-/// What is served in which versions.
+/// What is served in which versions. A subresource is empty for the object itself.
 pub trait Versions: Send + Sync {
-    /// The kind of a resource's objects, if it is served.
-    fn kind(&self, resource: &Resource) -> Option<Kind>;
+    /// The kind of what a resource or a part of it takes, if it is served.
+    fn kind(&self, resource: &Resource, subresource: &str) -> Option<Kind>;
 
     /// The resource of a kind, and whether its objects are in namespaces.
     fn resource(&self, kind: &Kind) -> Option<(Resource, bool)>;
@@ -29,15 +31,55 @@ pub trait Versions: Send + Sync {
     /// Other versions and groups of the same objects.
     fn equivalents(&self, resource: &Resource) -> Vec<Resource>;
 
-    /// An object of the hub's type as JSON of a version.
-    fn shown(&self, resource: &Resource, object: &dyn Record) -> Option<Value>;
+    /// An object of the hub's type, or what a part takes, as the JSON of a version.
+    fn text(&self, resource: &Resource, subresource: &str, object: &dyn Record) -> Option<Bytes>;
+
+    /// The same read.
+    fn shown(&self, resource: &Resource, subresource: &str, object: &dyn Record) -> Option<Value> {
+        serde_json::from_slice(&self.text(resource, subresource, object)?).ok()
+    }
+
+    /// What [`Versions::text`] wrote, and somebody changed; without defaults.
+    ///
+    /// # Errors
+    /// When it is no object of that kind.
+    fn read(&self, resource: &Resource, subresource: &str, text: &[u8]) -> Result<Box<dyn Record>, String>;
+
+    /// Fills in what such an object leaves out.
+    fn fill(&self, resource: &Resource, subresource: &str, object: &mut dyn Record);
+}
+
+/// The kinds of what parts of resources take that is no object of the resource: group, resource, part; group, version and kind.
+const PARTS: [([&str; 3], [&str; 3]); 8] = [
+    (["", "pods", "attach"], ["", "v1", "PodAttachOptions"]),
+    (["", "pods", "exec"], ["", "v1", "PodExecOptions"]),
+    (["", "pods", "portforward"], ["", "v1", "PodPortForwardOptions"]),
+    (["", "pods", "proxy"], ["", "v1", "PodProxyOptions"]),
+    (["", "services", "proxy"], ["", "v1", "ServiceProxyOptions"]),
+    (["", "nodes", "proxy"], ["", "v1", "NodeProxyOptions"]),
+    (["", "pods", "eviction"], ["policy", "v1", "Eviction"]),
+    (["", "serviceaccounts", "token"], ["authentication.k8s.io", "v1", "TokenRequest"]),
+];
+
+fn part(resource: &Resource, subresource: &str) -> Option<[&'static str; 3]> {
+    if subresource.is_empty() {
+        return None;
+    }
+    let wanted = [&*resource.group, &*resource.plural, subresource];
+    PARTS.iter().find(|(part, _)| *part == wanted).map(|(_, kind)| *kind)
 }
 
 impl Versions for Stored {
-    fn kind(&self, resource: &Resource) -> Option<Kind> {
-        let served = self.find(resource)?;
-        let gvk = served.gvk();
-        Some(Kind { group: gvk.group.to_owned(), version: gvk.version.to_owned(), kind: gvk.kind.to_owned() })
+    fn kind(&self, resource: &Resource, subresource: &str) -> Option<Kind> {
+        let [group, version, kind] = match part(resource, subresource) {
+            Some(kind) => kind.map(str::to_owned),
+            None => {
+                let served = self.find(resource)?;
+                let gvk = served.gvk();
+                [gvk.group, gvk.version, gvk.kind].map(str::to_owned)
+            }
+        };
+        Some(Kind { group, version, kind })
     }
 
     fn resource(&self, kind: &Kind) -> Option<(Resource, bool)> {
@@ -53,13 +95,42 @@ impl Versions for Stored {
         others.map(|other| other.name()).collect()
     }
 
-    fn shown(&self, resource: &Resource, object: &dyn Record) -> Option<Value> {
-        let served = self.find(resource)?;
+    fn text(&self, resource: &Resource, subresource: &str, object: &dyn Record) -> Option<Bytes> {
         let mut text = Vec::new();
+        if let Some([group, version, kind]) = part(resource, subresource) {
+            json::encode(object, Some(&object_type(group, version, kind)?.kind), &mut text);
+            return Some(text.into());
+        }
+        let served = self.find(resource)?;
         match served.version {
             Some(version) => json::encode(&*(version.from_hub)(object), Some(&served.gvk()), &mut text),
             None => json::encode(object, Some(&served.gvk()), &mut text),
         }
-        serde_json::from_slice(&text).ok()
+        Some(text.into())
+    }
+
+    fn read(&self, resource: &Resource, subresource: &str, text: &[u8]) -> Result<Box<dyn Record>, String> {
+        let decode = |mut object: Box<dyn Record>| {
+            json::decode(text, &mut *object, None, Limits::RESPONSE).map_err(|error| error.to_string())?;
+            Ok::<_, String>(object)
+        };
+        let unknown = || format!("{resource} is not served");
+        if let Some([group, version, kind]) = part(resource, subresource) {
+            return decode((object_type(group, version, kind).ok_or_else(unknown)?.new)());
+        }
+        let served = self.find(resource).ok_or_else(unknown)?;
+        let mut object = decode((served.object.new)())?;
+        // What the schema of a definition does not know is not kept.
+        served.kind.prune(&mut *object).map_err(|error| error.to_string())?;
+        Ok(served.to_hub(object))
+    }
+
+    fn fill(&self, resource: &Resource, subresource: &str, object: &mut dyn Record) {
+        if part(resource, subresource).is_some() {
+            return;
+        }
+        if let Some(served) = self.find(resource) {
+            self.registry().fill(&served, subresource, object);
+        }
     }
 }

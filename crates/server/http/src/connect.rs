@@ -7,7 +7,7 @@ use api_types::core::v1::{
     ServiceProxyOptions,
 };
 use client::Target;
-use server_registry::admit::{Attributes, Notes, Operation};
+use server_registry::admit::{Attributes, Notes, Operation, Options};
 
 use crate::handler::Handler;
 use crate::options::Query;
@@ -25,6 +25,7 @@ pub(crate) async fn admit(handler: &Handler, asked: &Asked<'_>, path: &str) -> R
         namespace: &target.namespace,
         name: &target.name,
         dry_run: false,
+        options: Options::None,
         notes: Notes::default(),
     };
     handler.local.direct().registry().admit(&attributes, &mut *options, None).await

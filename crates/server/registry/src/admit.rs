@@ -4,7 +4,7 @@ mod notes;
 
 use api_meta::Status;
 use api_record::Record;
-use client::{BoxFuture, Caller, Resource};
+use client::{BoxFuture, Caller, DeleteOptions, Resource, WriteOptions};
 
 pub use notes::{Beside, Notes};
 
@@ -21,6 +21,18 @@ pub enum Operation {
     Connect,
 }
 
+/// How it is to be done.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Options<'a> {
+    /// Nothing was said, as of streams.
+    #[default]
+    None,
+    /// How an object is to be written.
+    Write(&'a WriteOptions),
+    /// How it is to be deleted.
+    Delete(&'a DeleteOptions),
+}
+
 /// A request, as admission sees it.
 pub struct Attributes<'a> {
     /// Who asks.
@@ -33,10 +45,12 @@ pub struct Attributes<'a> {
     pub subresource: &'a str,
     /// The namespace, empty for none.
     pub namespace: &'a str,
-    /// The object's name, empty while it is to be generated.
+    /// The object's name, empty while it is to be generated: for those who change objects, it always is then.
     pub name: &'a str,
     /// Nothing will be kept.
     pub dry_run: bool,
+    /// What else was said of it.
+    pub options: Options<'a>,
     /// What admission has to say, and to write, besides yes or no.
     pub notes: Notes,
 }

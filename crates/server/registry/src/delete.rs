@@ -10,7 +10,7 @@ use api_types::meta::v1::ObjectMeta;
 use client::{Caller, DeleteOptions, List, ListOptions, Propagation};
 use store::{Entry, Txn};
 
-use crate::admit::{Attributes, Notes, Operation};
+use crate::admit::{Attributes, Notes, Operation, Options};
 use crate::commit::Outcome;
 use crate::limits::WRITE_ATTEMPTS;
 use crate::write::{MODIFIED, at_revision, check_precondition, metadata, served_resource};
@@ -60,6 +60,7 @@ impl Registry {
                 namespace,
                 name,
                 dry_run,
+                options: Options::Delete(options),
                 notes: Notes::default(),
             };
             self.admission.validate(&attributes, None, Some(&*old)).await?;

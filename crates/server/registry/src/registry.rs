@@ -71,6 +71,11 @@ impl Registry {
         self.admission.validate(attributes, Some(object), old).await
     }
 
+    /// Fills in what an object of the hub's type leaves out, as after it was read from a request.
+    pub fn fill(&self, served: &Served, subresource: &str, object: &mut dyn Record) {
+        api_kind::default(&*served.kind, &self.ctx(Verb::Update, subresource), object);
+    }
+
     /// Brings the node ports in use to what the services say, and answers what was wrong: nothing, unless somebody has written
     /// to the store by hand.
     pub async fn repair_node_ports(&self) -> Result<RepairedPorts, Status> {

@@ -12,7 +12,7 @@ use base::random;
 use client::{Caller, Precondition, WriteOptions};
 use store::{Entry, Txn};
 
-use crate::admit::{Attributes, Notes, Operation};
+use crate::admit::{Attributes, Notes, Operation, Options};
 use crate::commit::Outcome;
 use crate::limits::{CHOICE_ATTEMPTS, WRITE_ATTEMPTS};
 use crate::{Owners, Registry, Served, managed, stored};
@@ -68,27 +68,53 @@ impl Registry {
         if !meta.resource_version.is_empty() {
             return Err(Status::bad_request("resourceVersion should not be set on objects to be created"));
         }
-        self.fill_system_fields(served, namespace, meta)?;
+        match_namespace(served, namespace, meta)?;
+        wipe_system_fields(meta);
         api_kind::default(&*served.kind, &ctx, &mut *object);
         if owners == Owners::Tracked {
             self.track(served, caller, "", options, &mut *object, None)?;
         }
-        let generated = metadata(&mut *object)?.name.is_empty();
+        let warnings = self.admit_new(served, caller, namespace, &mut *object, options).await?;
+        let meta = metadata(&mut *object)?;
+        // Whoever changes objects in between may not move them.
+        match_namespace(served, namespace, meta)?;
+        meta.uid = random::uuid(&*self.shared.random);
+        meta.creation_timestamp = Some(self.shared.clock.now().into());
+        if !meta.name.is_empty() {
+            return self.create_once(served, caller, namespace, object, options, owners, &warnings).await;
+        }
         for attempt in 1.. {
             let mut object = object.clone();
-            if generated {
-                let meta = metadata(&mut *object)?;
-                meta.name = self.generated(&meta.generate_name);
-            }
-            let result = self.create_once(served, caller, namespace, object, options, owners).await;
+            let meta = metadata(&mut *object)?;
+            meta.name = self.generated(&meta.generate_name);
+            let result =
+                self.create_once(served, caller, namespace, object, options, owners, &warnings).await;
             match result {
-                Err(status) if generated && attempt < NAME_ATTEMPTS && status.is_already_exists() => {}
+                Err(status) if attempt < NAME_ATTEMPTS && status.is_already_exists() => {}
                 other => return other,
             }
         }
         unreachable!("the last attempt returns")
     }
 
+    /// Has admission change a new object, which has neither a generated name nor a uid yet; answers what the caller is to be told.
+    async fn admit_new(
+        &self,
+        served: &Served,
+        caller: &Caller,
+        namespace: &str,
+        object: &mut dyn Record,
+        options: &WriteOptions,
+    ) -> Result<Vec<String>, Status> {
+        let name = metadata(object)?.name.clone();
+        let attributes = creation(served, caller, namespace, &name, options);
+        let mended = self.mutate(&attributes, object, None).await?;
+        let mut warnings = attributes.notes.warnings();
+        warnings.extend(mended);
+        Ok(warnings)
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "a request has this many parts")]
     async fn create_once(
         &self,
         served: &Served,
@@ -97,22 +123,13 @@ impl Registry {
         mut object: Box<dyn Record>,
         options: &WriteOptions,
         owners: Owners,
+        warnings: &[String],
     ) -> Result<Written, Status> {
         let name = metadata(&mut *object)?.name.clone();
-        let attributes = Attributes {
-            caller,
-            operation: Operation::Create,
-            resource: served_resource(served),
-            subresource: "",
-            namespace,
-            name: &name,
-            dry_run: options.dry_run,
-            notes: Notes::default(),
-        };
-        let mended = self.mutate(&attributes, &mut *object, None).await?;
+        let attributes = creation(served, caller, namespace, &name, options);
+        warnings.iter().for_each(|warning| attributes.notes.warn(warning.clone()));
         for _ in 0..CHOICE_ATTEMPTS {
-            if let Some(mut written) = self.write_new(served, &attributes, object.clone(), owners).await? {
-                written.warnings.extend(mended);
+            if let Some(written) = self.write_new(served, &attributes, object.clone(), owners).await? {
                 return Ok(written);
             }
         }
@@ -128,6 +145,9 @@ impl Registry {
     ) -> Result<Option<String>, Status> {
         let before = managed::owners(object).to_vec();
         self.admission.mutate(attributes, object, old).await?;
+        if let (Some(old), Ok(meta)) = (old.and_then(object_meta), metadata(object)) {
+            keep_deletion(meta, old);
+        }
         Ok(Registry::mend_owners(object, before))
     }
 
@@ -258,6 +278,7 @@ impl Registry {
             namespace,
             name,
             dry_run: options.dry_run,
+            options: Options::Write(options),
             notes: Notes::default(),
         };
         let mended = self.mutate(&attributes, &mut *new, Some(&*old)).await?;
@@ -292,22 +313,6 @@ impl Registry {
             // Made again of what is there then; a change that names the version it is based on is refused there.
             Outcome::Lost | Outcome::Taken => Ok(None),
         }
-    }
-
-    fn fill_system_fields(
-        &self,
-        served: &Served,
-        namespace: &str,
-        meta: &mut ObjectMeta,
-    ) -> Result<(), Status> {
-        match_namespace(served, namespace, meta)?;
-        meta.uid = random::uuid(&*self.shared.random);
-        meta.creation_timestamp = Some(self.shared.clock.now().into());
-        meta.deletion_timestamp = None;
-        meta.deletion_grace_period_seconds = None;
-        meta.self_link.clear();
-        meta.generation = 0;
-        Ok(())
     }
 
     fn generated(&self, base: &str) -> String {
@@ -352,13 +357,10 @@ impl Registry {
             errors.push(api_meta::field::FieldError::invalid(&path, 0, "must be specified for an update"));
             return Err(Status::invalid(served.group_kind(), name, &errors));
         }
-        meta.resource_version.clone_from(&before.resource_version);
         meta.uid.clone_from(&before.uid);
         meta.creation_timestamp = before.creation_timestamp;
-        meta.deletion_timestamp = before.deletion_timestamp;
-        meta.deletion_grace_period_seconds = before.deletion_grace_period_seconds;
         meta.generate_name.clone_from(&before.generate_name);
-        meta.self_link.clear();
+        keep_deletion(meta, before);
         Ok(())
     }
 
@@ -390,6 +392,45 @@ pub struct Write<'a> {
     pub owners: Owners,
     /// The change makes it if it is not there.
     pub creates: bool,
+}
+
+/// What no client says of a new object.
+fn wipe_system_fields(meta: &mut ObjectMeta) {
+    meta.uid.clear();
+    meta.creation_timestamp = None;
+    meta.deletion_timestamp = None;
+    meta.deletion_grace_period_seconds = None;
+    meta.self_link.clear();
+    meta.generation = 0;
+}
+
+/// What neither clients nor whoever changes objects after them say of one that is there.
+fn keep_deletion(meta: &mut ObjectMeta, before: &ObjectMeta) {
+    meta.resource_version.clone_from(&before.resource_version);
+    meta.deletion_timestamp = before.deletion_timestamp;
+    meta.deletion_grace_period_seconds = before.deletion_grace_period_seconds;
+    meta.self_link.clear();
+}
+
+/// The creation of an object, as admission sees it.
+fn creation<'a>(
+    served: &Served,
+    caller: &'a Caller,
+    namespace: &'a str,
+    name: &'a str,
+    options: &'a WriteOptions,
+) -> Attributes<'a> {
+    Attributes {
+        caller,
+        operation: Operation::Create,
+        resource: served_resource(served),
+        subresource: "",
+        namespace,
+        name,
+        dry_run: options.dry_run,
+        options: Options::Write(options),
+        notes: Notes::default(),
+    }
 }
 
 fn check_name(meta: &ObjectMeta, name: &str) -> Result<(), Status> {

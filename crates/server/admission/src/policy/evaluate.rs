@@ -1,18 +1,14 @@
 //! One policy about one request, with one set of parameters.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-
-use api_cel::{Budget, EvalError, Object, Program, Query, Value, limits};
+use api_cel::{Program, Value};
 use api_types::admissionregistration::v1::ValidatingAdmissionPolicy;
 use client::Resource;
 use serde_json::Value as Json;
 
-use super::authorize::{Asking, own};
 use super::compiled::Compiled;
-use super::request;
 use crate::Authorizer;
-use crate::limits::{MATCH_BUDGET, MESSAGE_BYTES, POLICY_BUDGET};
+use crate::expression::{Spending, Values, holds, in_error};
+use crate::limits::{MESSAGE_BYTES, POLICY_BUDGET};
 use crate::matching::Subject;
 
 /// What follows.
@@ -60,13 +56,23 @@ impl Evaluation<'_> {
             Ok(compiled) => compiled,
             Err(why) => return vec![failed(why.clone())],
         };
-        let values = self.values(policy, compiled);
-        match applies(policy, compiled, &values) {
+        let params = policy.spec.param_kind.is_some();
+        let params = params.then(|| self.param.as_ref().map_or(Value::Null, Value::from));
+        let programs = compiled.variables.iter().cloned().collect();
+        let values = Values::of(
+            self.subject,
+            self.resource,
+            self.namespace.clone(),
+            params,
+            self.authorizer,
+            programs,
+        );
+        match holds(&compiled.conditions, &policy.spec.match_conditions, &values) {
             Ok(true) => {}
             Ok(false) => return Vec::new(),
             Err(why) => return vec![failed(why)],
         }
-        let mut budget = Spending { left: POLICY_BUDGET, values: &values };
+        let mut budget = Spending::new(POLICY_BUDGET, &values);
         let mut decisions = Vec::new();
         for ((program, message), own) in compiled.validations.iter().zip(&policy.spec.validations) {
             decisions.push(match budget.evaluate(program) {
@@ -88,52 +94,6 @@ impl Evaluation<'_> {
         }
         decisions
     }
-
-    /// The values of the variables, in the order of their environment.
-    fn values(&self, policy: &ValidatingAdmissionPolicy, compiled: &Compiled) -> Values {
-        let Subject { attributes, object, old, versions, .. } = self.subject;
-        let shown = |object: &Option<&dyn api_record::Record>| {
-            let shown = object.and_then(|object| versions.shown(self.resource, object));
-            shown.map_or(Value::Null, |json| Value::from(&json))
-        };
-        let asking = Asking { authorizer: Arc::clone(self.authorizer), caller: attributes.caller.clone() };
-        let asking: Arc<dyn api_cel::Authorize> = Arc::new(asking);
-        let mut after = Vec::new();
-        if policy.spec.param_kind.is_some() {
-            after.push(self.param.as_ref().map_or(Value::Null, Value::from));
-        }
-        after.push(Query::authorizer(Arc::clone(&asking)));
-        after.push(Query::resource(asking, own(attributes)));
-        let before = [
-            shown(object),
-            shown(old),
-            self.namespace.clone(),
-            request::request(self.subject, self.resource),
-        ];
-        let programs =
-            compiled.variables.iter().map(|(name, program)| (name.clone(), program.clone())).collect();
-        Values::new(before.into(), after, programs)
-    }
-}
-
-fn in_error(expression: &str, error: &EvalError) -> String {
-    format!("expression '{expression}' resulted in error: {error}")
-}
-
-/// Whether the policy's conditions hold. One that does not hold decides, whatever went wrong with others.
-fn applies(policy: &ValidatingAdmissionPolicy, compiled: &Compiled, values: &Values) -> Result<bool, String> {
-    let mut budget = Spending { left: MATCH_BUDGET, values };
-    let mut failed = None;
-    for (program, own) in compiled.conditions.iter().zip(&policy.spec.match_conditions) {
-        match budget.evaluate(program) {
-            Ok(Value::Bool(true)) => {}
-            Ok(_) => return Ok(false),
-            Err(error) => {
-                failed.get_or_insert_with(|| in_error(&own.expression, &error));
-            }
-        }
-    }
-    failed.map_or(Ok(true), Err)
 }
 
 /// What is said of a validation that does not hold.
@@ -153,90 +113,5 @@ fn said(
     match own.message.trim() {
         "" => format!("failed expression: {}", own.expression.trim()),
         text => text.to_owned(),
-    }
-}
-
-/// What all expressions of a policy may cost together.
-struct Spending<'a> {
-    left: u64,
-    values: &'a Values,
-}
-
-impl Spending<'_> {
-    fn evaluate(&mut self, program: &Program) -> Result<Value, EvalError> {
-        let before = self.values.spent();
-        let allowed = self.left.min(limits::PER_CALL);
-        let mut budget = Budget::new(allowed);
-        let found = program.evaluate(&self.values.all, &mut budget);
-        let spent = (allowed - budget.left()) + (self.values.spent() - before);
-        self.left = self.left.saturating_sub(spent);
-        found
-    }
-}
-
-/// The values of an environment's variables.
-struct Values {
-    all: Vec<Value>,
-    variables: Arc<Variables>,
-}
-
-impl Values {
-    fn new(before: Vec<Value>, after: Vec<Value>, programs: BTreeMap<String, Arc<Program>>) -> Values {
-        let variables = Arc::new_cyclic(|own: &Weak<Variables>| Variables {
-            own: own.clone(),
-            programs,
-            before,
-            after,
-            known: Mutex::default(),
-        });
-        Values { all: variables.all(Arc::clone(&variables)), variables }
-    }
-
-    fn spent(&self) -> u64 {
-        self.variables.known.lock().unwrap_or_else(PoisonError::into_inner).spent
-    }
-}
-
-/// The policy's own variables, evaluated when they are asked for, and once.
-struct Variables {
-    own: Weak<Variables>,
-    programs: BTreeMap<String, Arc<Program>>,
-    before: Vec<Value>,
-    after: Vec<Value>,
-    known: Mutex<Known>,
-}
-
-#[derive(Default)]
-struct Known {
-    values: BTreeMap<String, Result<Value, EvalError>>,
-    spent: u64,
-}
-
-impl Variables {
-    fn all(&self, own: Arc<Variables>) -> Vec<Value> {
-        let own: Arc<dyn Object> = own;
-        self.before.iter().cloned().chain([Value::Object(own)]).chain(self.after.iter().cloned()).collect()
-    }
-}
-
-impl Object for Variables {
-    fn type_name(&self) -> &str {
-        "kubernetes.variables"
-    }
-
-    fn field(&self, name: &str) -> Option<Result<Value, EvalError>> {
-        let program = self.programs.get(name)?;
-        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = known().values.get(name) {
-            return Some(found.clone());
-        }
-        let own = self.own.upgrade()?;
-        let mut budget = Budget::new(limits::PER_CALL);
-        // Asks for variables before this one at most: they were checked in their order.
-        let found = program.evaluate(&self.all(own), &mut budget);
-        let mut known = known();
-        known.spent += limits::PER_CALL - budget.left();
-        known.values.insert(name.to_owned(), found.clone());
-        Some(found)
     }
 }

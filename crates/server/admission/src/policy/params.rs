@@ -53,7 +53,7 @@ pub(super) async fn collect(
             _ => Ok(Vec::new()),
         };
     }
-    let shown = found.iter().map(|object| versions.shown(&resource, &**object).map(Some));
+    let shown = found.iter().map(|object| versions.shown(&resource, "", &**object).map(Some));
     shown.collect::<Option<_>>().ok_or_else(|| "a parameter cannot be shown in its version".to_owned())
 }
 

@@ -8,7 +8,7 @@ use api_types::object_type;
 use base::random::SystemRandom;
 use base::time::SystemClock;
 use client::{Caller, Resource, WriteOptions};
-use server_registry::admit::{Attributes, Everything, Operation};
+use server_registry::admit::{Attributes, Everything, Operation, Options};
 use server_registry::{Catalog, Registry, Shared};
 use store::MemoryStore;
 
@@ -84,6 +84,7 @@ impl World {
             namespace,
             name: "web",
             dry_run: false,
+            options: Options::None,
             notes: Default::default(),
         };
         let judged = self.policies.judge(&attributes, Some(&deployment), None).await;

@@ -8,7 +8,7 @@ use api_types::core::v1::Pod;
 use api_types::policy::v1::{Eviction, PodDisruptionBudget};
 use client::{Answer, Caller, DeleteOptions, ListOptions, Outcome, Precondition, Propagation, Request};
 use server_registry::Served;
-use server_registry::admit::{Attributes, Notes, Operation};
+use server_registry::admit::{Attributes, Notes, Operation, Options};
 
 use crate::direct::{Direct, answer as answered, missing, object_of};
 
@@ -29,6 +29,7 @@ pub(crate) async fn answer(
         namespace: &target.namespace,
         name: &target.name,
         dry_run: write.dry_run,
+        options: Options::Write(&write),
         notes: Notes::default(),
     };
     direct.registry().admit(&attributes, &mut *eviction, None).await?;

@@ -7,7 +7,7 @@ use api_types::authentication::v1::TokenRequest;
 use api_types::core::v1::ServiceAccount;
 use client::{Answer, BoxFuture, Caller, Request};
 use server_registry::Served;
-use server_registry::admit::{Attributes, Notes, Operation};
+use server_registry::admit::{Attributes, Notes, Operation, Options};
 
 use crate::direct::{Direct, missing, object_answer, object_of};
 
@@ -30,7 +30,7 @@ pub(crate) async fn answer(
     served: &Arc<Served>,
     request: Request,
 ) -> Result<Answer, Status> {
-    let Request { target, body, .. } = request;
+    let Request { target, body, write, .. } = request;
     let mut wanted = object_of(body)?;
     let attributes = Attributes {
         caller: who,
@@ -39,7 +39,8 @@ pub(crate) async fn answer(
         subresource: "token",
         namespace: &target.namespace,
         name: &target.name,
-        dry_run: false,
+        dry_run: write.dry_run,
+        options: Options::Write(&write),
         notes: Notes::default(),
     };
     direct.registry().admit(&attributes, &mut *wanted, None).await?;

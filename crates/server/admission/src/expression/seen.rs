@@ -1,71 +1,26 @@
 //! What expressions see of a request and of its namespace (`plugin/cel/{condition,compile}.go`).
 
 use api_cel::Value;
+use api_codec::json;
 use api_types::core::v1::Namespace;
-use api_types::object_meta;
 use client::{Resource, Status};
-use serde_json::{Map, Value as Json, json};
+use serde_json::Value as Json;
 
 use crate::lookup::typed;
-use crate::matching::{Subject, operation};
-use crate::versions::Kind;
+use crate::matching::Subject;
 
 const NAMESPACES: Resource = Resource::of("", "v1", "namespaces");
 
-fn kind(kind: &Kind) -> Json {
-    json!({ "group": kind.group, "version": kind.version, "kind": kind.kind })
-}
-
-fn resource(resource: &Resource) -> Json {
-    json!({ "group": resource.group, "version": resource.version, "resource": resource.plural })
-}
-
 /// The request, looked at in the version of `seen`. What is empty is absent.
-pub(super) fn request(subject: &Subject<'_>, seen: &Resource) -> Value {
-    let attributes = subject.attributes;
-    let kinds = |of: &Resource| kind(&subject.versions.kind(of).unwrap_or_default());
-    let object = subject.object.or(subject.old).and_then(object_meta);
-    let name =
-        if attributes.name.is_empty() { object.map_or("", |meta| &meta.name) } else { attributes.name };
-    let namespace = if attributes.resource == NAMESPACES { name } else { attributes.namespace };
-    let caller = attributes.caller;
-    let mut user = Map::new();
-    user.insert("username".to_owned(), json!(caller.name));
-    for (name, value) in
-        [("uid", json!(caller.uid)), ("groups", json!(caller.groups)), ("extra", json!(caller.extra))]
-    {
-        if !matches!(&value, Json::String(text) if text.is_empty())
-            && !matches!(&value, Json::Array(list) if list.is_empty())
-            && !matches!(&value, Json::Object(map) if map.is_empty())
-        {
-            user.insert(name.to_owned(), value);
-        }
-    }
-    let mut request = json!({
-        "kind": kinds(seen),
-        "resource": resource(seen),
-        "requestKind": kinds(&attributes.resource),
-        "requestResource": resource(&attributes.resource),
-        "name": name,
-        "operation": operation(attributes.operation),
-        "userInfo": user,
-        "dryRun": attributes.dry_run,
-        "options": Json::Null,
-    });
-    for (field, text) in [
-        ("subResource", attributes.subresource),
-        ("requestSubResource", attributes.subresource),
-        ("namespace", namespace),
-    ] {
-        if !text.is_empty() {
-            request[field] = json!(text);
-        }
-    }
+pub(crate) fn request(subject: &Subject<'_>, seen: &Resource) -> Value {
+    let mut text = Vec::new();
+    json::encode(&crate::request::request(subject, seen), None, &mut text);
+    let request: Json = serde_json::from_slice(&text).unwrap_or_default();
     Value::from(&request)
 }
 
 /// The namespace of the request's object, where it has one: those of its fields that expressions may look at.
-pub(super) async fn namespace(subject: &Subject<'_>) -> Result<Value, Status> {
+pub(crate) async fn namespace(subject: &Subject<'_>) -> Result<Value, Status> {
     let attributes = subject.attributes;
     if attributes.namespace.is_empty() || attributes.resource == NAMESPACES {
         return Ok(Value::Null);
