@@ -139,7 +139,8 @@ pub fn remove<C: Condition>(conditions: &mut Vec<C>, type_: &str) -> bool {
     conditions.len() != before
 }
 
-fn reason_fault(reason: &str) -> Option<String> {
+/// What is wrong with a reason, if anything.
+pub fn reason_fault(reason: &str) -> Option<String> {
     let last_fits = reason.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
     let fits = reason.starts_with(|c: char| c.is_ascii_alphabetic())
         && last_fits

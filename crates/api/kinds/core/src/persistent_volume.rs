@@ -1,23 +1,28 @@
 //! Persistent volumes.
 
-use api_kind::checks::{each, required, supported};
+mod source;
+mod spec;
+mod update;
+
+pub use spec::inline;
+
 use api_kind::{Column, Ctx, Kind};
 use api_meta::field::{ErrorList, FieldError, Path};
-use api_meta::names;
-use api_types::core::v1::{PersistentVolume, PersistentVolumeSource, PersistentVolumeSpec};
+use api_types::core::v1::{PersistentVolume, PersistentVolumeSpec};
 
-use crate::persistent_volume_claim::{modes, phase, short_modes};
+use crate::persistent_volume_claim::{phase, short_modes};
 use crate::pod::defaults::{azure_disk, round_up};
-use crate::pod::scheduling::node_selector;
-use crate::pod::volume::{csi_driver, host_path};
+use crate::pod::warnings;
 
 const CLASS: &str = "volume.beta.kubernetes.io/storage-class";
+const MOUNT_OPTIONS: &str = "volume.beta.kubernetes.io/mount-options";
 
 /// The row.
 pub const KIND: Kind<PersistentVolume> = Kind::<PersistentVolume>::of("", "v1", "persistentvolumes")
     .defaults(defaults)
     .prepare(prepare)
     .validate(validate)
+    .warnings(unwise)
     .columns(&[
         Column::<PersistentVolume>::name(),
         Column::<PersistentVolume>::text("Capacity", "capacity is the description of the persistent volume's resources and capacity.", |volume, _| {
@@ -86,88 +91,80 @@ fn validate(
     if ctx.subresource == "status" {
         return;
     }
-    let (path, spec) = (Path::new("spec"), &volume.spec);
-    modes(errors, &path.child("accessModes"), &spec.access_modes, "");
-    let at = path.child("capacity");
-    if spec.capacity.is_empty() {
-        errors.push(FieldError::required(&at, ""));
-    }
-    if !spec.capacity.contains_key("storage") || spec.capacity.len() > 1 {
-        let shown =
-            api_meta::field::BadValue::json(format!("{:?}", spec.capacity.keys().collect::<Vec<_>>()));
-        errors.push(FieldError::not_supported(&at, shown, &["storage"]));
-    }
-    for (name, size) in spec.capacity.iter().filter(|(_, size)| size.sign() <= 0) {
-        errors.push(FieldError::invalid(&at.key(name), size, "must be greater than zero"));
-    }
-    let policy = &spec.persistent_volume_reclaim_policy;
-    supported(errors, &path.child("persistentVolumeReclaimPolicy"), policy, &["Delete", "Recycle", "Retain"]);
-    if let Some(affinity) = spec.node_affinity.as_ref() {
-        let at = path.child("nodeAffinity").child("required");
-        match &affinity.required {
-            Some(selector) => node_selector(errors, &at, selector),
-            None => errors.push(FieldError::required(&at, "must specify required node constraints")),
-        }
-    }
-    source(errors, &path, &spec.persistent_volume_source, spec.node_affinity.is_some());
-    if !spec.storage_class_name.is_empty() {
-        let class = &spec.storage_class_name;
-        each(errors, &path.child("storageClassName"), class, names::name_is_dns_subdomain(class, false));
-    }
-    if let Some(mode) = &spec.volume_mode {
-        supported(errors, &path.child("volumeMode"), mode, &["Block", "Filesystem"]);
-    }
-    let Some(old) = old else { return };
-    if spec.persistent_volume_source != old.spec.persistent_volume_source {
-        let why = "spec.persistentvolumesource is immutable after creation";
-        errors.push(FieldError::forbidden(&path.child("persistentvolumesource"), why));
-    }
-    let same = spec.volume_mode == old.spec.volume_mode;
-    api_kind::checks::immutable(errors, &path.child("volumeMode"), same, spec.volume_mode.as_deref());
-    if old.spec.node_affinity.is_some() && spec.node_affinity != old.spec.node_affinity {
-        let why = "field is immutable, except for updating from beta label to GA";
-        let shown = spec
-            .node_affinity
-            .as_deref()
-            .map_or_else(api_meta::field::BadValue::null, |affinity| api_kind::checks::shown(affinity));
-        errors.push(FieldError::invalid(&path.child("nodeAffinity"), shown, why));
+    spec::check(errors, ctx, volume, old);
+    mount_options(errors, volume);
+    if let Some(old) = old {
+        update::check(errors, ctx, volume, old);
     }
 }
 
-fn source(errors: &mut ErrorList, path: &Path, source: &PersistentVolumeSource, placed: bool) {
-    let record: &dyn api_record::Record = source;
-    let fields = record.schema().fields.iter().enumerate();
-    let given: Vec<_> =
-        fields.filter(|(index, _)| !matches!(record.get(*index), api_record::Value::Nil)).collect();
-    if given.is_empty() {
-        errors.push(FieldError::required(path, "must specify a volume type"));
+/// The old annotation says how to mount; sources that know no such thing refuse it.
+fn mount_options(errors: &mut ErrorList, volume: &PersistentVolume) {
+    let source = &volume.spec.persistent_volume_source;
+    let known = source.gce_persistent_disk.is_some()
+        || source.aws_elastic_block_store.is_some()
+        || source.glusterfs.is_some()
+        || source.nfs.is_some()
+        || source.rbd.is_some()
+        || source.quobyte.is_some()
+        || source.iscsi.is_some()
+        || source.cinder.is_some()
+        || source.ceph_fs.is_some()
+        || source.azure_file.is_some()
+        || source.vsphere_volume.is_some()
+        || source.azure_disk.is_some()
+        || source.photon_persistent_disk.is_some();
+    if !known && volume.metadata.annotations.contains_key(MOUNT_OPTIONS) {
+        let at = Path::new("metadata").child("annotations").child(MOUNT_OPTIONS);
+        errors.push(FieldError::forbidden(&at, "may not specify mount options for this volume type"));
     }
-    for (_, field) in given.iter().skip(1) {
-        let at = path.child(field.name.to_string());
-        errors.push(FieldError::forbidden(&at, "may not specify more than 1 volume type"));
+}
+
+fn unwise(ctx: &Ctx<'_>, volume: &PersistentVolume, _: Option<&PersistentVolume>) -> Vec<String> {
+    let mut out = Vec::new();
+    if ctx.subresource == "status" {
+        return out;
     }
-    if let Some(host) = &source.host_path {
-        host_path(errors, &path.child("hostPath"), &host.path, host.type_.as_deref());
-    }
-    if let Some(local) = &source.local {
-        required(errors, &path.child("local").child("path"), &local.path);
-        if !placed {
-            errors.push(FieldError::required(
-                &path.child("nodeAffinity"),
-                "Local volume requires node affinity",
-            ));
+    for (key, instead) in [
+        (CLASS, "deprecated since v1.8; use \"storageClassName\" attribute instead"),
+        (MOUNT_OPTIONS, "deprecated since v1.31; use \"mountOptions\" attribute instead"),
+    ] {
+        if volume.metadata.annotations.contains_key(key) {
+            out.push(format!("metadata.annotations[{key}]: {instead}"));
         }
     }
-    if let Some(csi) = &source.csi {
-        let at = path.child("csi");
-        csi_driver(errors, &at.child("driver"), &csi.driver);
-        required(errors, &at.child("volumeHandle"), &csi.volume_handle);
+    let spec = &volume.spec;
+    if spec.persistent_volume_reclaim_policy == "Recycle" {
+        out.push("spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.".into());
     }
+    if let Some(selector) = spec.node_affinity.as_ref().and_then(|affinity| affinity.required.as_ref()) {
+        let at = Path::new("spec").child("nodeAffinity").child("required").child("nodeSelectorTerms");
+        for (index, term) in selector.node_selector_terms.iter().enumerate() {
+            warnings::node_term(&mut out, &at.index(index), term, false);
+        }
+    }
+    let source = &spec.persistent_volume_source;
+    for (given, what) in [
+        (source.ceph_fs.is_some(), "cephfs: deprecated in v1.28, non-functional in v1.31+"),
+        (
+            source.photon_persistent_disk.is_some(),
+            "photonPersistentDisk: deprecated in v1.11, non-functional in v1.16+",
+        ),
+        (source.scale_io.is_some(), "scaleIO: deprecated in v1.16, non-functional in v1.22+"),
+        (source.storage_os.is_some(), "storageOS: deprecated in v1.22, non-functional in v1.25+"),
+        (source.glusterfs.is_some(), "glusterfs: deprecated in v1.25, non-functional in v1.26+"),
+        (source.rbd.is_some(), "rbd: deprecated in v1.28, non-functional in v1.31+"),
+    ] {
+        if given {
+            out.push(format!("spec.{what}"));
+        }
+    }
+    out
 }
 
 #[cfg(test)]
 mod tests {
-    use api_kind::trial::create;
+    use api_kind::trial::{create, update};
 
     use super::*;
 
@@ -182,5 +179,29 @@ mod tests {
         let bad = create(&KIND, "spec: {capacity: {storage: 1Gi}, accessModes: [X]}");
         assert!(bad.errors[0].starts_with("spec.accessModes: Unsupported value: \"X\""), "{:?}", bad.errors);
         assert_eq!(bad.errors[1], "spec: Required value: must specify a volume type");
+    }
+
+    #[test]
+    fn where_a_volume_comes_from_stays() {
+        let own = "spec: {capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce], nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: beta.kubernetes.io/os, operator: Exists}]}]}}, csi: {driver: d, volumeHandle: h}}";
+        let changed = |from: &str, to: &str| update(&KIND, "", own, &own.replace(from, to)).errors;
+        assert_eq!(changed("1Gi", "2Gi"), [""; 0]);
+        assert_eq!(changed("key: beta.kubernetes.io/os", "key: kubernetes.io/os"), [""; 0]);
+        let secret = "volumeHandle: h, controllerExpandSecretRef: {name: a, namespace: b}";
+        assert_eq!(changed("volumeHandle: h", secret), [""; 0]);
+        let source = changed("volumeHandle: h", "volumeHandle: i");
+        assert!(source[0].starts_with(
+            "spec.persistentvolumesource: Forbidden: spec.persistentvolumesource is immutable after creation"
+        ));
+        let affinity = changed("key: beta.kubernetes.io/os", "key: other");
+        assert!(
+            affinity[0].ends_with("field is immutable, except for updating from beta label to GA"),
+            "{affinity:?}"
+        );
+        assert_eq!(
+            changed("volumeHandle: h}", "volumeHandle: h}, volumeMode: Block"),
+            ["volumeMode: Invalid value: \"Block\": field is immutable"]
+        );
+        assert_eq!(update(&KIND, "status", own, "status: {phase: Available}").errors, [""; 0]);
     }
 }

@@ -98,7 +98,9 @@ pub fn quantity(errors: &mut ErrorList, path: &Path, name: &str, value: &Quantit
     let whole = QUOTAS[..7].contains(&name)
         || matches!(name, "services.nodeports" | "services.loadbalancers")
         || is_extended(name);
-    if whole && value.millis() % 1000 != 0 {
+    // Beyond what thousandths of 64 bits can say, nothing is said.
+    let thousandths = value.millis();
+    if whole && thousandths % 1000 != 0 && thousandths != i64::MAX {
         errors.push(FieldError::invalid(path, value, "must be an integer"));
     }
 }

@@ -54,12 +54,17 @@ fn weight(errors: &mut ErrorList, path: &Path, weight: i32) {
 
 /// A selector of nodes.
 pub fn node_selector(errors: &mut ErrorList, path: &Path, selector: &NodeSelector) {
+    node_selector_of(errors, path, selector, true);
+}
+
+/// The same, whose values may be such that no label has, if it is not strict.
+pub fn node_selector_of(errors: &mut ErrorList, path: &Path, selector: &NodeSelector, strict: bool) {
     let at = path.child("nodeSelectorTerms");
     if selector.node_selector_terms.is_empty() {
         errors.push(FieldError::required(&at, "must have at least one node selector term"));
     }
     for (index, term) in selector.node_selector_terms.iter().enumerate() {
-        node_term(errors, &at.index(index), term, true);
+        node_term(errors, &at.index(index), term, strict);
     }
 }
 

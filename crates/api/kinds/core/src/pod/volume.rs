@@ -375,7 +375,8 @@ pub fn descending_path(errors: &mut ErrorList, path: &Path, text: &str) {
     no_backsteps(errors, path, text);
 }
 
-pub(super) fn no_backsteps(errors: &mut ErrorList, path: &Path, text: &str) {
+/// A path that never leads up.
+pub fn no_backsteps(errors: &mut ErrorList, path: &Path, text: &str) {
     if text.split('/').any(|part| part == "..") {
         errors.push(FieldError::invalid(path, text, "must not contain '..'"));
     }

@@ -58,8 +58,27 @@ const SECCOMP_POD: &str = "seccomp.security.alpha.kubernetes.io/pod";
 const SECCOMP_CONTAINER: &str = "container.seccomp.security.alpha.kubernetes.io/";
 const NO_SELECTOR: &str = "a null labelSelector results in matching no pod";
 
-fn old_label(key: &str) -> Option<&'static str> {
+/// What to use instead of a label of nodes that has been replaced.
+pub fn old_label(key: &str) -> Option<&'static str> {
     OLD_LABELS.iter().find(|(label, _)| *label == key).map(|(_, message)| *message)
+}
+
+/// Those of a selector of nodes by their labels.
+pub fn of_label_selector(path: &Path, selector: Option<&LabelSelector>) -> Vec<String> {
+    let mut out = Vec::new();
+    let Some(selector) = selector else { return out };
+    for (index, expression) in selector.match_expressions.iter().enumerate() {
+        if let Some(message) = old_label(&expression.key) {
+            let at = path.child("matchExpressions").index(index).child("key");
+            out.push(format!("{at}: {} is {message}", expression.key));
+        }
+    }
+    for key in selector.match_labels.keys() {
+        if let Some(message) = old_label(key) {
+            out.push(format!("{}: {message}", path.child("matchLabels").child(key.clone())));
+        }
+    }
+    out
 }
 
 /// A pod's, whose path is [`Path::NONE`], or those of the template at a path.
@@ -208,7 +227,8 @@ fn node_affinity(out: &mut Vec<String>, path: &Path, node: &NodeAffinity) {
     }
 }
 
-fn node_term(out: &mut Vec<String>, path: &Path, term: &NodeSelectorTerm, values: bool) {
+/// Those of a term that selects nodes; of its values too, if wanted.
+pub fn node_term(out: &mut Vec<String>, path: &Path, term: &NodeSelectorTerm, values: bool) {
     for (index, expression) in term.match_expressions.iter().enumerate() {
         let at = path.child("matchExpressions").index(index);
         if let Some(message) = old_label(&expression.key) {
