@@ -13,7 +13,9 @@ pub mod batch;
 pub mod certificates;
 pub mod coordination;
 pub mod discovery;
+pub mod flowcontrol;
 pub mod networking;
+pub mod node;
 pub mod plain;
 pub mod policy;
 pub mod scheduling;
@@ -28,12 +30,20 @@ pub static KINDS: &[&dyn AnyKind] = &[
     &certificates::certificate_signing_request::KIND,
     &coordination::lease::KIND,
     &discovery::endpoint_slice::KIND,
+    &flowcontrol::flow_schema::KIND,
+    &flowcontrol::priority_level_configuration::KIND,
     &networking::ingress::KIND,
     &networking::ingress_class::KIND,
     &networking::ip_address::KIND,
     &networking::network_policy::KIND,
     &networking::service_cidr::KIND,
+    &node::runtime_class::KIND,
     &policy::pod_disruption_budget::KIND,
     &scheduling::priority_class::KIND,
+    &storage::csi_driver::KIND,
+    &storage::csi_node::KIND,
+    &storage::csi_storage_capacity::KIND,
     &storage::storage_class::KIND,
+    &storage::volume_attachment::KIND,
+    &storage::volume_attributes_class::KIND,
 ];

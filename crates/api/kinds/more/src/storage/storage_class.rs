@@ -2,11 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api_kind::checks::{immutable, qualified_name, required, supported};
+use api_kind::checks::{immutable, required, supported};
 use api_kind::{Column, Ctx, Kind};
-use api_meta::field::{BadValue, ErrorList, FieldError, Path};
+use api_kinds_core::pod::warnings::old_label;
+use api_meta::field::{ErrorList, FieldError, Path};
+use api_meta::labels::validate_label_name;
 use api_types::core::v1::TopologySelectorTerm;
 use api_types::storage::v1::StorageClass;
+
+use super::class;
 
 const DEFAULT: &str = "storageclass.kubernetes.io/is-default-class";
 
@@ -17,6 +21,7 @@ pub const KIND: Kind<StorageClass> = Kind::<StorageClass>::of("storage.k8s.io", 
         class.volume_binding_mode.get_or_insert_with(|| "Immediate".into());
     })
     .validate(validate)
+    .warnings(warnings)
     .columns(&[
         Column::<StorageClass>::text("Name", "Name must be unique within a namespace.", |class, _| {
             let default = class.metadata.annotations.get(DEFAULT).is_some_and(|value| value == "true");
@@ -30,63 +35,68 @@ pub const KIND: Kind<StorageClass> = Kind::<StorageClass>::of("storage.k8s.io", 
         Column::<StorageClass>::age(),
     ]);
 
-fn validate(_: &Ctx<'_>, class: &StorageClass, old: Option<&StorageClass>, errors: &mut ErrorList) {
+fn validate(_: &Ctx<'_>, own: &StorageClass, old: Option<&StorageClass>, errors: &mut ErrorList) {
     let at = Path::new("provisioner");
-    if required(errors, &at, &class.provisioner) {
-        qualified_name(errors, &at, &class.provisioner.to_lowercase());
-    }
-    if class.parameters.contains_key("") {
-        errors.push(FieldError::invalid(
-            &Path::new("parameters"),
-            BadValue::from(""),
-            "field can not be empty.",
-        ));
-    }
-    if let Some(policy) = &class.reclaim_policy {
+    required(errors, &at, &own.provisioner);
+    class::provisioner(errors, &at, &own.provisioner);
+    class::parameters(errors, &Path::new("parameters"), &own.parameters);
+    topologies(errors, &Path::new("allowedTopologies"), &own.allowed_topologies);
+    if let Some(policy) = own.reclaim_policy.as_ref().filter(|policy| !policy.is_empty()) {
         supported(errors, &Path::new("reclaimPolicy"), policy, &["Delete", "Retain"]);
     }
     let mode = Path::new("volumeBindingMode");
-    match &class.volume_binding_mode {
+    match &own.volume_binding_mode {
         None => errors.push(FieldError::required(&mode, "")),
         Some(value) => supported(errors, &mode, value, &["Immediate", "WaitForFirstConsumer"]),
     }
-    topologies(errors, &Path::new("allowedTopologies"), &class.allowed_topologies);
     let Some(old) = old else { return };
-    let reclaim = class.reclaim_policy.as_deref();
-    immutable(errors, &Path::new("reclaimPolicy"), class.reclaim_policy == old.reclaim_policy, reclaim);
-    let shown = class.volume_binding_mode.as_deref();
-    immutable(errors, &mode, class.volume_binding_mode == old.volume_binding_mode, shown);
+    let reclaim = own.reclaim_policy.as_deref();
+    immutable(errors, &Path::new("reclaimPolicy"), own.reclaim_policy == old.reclaim_policy, reclaim);
+    let shown = own.volume_binding_mode.as_deref();
+    immutable(errors, &mode, own.volume_binding_mode == old.volume_binding_mode, shown);
 }
 
-/// Terms must differ, and so must the keys of each.
+/// The values of each key; a term is given once, and one that says nothing not at all.
 fn topologies(errors: &mut ErrorList, path: &Path, terms: &[TopologySelectorTerm]) {
-    let mut earlier: Vec<BTreeMap<&str, BTreeSet<&str>>> = Vec::new();
+    let mut seen = BTreeSet::new();
     for (index, term) in terms.iter().enumerate() {
-        let at = path.index(index).child("matchLabelExpressions");
-        let mut keys: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        for (place, requirement) in term.match_label_expressions.iter().enumerate() {
-            let (at, values) = (at.index(place), &requirement.values);
-            if values.is_empty() {
-                errors.push(FieldError::required(&at.child("values"), ""));
+        let path = path.index(index).child("matchLabelExpressions");
+        let mut values_of = BTreeMap::new();
+        for (index, expression) in term.match_label_expressions.iter().enumerate() {
+            let at = path.index(index);
+            let values = at.child("values");
+            if expression.values.is_empty() {
+                errors.push(FieldError::required(&values, ""));
             }
-            let mut seen = BTreeSet::new();
-            for (number, value) in values.iter().enumerate() {
-                if !seen.insert(value.as_str()) {
-                    errors.push(FieldError::duplicate(&at.child("values").index(number), value));
+            let mut set = BTreeSet::new();
+            for (index, value) in expression.values.iter().enumerate() {
+                if !set.insert(value) {
+                    errors.push(FieldError::duplicate(&values.index(index), value));
                 }
             }
-            qualified_name(errors, &at.child("key"), &requirement.key);
-            if keys.insert(&requirement.key, seen).is_some() {
-                errors.push(FieldError::duplicate(&at.child("key"), &requirement.key));
+            let at = at.child("key");
+            errors.extend(validate_label_name(&expression.key, &at));
+            if values_of.insert(&expression.key, set).is_some() {
+                errors.push(FieldError::duplicate(&at, &expression.key));
             }
         }
-        // Upstream's list of earlier terms begins with an empty one for each term that there is.
-        let empty = if keys.is_empty() { terms.len() } else { 0 };
-        for _ in 0..empty + earlier.iter().filter(|other| **other == keys).count() {
-            errors.push(FieldError::duplicate(&at, ""));
+        if values_of.is_empty() || !seen.insert(values_of) {
+            errors.push(FieldError::duplicate(&path, ""));
         }
-        earlier.push(keys);
     }
+}
+
+fn warnings(_: &Ctx<'_>, own: &StorageClass, _: Option<&StorageClass>) -> Vec<String> {
+    let mut out = Vec::new();
+    for (index, term) in own.allowed_topologies.iter().enumerate() {
+        let path = Path::new("allowedTopologies").index(index).child("matchLabelExpressions");
+        for (index, expression) in term.match_label_expressions.iter().enumerate() {
+            if let Some(message) = old_label(&expression.key) {
+                out.push(format!("{}: {message}", path.index(index).child("key")));
+            }
+        }
+    }
+    out
 }
 
 #[cfg(test)]

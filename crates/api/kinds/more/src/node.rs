@@ -1,0 +1,3 @@
+//! The rows of the group `node`.
+
+pub mod runtime_class;
