@@ -73,7 +73,7 @@ impl Registry {
 
     /// Fills in what an object of the hub's type leaves out, as after it was read from a request.
     pub fn fill(&self, served: &Served, subresource: &str, object: &mut dyn Record) {
-        api_kind::default(&*served.kind, &self.ctx(Verb::Update, subresource), object);
+        api_kind::default(&*served.kind, &self.ctx(served, Verb::Update, subresource), object);
     }
 
     /// Brings the node ports in use to what the services say, and answers what was wrong: nothing, unless somebody has written
