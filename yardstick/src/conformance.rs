@@ -18,6 +18,9 @@ use crate::registry;
 /// The name of the cluster that is started.
 pub const CLUSTER: &str = "conf";
 
+/// The label of the conformance tests.
+const CONFORMANCE: &str = "Conformance";
+
 /// Which tests, and against whom.
 #[derive(Args)]
 pub struct Options {
@@ -33,6 +36,9 @@ pub struct Options {
     /// Not the tests whose name this regular expression finds
     #[arg(long, value_name = "RE")]
     skip: Option<String>,
+    /// Tests with other labels than those of the conformance tests, such as `NodeConformance`: no record of them is kept
+    #[arg(long, value_name = "FILTER", default_value = CONFORMANCE, conflicts_with = "selection")]
+    label: String,
     /// Against a stock cluster in the place of Knarr's
     #[arg(long)]
     stock: bool,
@@ -117,6 +123,7 @@ fn judged(programs: &Programs<'_>, project: &Path, directory: &Path, options: &O
             reports: &reports,
             patterns: &patterns,
             skip: options.skip.as_deref(),
+            label: &options.label,
             timeout: &options.timeout,
             serial,
             procs,
@@ -129,6 +136,8 @@ fn judged(programs: &Programs<'_>, project: &Path, directory: &Path, options: &O
     }
     if options.selection {
         selection::judge(project, &chosen, tests)
+    } else if options.label != CONFORMANCE {
+        record::keep(project, options.name(), tests, None)
     } else {
         keep(project, options.name(), tests)
     }
@@ -196,6 +205,7 @@ struct Run<'a> {
     reports: &'a Path,
     patterns: &'a [String],
     skip: Option<&'a str>,
+    label: &'a str,
     timeout: &'a str,
     serial: bool,
     procs: u16,
@@ -221,7 +231,7 @@ impl Suite {
         command.arg(format!("--timeout={}", run.timeout));
         command.arg(format!("--output-dir={}", run.reports.display()));
         let serial = if run.serial { "Serial" } else { "!Serial" };
-        command.arg(format!("--label-filter=Conformance && {serial}"));
+        command.arg(format!("--label-filter=({}) && {serial}", run.label));
         for pattern in run.patterns {
             command.arg(format!("--focus={pattern}"));
         }
