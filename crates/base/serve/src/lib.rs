@@ -1,8 +1,8 @@
 //! A socket that speaks TLS and HTTP: accepting connections, shaking hands, and ending in time. Knows nothing of what is served.
 //!
 //! Layer: just above `base`; a shell. Used by the API server's HTTP and by the node's, which must not know each other. Entry points:
-//! [`Socket::run`]; [`anyone`] for the other side of TLS, where nobody can know who answers; [`websocket`] for its handshake; [`words`]
-//! for why it did not work out.
+//! [`Socket::run`]; for the other side of TLS [`dial`], with [`trust`], or with [`anyone`] where nobody can know who answers; [`websocket`]
+//! for its handshake; [`words`] for why it did not work out.
 //!
 //! Invariants: no more connections than their bound are open at once, and one whose handshake is slow holds its place for a bounded
 //! time only. A failing accept (out of descriptors, mostly) is waited out.
@@ -31,7 +31,9 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 pub mod anyone;
+pub mod dial;
 pub mod limits;
+pub mod trust;
 pub mod websocket;
 pub mod words;
 

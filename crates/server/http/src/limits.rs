@@ -26,12 +26,6 @@ pub const COUNTED: Duration = Duration::from_secs(60);
 /// How large a message may be that whoever watches or reads a log over a WebSocket sends; none has a meaning.
 pub const LISTENER_MESSAGE_BYTES: usize = 64 << 10;
 
-/// How long a pod or an endpoint may take to accept a connection: Go's default transport's, and so upstream's.
-pub const DIAL: Duration = Duration::from_secs(30);
-
-/// How long it may take to shake hands in TLS, as long.
-pub const HANDSHAKE: Duration = Duration::from_secs(10);
-
 /// How long a connection that has left HTTP may take to hear that the other end is gone.
 pub const CLOSE: Duration = Duration::from_secs(5);
 

@@ -5,25 +5,15 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
+use base_serve::dial::{self, Secure};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 
-use crate::limits;
 use crate::relay::Protocol;
-use crate::words;
-
-/// Bytes both ways, in the open or not.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// The configurations for requests, and for those that want to leave HTTP, which only HTTP/1.1 can.
 static CONFIGS: LazyLock<Result<[Arc<ClientConfig>; 2], rustls::Error>> = LazyLock::new(|| {
@@ -34,7 +24,7 @@ static CONFIGS: LazyLock<Result<[Arc<ClientConfig>; 2], rustls::Error>> = LazyLo
 
 /// A connection with its place among all.
 pub(crate) struct Connection {
-    stream: Box<dyn Stream>,
+    stream: dial::Connection,
     _place: OwnedSemaphorePermit,
 }
 
@@ -48,32 +38,27 @@ pub(crate) async fn dial(
     address: SocketAddr,
     upgrade: bool,
 ) -> Result<(TokioIo<Connection>, Protocol), String> {
-    let place = Arc::clone(places).try_acquire_owned();
-    let place = place.map_err(|_| format!("dial tcp {address}: too many connections are proxied"))?;
-    let made = |stream, protocol| Ok((TokioIo::new(Connection { stream, _place: place }), protocol));
-    let connect = within(limits::DIAL, TcpStream::connect(address)).await;
-    let stream = connect.map_err(|error| words::of_dial(&address.to_string(), &error))?;
-    // A connection that cannot be hurried is one all the same.
-    let _ = stream.set_nodelay(true);
-    if !tls {
-        return made(Box::new(stream), Protocol::Http1);
-    }
-    let configs = CONFIGS.as_ref().map_err(|error| format!("tls: {error}"))?;
-    let connector = TlsConnector::from(Arc::clone(&configs[usize::from(upgrade)]));
-    let name = ServerName::from(address.ip());
-    let stream = match timeout(limits::HANDSHAKE, connector.connect(name, stream)).await {
-        Ok(shaken) => shaken.map_err(|error| words::of_io(&error))?,
-        Err(_) => return Err("net/http: TLS handshake timeout".to_owned()),
+    let secure = if tls {
+        let configs = CONFIGS.as_ref().map_err(|error| format!("tls: {error}"))?;
+        let config = Arc::clone(&configs[usize::from(upgrade)]);
+        Some(Secure { config, name: ServerName::from(address.ip()) })
+    } else {
+        None
     };
-    let protocol = match stream.get_ref().1.alpn_protocol() {
-        Some(b"h2") => Protocol::Http2,
-        _ => Protocol::Http1,
-    };
-    made(Box::new(stream), protocol)
+    dial_as(places, address, secure.as_ref()).await
 }
 
-async fn within<T>(limit: Duration, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    timeout(limit, work).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+/// The same of whoever has to be at an address.
+pub(crate) async fn dial_as(
+    places: &Arc<Semaphore>,
+    address: SocketAddr,
+    secure: Option<&Secure>,
+) -> Result<(TokioIo<Connection>, Protocol), String> {
+    let place = Arc::clone(places).try_acquire_owned();
+    let place = place.map_err(|_| format!("dial tcp {address}: too many connections are proxied"))?;
+    let stream = dial::dial(address, secure).await?;
+    let protocol = if stream.is_http2() { Protocol::Http2 } else { Protocol::Http1 };
+    Ok((TokioIo::new(Connection { stream, _place: place }), protocol))
 }
 
 impl AsyncRead for Connection {
