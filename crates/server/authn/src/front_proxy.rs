@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use base::time::Time;
 use client::Caller;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use rustls::pki_types::CertificateDer;
 
 use crate::headers;
@@ -84,6 +84,29 @@ impl FrontProxyHeaders {
     }
 }
 
+/// Names a user to whoever trusts this server as a proxy, and nobody else (`client-go/transport`'s `SetAuthProxyHeaders`). What no
+/// header can hold is left out.
+pub fn name(caller: &Caller, headers: &mut HeaderMap) {
+    FrontProxyHeaders::default().clear(headers);
+    let mut add = |name: &str, value: &str| {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_bytes(value.as_bytes()))
+        {
+            headers.append(name, value);
+        }
+    };
+    add(USER_HEADERS[0], &caller.name);
+    if !caller.uid.is_empty() {
+        add(UID_HEADERS[0], &caller.uid);
+    }
+    for group in &caller.groups {
+        add(GROUP_HEADERS[0], group);
+    }
+    for (key, values) in &caller.extra {
+        let name = format!("{}{}", EXTRA_PREFIXES[0], headers::escape(key));
+        values.iter().for_each(|value| add(&name, value));
+    }
+}
+
 /// The proxies that are trusted, and how.
 #[derive(Clone, Debug)]
 pub struct FrontProxy {
@@ -113,5 +136,24 @@ impl FrontProxy {
             return Err(X509Error::NotAllowed(name));
         }
         Ok(self.headers.read(headers))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whom_a_proxy_names_is_who_is_read() {
+        let mut caller = Caller::new("ada", &["system:authenticated", "crew"]);
+        caller.uid = "u-1".to_owned();
+        let scopes = vec!["a".to_owned(), "b".to_owned()];
+        caller.extra.insert("example.com/scopes%".to_owned(), scopes);
+        let mut headers = HeaderMap::new();
+        headers.insert("x-remote-group", HeaderValue::from_static("system:masters"));
+        headers.insert("x-remote-extra-other", HeaderValue::from_static("x"));
+        name(&caller, &mut headers);
+        assert!(headers.contains_key("x-remote-extra-example.com%2fscopes%25"));
+        assert_eq!(FrontProxyHeaders::default().read(&headers), Some(caller));
     }
 }

@@ -1,7 +1,24 @@
 //! Reading headers as Go's `net/http` does, for the two sets of headers that name users.
 
 use http::HeaderMap;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// What cannot be in a header's name, and what marks it (RFC 9110's tokens).
+const NO_TOKEN: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'!')
+    .remove(b'#')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'^')
+    .remove(b'_')
+    .remove(b'`')
+    .remove(b'|')
+    .remove(b'~');
 
 /// The first value that a header has; `None` when it has none or it is empty.
 pub(crate) fn first(headers: &HeaderMap, name: &str) -> Option<String> {
@@ -38,4 +55,9 @@ fn unescape(key: &str) -> String {
         return key.to_owned();
     }
     percent_decode_str(key).decode_utf8_lossy().into_owned()
+}
+
+/// A key as a part of a header's name.
+pub(crate) fn escape(key: &str) -> String {
+    utf8_percent_encode(key, NO_TOKEN).to_string()
 }
