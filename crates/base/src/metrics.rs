@@ -69,6 +69,14 @@ impl Family<'_> {
         self.line("", labels, None, value)
     }
 
+    /// One sample, taken at a time of its own.
+    pub fn sample_at(&mut self, labels: Labels<'_>, value: f64, at: Time) -> &mut Self {
+        self.line("", labels, None, value);
+        self.out.pop();
+        let _ = writeln!(self.out, " {}", at.unix_nanos().div_euclid(1_000_000));
+        self
+    }
+
     /// The samples of a histogram.
     pub fn histogram(&mut self, labels: Labels<'_>, histogram: &Histogram) -> &mut Self {
         let mut below = 0;

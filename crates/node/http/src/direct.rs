@@ -18,10 +18,10 @@ use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper_util::rt::TokioIo;
 use node_agent::NodeApi;
-use node_agent::node_api::{Place, Serve, Upgraded};
+use node_agent::node_api::{Place, Serve, Upgraded, Used};
 use node_stream::negotiate::{self, Refused};
 
-use crate::{files, query, resource};
+use crate::{files, query, resource, summary};
 
 /// An answer's body. It fails where what it is read from does.
 pub type Body = UnsyncBoxBody<Bytes, io::Error>;
@@ -44,6 +44,11 @@ impl Direct {
         Direct { agent, clock }
     }
 
+    /// What the node and its pods use now.
+    pub async fn usage(&self) -> Used {
+        self.agent.usage().await
+    }
+
     /// Answers a request whose path is kubelet's.
     ///
     /// # Errors
@@ -60,7 +65,7 @@ impl Direct {
         };
         match parts[..] {
             ["healthz"] | ["healthz", "ping"] => Ok(text("ok")),
-            ["pods" | "runningpods" | "configz" | "logs" | "metrics", ..] if !reads => {
+            ["pods" | "runningpods" | "configz" | "logs" | "metrics" | "stats", ..] if !reads => {
                 Err(Status::failure(405, "MethodNotAllowed", "405: Method Not Allowed", None))
             }
             ["pods"] => Ok(list(&self.agent.pods())),
@@ -71,6 +76,11 @@ impl Direct {
                 let kind = HeaderValue::from_static(base::metrics::CONTENT_TYPE);
                 response.headers_mut().insert(CONTENT_TYPE, kind);
                 Ok(response)
+            }
+            ["stats", "summary"] => {
+                let only = matches!(asked.get("only_cpu_and_memory"), "true" | "1");
+                let told = summary::shown(&self.agent.usage().await, only);
+                Ok(json(told.to_string().into_bytes()))
             }
             ["configz"] => Ok(json(self.agent.configuration().to_string().into_bytes())),
             ["logs"] => files::answer(Path::new(files::DIRECTORY), "/", request.headers()).await,

@@ -23,9 +23,11 @@ pub mod limits;
 mod query;
 mod resource;
 mod server;
+mod summary;
 
 pub use base_serve::{Peer, Tls};
 pub use direct::{Body, Direct};
 pub use guard::{Guard, Refused, Wanted};
 pub use hyper::body::Incoming;
+pub use node_agent::node_api::{Used, UsedByContainer, UsedByPod};
 pub use server::Server;

@@ -11,10 +11,10 @@ pub(crate) fn text(used: &Used) -> String {
     containers(&mut text, used);
     let help = "[STABLE] Cumulative cpu time consumed by the node in core-seconds";
     let mut family = text.family("node_cpu_usage_seconds_total", Type::Counter, help);
-    family.sample(&[], seconds(used.machine.cpu_nanos));
+    family.sample_at(&[], seconds(used.machine.cpu_nanos), used.at);
     let help = "[STABLE] Current working set of the node in bytes";
     let mut family = text.family("node_memory_working_set_bytes", Type::Gauge, help);
-    family.sample(&[], used.machine.working_set_bytes as f64);
+    family.sample_at(&[], used.machine.working_set_bytes as f64, used.at);
     let help = "[STABLE] 1 if there was an error while getting container metrics, 0 otherwise";
     let mut family = text.family("resource_scrape_error", Type::Gauge, help);
     family.sample(&[], f64::from(u8::from(used.incomplete)));
@@ -29,13 +29,14 @@ fn pods(text: &mut Text, used: &Used) {
     let help = "[STABLE] Cumulative cpu time consumed by the pod in core-seconds";
     let mut family = text.family("pod_cpu_usage_seconds_total", Type::Counter, help);
     for pod in &used.pods {
-        family.sample(&[("namespace", &pod.namespace), ("pod", &pod.name)], seconds(pod.all.cpu_nanos));
+        let labels = [("namespace", pod.namespace.as_str()), ("pod", &pod.name)];
+        family.sample_at(&labels, seconds(pod.all.cpu_nanos), used.at);
     }
     let help = "[STABLE] Current working set of the pod in bytes";
     let mut family = text.family("pod_memory_working_set_bytes", Type::Gauge, help);
     for pod in &used.pods {
         let labels = [("namespace", pod.namespace.as_str()), ("pod", &pod.name)];
-        family.sample(&labels, pod.all.working_set_bytes as f64);
+        family.sample_at(&labels, pod.all.working_set_bytes as f64, used.at);
     }
 }
 
@@ -46,7 +47,7 @@ fn containers(text: &mut Text, used: &Used) {
         for (pod, container) in all {
             let UsedByPod { namespace, name, .. } = pod;
             let labels = [("container", container.name.as_str()), ("namespace", namespace), ("pod", name)];
-            family.sample(&labels, value(container));
+            family.sample_at(&labels, value(container), used.at);
         }
     };
     each(
@@ -75,7 +76,7 @@ mod tests {
 
     #[test]
     fn usage_is_told_under_kubelets_names() {
-        let mut used = Used::default();
+        let mut used = Used { at: base::time::Time::from_unix_seconds(7), ..Used::default() };
         let mut pod = UsedByPod { namespace: "shop".into(), name: "web".into(), ..UsedByPod::default() };
         pod.all.cpu_nanos = 1_500_000_000;
         let mut main =
@@ -86,10 +87,10 @@ mod tests {
         used.machine.cpu_nanos = 250_000_000;
         let told = text(&used);
         for line in [
-            "pod_cpu_usage_seconds_total{namespace=\"shop\",pod=\"web\"} 1.5\n",
-            "container_memory_working_set_bytes{container=\"main\",namespace=\"shop\",pod=\"web\"} 4096\n",
-            "container_start_time_seconds{container=\"main\",namespace=\"shop\",pod=\"web\"} 2\n",
-            "node_cpu_usage_seconds_total 0.25\n",
+            "pod_cpu_usage_seconds_total{namespace=\"shop\",pod=\"web\"} 1.5 7000\n",
+            "container_memory_working_set_bytes{container=\"main\",namespace=\"shop\",pod=\"web\"} 4096 7000\n",
+            "container_start_time_seconds{container=\"main\",namespace=\"shop\",pod=\"web\"} 2 7000\n",
+            "node_cpu_usage_seconds_total 0.25 7000\n",
             "resource_scrape_error 0\n",
         ] {
             assert!(told.contains(line), "{line}{told}");

@@ -1,5 +1,6 @@
 //! What the machine, its pods and their containers use now, as the kernel counts it.
 
+use base::time::Time;
 use host::cgroup::{CgroupPath, Cgroups, Usage};
 use node_pod::record::{ContainerRecord, State};
 use node_pod::resources;
@@ -12,6 +13,12 @@ use crate::machine;
 /// What is used on a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Used {
+    /// What the node is called.
+    pub node: String,
+    /// When it was counted.
+    pub at: Time,
+    /// The memory of the machine, in bytes.
+    pub memory_bytes: u64,
     /// On all of the machine.
     pub machine: Usage,
     /// By each pod that has a control group.
@@ -23,6 +30,10 @@ pub struct Used {
 /// What a pod uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UsedByPod {
+    /// Its uid.
+    pub uid: String,
+    /// When the node first saw it, in nanoseconds since the Unix epoch.
+    pub seen_nanos: i64,
     /// Its namespace.
     pub namespace: String,
     /// Its name.
@@ -58,11 +69,14 @@ pub(super) async fn count(core: &Core) -> Used {
             Some((entry, group))
         })
         .collect();
+    let at = core.clock.now();
     let counted = blocking(move || Ok::<_, AgentError>(counted(&*cgroups, known))).await;
-    counted.unwrap_or_else(|error| {
+    let counted = counted.unwrap_or_else(|error| {
         tracing::warn!(error = %base::error::Chain(&error), "usage.count");
         Used { incomplete: true, ..Used::default() }
-    })
+    });
+    let memory_bytes = u64::try_from(core.machine.memory_bytes).unwrap_or_default();
+    Used { node: core.config.node_name.clone(), at, memory_bytes, ..counted }
 }
 
 fn counted(cgroups: &dyn Cgroups, known: Vec<(Entry, CgroupPath)>) -> Used {
@@ -84,7 +98,9 @@ fn counted(cgroups: &dyn Cgroups, known: Vec<(Entry, CgroupPath)>) -> Used {
             Some(UsedByContainer { name: name.clone(), started_nanos, all: usage(&group) })
         });
         let containers = running.collect();
-        used.pods.push(UsedByPod { namespace: record.namespace, name: record.name, all, containers });
+        let (uid, seen_nanos) = (record.uid, record.seen_nanos);
+        let (namespace, name) = (record.namespace, record.name);
+        used.pods.push(UsedByPod { uid, seen_nanos, namespace, name, all, containers });
     }
     used
 }
@@ -126,8 +142,14 @@ mod tests {
         );
         let used = counted(&cgroups, vec![(entry(record), group), absent]);
         let runs = UsedByContainer { name: "runs".into(), started_nanos: 9, all: usage(3) };
-        let web =
-            UsedByPod { namespace: "shop".into(), name: "web".into(), all: usage(5), containers: vec![runs] };
+        let web = UsedByPod {
+            uid: "7".into(),
+            seen_nanos: 0,
+            namespace: "shop".into(),
+            name: "web".into(),
+            all: usage(5),
+            containers: vec![runs],
+        };
         assert_eq!((used.pods, used.incomplete), (vec![web], false));
     }
 }
