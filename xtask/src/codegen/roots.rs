@@ -79,7 +79,6 @@ const OTHERS: &[(&str, &str, &[&str])] = &[
     ("apidiscovery.k8s.io", "v2", &["APIGroupDiscovery", "APIGroupDiscoveryList"]),
     ("authentication.k8s.io", "v1", &["TokenRequest"]),
     ("autoscaling", "v1", &["Scale"]),
-    ("metrics.k8s.io", "v1beta1", &["NodeMetrics", "NodeMetricsList", "PodMetrics", "PodMetricsList"]),
     ("policy", "v1", &["Eviction"]),
 ];
 
@@ -97,10 +96,16 @@ pub struct Resource {
     pub served: bool,
 }
 
+/// What metrics-server serves elsewhere, in the form of the table, which is of what upstream's API server serves itself.
+const METRICS: [&str; 2] = [
+    "nodes\tNodeMetrics\tmetrics.k8s.io\tv1beta1\tfalse\t\tget,list\t\t\tbeta\ton",
+    "pods\tPodMetrics\tmetrics.k8s.io\tv1beta1\ttrue\t\tget,list\t\t\tbeta\ton",
+];
+
 /// Reads the table of built-in resources.
 pub fn resources(table: &Path) -> Result<Vec<Resource>> {
     let text = std::fs::read_to_string(table).with_context(|| format!("reading {}", table.display()))?;
-    text.lines().skip(1).map(resource).collect()
+    text.lines().skip(1).chain(METRICS).map(resource).collect()
 }
 
 fn resource(row: &str) -> Result<Resource> {

@@ -272,7 +272,8 @@ fn prefix(group: &str, plural: &str) -> String {
         ("", "nodes") => "minions",
         ("", "services") => "services/specs",
         ("networking.k8s.io", "ingresses") => "ingress",
-        ("apiextensions.k8s.io" | "apiregistration.k8s.io", _) => {
+        // What is used is kept nowhere; its names are those of what uses it.
+        ("apiextensions.k8s.io" | "apiregistration.k8s.io" | "metrics.k8s.io", _) => {
             return format!("/registry/{group}/{plural}/");
         }
         (_, plural) => plural,

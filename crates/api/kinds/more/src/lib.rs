@@ -8,12 +8,14 @@
 use api_kind::AnyKind;
 
 pub mod apiextensions;
+pub mod apiregistration;
 pub mod autoscaling;
 pub mod batch;
 pub mod certificates;
 pub mod coordination;
 pub mod discovery;
 pub mod flowcontrol;
+pub mod metrics;
 pub mod networking;
 pub mod node;
 pub mod plain;
@@ -24,6 +26,7 @@ pub mod storage;
 /// The rows of these groups.
 pub static KINDS: &[&dyn AnyKind] = &[
     &apiextensions::custom_resource_definition::KIND,
+    &apiregistration::api_service::KIND,
     &autoscaling::horizontal_pod_autoscaler::KIND,
     &batch::cron_job::KIND,
     &batch::job::KIND,
@@ -32,6 +35,8 @@ pub static KINDS: &[&dyn AnyKind] = &[
     &discovery::endpoint_slice::KIND,
     &flowcontrol::flow_schema::KIND,
     &flowcontrol::priority_level_configuration::KIND,
+    &metrics::node_metrics::KIND,
+    &metrics::pod_metrics::KIND,
     &networking::ingress::KIND,
     &networking::ingress_class::KIND,
     &networking::ip_address::KIND,

@@ -4,7 +4,7 @@
 
 use api_kind::each;
 use api_record::Record;
-use api_types::{apiregistration, resource};
+use api_types::resource;
 
 /// Fills in an object.
 type Defaults = fn(&mut dyn Record);
@@ -12,11 +12,6 @@ type Defaults = fn(&mut dyn Record);
 /// What fills in the objects of a resource.
 pub fn defaults(group: &str, plural: &str) -> Defaults {
     match (group, plural) {
-        ("apiregistration.k8s.io", _) => |object| {
-            each::<apiregistration::v1::ServiceReference>(object, &|service| {
-                service.port.get_or_insert(443);
-            });
-        },
         ("resource.k8s.io", _) => devices,
         _ => |_| {},
     }

@@ -1,0 +1,4 @@
+//! `apiregistration.k8s.io`.
+
+pub mod api_service;
+pub mod priority;
