@@ -16,6 +16,7 @@ use server_registry::{Deleted, From, Owners, Pages, Registry, Served, Write, Wri
 
 use crate::review::{self, TokenReviewer};
 use crate::subresource::{self, tokens::TokenIssuer};
+use crate::usage::{self, collect::Collector};
 use crate::{Components, Policy, escalation, patch};
 
 /// The pipeline behind authorization: verbs, subresources and reviews.
@@ -26,6 +27,7 @@ pub struct Direct {
     tokens: Arc<dyn TokenIssuer>,
     reviewer: Arc<OnceLock<Arc<dyn TokenReviewer>>>,
     components: Arc<Components>,
+    usage: Arc<OnceLock<Arc<Collector>>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -37,14 +39,21 @@ impl Direct {
         tokens: Arc<dyn TokenIssuer>,
         clock: Arc<dyn Clock>,
     ) -> Direct {
-        let (reviewer, components) = (Arc::default(), Arc::default());
-        Direct { registry, policy, tokens, reviewer, components, clock }
+        let (reviewer, components, usage) = (Arc::default(), Arc::default(), Arc::default());
+        Direct { registry, policy, tokens, reviewer, components, usage, clock }
     }
 
     /// Has tokens be reviewed by `reviewer`, which reads views of this pipeline and so comes after it. Only the first counts.
     pub fn review_tokens_by(&self, reviewer: Arc<dyn TokenReviewer>) {
         // A second one would be a mistake of the wiring, and changes nothing.
         let _ = self.reviewer.set(reviewer);
+    }
+
+    /// Has what nodes and pods use be asked for by `collector`, which knows the nodes from views of this pipeline and so comes
+    /// after it. Only the first counts.
+    pub fn count_usage_by(&self, collector: Arc<Collector>) {
+        // A second one would be a mistake of the wiring here, too.
+        let _ = self.usage.set(collector);
     }
 
     pub(crate) fn token_reviewer(&self) -> Option<&dyn TokenReviewer> {
@@ -113,6 +122,9 @@ impl Direct {
         }
         if !is_offered(served, &target.subresource, request.verb.name())? {
             return Err(Status::method_not_supported(served.group_resource(), request.verb.name()));
+        }
+        if served.gvk().group == usage::GROUP {
+            return usage::answer(self.usage.get(), &self.registry, served, &request).await;
         }
         if &*served.resource.plural == "componentstatuses" {
             return self.components.answer(&self.registry, served, &request).await;

@@ -5,7 +5,8 @@
 //!
 //! Invariants: [`Local`] authorizes every call, watch and view as its caller; [`Direct`] does not, and is only for what
 //! the server itself must do to be able to authorize. Verbs and subresources are carried out here once for both.
-//! State: the policy's indexes and shared views, which a restart fills again from the registry.
+//! State: the policy's indexes and shared views, which a restart fills again from the registry; what nodes and pods used lately, for as long
+//! as somebody asks.
 //! Failure: [`client::Status`] in upstream's words.
 //! Upstream: `k8s.io/apiserver/pkg/endpoints/handlers`, the subresources of `pkg/registry/*/*/storage`.
 //! How to test: `cargo test -p server-local`.
@@ -19,6 +20,7 @@ mod patch;
 mod policy;
 mod review;
 mod subresource;
+pub mod usage;
 
 pub use attributes::forbidden;
 pub use components::{Check, Components};

@@ -61,9 +61,17 @@ const ROLES: &[RoleRow] = &[
     ),
 ];
 
+/// What metrics-server's own manifest lets everybody see who may see pods.
+const METRICS_READER: RoleRow =
+    role("system:aggregated-metrics-reader", &[on("metrics.k8s.io", "nodes pods", "get list watch")]);
+
 /// The roles that the bindings are of and that stock Kubernetes lacks, to be reconciled like the policy's.
 pub fn join_roles() -> Vec<ClusterRole> {
-    ROLES.iter().map(|row| row.cluster_role("")).collect()
+    let mut reader = METRICS_READER.cluster_role("");
+    for larger in ["admin", "edit", "view"] {
+        super::build::mark_part_of(&mut reader.metadata, larger);
+    }
+    ROLES.iter().map(|row| row.cluster_role("")).chain([reader]).collect()
 }
 
 const SETTINGS_ROLE: RoleRow =
