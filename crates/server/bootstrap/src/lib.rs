@@ -8,8 +8,8 @@
 //! Failure: the first [`Status`] ends it; started again, it goes on where it ended. A lost race with another server is tried
 //! again.
 //! Limits: [`limits`].
-//! Upstream: `pkg/controlplane/controller/{clusterauthenticationtrust,systemnamespaces,defaultservicecidr,kubernetesservice}`, the hooks `scheduling/bootstrap-system-priority-classes` and
-//! `rbac/bootstrap-roles`. Different: one server's address is the API's only endpoint, as one server is all there
+//! Upstream: `pkg/controlplane/controller/{clusterauthenticationtrust,systemnamespaces,defaultservicecidr,kubernetesservice}`, the hooks `scheduling/bootstrap-system-priority-classes`,
+//! `rbac/bootstrap-roles` and `kube-apiserver-autoregistration`. Different: one server's address is the API's only endpoint, as one server is all there
 //! is on an embedded store.
 //! How to test: `cargo test -p server-bootstrap`, behind the standard admission, against the store in memory.
 
@@ -19,6 +19,7 @@ mod dns_service;
 mod join;
 pub mod limits;
 mod policy;
+mod registration;
 mod service_range;
 mod system;
 #[cfg(test)]
@@ -68,6 +69,7 @@ pub async fn bootstrap(registry: &Registry, config: &Config) -> Result<(), Statu
     let writer = Writer::new(registry);
     system::namespaces(&writer).await?;
     system::priority_classes(&writer).await?;
+    registration::reconcile(&writer).await?;
     policy::reconcile(&writer, config.join.is_some()).await?;
     if let Some(join) = &config.join {
         join::reconcile(&writer, join).await?;
