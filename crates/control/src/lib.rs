@@ -13,10 +13,12 @@
 mod claim;
 pub mod cluster;
 pub mod network;
+mod others;
 pub mod pod;
 pub mod resources;
 mod run;
 pub mod storage;
 pub mod workload;
 
+pub use others::Others;
 pub use run::{Config, run};

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::cluster::{Range, Signer};
 use crate::resources::Served;
-use crate::{cluster, network, storage, workload};
+use crate::{Others, cluster, network, storage, workload};
 
 /// What the controllers need to know of the cluster.
 #[derive(Clone, Default)]
@@ -29,6 +29,8 @@ pub struct Config {
     pub pod_range: Option<Range>,
     /// Who signs requests for certificates; nobody approves or signs any if there is none.
     pub signer: Option<Arc<dyn Signer>>,
+    /// The other API servers behind this one, if there can be any.
+    pub others: Option<Arc<dyn Others>>,
     /// Where they can be asked what they do.
     pub inspector: Arc<Inspector>,
 }
@@ -43,9 +45,10 @@ pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, drain
     all.start(cluster::ServiceAccounts);
     all.start(cluster::RootCa::new(&config.root_ca));
     if config.definitions {
-        all.running.spawn(kinds::run(all.deps.clone(), config.served, all.drain.clone()));
+        let others = config.others.clone();
+        all.running.spawn(kinds::run(all.deps.clone(), config.served, others, all.drain.clone()));
     } else {
-        all.start(cluster::Namespaces::new(&config.served));
+        all.start(cluster::Namespaces::new(&config.served).beside(config.others.clone()));
         all.start(cluster::Garbage::new(&config.served));
         all.start(cluster::ResourceQuotas::new(&config.served));
     }

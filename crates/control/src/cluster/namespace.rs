@@ -4,8 +4,12 @@
 //! consistent read says that nothing does.
 
 mod conditions;
+mod elsewhere;
 #[cfg(test)]
 mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use api_record::Record;
 use api_types::core::v1::Namespace;
@@ -15,23 +19,32 @@ use base::time::Time;
 use client::reconcile::{Controller, Guard, Op, Plan, Wires, World, Write};
 use client::{Propagation, Scope, Target, Verb};
 
+use crate::Others;
 use crate::resources::Served;
+use elsewhere::Elsewhere;
 
 /// The finalizer that is taken off when the contents are gone.
 const FINALIZER: &str = "kubernetes";
 /// How long after the last try it is tried again even if nothing changes (`finalizerEstimateSeconds`).
-const AGAIN: std::time::Duration = std::time::Duration::from_secs(15);
+const AGAIN: Duration = Duration::from_secs(15);
 
 /// The controller of namespaces.
 pub struct Namespaces {
     contents: Vec<Served>,
+    elsewhere: Elsewhere,
 }
 
 impl Namespaces {
     /// Empties namespaces of the objects of these resources.
     pub fn new(served: &[Served]) -> Namespaces {
         let own = |row: &&Served| row.namespaced && row.verbs.watch && row.verbs.delete;
-        Namespaces { contents: served.iter().filter(own).cloned().collect() }
+        Namespaces { contents: served.iter().filter(own).cloned().collect(), elsewhere: Elsewhere::default() }
+    }
+
+    /// Empties them of what other API servers keep as well.
+    #[must_use]
+    pub fn beside(self, others: Option<Arc<dyn Others>>) -> Namespaces {
+        Namespaces { elsewhere: Elsewhere::of(others), ..self }
     }
 }
 
@@ -51,7 +64,10 @@ impl Controller for Namespaces {
 
     fn plan(&self, key: &String, world: &World, now: Time) -> Plan {
         let mut plan = Plan::default();
-        let Some(namespace) = terminating(key, world) else { return plan };
+        let Some(namespace) = terminating(key, world) else {
+            self.elsewhere.forget(key);
+            return plan;
+        };
         if !namespace.spec.finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
             return plan;
         }
@@ -64,7 +80,8 @@ impl Controller for Namespaces {
         });
         let mut updated = namespace.clone();
         updated.status.phase = "Terminating".into();
-        conditions::update(&mut updated, &remaining, failure.map(|failure| &failure.status), now);
+        let others = self.elsewhere.look(&namespace.metadata, now);
+        conditions::update(&mut updated, &remaining, &others, failure.map(|failure| &failure.status), now);
         if updated != *namespace {
             plan.stage([Write::status(updated)]);
         }
@@ -75,7 +92,10 @@ impl Controller for Namespaces {
         let failed = failure.and_then(|failure| failure.write.as_ref()).map(|(_, resource)| resource);
         deletions.sort_by_key(|write| Some(&write.target.resource) == failed);
         plan.stage(deletions);
-        if remaining.is_empty() {
+        if others.is_to_be_asked {
+            plan.asks.extend(self.elsewhere.ask(&namespace.metadata, self.caller()));
+            plan.again_in(Duration::ZERO);
+        } else if remaining.is_empty() && others.is_done() {
             let events = self.contents.iter().filter(|row| row.is_events());
             plan.stage(events.flat_map(|row| deletions_at_once(row, key)));
             plan.stage([self.finalize(namespace)]);

@@ -2,6 +2,7 @@
 //!
 //! They plan from what their views show, so beginning anew loses nothing: in the server's process the views stay open.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use api_types::apiextensions::v1::CustomResourceDefinition;
@@ -10,8 +11,8 @@ use client::reconcile::{self, Deps, resource_of};
 use client::{Caller, RawView, Scope, Snapshot};
 use tokio::task::JoinSet;
 
-use crate::cluster;
 use crate::resources::{self, Served};
+use crate::{Others, cluster};
 
 /// How long definitions may go on changing before the controllers are begun anew: they often come in numbers.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -20,7 +21,12 @@ const SETTLE: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// Runs them until they are asked to finish.
-pub(super) async fn run(deps: Deps, built_in: Vec<Served>, mut drain: drain::Watch) {
+pub(super) async fn run(
+    deps: Deps,
+    built_in: Vec<Served>,
+    behind: Option<Arc<dyn Others>>,
+    mut drain: drain::Watch,
+) {
     let opened = tokio::select! {
         biased;
         () = drain.signaled() => return,
@@ -31,7 +37,8 @@ pub(super) async fn run(deps: Deps, built_in: Vec<Served>, mut drain: drain::Wat
         let served: Vec<Served> = built_in.iter().chain(&custom).cloned().collect();
         let (signal, watch) = drain::channel();
         let mut running = JoinSet::new();
-        running.spawn(reconcile::run(cluster::Namespaces::new(&served), deps.clone(), watch.clone()));
+        let namespaces = cluster::Namespaces::new(&served).beside(behind.clone());
+        running.spawn(reconcile::run(namespaces, deps.clone(), watch.clone()));
         running.spawn(reconcile::run(cluster::Garbage::new(&served), deps.clone(), watch.clone()));
         running.spawn(reconcile::run(cluster::ResourceQuotas::new(&served), deps.clone(), watch));
         let ended = tokio::select! {

@@ -6,8 +6,10 @@ use api_meta::{Status, conditions};
 use api_types::core::v1::{Namespace, NamespaceCondition};
 use api_types::object_meta;
 use base::time::Time;
+use client::Resource;
 use client::reconcile::World;
 
+use super::elsewhere::Seen;
 use crate::resources::Served;
 
 /// The objects of a resource that remain.
@@ -63,18 +65,21 @@ const WELL: [(&str, &str, &str); 5] = [
 pub(super) fn update(
     namespace: &mut Namespace,
     remaining: &[Remaining<'_>],
+    others: &Seen,
     failure: Option<&Status>,
     now: Time,
 ) {
     for (type_, reason, message) in WELL {
         let trouble = match type_ {
-            "NamespaceDeletionContentFailure" => failure.map(|status| {
-                (
-                    "ContentDeletionFailed",
-                    format!("Failed to delete all resource types, 1 remaining: {status}"),
-                )
-            }),
-            "NamespaceContentRemaining" => resources(remaining),
+            "NamespaceDeletionDiscoveryFailure" => discovery(&others.unknown),
+            "NamespaceDeletionContentFailure" => {
+                let failure = failure.map(ToString::to_string).or_else(|| others.failure.clone());
+                failure.map(|why| {
+                    let message = format!("Failed to delete all resource types, 1 remaining: {why}");
+                    ("ContentDeletionFailed", message)
+                })
+            }
+            "NamespaceContentRemaining" => resources(remaining, &others.left),
             "NamespaceFinalizersRemaining" => finalizers(remaining),
             _ => None,
         };
@@ -91,12 +96,25 @@ pub(super) fn update(
     }
 }
 
-fn resources(remaining: &[Remaining<'_>]) -> Option<(&'static str, String)> {
-    let count = |it: &Remaining<'_>| {
-        let resource = &it.served.resource;
-        format!("{}.{} has {} resource instances", resource.plural, resource.group, it.count)
+fn discovery(unknown: &[String]) -> Option<(&'static str, String)> {
+    let stale = |own: &String| format!("{own}: stale GroupVersion discovery: {own}");
+    let all: Vec<String> = unknown.iter().map(stale).collect();
+    let message = || {
+        format!(
+            "Discovery failed for some groups, {} failing: unable to retrieve the complete list of server APIs: {}",
+            all.len(),
+            all.join(", ")
+        )
     };
-    let mut all: Vec<String> = remaining.iter().map(count).collect();
+    (!all.is_empty()).then(|| ("DiscoveryFailed", message()))
+}
+
+fn resources(remaining: &[Remaining<'_>], left: &[(Resource, usize)]) -> Option<(&'static str, String)> {
+    let count = |resource: &Resource, count: usize| {
+        format!("{}.{} has {count} resource instances", resource.plural, resource.group)
+    };
+    let own = remaining.iter().map(|it| count(&it.served.resource, it.count));
+    let mut all: Vec<String> = own.chain(left.iter().map(|(own, number)| count(own, *number))).collect();
     all.sort();
     (!all.is_empty())
         .then(|| ("SomeResourcesRemain", format!("Some resources are remaining: {}", all.join(", "))))

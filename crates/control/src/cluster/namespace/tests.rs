@@ -79,3 +79,71 @@ fn an_empty_namespace_is_let_go_if_it_truly_is_empty() {
     );
     assert_eq!(message(&plan, "NamespaceContentRemaining"), "All content successfully removed");
 }
+
+/// Another API server, which says what it is told to say.
+struct Harbour {
+    unknown: Vec<String>,
+    answer: Result<Vec<(client::Resource, usize)>, String>,
+}
+
+impl Others for Harbour {
+    fn are_there(&self) -> bool {
+        true
+    }
+
+    fn unknown(&self) -> Vec<String> {
+        self.unknown.clone()
+    }
+
+    fn empty<'a>(
+        &'a self,
+        who: &'a client::Caller,
+        namespace: &'a str,
+    ) -> client::BoxFuture<'a, Result<Vec<(client::Resource, usize)>, String>> {
+        assert_eq!(who.name, "system:serviceaccount:kube-system:namespace-controller");
+        assert_eq!(namespace, "shop");
+        Box::pin(std::future::ready(self.answer.clone()))
+    }
+}
+
+/// The plan once the other server has been asked.
+async fn beside(harbour: Harbour) -> Plan {
+    let controller = Namespaces::new(&built_in()).beside(Some(Arc::new(harbour)));
+    let world = World::default().with([namespace(true)], Revision(1));
+    let (key, now) = ("shop".to_owned(), Time::from_unix_seconds(60));
+    let first = controller.plan(&key, &world, now);
+    assert_eq!((first.asks.len(), first.again), (1, Some(Duration::ZERO)));
+    assert!(!first.describe().iter().any(|line| line.contains("finalize")));
+    (first.asks[0].work)().await.expect("asking fails nobody");
+    let then = controller.plan(&key, &world, now);
+    assert!(then.asks.is_empty());
+    assert_eq!(controller.plan(&key, &world, now + AGAIN).asks.len(), 1, "an answer counts for a while");
+    then
+}
+
+#[tokio::test]
+async fn what_other_servers_keep_keeps_the_namespace() {
+    let berths = client::Resource::of("harbour.example.com", "v1", "berths");
+    let is_let_go = |plan: &Plan| plan.describe().iter().any(|line| line.contains("finalize"));
+    let empty = beside(Harbour { unknown: vec![], answer: Ok(vec![]) }).await;
+    assert!(is_let_go(&empty));
+    let left = beside(Harbour { unknown: vec![], answer: Ok(vec![(berths, 2)]) }).await;
+    assert_eq!(
+        message(&left, "NamespaceContentRemaining"),
+        "Some resources are remaining: berths.harbour.example.com has 2 resource instances"
+    );
+    let refused = beside(Harbour { unknown: vec![], answer: Err("no".into()) }).await;
+    assert_eq!(
+        message(&refused, "NamespaceDeletionContentFailure"),
+        "Failed to delete all resource types, 1 remaining: no"
+    );
+    let unknown = vec!["harbour.example.com/v1".to_owned()];
+    let silent = beside(Harbour { unknown, answer: Ok(vec![]) }).await;
+    assert_eq!(
+        message(&silent, "NamespaceDeletionDiscoveryFailure"),
+        "Discovery failed for some groups, 1 failing: unable to retrieve the complete list of server APIs: harbour.example.com/v1: stale GroupVersion discovery: harbour.example.com/v1"
+    );
+    for plan in [&left, &refused, &silent] {
+        assert!(!is_let_go(plan) && plan.again.is_some());
+    }
+}
