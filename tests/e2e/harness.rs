@@ -130,6 +130,11 @@ impl Cluster {
         program_in(self.network.as_ref(), program)
     }
 
+    /// Does something where the cluster is; sockets that it opens belong there for good.
+    pub fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.network.as_ref().expect("the cluster has a network of its own").within(work)
+    }
+
     /// Runs a command of the binary for this cluster, whatever comes of it.
     pub fn try_knarr(&self, arguments: &[&str]) -> Output {
         let mut command = self.program(env!("CARGO_BIN_EXE_knarr"));

@@ -7,6 +7,7 @@
     reason = "tests start programs and wait for them"
 )]
 
+mod aggregation;
 mod alone;
 mod apart;
 mod application;
@@ -17,6 +18,7 @@ mod control_plane;
 mod definitions;
 mod dns;
 mod faults;
+mod harbour;
 mod harness;
 mod identities;
 mod neighbours;
@@ -30,3 +32,4 @@ mod rules;
 mod second_node;
 mod server;
 mod session;
+mod usage;

@@ -52,6 +52,12 @@ impl Network {
         Network(Arc::new(network))
     }
 
+    /// Does something in there; sockets that it opens belong there for good.
+    pub fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let path = PathBuf::from("/run/netns").join(&self.0.name);
+        host::netlink::within(&path, work).expect("the namespace can be entered")
+    }
+
     /// A command that runs in there.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");

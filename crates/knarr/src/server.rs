@@ -7,10 +7,12 @@ mod join;
 mod lasting;
 mod maintenance;
 pub mod nodes;
+mod others;
 mod policies;
 mod role;
 mod signing;
 mod tokens;
+mod usage;
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -22,6 +24,7 @@ use base::drain;
 use base::random::{Random, SystemRandom};
 use base::task::Tasks;
 use base::time::{Clock, SystemClock};
+use base_serve::trust::Shown;
 use client::Api;
 use client::reconcile::Inspector;
 use server_admission::{Chain, Lookup, Parts, Plugin, Stored, ValidatingPolicies};
@@ -36,7 +39,9 @@ use server_authn::token::Keys;
 use server_authn::token::issue::Issuer;
 use server_authn::token::verify::Verifier;
 use server_authn::x509::ClientAuthorities;
+use server_extend::aggregation::Aggregation;
 use server_http::{Handler, Server};
+use server_local::usage::collect::Collector;
 use server_local::{Direct, Local, Policy, TokenReviewer};
 use server_registry::admit::Everything;
 use server_registry::{Catalog, Registry, Shared};
@@ -49,6 +54,7 @@ use documents::Ready;
 use identity::Identity;
 use nodes::AllNodes;
 use tokens::Tokens;
+use usage::Usage;
 
 use crate::node::{self, Settings};
 
@@ -99,6 +105,7 @@ pub struct ControlPlane {
     clock: Arc<dyn Clock>,
     inspector: Arc<Inspector>,
     scheduler_metrics: Arc<scheduler::shell::Metrics>,
+    aggregation: Aggregation,
     handler: Arc<Handler>,
     server: Server,
 }
@@ -154,7 +161,10 @@ impl ControlPlane {
         let direct = Direct::new(registry, policy, Arc::new(tokens), Arc::clone(&clock));
         let local = Local::new(direct);
         let keys = Keys::new(vec![pki.service_account.public().clone()]);
-        let ready = Ready::new(ISSUER, &keys, local.direct().registry().clone())?;
+        let proxy = pki.component(&files, &Component::FrontProxy, clock.now(), &SystemRandom)?;
+        let proxy = Shown { certificate: proxy.certificate, key: proxy.key };
+        let aggregation = Aggregation::new(&local, Some(proxy), Arc::clone(&clock));
+        let ready = Ready::new(ISSUER, &keys, local.direct().registry().clone(), aggregation.clone())?;
         let authenticator = Authenticator {
             front_proxy: Some(front_proxy),
             clients: Some(clients),
@@ -168,6 +178,8 @@ impl ControlPlane {
         let client = pki.component(&files, &Component::ApiserverKubeletClient, clock.now(), &SystemRandom)?;
         let authority = pki.cluster.certificate_pem();
         let nodes = Arc::new(AllNodes::new(&local, authority, &client, Arc::clone(&clock))?);
+        let sampler = Arc::new(Usage::new(Arc::clone(&nodes), Arc::clone(&clock)));
+        local.direct().count_usage_by(Arc::new(Collector::new(sampler, Arc::clone(&clock))));
         let inspector = Arc::new(Inspector::default());
         let handler = Handler::new(
             local.clone(),
@@ -180,7 +192,8 @@ impl ControlPlane {
         let scheduler_metrics = Arc::new(scheduler::shell::Metrics::default());
         let handler = handler
             .with_metrics(Arc::clone(&inspector) as Arc<dyn base::metrics::Source>)
-            .with_metrics(Arc::clone(&scheduler_metrics) as Arc<dyn base::metrics::Source>);
+            .with_metrics(Arc::clone(&scheduler_metrics) as Arc<dyn base::metrics::Source>)
+            .with_aggregation(aggregation.clone());
         let handler = Arc::new(handler);
         let server = Server::new(listener, Arc::new(tls), Arc::clone(&handler), Arc::clone(&clock));
         Ok(ControlPlane {
@@ -194,6 +207,7 @@ impl ControlPlane {
             clock,
             inspector,
             scheduler_metrics,
+            aggregation,
             handler,
             server,
         })
@@ -239,6 +253,7 @@ impl ControlPlane {
             clock,
             inspector,
             scheduler_metrics,
+            aggregation,
             handler,
             server,
             ..
@@ -267,8 +282,10 @@ impl ControlPlane {
         local.follow().await;
         policies::follow(policies, &local).await;
         server_extend::follow(&local).await;
+        aggregation.follow(&local).await;
         running.spawn(server_extend::run(
             local.clone(),
+            aggregation.clone(),
             Arc::clone(&clock),
             Arc::clone(&inspector),
             drain.clone(),
@@ -285,6 +302,7 @@ impl ControlPlane {
             root_ca: pki.cluster.certificate_pem().to_owned(),
             pod_range: control::cluster::Range::parse(&config.settings.cluster_cidr.to_string()),
             signer: Some(Arc::new(signing::Signing::new(Arc::clone(&pki), Arc::new(SystemRandom)))),
+            others: Some(Arc::new(others::Behind(aggregation))),
             inspector,
         };
         if !config.without_controllers {

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use server_authn::token::{Keys, discovery};
+use server_extend::aggregation::{Aggregation, Backend, Known, Routes};
 use server_http::{Document, DocumentRequest, Documents as Source};
-use server_openapi::{Custom, Documents};
+use server_openapi::{Custom, Documents, Others};
 use server_registry::{Registry, Served};
 
 /// The release of Kubernetes whose API is served.
@@ -17,18 +18,26 @@ pub const KUBERNETES_VERSION: &str = "1.37.1";
 pub struct Ready {
     fixed: BTreeMap<String, Document>,
     registry: Registry,
+    aggregation: Aggregation,
     openapi: ArcSwap<OpenApi>,
 }
 
-/// The documents of OpenAPI, and the resources of definitions that they tell of.
+/// The documents of OpenAPI, the resources of definitions that they tell of, and what other API servers serve and say.
 struct OpenApi {
     custom: Arc<Vec<Arc<Served>>>,
+    routes: Arc<Routes>,
+    known: Arc<BTreeMap<Backend, Arc<Known>>>,
     documents: Documents,
 }
 
 impl Ready {
     /// The documents of a server that issues tokens as `issuer`.
-    pub fn new(issuer: &str, keys: &Keys, registry: Registry) -> anyhow::Result<Ready> {
+    pub fn new(
+        issuer: &str,
+        keys: &Keys,
+        registry: Registry,
+        aggregation: Aggregation,
+    ) -> anyhow::Result<Ready> {
         let mut fixed = BTreeMap::new();
         fixed.insert("/version".to_owned(), plain("application/json", version().into()));
         let keys_uri = format!("{issuer}{}", discovery::KEYS_PATH);
@@ -41,23 +50,46 @@ impl Ready {
         fixed.insert(discovery::KEYS_PATH.to_owned(), plain(discovery::KEYS_CONTENT_TYPE, key_set.into()));
         let served = api_types::resources().iter().filter(|resource| resource.served_by_default);
         let documents = Documents::new(served);
-        let openapi = ArcSwap::from_pointee(OpenApi { custom: Arc::default(), documents });
-        Ok(Ready { fixed, registry, openapi })
+        let (custom, routes, known) = (Arc::default(), Arc::default(), Arc::default());
+        let openapi = ArcSwap::from_pointee(OpenApi { custom, routes, known, documents });
+        Ok(Ready { fixed, registry, aggregation, openapi })
     }
 
     /// The documents of what is served now.
     fn openapi(&self) -> Arc<OpenApi> {
         let custom = self.registry.catalog().custom();
-        let known = self.openapi.load_full();
-        if Arc::ptr_eq(&known.custom, &custom) {
-            return known;
-        }
+        let (routes, known) = (self.aggregation.routes(), self.aggregation.known());
+        let last = self.openapi.load_full();
+        let same = [
+            Arc::ptr_eq(&last.custom, &custom),
+            Arc::ptr_eq(&last.routes, &routes) && Arc::ptr_eq(&last.known, &known),
+        ];
+        let others = || last.documents.with_others(others(&routes, &known));
         let of = |served: &Arc<Served>| Custom::new(served.definition()?, &served.resource.kind.version);
-        let documents = known.documents.with_custom(custom.iter().filter_map(of).collect());
-        let next = Arc::new(OpenApi { custom, documents });
+        let definitions = || custom.iter().filter_map(of).collect();
+        let documents = match same {
+            [true, true] => return last,
+            [true, false] => others(),
+            [false, true] => last.documents.with_custom(definitions()),
+            [false, false] => others().with_custom(definitions()),
+        };
+        let next = Arc::new(OpenApi { custom, routes, known, documents });
         self.openapi.store(Arc::clone(&next));
         next
     }
+}
+
+/// What other API servers say of what they serve.
+fn others(routes: &Routes, known: &BTreeMap<Backend, Arc<Known>>) -> Others {
+    let mut others = Others::default();
+    for route in routes.remote() {
+        let own = known.get(&route.backend);
+        let key = (route.group.clone(), route.version.clone());
+        let url = own.and_then(|own| own.v3.get(&key)).cloned();
+        others.v3.insert(route.root().trim_start_matches('/').to_owned(), url);
+    }
+    others.v2 = known.values().filter_map(|own| own.v2.clone()).collect();
+    others
 }
 
 fn plain(content_type: &str, body: Bytes) -> Document {
@@ -124,7 +156,9 @@ mod tests {
             random: Arc::new(base::random::SystemRandom),
         };
         let registry = Registry::new(Arc::new(shared), Arc::new(server_registry::admit::Everything));
-        let ready = Ready::new("https://example.com", &keys, registry).expect("documents");
+        let view = || client::view::channel().1;
+        let aggregation = Aggregation::over(view(), view(), None, Arc::new(base::time::SystemClock));
+        let ready = Ready::new("https://example.com", &keys, registry, aggregation).expect("documents");
         let ask = |path| DocumentRequest { path, hash: None, accept: "", if_none_match: "", gzip: false };
         let said = |path| ready.find(&ask(path)).map(|document| document.body);
         assert!(said("/version").is_some_and(|body| Some(body) == said("/version/")));

@@ -13,7 +13,8 @@ use client::{BoxFuture, RawView, Resource, Scope};
 use client_remote::{Access, Certificate, Connector, Credentials};
 use http::header::{COOKIE, HOST};
 use http::{HeaderValue, Request, Response};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper::client::conn::http1;
 use node_http::Direct;
 use server_authn::pki::Identity;
 use server_http::{Body, Broken, Incoming, Nodes, Protocol, Unanswered, relay, words};
@@ -21,6 +22,9 @@ use server_local::Local;
 
 /// How long a node may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(10);
+
+/// How large an answer may be that is read as a whole: some hundred bytes a container.
+const READ_BYTES: usize = 4 << 20;
 
 /// The order in which upstream's API server tries a node's addresses, less those that are names, which need a resolver that
 /// knows them.
@@ -51,6 +55,46 @@ impl AllNodes {
     /// Makes the node of this process known.
     pub fn add(&self, name: &str, node: Direct) {
         self.own.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), node);
+    }
+
+    /// The names of all nodes.
+    pub fn names(&self) -> Vec<String> {
+        let snapshot = self.known.snapshot();
+        let nodes = snapshot.iter().filter_map(|object| object.downcast_ref::<Node>());
+        nodes.map(|node| node.metadata.name.clone()).collect()
+    }
+
+    /// A node of this process.
+    pub fn own(&self, name: &str) -> Option<Direct> {
+        self.own.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// What another node answers when it is asked for a path of its own.
+    ///
+    /// # Errors
+    /// When it does not answer, or not with a text.
+    pub async fn read(&self, name: &str, path: &str) -> Result<String, String> {
+        let (address, port) = self.place(name).map_err(|status| status.message.clone())?;
+        let place = SocketAddr::new(address, port).to_string();
+        let connection = self.connector.connect(&address.to_string(), port).await;
+        let connection = connection.map_err(|error| words::of_dial(&place, &error))?;
+        let broken = |error: hyper::Error| base::error::Chain(&error).to_string();
+        let (mut sender, connection) = http1::handshake(connection).await.map_err(broken)?;
+        let request = Request::get(path).header(HOST, &place).body(Empty::<bytes::Bytes>::new());
+        let request = request.map_err(|error| error.to_string())?;
+        let asked = async {
+            let (parts, body) = sender.send_request(request).await.map_err(broken)?.into_parts();
+            let body = Limited::new(body, READ_BYTES).collect().await.map_err(|error| error.to_string())?;
+            match parts.status.as_u16() {
+                200 => String::from_utf8(body.to_bytes().to_vec()).map_err(|error| error.to_string()),
+                code => Err(format!("{place} answers {path} with {code}")),
+            }
+        };
+        // The connection goes on for as long as it is asked over.
+        tokio::select! {
+            answered = asked => answered,
+            ended = connection => Err(ended.err().map_or_else(|| "EOF".to_owned(), broken)),
+        }
     }
 
     /// Where a node serves its API.
@@ -96,8 +140,7 @@ impl Nodes for AllNodes {
         request: Request<Incoming>,
     ) -> BoxFuture<'a, Result<Response<Body>, Unanswered>> {
         Box::pin(async move {
-            let own = self.own.read().unwrap_or_else(PoisonError::into_inner).get(node).cloned();
-            match own {
+            match self.own(node) {
                 Some(node) => {
                     let answered = node.answer(request).await.map_err(Unanswered::Refused)?;
                     Ok(answered.map(|body| body.map_err(Broken::new).boxed_unsync()))

@@ -1,22 +1,30 @@
-//! Definitions at work: what a CustomResourceDefinition says becomes a resource that is served.
+//! What the API grows by: what a CustomResourceDefinition says becomes a resource that is served, and what an APIService leads to is found
+//! and described.
 //!
-//! Layer: above the pipeline, beside HTTP; whoever wires a server starts it. Entry points: [`follow`], [`run`].
+//! Layer: above the pipeline, below HTTP; whoever wires a server starts it. Entry points: [`follow`], [`run`], [`aggregation::Aggregation`].
 //!
-//! Two parts, which meet only in the definitions' status. [`follow`] keeps the registry's catalog as the definitions say: one entry for each
+//! Two parts of definitions, which meet only in their status. [`follow`] keeps the registry's catalog as the definitions say: one entry for each
 //! served version of each definition whose names are accepted. [`run`] drives the [`Definitions`] controller, which accepts names,
 //! says when a definition is established, and empties a kind before its definition goes; it acts through the API as
-//! `system:apiserver`, as upstream's controllers in its API server do.
+//! `system:apiserver`, as upstream's controllers in its API server do. So do those of APIServices, which [`run`] drives, too.
 //! Invariants: a definition is served before it is called established, and until its last object is gone; an entry of the catalog
-//! never changes, it is replaced and its watches end; readers of the catalog never wait.
-//! State: none of its own. A restart reads the definitions anew, and serves them before the server is ready.
-//! Failure: a definition that cannot be served is passed over, and said so in its conditions. The controller retries as all do.
-//! Limits: those of the store and of requests; a definition costs what its schema takes once it is used.
-//! Upstream: `apiextensions-apiserver/pkg/controller/{status,establish,finalizer,apiapproval,nonstructuralschema}` and
-//! `pkg/apiserver/customresource_handler.go`.
-//! How to test: `cargo test -p server-extend`; tables for names and conditions, and the whole of it over a registry in memory.
+//! never changes, it is replaced and its watches end; readers of the catalog, and of what other servers have, never wait: not for a server that
+//! is slow, nor for one that is gone.
+//! State: none of its own. A restart reads definitions and APIServices anew, and serves them before the server is ready; what the other
+//! servers have is asked for again.
+//! Failure: a definition that cannot be served is passed over, and said so in its conditions. A server that does not answer keeps what it
+//! had, marked as stale. The controllers retry as all do.
+//! Limits: [`limits`], and those of the store and of requests; a definition costs what its schema takes once it is used.
+//! Upstream: `apiextensions-apiserver/pkg/controller/{status,establish,finalizer,apiapproval,nonstructuralschema}`,
+//! `pkg/apiserver/customresource_handler.go`, and `kube-aggregator` less its handlers.
+//! How to test: `cargo test -p server-extend`; tables for names, conditions and verdicts, the whole of definitions over a registry in memory, and
+//! aggregation against servers that are well, broken and silent.
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "a shell: it asks other servers")]
 
+pub mod aggregation;
 mod catalog;
 mod controller;
+pub mod limits;
 mod names;
 
 use std::sync::Arc;
@@ -28,12 +36,30 @@ use client::Api;
 use client::reconcile::{self, Deps, Inspector};
 use server_local::Local;
 
+use aggregation::Aggregation;
+use aggregation::availability::Availability;
+use aggregation::registration::Registration;
 pub use catalog::follow;
 pub use controller::Definitions;
 
-/// Runs the controller of definitions until it is asked to finish.
-pub async fn run(local: Local, clock: Arc<dyn Clock>, inspector: Arc<Inspector>, drain: drain::Watch) {
+/// Runs the controllers of definitions and of APIServices until they are asked to finish.
+pub async fn run(
+    local: Local,
+    aggregation: Aggregation,
+    clock: Arc<dyn Clock>,
+    inspector: Arc<Inspector>,
+    drain: drain::Watch,
+) {
     let api: Arc<dyn Api> = Arc::new(local);
-    let deps = Deps { api, clock, tasks: Tasks::default(), inspector };
-    reconcile::run(Definitions, deps, drain).await;
+    let deps = || Deps {
+        api: Arc::clone(&api),
+        clock: Arc::clone(&clock),
+        tasks: Tasks::default(),
+        inspector: Arc::clone(&inspector),
+    };
+    tokio::join!(
+        reconcile::run(Definitions, deps(), drain.clone()),
+        reconcile::run(Registration, deps(), drain.clone()),
+        reconcile::run(Availability::new(aggregation), deps(), drain),
+    );
 }

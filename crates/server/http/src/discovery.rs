@@ -1,13 +1,16 @@
 //! What is served: groups, versions and resources, in the old form and in the aggregated one.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use api_kinds_more::apiregistration::priority::{self, Priority};
 use api_types::meta::v1::{
     APIGroup, APIGroupList, APIResource, APIResourceList, APIVersions, GroupVersionForDiscovery,
     ServerAddressByClientCIDR,
 };
 use api_types::{Resource, Subresource, resources};
+use server_extend::aggregation::{Backend, Discovered, Known, Routes};
 use server_registry::Served;
 
 /// A resource as discovery shows it, built-in or of a definition.
@@ -60,9 +63,36 @@ impl<'a> From<&'a Served> for Row<'a> {
     }
 }
 
+/// What other API servers serve for this one.
+#[derive(Clone, Default)]
+pub(crate) struct Others {
+    pub(crate) routes: Arc<Routes>,
+    pub(crate) known: Arc<BTreeMap<Backend, Arc<Known>>>,
+}
+
+impl Others {
+    /// What a server says of a group and version, if it is for others to serve.
+    fn version(&self, group: &str, version: &str) -> Option<Option<&Discovered>> {
+        let route = self.routes.find(group, version)?;
+        let known = self.known.get(&route.backend);
+        let key = (group.to_owned(), version.to_owned());
+        Some(known.and_then(|known| known.discovered.get(&key)))
+    }
+}
+
 /// What is served now.
 pub(crate) struct Discovery<'a> {
     rows: Vec<Row<'a>>,
+    others: &'a Others,
+}
+
+/// A group with its versions, the preferred one first.
+struct Group<'a> {
+    name: &'a str,
+    versions: Vec<&'a str>,
+    priority: i32,
+    /// The APIService that gives it its place: the old form goes by its name where places are the same.
+    registered: String,
 }
 
 /// Stable before beta before alpha, higher before lower.
@@ -87,24 +117,50 @@ pub(crate) fn core_versions(address: &str) -> APIVersions {
 }
 
 impl<'a> Discovery<'a> {
-    /// The built-in resources, and those of definitions.
-    pub(crate) fn new(custom: &'a [Arc<Served>]) -> Discovery<'a> {
+    /// The built-in resources, those of definitions, and what others serve.
+    pub(crate) fn new(custom: &'a [Arc<Served>], others: &'a Others) -> Discovery<'a> {
         let built_in = resources().iter().filter(|resource| resource.served_by_default).map(Row::from);
-        Discovery { rows: built_in.chain(custom.iter().map(|served| Row::from(&**served))).collect() }
+        let rows = built_in.chain(custom.iter().map(|served| Row::from(&**served)));
+        // Whoever brings a server of his own for a group and version has all of it.
+        let own = rows.filter(|row| others.routes.find(row.group, row.version).is_none());
+        Discovery { rows: own.collect(), others }
     }
 
-    /// The versions of each group, the preferred one first.
-    fn groups(&self) -> BTreeMap<&'a str, Vec<&'a str>> {
-        let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for row in &self.rows {
-            let versions = groups.entry(row.group).or_default();
-            if !versions.contains(&row.version) {
-                versions.push(row.version);
+    /// The place of a group and version.
+    fn priority(&self, group: &str, version: &str) -> Priority {
+        let registered = self.others.routes.registered();
+        let own = registered.get(&(group.to_owned(), version.to_owned()));
+        own.copied().unwrap_or_else(|| priority::in_discovery(group, version))
+    }
+
+    /// The groups, those of the highest place first.
+    fn groups(&self) -> Vec<Group<'a>> {
+        let mut versions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        let own = self.rows.iter().map(|row| (row.group, row.version));
+        let others = self.others.routes.remote();
+        for (group, version) in own.chain(others.map(|route| (route.group.as_str(), route.version.as_str())))
+        {
+            let known = versions.entry(group).or_default();
+            if !known.contains(&version) {
+                known.push(version);
             }
         }
-        for versions in groups.values_mut() {
-            versions.sort_by_key(|version| std::cmp::Reverse(rank(version)));
-        }
+        let group = |(name, versions): (&'a str, Vec<&'a str>)| {
+            let mut placed: Vec<(Priority, &str)> =
+                versions.into_iter().map(|version| (self.priority(name, version), version)).collect();
+            placed.sort_by_key(|(priority, version)| Reverse((priority.version, rank(version))));
+            let priority = placed.iter().map(|(priority, _)| priority.group).max().unwrap_or_default();
+            let first = placed.iter().filter(|(own, _)| own.group == priority);
+            let registered = first.map(|(_, version)| format!("{version}.{name}")).min().unwrap_or_default();
+            Group {
+                name,
+                versions: placed.into_iter().map(|(_, version)| version).collect(),
+                priority,
+                registered,
+            }
+        };
+        let mut groups: Vec<Group<'a>> = versions.into_iter().map(group).collect();
+        groups.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.name.cmp(b.name)));
         groups
     }
 
@@ -114,13 +170,17 @@ impl<'a> Discovery<'a> {
 
     /// `/apis`.
     pub(crate) fn group_list(&self) -> APIGroupList {
-        let groups = self.groups().into_iter().filter(|(group, _)| !group.is_empty());
-        APIGroupList { groups: groups.map(|(group, versions)| self::group(group, &versions)).collect() }
+        let mut groups = self.groups();
+        groups.retain(|group| !group.name.is_empty());
+        groups.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.registered.cmp(&b.registered)));
+        let groups: Vec<APIGroup> = groups.iter().map(|own| group(own.name, &own.versions)).collect();
+        APIGroupList { groups: groups.into() }
     }
 
     /// `/apis/<group>`.
     pub(crate) fn one_group(&self, name: &str) -> Option<APIGroup> {
-        self.groups().get(name).map(|versions| group(name, versions))
+        let groups = self.groups();
+        groups.iter().find(|group| group.name == name).map(|own| group(own.name, &own.versions))
     }
 
     /// `/api/v1` and `/apis/<group>/<version>`.
@@ -140,14 +200,17 @@ impl<'a> Discovery<'a> {
         let items: Vec<serde_json::Value> = self
             .groups()
             .into_iter()
-            .filter(|(group, _)| group.is_empty() == core)
-            .map(|(group, versions)| {
-                let versions: Vec<serde_json::Value> =
-                    versions.iter().map(|version| self.aggregated_version(group, version)).collect();
-                let metadata = if group.is_empty() {
+            .filter(|group| group.name.is_empty() == core)
+            .map(|group| {
+                let versions: Vec<serde_json::Value> = group
+                    .versions
+                    .iter()
+                    .map(|version| self.aggregated_version(group.name, version))
+                    .collect();
+                let metadata = if group.name.is_empty() {
                     serde_json::json!({ "creationTimestamp": null })
                 } else {
-                    serde_json::json!({ "name": group, "creationTimestamp": null })
+                    serde_json::json!({ "name": group.name, "creationTimestamp": null })
                 };
                 serde_json::json!({ "metadata": metadata, "versions": versions })
             })
@@ -161,6 +224,15 @@ impl<'a> Discovery<'a> {
     }
 
     fn aggregated_version(&self, group: &str, version: &str) -> serde_json::Value {
+        if let Some(known) = self.others.version(group, version) {
+            let fresh = known.is_some_and(|own| own.fresh);
+            let mut shown = serde_json::json!({ "version": version });
+            if let Some(own) = known.filter(|own| !own.resources.is_empty()) {
+                shown["resources"] = own.resources.clone().into();
+            }
+            shown["freshness"] = if fresh { "Current" } else { "Stale" }.into();
+            return shown;
+        }
         let mut list = self.of(group, version);
         list.sort_by_key(|row| row.plural);
         let list: Vec<serde_json::Value> = list.into_iter().map(aggregated_resource).collect();
@@ -292,7 +364,8 @@ mod tests {
 
     #[test]
     fn the_core_group_lists_pods_with_their_parts() {
-        let discovery = Discovery::new(&[]);
+        let others = Others::default();
+        let discovery = Discovery::new(&[], &others);
         let list = discovery.resource_list("", "v1").expect("there is a core group");
         let names: Vec<&str> = list.api_resources.iter().map(|resource| resource.name.as_str()).collect();
         assert!(names.contains(&"pods") && names.contains(&"pods/exec") && names.contains(&"bindings"));

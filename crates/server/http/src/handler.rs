@@ -14,11 +14,12 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use server_authz::Attributes;
+use server_extend::aggregation::Aggregation;
 use server_local::{Local, forbidden};
 use server_registry::Served;
 
 use crate::content::{self, Body};
-use crate::discovery::Discovery;
+use crate::discovery::{Discovery, Others};
 use crate::documents::{Document, DocumentRequest, Documents};
 use crate::encoded::Encoded;
 use crate::flow::{self, InFlight};
@@ -33,7 +34,7 @@ use crate::path::{self, Info, Place};
 use crate::proxy::Reach;
 use crate::resource::known;
 use crate::scrape::{self, Scrape};
-use crate::{discovery, encode, impersonate, proxy, resource};
+use crate::{aggregated, discovery, encode, impersonate, proxy, resource};
 
 /// Answers requests.
 pub struct Handler {
@@ -47,6 +48,7 @@ pub struct Handler {
     pub(crate) in_flight: InFlight,
     pub(crate) scrape: Scrape,
     pub(crate) encoded: Arc<Encoded>,
+    aggregation: Option<Aggregation>,
     address: String,
 }
 
@@ -72,8 +74,16 @@ impl Handler {
             in_flight: InFlight::default(),
             scrape: Scrape::default(),
             encoded: Arc::default(),
+            aggregation: None,
             address,
         }
+    }
+
+    /// Hands on what other API servers serve.
+    #[must_use]
+    pub fn with_aggregation(mut self, aggregation: Aggregation) -> Handler {
+        self.aggregation = Some(aggregation);
+        self
     }
 
     /// Shows more metrics than its own.
@@ -131,10 +141,21 @@ impl Handler {
         let caller = caller.ok_or_else(|| Status::unauthorized("Unauthorized"))?;
         let mut caller = impersonate::caller(self.local.policy(), caller, request.headers(), info)?;
         caller.agent = options::program(request.headers());
-        let Some(_place) = self.in_flight.enter(info, &caller) else {
+        let Some(place) = self.in_flight.enter(info, &caller) else {
             self.metrics.terminated(kind, 429);
             return Ok(flow::too_many());
         };
+        if let Some(aggregation) = &self.aggregation
+            && let Some(route) = aggregated::route(aggregation, info)
+        {
+            match &info.place {
+                Place::Path(path) => self.check_path(&caller, info.verb, path)?,
+                Place::Resource { target, .. } => self.local.check(&caller, info.verb, target)?,
+            }
+            // Those who wait for another server are in nobody's way here.
+            drop(place);
+            return aggregated::answer(self, aggregation, &route, (&caller, peer, info), request).await;
+        }
         match &info.place {
             Place::Path(path) => {
                 self.check_path(&caller, info.verb, path)?;
@@ -161,6 +182,12 @@ impl Handler {
                 resource::answer(self, asked, request).await
             }
         }
+    }
+
+    /// What other API servers serve, and say of it.
+    fn others(&self) -> Others {
+        let aggregation = self.aggregation.as_ref();
+        aggregation.map(|own| Others { routes: own.routes(), known: own.known() }).unwrap_or_default()
     }
 
     /// The resource of a definition that a request is about.
@@ -200,7 +227,8 @@ impl Handler {
         let can = Can { stream: false, tables: false, proto: true };
         let codec = negotiate::form(request.headers(), can).map_or(Codec::Json, |form| form.codec);
         let custom = self.local.direct().registry().catalog().custom();
-        let discovery = Discovery::new(&custom);
+        let others = self.others();
+        let discovery = Discovery::new(&custom, &others);
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
         let show = |record: &dyn Record, kind: &str| {
             let gvk = GroupVersionKind { group: "", version: "v1", kind };
@@ -232,7 +260,8 @@ impl Handler {
     fn paths(&self) -> String {
         let mut paths = vec!["/api".to_owned(), "/api/v1".to_owned(), "/apis".to_owned()];
         let custom = self.local.direct().registry().catalog().custom();
-        let discovery = Discovery::new(&custom);
+        let others = self.others();
+        let discovery = Discovery::new(&custom, &others);
         for group in &discovery.group_list().groups {
             paths.push(format!("/apis/{}", group.name));
             paths.extend(group.versions.iter().map(|version| format!("/apis/{}", version.group_version)));

@@ -4,10 +4,10 @@
 //! as one for the subresource; what it goes on as has nothing of its sender's credentials. Bodies pass both ways as they come, for as long as
 //! both ends like. A bandwidth limit, which upstream has and nobody sets, is deliberately absent.
 
-mod dial;
+pub(crate) mod dial;
 pub(crate) mod headers;
 mod html;
-mod links;
+pub(crate) mod links;
 mod locate;
 mod name;
 mod page;
@@ -72,8 +72,8 @@ pub(crate) async fn answer(
 pub(crate) struct Reach {
     /// The nodes.
     pub(crate) nodes: Arc<dyn Nodes>,
-    /// The places of connections to pods and services.
-    places: Arc<Semaphore>,
+    /// The places of connections to pods, services and other API servers.
+    pub(crate) places: Arc<Semaphore>,
 }
 
 impl Reach {
@@ -203,7 +203,7 @@ fn refusal(why: Unanswered, upgrade: bool) -> Status {
 }
 
 /// The answer to whoever asked for another protocol: it is spoken from now on, or the other end says why not.
-fn upgraded(response: Response<Body>) -> Result<Response<Body>, Status> {
+pub(crate) fn upgraded(response: Response<Body>) -> Result<Response<Body>, Status> {
     let code = response.status();
     if code == StatusCode::SWITCHING_PROTOCOLS || code.as_u16() >= 400 {
         return Ok(response);
@@ -213,7 +213,11 @@ fn upgraded(response: Response<Body>) -> Result<Response<Body>, Status> {
 }
 
 /// An answer as the client gets it: with links that lead through the proxy.
-fn passed(mut response: Response<Body>, links: Links, head: bool) -> Result<Response<Body>, Status> {
+pub(crate) fn passed(
+    mut response: Response<Body>,
+    links: Links,
+    head: bool,
+) -> Result<Response<Body>, Status> {
     headers::forget_origins(response.headers_mut());
     headers::not_to_be_kept(response.headers_mut());
     let headers = response.headers_mut();

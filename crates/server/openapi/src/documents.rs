@@ -11,6 +11,7 @@ use crate::definitions::{Definitions, Dialect};
 use crate::descriptions::Descriptions;
 use crate::document::Document;
 use crate::operations::PathItem;
+use crate::others::Others;
 use crate::paths::{self, GroupVersion};
 use crate::{media::Form, proto, v2, v3};
 
@@ -18,7 +19,8 @@ use crate::{media::Form, proto, v2, v3};
 pub struct Documents {
     resources: Arc<BTreeMap<GroupVersion, Vec<&'static Resource>>>,
     custom: Vec<Custom>,
-    v2: Forms,
+    others: Others,
+    v2: Arc<Forms>,
     index: OnceLock<Document>,
     v3: BTreeMap<String, (Part, Arc<Forms>)>,
 }
@@ -76,7 +78,8 @@ impl Documents {
         }
         let v3 = parts.into_iter().map(|(name, part)| (name, (part, Arc::default()))).collect();
         let resources = Arc::new(resources);
-        Documents { resources, custom: Vec::new(), v2: Forms::default(), index: OnceLock::new(), v3 }
+        let (custom, others, v2) = (Vec::new(), Others::default(), Arc::default());
+        Documents { resources, custom, others, v2, index: OnceLock::new(), v3 }
     }
 
     /// The documents of the same built-in resources and of these versions of definitions. Documents that say the same are shared,
@@ -102,7 +105,16 @@ impl Documents {
             v3.entry(name).or_insert((Part::Custom(own), same));
         }
         let resources = Arc::clone(&self.resources);
-        Documents { resources, custom, v2: Forms::default(), index: OnceLock::new(), v3 }
+        let others = self.others.clone();
+        Documents { resources, custom, others, v2: Arc::default(), index: OnceLock::new(), v3 }
+    }
+
+    /// The documents of the same resources, beside what other API servers say of theirs.
+    #[must_use]
+    pub fn with_others(&self, others: Others) -> Documents {
+        let v2 = if others.is_same_v2(&self.others) { Arc::clone(&self.v2) } else { Arc::default() };
+        let (resources, custom, v3) = (Arc::clone(&self.resources), self.custom.clone(), self.v3.clone());
+        Documents { resources, custom, others, v2, index: OnceLock::new(), v3 }
     }
 
     /// `/openapi/v2`.
@@ -114,14 +126,19 @@ impl Documents {
     pub fn v3_index(&self) -> &Document {
         self.index.get_or_init(|| {
             let descriptions = Descriptions::unpack();
-            let paths: Map<String, Value> = self
-                .v3
-                .iter()
+            let own = self.v3.iter().filter(|(name, _)| !self.others.v3.contains_key(*name));
+            let mut paths: Map<String, Value> = own
                 .map(|(name, (part, forms))| {
                     let json = forms.get(Form::Json, || self.make_v3(part, &descriptions), proto::v3);
                     (name.clone(), json!({ "serverRelativeURL": location(name, json.hash()) }))
                 })
                 .collect();
+            for (name, url) in &self.others.v3 {
+                if let Some(url) = url {
+                    paths.insert(name.clone(), json!({ "serverRelativeURL": url }));
+                }
+            }
+            paths.sort_keys();
             Document::new(json!({ "paths": paths }).to_string().as_bytes())
         })
     }
@@ -146,7 +163,9 @@ impl Documents {
         let everywhere = self.resources.keys().map(|key| (key.group, key.version)).collect();
         let bodies = custom::bodies(&self.custom, Dialect::V2, &descriptions);
         let definitions = Definitions::new(Dialect::V2, &descriptions, everywhere).with_custom(bodies);
-        v2::document(&items, definitions)
+        let mut document = v2::document(&items, definitions);
+        self.others.add_to(&mut document);
+        document
     }
 
     fn make_v3(&self, part: &Part, descriptions: &Descriptions) -> Value {

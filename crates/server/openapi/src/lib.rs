@@ -9,7 +9,7 @@
 //! restart makes them again. Making all of them takes a tenth of a second, so ask away from where requests must not wait.
 //! Failure: none.
 //! What definitions of the cluster add is made from their schemas: whoever serves them asks for [`Documents::with_custom`] when they
-//! change.
+//! change. What other API servers say is taken in by [`Documents::with_others`].
 //! Limits: enumerations are told only where the tables name
 //! their values, and unions not at all.
 //! Upstream: `k8s.io/kube-openapi` (`builder`, `builder3`, `handler`, `handler3`) and the paths of
@@ -25,6 +25,7 @@ mod documents;
 mod media;
 mod names;
 mod operations;
+mod others;
 mod parameters;
 mod paths;
 mod proto;
@@ -36,6 +37,7 @@ pub use custom::Custom;
 pub use document::Document;
 pub use documents::{Documents, location};
 pub use media::{Form, Version};
+pub use others::Others;
 
 /// What the documents say of the server's version; clients ask `/version` for it.
 const VERSION: &str = "unversioned";
