@@ -33,3 +33,4 @@ mod second_node;
 mod server;
 mod session;
 mod usage;
+mod webhooks;

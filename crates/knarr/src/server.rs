@@ -27,7 +27,7 @@ use base::time::{Clock, SystemClock};
 use base_serve::trust::Shown;
 use client::Api;
 use client::reconcile::Inspector;
-use server_admission::{Chain, Lookup, Parts, Plugin, Stored, ValidatingPolicies};
+use server_admission::{Lookup, Parts, Stored};
 use server_authn::authenticator::{Anonymous, Authenticator};
 use server_authn::bootstrap::BootstrapToken;
 use server_authn::front_proxy::{FrontProxy, FrontProxyHeaders};
@@ -53,6 +53,7 @@ use tokio::task::JoinSet;
 use documents::Ready;
 use identity::Identity;
 use nodes::AllNodes;
+use policies::Policies;
 use tokens::Tokens;
 use usage::Usage;
 
@@ -98,7 +99,7 @@ pub struct ControlPlane {
     pub pki: Arc<Pki>,
     /// The nodes, which are reached from here.
     pub nodes: Arc<AllNodes>,
-    policies: Arc<ValidatingPolicies>,
+    policies: Policies,
     token: BootstrapToken,
     port: u16,
     store: Arc<dyn Store>,
@@ -150,10 +151,9 @@ impl ControlPlane {
             clock: Arc::clone(&clock),
             random: Arc::clone(&random),
         };
-        let policies = ValidatingPolicies::new(stored.clone(), stored, Arc::clone(&parts.authorizer));
-        let policies = Arc::new(policies);
-        let chain = Chain::standard(parts).then(Arc::clone(&policies) as Arc<dyn Plugin>);
-        let registry = open.with_admission(Arc::new(chain));
+        let authorizer = Arc::clone(&parts.authorizer);
+        let policies = Policies::new(stored, authorizer, Arc::clone(&clock), Arc::clone(&random));
+        let registry = open.with_admission(Arc::new(policies.chain(parts)));
         let key = Arc::new(server_authn::key::PrivateKey::from_pem(pki.service_account.to_pem().as_bytes())?);
         let audiences = vec![ISSUER.to_owned()];
         let issuer = Issuer::new(ISSUER, audiences.clone(), key);
@@ -193,6 +193,7 @@ impl ControlPlane {
         let handler = handler
             .with_metrics(Arc::clone(&inspector) as Arc<dyn base::metrics::Source>)
             .with_metrics(Arc::clone(&scheduler_metrics) as Arc<dyn base::metrics::Source>)
+            .with_metrics(Arc::clone(&policies.metrics) as Arc<dyn base::metrics::Source>)
             .with_aggregation(aggregation.clone());
         let handler = Arc::new(handler);
         let server = Server::new(listener, Arc::new(tls), Arc::clone(&handler), Arc::clone(&clock));
@@ -280,7 +281,7 @@ impl ControlPlane {
         maintenance::repair(registry).await;
         running.spawn(maintenance::services(registry.clone(), wanted, Arc::clone(&clock), drain.clone()));
         local.follow().await;
-        policies::follow(policies, &local).await;
+        policies.follow(&local).await;
         server_extend::follow(&local).await;
         aggregation.follow(&local).await;
         running.spawn(server_extend::run(

@@ -1,15 +1,78 @@
-//! Admission policies follow what is written of them.
+//! Admission policies and webhooks follow what is written of them.
 
 use std::sync::Arc;
 
-use client::{Revision, Scope};
-use server_admission::{BINDINGS, POLICIES, ValidatingPolicies};
+use base::random::Random;
+use base::time::Clock;
+use client::{RawView, Resource, Revision, Scope};
+use server_admission::{
+    Asking, Authorizer, BINDINGS, Chain, MUTATING, Metrics, MutatingWebhooks, POLICIES, Parts, Plugin,
+    Stored, VALIDATING, ValidatingPolicies, ValidatingWebhooks,
+};
 use server_local::Local;
+use server_webhook::{Client, Endpoints, Webhooks};
 
-/// Starts following them, once all that are there are known: nothing that they refuse is taken before.
-pub async fn follow(policies: Arc<ValidatingPolicies>, local: &Local) {
-    let [own, bindings] = [POLICIES, BINDINGS].map(|resource| local.shared_view(Scope::all(resource)));
-    own.reached(Revision(0)).await;
-    bindings.reached(Revision(0)).await;
-    tokio::spawn(policies.follow(own, bindings));
+/// What the cluster's users have a say in admission by.
+pub struct Policies {
+    /// Who counts calls of admission's.
+    pub metrics: Arc<Metrics>,
+    endpoints: Arc<Endpoints>,
+    policies: Arc<ValidatingPolicies>,
+    mutating: Arc<MutatingWebhooks>,
+    validating: Arc<ValidatingWebhooks>,
+}
+
+impl Policies {
+    /// Nothing is known yet of what they say: [`Policies::follow`] brings it.
+    pub fn new(
+        stored: Arc<Stored>,
+        authorizer: Authorizer,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Policies {
+        let endpoints = Arc::new(Endpoints::new(Arc::clone(&random)));
+        let webhooks: Arc<dyn Webhooks> = Arc::new(Client::new(endpoints.clone(), Arc::clone(&clock)));
+        let metrics = Arc::new(Metrics::default());
+        let asking = Asking {
+            webhooks,
+            lookup: stored.clone(),
+            versions: stored.clone(),
+            authorizer: Arc::clone(&authorizer),
+            clock,
+            random,
+            metrics: Arc::clone(&metrics),
+        };
+        Policies {
+            metrics,
+            endpoints,
+            policies: Arc::new(ValidatingPolicies::new(stored.clone(), stored, authorizer)),
+            mutating: Arc::new(MutatingWebhooks::new(asking.clone())),
+            validating: Arc::new(ValidatingWebhooks::new(asking)),
+        }
+    }
+
+    /// The built-in plugins with these behind them, in upstream's order.
+    pub fn chain(&self, parts: Parts) -> Chain {
+        Chain::standard(parts)
+            .then(Arc::clone(&self.mutating) as Arc<dyn Plugin>)
+            .then(Arc::clone(&self.policies) as Arc<dyn Plugin>)
+            .then(Arc::clone(&self.validating) as Arc<dyn Plugin>)
+    }
+
+    /// Starts following them, once all that are there are known: nothing that they refuse is taken before.
+    pub async fn follow(self, local: &Local) {
+        let [services, slices] = Endpoints::RESOURCES;
+        self.endpoints.follow([known(local, services).await, known(local, slices).await]);
+        let [own, bindings] = [known(local, POLICIES).await, known(local, BINDINGS).await];
+        tokio::spawn(self.policies.follow(own, bindings));
+        tokio::spawn(self.mutating.follow(known(local, MUTATING).await));
+        tokio::spawn(self.validating.follow(known(local, VALIDATING).await));
+    }
+}
+
+/// A view that shows all that there is.
+async fn known(local: &Local, resource: Resource) -> RawView {
+    let view = local.shared_view(Scope::all(resource));
+    view.reached(Revision(0)).await;
+    view
 }

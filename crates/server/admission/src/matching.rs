@@ -71,27 +71,26 @@ impl Subject<'_> {
     /// The version that one of the rules names: the request's own, or, unless only that will do, another of the same objects.
     pub(crate) fn rules(&self, rules: &Rules<'_>, exact: bool) -> Option<Resource> {
         let own = &self.attributes.resource;
-        if rules.iter().any(|(rule, names)| self.rule(rule, names, own)) {
+        // Other versions have the same plural: most rules are about something else, and not worth looking for these.
+        let concerned: Rules<'_> =
+            rules.iter().copied().filter(|(rule, names)| self.concerns(rule, names, own)).collect();
+        if concerned.iter().any(|(rule, _)| serves(rule, own)) {
             return Some(own.clone());
         }
-        if exact || rules.is_empty() {
+        if exact || concerned.is_empty() {
             return None;
         }
         let others = self.versions.equivalents(own);
         // What earlier rules ask for comes first.
-        rules
-            .iter()
-            .find_map(|(rule, names)| others.iter().find(|other| self.rule(rule, names, other)).cloned())
+        concerned.iter().find_map(|(rule, _)| others.iter().find(|other| serves(rule, other)).cloned())
     }
 
-    fn rule(&self, rule: &RuleWithOperations, names: &[String], resource: &Resource) -> bool {
-        let one = |all: &[String], wanted: &str| all.iter().any(|own| own == "*" || own == wanted);
+    /// Whether a rule is about the request, whatever its group and version.
+    fn concerns(&self, rule: &RuleWithOperations, names: &[String], resource: &Resource) -> bool {
         let named = names.is_empty() || names.iter().any(|name| name == self.attributes.name);
         let own = &rule.rule;
         named
             && one(&rule.operations, operation(self.attributes.operation))
-            && one(&own.api_groups, &resource.group)
-            && one(&own.api_versions, &resource.version)
             && self.scope(own.scope.as_deref(), resource)
             && own.resources.iter().any(|name| {
                 let (plural, part) = name.split_once('/').unwrap_or((name, ""));
@@ -132,6 +131,15 @@ impl Subject<'_> {
         let namespace = self.lookup.get(&NAMESPACES, "", name).await?;
         Ok(object_meta(&*namespace).is_some_and(|meta| of(&meta.labels)))
     }
+}
+
+fn one(all: &[String], wanted: &str) -> bool {
+    all.iter().any(|own| own == "*" || own == wanted)
+}
+
+/// Whether a rule names a resource's group and version.
+fn serves(rule: &RuleWithOperations, resource: &Resource) -> bool {
+    one(&rule.rule.api_groups, &resource.group) && one(&rule.rule.api_versions, &resource.version)
 }
 
 fn named(rules: &[api_types::admissionregistration::v1::NamedRuleWithOperations]) -> Rules<'_> {
