@@ -22,6 +22,7 @@ mod functions;
 mod lex;
 pub mod limits;
 mod parse;
+mod patterns;
 mod program;
 mod syntax;
 #[cfg(test)]

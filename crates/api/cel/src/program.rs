@@ -6,6 +6,7 @@ use crate::error::{CompileError, EvalError};
 use crate::estimate::{self, Range, Sizes};
 use crate::eval::Evaluation;
 use crate::parse;
+use crate::patterns::Patterns;
 use crate::syntax::{Expr, Node};
 use crate::types::Type;
 use crate::used::Used;
@@ -17,6 +18,7 @@ pub struct Program {
     expr: Expr,
     environment: Environment,
     result: Type,
+    patterns: Patterns,
 }
 
 impl Program {
@@ -31,7 +33,8 @@ impl Program {
         let checked =
             check::check(&expr, environment).map_err(|faults| CompileError::new(source, &faults))?;
         let result = checked.of(&expr).clone();
-        Ok(Program { expr, environment: environment.clone(), result })
+        let patterns = Patterns::of(&expr);
+        Ok(Program { expr, environment: environment.clone(), result, patterns })
     }
 
     /// What an evaluation may cost, given how large the variables and what is in them may be.
@@ -65,8 +68,13 @@ impl Program {
     /// # Errors
     /// When it has no value, or costs too much.
     pub fn evaluate(&self, variables: &[Value], budget: &mut Budget) -> Result<Value, EvalError> {
-        let mut evaluation =
-            Evaluation { environment: &self.environment, variables, scope: Vec::new(), budget };
+        let mut evaluation = Evaluation {
+            environment: &self.environment,
+            patterns: &self.patterns,
+            variables,
+            scope: Vec::new(),
+            budget,
+        };
         evaluation.of(&self.expr)
     }
 }
