@@ -14,7 +14,7 @@ use crate::admit::{Attributes, Notes, Operation, Options};
 use crate::commit::Outcome;
 use crate::limits::WRITE_ATTEMPTS;
 use crate::write::{MODIFIED, at_revision, check_precondition, metadata, served_resource};
-use crate::{Registry, Served, stored};
+use crate::{Owners, Registry, Served};
 
 /// The finalizer that makes dependents orphans.
 const ORPHAN: &str = "orphan";
@@ -50,7 +50,7 @@ impl Registry {
             let Some(entry) = self.entry(served, namespace, name).await? else {
                 return Err(Status::not_found(served.group_resource(), name));
             };
-            let old = self.decoded.of(served, &entry)?;
+            let old = self.decode(served, &entry).await?;
             check_precondition(served, name, &*old, &options.precondition)?;
             let attributes = Attributes {
                 caller,
@@ -90,7 +90,8 @@ impl Registry {
             }
             Decision::Remove => Txn::remove(entry.key.clone(), entry.modified),
             Decision::Mark => {
-                Txn::update(entry.key.clone(), stored::encode(served, &*object), entry.modified)
+                let value = self.encode(served, &mut *object, Owners::Said).await?;
+                Txn::update(entry.key.clone(), value, entry.modified)
             }
         };
         let left = matches!(decision, Decision::Mark).then_some(&*object);

@@ -18,6 +18,7 @@ pub mod admit;
 mod catalog;
 mod commit;
 mod continue_token;
+mod convert;
 mod counts;
 mod delete;
 mod effects;
@@ -33,6 +34,7 @@ mod watch;
 mod write;
 
 pub use catalog::{Catalog, Form, KindName, Offer, Served};
+pub use convert::{Convert, Question};
 pub use counts::Count;
 pub use delete::Deleted;
 pub use effects::{NODE_PORTS, RepairedPorts};

@@ -18,3 +18,9 @@ pub const ADDRESS_PROBES: usize = 16;
 
 /// How often addresses, ports and quotas of a new object are settled anew because somebody else was faster.
 pub const CHOICE_ATTEMPTS: usize = 64;
+
+/// How many objects a conversion webhook is asked for at once.
+pub const CONVERTED_OBJECTS: usize = 500;
+
+/// How large these are together, in bytes; a larger one is asked for alone.
+pub const CONVERTED_BYTES: usize = 4 << 20;

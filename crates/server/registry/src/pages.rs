@@ -81,7 +81,19 @@ impl Pages {
         let mut found = Vec::with_capacity(page.entries.len());
         self.rest =
             page.entries.last().filter(|_| page.more).map(|last| keys.from([&last.key[..], &[0]].concat()));
+        let mut converted = Vec::new();
+        if self.served.converts() {
+            let entries: Vec<&Entry> = page.entries.iter().collect();
+            converted = self.registry.decode_all(&self.served, &entries).await?;
+        }
+        let mut converted = converted.into_iter();
         for entry in page.entries {
+            if let Some(hub) = converted.next() {
+                if self.selection.matches(&self.served, &*hub) {
+                    found.push(Kept { entry, hub: Some(hub) });
+                }
+                continue;
+            }
             if self.selection.is_everything() {
                 found.push(Kept { entry, hub: None });
                 continue;

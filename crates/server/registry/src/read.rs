@@ -27,7 +27,7 @@ impl Registry {
         name: &str,
     ) -> Result<Arc<dyn Record>, Status> {
         match self.entry(served, namespace, name).await? {
-            Some(entry) => self.decoded.of(served, &entry),
+            Some(entry) => self.decode(served, &entry).await,
             None => Err(Status::not_found(served.group_resource(), name)),
         }
     }
@@ -74,8 +74,12 @@ impl Registry {
             let revision = at.unwrap_or(page.revision);
             at = Some(revision);
             list.revision = client::Revision(revision.0);
+            let mut converted = self.converted_page(served, &page).await?.into_iter();
             for (index, entry) in page.entries.iter().enumerate() {
-                let hub = self.decoded.of(served, entry)?;
+                let hub = match converted.next() {
+                    Some(hub) => hub,
+                    None => self.decoded.of(served, entry)?,
+                };
                 if selection.matches(served, &*hub) {
                     list.items.push(self.show(served, &hub));
                 }
@@ -92,6 +96,20 @@ impl Registry {
                 _ => return Ok(list),
             }
         }
+    }
+}
+
+impl Registry {
+    /// The objects of a page, if they have to be converted: then all at once.
+    async fn converted_page(
+        &self,
+        served: &Served,
+        page: &store::Page,
+    ) -> Result<Vec<Arc<dyn Record>>, Status> {
+        if !served.converts() {
+            return Ok(Vec::new());
+        }
+        self.decode_all(served, &page.entries.iter().collect::<Vec<_>>()).await
     }
 }
 

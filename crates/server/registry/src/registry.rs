@@ -11,6 +11,7 @@ use base::time::Clock;
 use store::{Entry, Range, Store};
 
 use crate::admit::{Admission, Attributes};
+use crate::convert::{Convert, Unable};
 use crate::effects::{Effects, NODE_PORTS, RepairedPorts};
 use crate::stored::Decoded;
 use crate::{Catalog, Served, faults};
@@ -39,12 +40,20 @@ pub struct Registry {
     pub(crate) decoded: Arc<Decoded>,
     pub(crate) admission: Arc<dyn Admission>,
     pub(crate) effects: Arc<Effects>,
+    pub(crate) conversion: Arc<dyn Convert>,
 }
 
 impl Registry {
     /// A registry that lets `admission` change and refuse what is written.
     pub fn new(shared: Arc<Shared>, admission: Arc<dyn Admission>) -> Registry {
-        Registry { shared, decoded: Arc::default(), admission, effects: Arc::new(Effects::new(NODE_PORTS)) }
+        let effects = Arc::new(Effects::new(NODE_PORTS));
+        Registry { shared, decoded: Arc::default(), admission, effects, conversion: Arc::new(Unable) }
+    }
+
+    /// The same that asks the webhooks of definitions.
+    #[must_use]
+    pub fn with_conversion(&self, conversion: Arc<dyn Convert>) -> Registry {
+        Registry { conversion, ..self.clone() }
     }
 
     /// The same with another range of node ports than [`NODE_PORTS`].

@@ -44,7 +44,7 @@ pub(crate) struct Decoded {
 }
 
 /// A revision, and a key that was written at it.
-type Moment = (Revision, Bytes);
+pub(crate) type Moment = (Revision, Bytes);
 
 #[derive(Default)]
 struct Remembered {
@@ -90,18 +90,27 @@ impl Remembered {
 impl Decoded {
     /// The object of an entry as it was kept, in the hub's type.
     pub(crate) fn of(&self, served: &Served, entry: &Entry) -> Result<Arc<dyn Record>, Status> {
-        let key = (entry.modified, entry.key.clone());
-        if let Some(object) = self.remembered(&key) {
+        self.of_key(served, entry, (entry.modified, entry.key.clone()))
+    }
+
+    /// The same, remembered under a key of its own.
+    pub(crate) fn of_key(
+        &self,
+        served: &Served,
+        entry: &Entry,
+        moment: Moment,
+    ) -> Result<Arc<dyn Record>, Status> {
+        if let Some(object) = self.get(&moment) {
             return Ok(object);
         }
         let object: Arc<dyn Record> = Arc::from(decode(served, entry)?);
-        self.remember(key, &object);
+        self.remember(moment, &object);
         Ok(object)
     }
 
     /// The same without remembering it: whoever reads all there is would have everything else forgotten.
     pub(crate) fn once(&self, served: &Served, entry: &Entry) -> Result<Arc<dyn Record>, Status> {
-        match self.remembered(&(entry.modified, entry.key.clone())) {
+        match self.get(&(entry.modified, entry.key.clone())) {
             Some(object) => Ok(object),
             None => decode(served, entry).map(Arc::from),
         }
@@ -110,19 +119,21 @@ impl Decoded {
     /// A deleted object as it was last, at the revision of its deletion.
     pub(crate) fn gone(&self, key: &Bytes, last: &Arc<dyn Record>, deleted: Revision) -> Arc<dyn Record> {
         let moment = (deleted, key.clone());
-        self.remembered(&moment).unwrap_or_else(|| {
+        self.get(&moment).unwrap_or_else(|| {
             let object = seen_at(&**last, deleted);
             self.remember(moment, &object);
             object
         })
     }
 
-    fn remembered(&self, moment: &Moment) -> Option<Arc<dyn Record>> {
+    /// An object that is remembered.
+    pub(crate) fn get(&self, moment: &Moment) -> Option<Arc<dyn Record>> {
         let objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
         objects.by_moment.get(moment).map(Arc::clone)
     }
 
-    fn remember(&self, moment: Moment, object: &Arc<dyn Record>) {
+    /// Remembers an object.
+    pub(crate) fn remember(&self, moment: Moment, object: &Arc<dyn Record>) {
         self.objects.lock().unwrap_or_else(PoisonError::into_inner).insert(moment, object);
     }
 }
@@ -136,11 +147,14 @@ pub(crate) fn seen_at(object: &dyn Record, revision: Revision) -> Arc<dyn Record
     Arc::from(object)
 }
 
-fn decode(served: &Served, entry: &Entry) -> Result<Box<dyn Record>, Status> {
-    let damaged = |error: &dyn std::fmt::Display| {
-        let key = String::from_utf8_lossy(&entry.key);
-        Status::internal_error(format!("the stored value of {key} cannot be read: {error}"))
-    };
+/// What is said of a value that cannot be read.
+pub(crate) fn damaged(entry: &Entry, error: &dyn std::fmt::Display) -> Status {
+    let key = String::from_utf8_lossy(&entry.key);
+    Status::internal_error(format!("the stored value of {key} cannot be read: {error}"))
+}
+
+/// The object of an entry as it was kept.
+pub(crate) fn decode(served: &Served, entry: &Entry) -> Result<Box<dyn Record>, Status> {
     let mut object = (served.hub.new)();
     let read = if served.is_custom() {
         json::decode(&entry.value, &mut *object, None, Limits::RESPONSE)
@@ -148,7 +162,7 @@ fn decode(served: &Served, entry: &Entry) -> Result<Box<dyn Record>, Status> {
         proto::open(&entry.value, Limits::RESPONSE)
             .and_then(|envelope| proto::decode(envelope.raw, &mut *object))
     };
-    read.map_err(|error| damaged(&error))?;
+    read.map_err(|error| damaged(entry, &error))?;
     if let Some(meta) = object_meta_mut(&mut *object) {
         meta.resource_version = entry.modified.to_string();
     }

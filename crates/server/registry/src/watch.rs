@@ -146,42 +146,55 @@ impl Watch {
                 }
             };
             match batch {
-                Ok(batch) => {
-                    for event in &batch.events {
-                        if let Some(shown) = self.shown(event).transpose() {
-                            self.ready.push_back(shown);
+                Ok(batch) => match decoded(&self.registry, &self.served, &batch.events).await {
+                    Ok(decoded) => {
+                        for (event, (now, before)) in batch.events.iter().zip(decoded) {
+                            self.ready.extend(self.shown(event, now, before).map(Ok));
                         }
                     }
-                }
+                    Err(status) => self.ready.push_back(Err(status)),
+                },
                 Err(error) => self.ready.push_back(Err(faults::watch(&error, self.from))),
             }
         }
     }
 
     /// What an event of the store is to this watcher.
-    fn shown(&self, event: &store::Event) -> Result<Option<Event>, Status> {
-        let registry = &self.registry;
+    fn shown(
+        &self,
+        event: &store::Event,
+        now: Option<Arc<dyn Record>>,
+        before: Option<Arc<dyn Record>>,
+    ) -> Option<Event> {
         let served = &*self.served;
-        let seen = |entry: Option<&Entry>| -> Result<Option<Arc<dyn Record>>, Status> {
-            let Some(entry) = entry else { return Ok(None) };
-            let hub = registry.decoded.of(served, entry)?;
-            Ok(self.selection.matches(served, &*hub).then_some(hub))
-        };
-        let now = seen(event.entry())?;
-        let before = seen(event.previous())?;
-        let show = |hub: &Arc<dyn Record>| registry.show(served, hub);
-        Ok(match (&before, &now) {
+        let seen = |hub: &Arc<dyn Record>| self.selection.matches(served, &**hub);
+        let show = |hub: &Arc<dyn Record>| self.registry.show(served, hub);
+        match (before.filter(seen), now.filter(seen)) {
             (None, None) => None,
-            (None, Some(now)) => Some(Event::Added(show(now))),
-            (Some(_), Some(now)) => Some(Event::Modified(show(now))),
+            (None, Some(now)) => Some(Event::Added(show(&now))),
+            (Some(_), Some(now)) => Some(Event::Modified(show(&now))),
             (Some(before), None) => {
                 let last = match event.entry() {
-                    // It goes on outside this watcher's scope.
-                    Some(_) => seen_at(&**before, event.revision()),
-                    None => registry.decoded.gone(event.key(), before, event.revision()),
+                    None if !served.converts() => {
+                        self.registry.decoded.gone(event.key(), &before, event.revision())
+                    }
+                    // It goes on outside this watcher's scope, or is shown otherwise to others.
+                    _ => seen_at(&*before, event.revision()),
                 };
                 Some(Event::Deleted(show(&last)))
             }
-        })
+        }
     }
+}
+
+/// An object as it is, and as it was.
+type Both = (Option<Arc<dyn Record>>, Option<Arc<dyn Record>>);
+
+/// What objects are in the events of a batch, now and before.
+async fn decoded(registry: &Registry, served: &Served, events: &[store::Event]) -> Result<Vec<Both>, Status> {
+    let entries: Vec<&Entry> =
+        events.iter().flat_map(|event| [event.entry(), event.previous()]).flatten().collect();
+    let mut decoded = registry.decode_all(served, &entries).await?.into_iter();
+    let mut next = |entry: Option<&Entry>| entry.and_then(|_| decoded.next());
+    Ok(events.iter().map(|event| (next(event.entry()), next(event.previous()))).collect())
 }

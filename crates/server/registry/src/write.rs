@@ -15,7 +15,7 @@ use store::{Entry, Txn};
 use crate::admit::{Attributes, Notes, Operation, Options};
 use crate::commit::Outcome;
 use crate::limits::{CHOICE_ATTEMPTS, WRITE_ATTEMPTS};
-use crate::{Owners, Registry, Served, managed, stored};
+use crate::{Owners, Registry, Served, managed};
 
 /// Upstream's words for a write that was based on what is no longer so.
 pub(crate) const MODIFIED: &str =
@@ -178,7 +178,7 @@ impl Registry {
             let hub: Arc<dyn Record> = Arc::from(object);
             return Ok(Some(Written { object: self.show(served, &hub), created: true, warnings }));
         }
-        let value = managed::encode(served, &mut *object, owners);
+        let value = self.encode(served, &mut *object, owners).await?;
         let txn = self.expiring(served, Txn::create(key.into_bytes(), value));
         match self.commit(served, Some(&*object), None, txn, attributes.notes.take_beside()).await? {
             Outcome::Done(revision) => {
@@ -258,7 +258,8 @@ impl Registry {
     ) -> Result<Option<Written>, Status> {
         let Write { caller, namespace, name, subresource, precondition, options, .. } = *write;
         let ctx = self.ctx(served, Verb::Update, subresource);
-        let mut old = self.decoded.of(served, entry)?;
+        let kept = self.decode(served, entry).await?;
+        let mut old = Arc::clone(&kept);
         if served.is_custom() {
             // Defaults that its definition has got since are no change of the object.
             old = self.show(served, &old);
@@ -284,7 +285,7 @@ impl Registry {
         let mended = self.mutate(&attributes, &mut *new, Some(&*old)).await?;
         self.effects.choose(self, served, subresource, &mut *new, Some(&*old)).await?;
         api_kind::prepare(&*served.kind, &ctx, &mut *new, Some(&*old));
-        managed::keep_times(&mut *new, &*old, |new| stored::encode(served, new) == entry.value);
+        managed::keep_times(&mut *new, &*old, |new| self.is_unchanged(served, new, &*kept, entry));
         let mut warnings = served.kind.warnings(&ctx, &*new, Some(&*old));
         warnings.extend(mended);
         let errors = api_kind::validate(&*served.kind, &ctx, served.resource.namespaced, &*new, Some(&*old));
@@ -293,7 +294,12 @@ impl Registry {
         }
         self.admission.validate(&attributes, Some(&*new), Some(&*old)).await?;
         warnings.extend(attributes.notes.warnings());
-        let value = managed::encode(served, &mut *new, write.owners);
+        let unchanged = self.is_unchanged(served, &*new, &*kept, entry);
+        let value = if options.dry_run || unchanged {
+            entry.value.clone()
+        } else {
+            self.encode(served, &mut *new, write.owners).await?
+        };
         if options.dry_run || value == entry.value {
             let hub: Arc<dyn Record> = Arc::from(new);
             return Ok(Some(Written { object: self.show(served, &hub), created: false, warnings }));

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use api_custom::{AllFields, CustomObject, Row};
+use api_kind::AnyKind;
+use api_meta::Status;
 use api_patch::apply::Element;
 use api_patch::apply::atom::Fields;
 use api_record::{Record, Ref, Typed};
@@ -11,6 +13,7 @@ use api_types::Subresource;
 use api_types::apiextensions::v1::{
     CustomResourceDefinition, CustomResourceDefinitionVersion, CustomResourceSubresourceScale,
 };
+use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::{Form, KindName, Offer, Served};
@@ -20,6 +23,8 @@ pub(super) struct Custom {
     row: Arc<Row>,
     /// Of all versions of the definition.
     fields: Arc<AllFields>,
+    /// The row of the version that is stored, if a webhook makes one version of another.
+    stored: Option<Arc<Row>>,
     /// The definition is being deleted, so that nothing new is made.
     terminating: AtomicBool,
     deprecation: Option<String>,
@@ -71,6 +76,33 @@ impl Served {
         if let Some(custom) = &self.custom {
             custom.terminating.store(true, Ordering::Release);
         }
+    }
+
+    /// Whether a webhook makes one version of another.
+    pub(crate) fn converts(&self) -> bool {
+        self.custom.as_ref().is_some_and(|custom| custom.stored.is_some())
+    }
+
+    /// Whether what is kept has to be made of this version.
+    pub(crate) fn is_translated(&self) -> bool {
+        self.converts() && *self.hub.kind.version != *self.object.kind.version
+    }
+
+    /// The key under which a converted object is remembered: as long as the definition stays as it is.
+    pub(crate) fn converted_key(&self, key: &[u8]) -> Bytes {
+        let definition = self.definition();
+        let meta = definition.as_deref().and_then(api_types::object_meta);
+        let generation = meta.map(|meta| meta.generation).unwrap_or_default();
+        [key, b"\0", self.object.kind.version.as_bytes(), b"\0", generation.to_string().as_bytes()]
+            .concat()
+            .into()
+    }
+
+    /// Drops from what is to be kept what the schema of the stored version does not name.
+    pub(crate) fn prune_stored(&self, object: &mut CustomObject) -> Result<(), Status> {
+        let stored = self.custom.as_ref().and_then(|custom| custom.stored.as_ref());
+        let pruned = stored.map(|row| row.prune(object)).transpose();
+        pruned.map(drop).map_err(Status::internal_error)
     }
 
     /// What clients are warned of when they use this version.
@@ -140,10 +172,15 @@ fn one(
     let standard = || format!("{}/{} {} is deprecated", own.spec.group, version.name, names.kind);
     let deprecation =
         version.deprecated.then(|| version.deprecation_warning.clone().unwrap_or_else(standard));
+    let conversion = own.spec.conversion.as_deref();
+    let stored_row = conversion
+        .filter(|own| own.strategy == "Webhook")
+        .and_then(|_| Row::new(Arc::clone(definition), &stored.name))
+        .map(Arc::new);
     let terminating = AtomicBool::new(own.metadata.deletion_timestamp.is_some());
     Some(Served {
         resource,
-        kind: Ref::Shared(Arc::clone(&row) as Arc<dyn api_kind::AnyKind>),
+        kind: Ref::Shared(Arc::clone(&row) as Arc<dyn AnyKind>),
         hub: form(&stored.name),
         object: form(&version.name),
         version: None,
@@ -151,6 +188,7 @@ fn one(
         custom: Some(Custom {
             row,
             fields: Arc::clone(fields),
+            stored: stored_row,
             terminating,
             deprecation,
             retired: watch::Sender::new(false),
