@@ -45,7 +45,7 @@ fn crew(spec: &str) -> String {
 /// What kubectl says when it applies a text.
 fn applied(cluster: &Cluster, text: &str) -> Output {
     let mut kubectl = cluster.program("kubectl");
-    kubectl.arg("--kubeconfig").arg(cluster.kubeconfig()).args(["apply", "--server-side", "-f", "-"]);
+    kubectl.arg("--kubeconfig").arg(cluster.kubeconfig()).args(["apply", "-f", "-"]);
     let piped = kubectl.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = piped.spawn().expect("kubectl is installed: ./dev setup");
     child.stdin.take().expect("a pipe").write_all(text.as_bytes()).expect("kubectl reads");

@@ -25,8 +25,8 @@ use base::random::{Random, SystemRandom};
 use base::task::Tasks;
 use base::time::{Clock, SystemClock};
 use base_serve::trust::Shown;
-use client::Api;
 use client::reconcile::Inspector;
+use client::{Api, Scope};
 use server_admission::{Lookup, Parts, Stored};
 use server_authn::authenticator::{Anonymous, Authenticator};
 use server_authn::bootstrap::BootstrapToken;
@@ -39,12 +39,14 @@ use server_authn::token::Keys;
 use server_authn::token::issue::Issuer;
 use server_authn::token::verify::Verifier;
 use server_authn::x509::ClientAuthorities;
+use server_extend::Conversion;
 use server_extend::aggregation::Aggregation;
 use server_http::{Handler, Server};
 use server_local::usage::collect::Collector;
 use server_local::{Direct, Local, Policy, TokenReviewer};
 use server_registry::admit::Everything;
 use server_registry::{Catalog, Registry, Shared};
+use server_webhook::{Client, Endpoints, Services};
 use store::{SqliteStore, Store};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -128,8 +130,12 @@ impl ControlPlane {
             clock: Arc::clone(&clock),
             random: Arc::clone(&random),
         };
-        let open =
-            Registry::new(Arc::new(shared), Arc::new(Everything)).with_node_ports(config.node_ports.clone());
+        let endpoints = Arc::new(Endpoints::new(Arc::clone(&random)));
+        let webhooks = Arc::new(Client::new(Arc::clone(&endpoints) as Arc<dyn Services>, Arc::clone(&clock)));
+        let conversion = Conversion::new(webhooks, Arc::clone(&random));
+        let open = Registry::new(Arc::new(shared), Arc::new(Everything))
+            .with_node_ports(config.node_ports.clone())
+            .with_conversion(Arc::new(conversion));
         // Before anything is written, certificates included.
         lasting::check(&open, &config.settings).await?;
         let files = Directory::new(server_dir.join("tls"));
@@ -160,6 +166,7 @@ impl ControlPlane {
         let tokens = Tokens::new(issuer, Arc::clone(&clock), random);
         let direct = Direct::new(registry, policy, Arc::new(tokens), Arc::clone(&clock));
         let local = Local::new(direct);
+        endpoints.follow(Endpoints::RESOURCES.map(|resource| local.shared_view(Scope::all(resource))));
         let keys = Keys::new(vec![pki.service_account.public().clone()]);
         let proxy = pki.component(&files, &Component::FrontProxy, clock.now(), &SystemRandom)?;
         let proxy = Shown { certificate: proxy.certificate, key: proxy.key };

@@ -1,4 +1,4 @@
-//! The bounds of what is asked of other API servers, upstream's where upstream has one.
+//! The bounds of what is asked of other API servers and of conversion webhooks, upstream's where upstream has one.
 
 use std::time::Duration;
 
@@ -28,3 +28,9 @@ pub const DOCUMENT_BYTES: usize = 16 << 20;
 
 /// How long it may take to delete or to list what it keeps in a namespace: a request's time.
 pub const CONTENTS: Duration = Duration::from_secs(60);
+
+/// How long a conversion may take: as long as a request may.
+pub const CONVERSION_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How large the answer of a conversion may be, in bytes: a question at its largest, and as much again for what is added.
+pub const CONVERSION_ANSWER_BYTES: usize = 16 << 20;

@@ -1,5 +1,8 @@
 //! Definitions over the pipeline and a store in memory: made, served, changed, deleted.
 
+#[path = "whole/conversion.rs"]
+mod conversion;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,6 +94,16 @@ fn administrator() -> Caller {
 
 impl World {
     async fn new() -> World {
+        World::with(|registry| registry).await
+    }
+
+    /// One whose definitions' webhooks are these.
+    async fn asking(webhooks: Arc<dyn server_webhook::Webhooks>) -> World {
+        let conversion = Arc::new(server_extend::Conversion::new(webhooks, Arc::new(SystemRandom)));
+        World::with(|registry| registry.with_conversion(conversion)).await
+    }
+
+    async fn with(change: impl FnOnce(Registry) -> Registry) -> World {
         let shared = Shared {
             store: Arc::new(MemoryStore::new()),
             catalog: Catalog::new(),
@@ -98,7 +111,7 @@ impl World {
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
         };
-        let registry = Registry::new(Arc::new(shared), Arc::new(Everything));
+        let registry = change(Registry::new(Arc::new(shared), Arc::new(Everything)));
         let direct =
             Direct::new(registry, Arc::new(Policy::default()), Arc::new(NoTokens), Arc::new(SystemClock));
         let local = Local::new(direct);
