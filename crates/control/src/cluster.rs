@@ -9,6 +9,7 @@ mod resource_quota;
 mod role_aggregation;
 mod root_ca;
 mod service_account;
+mod storage_migration;
 mod taint_eviction;
 
 pub use csr::{Approval, CertificateCleaner, CertificateRequests, KubeletServing, Serving, Signer, Unsigned};
@@ -20,4 +21,5 @@ pub use resource_quota::ResourceQuotas;
 pub use role_aggregation::RoleAggregation;
 pub use root_ca::RootCa;
 pub use service_account::ServiceAccounts;
+pub use storage_migration::StorageMigrations;
 pub use taint_eviction::TaintEviction;

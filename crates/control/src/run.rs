@@ -51,6 +51,7 @@ pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, drain
         all.start(cluster::Namespaces::new(&config.served).beside(config.others.clone()));
         all.start(cluster::Garbage::new(&config.served));
         all.start(cluster::ResourceQuotas::new(&config.served));
+        all.start(cluster::StorageMigrations::new(&config.served));
     }
     all.start(network::EndpointSlices);
     all.start(network::EndpointsObjects);

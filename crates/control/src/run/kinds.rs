@@ -40,7 +40,8 @@ pub(super) async fn run(
         let namespaces = cluster::Namespaces::new(&served).beside(behind.clone());
         running.spawn(reconcile::run(namespaces, deps.clone(), watch.clone()));
         running.spawn(reconcile::run(cluster::Garbage::new(&served), deps.clone(), watch.clone()));
-        running.spawn(reconcile::run(cluster::ResourceQuotas::new(&served), deps.clone(), watch));
+        running.spawn(reconcile::run(cluster::ResourceQuotas::new(&served), deps.clone(), watch.clone()));
+        running.spawn(reconcile::run(cluster::StorageMigrations::new(&served), deps.clone(), watch));
         let ended = tokio::select! {
             biased;
             () = drain.signaled() => true,
