@@ -219,6 +219,11 @@ pub fn keep(project: &Path, against: &str, tests: Vec<Test>, kept: Option<Kept<'
 }
 
 impl Record {
+    /// Whether a test of this name failed.
+    pub fn failed(&self, name: &str) -> bool {
+        self.tests.iter().any(|test| test.name == name && test.result == Outcome::Failed)
+    }
+
     /// Reads one, if it is there.
     ///
     /// # Errors

@@ -83,7 +83,7 @@ impl<'s> Kind<'s> {
 
     /// The kind of what has a type made at run time.
     pub(super) fn typed(type_: &'s Type) -> Kind<'s> {
-        type_.atom().map_or_else(|schema| Kind::Record(schema), Kind::Free)
+        type_.atom().map_or_else(Kind::Record, Kind::Free)
     }
 
     /// The kind that a value tells: only of what may be several things does it matter which value that is.
