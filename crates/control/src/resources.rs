@@ -27,11 +27,13 @@ pub struct Verbs {
     pub delete_collection: bool,
 }
 
-/// The built-in resources that are served by default, each in its most finished and newest version.
+/// The built-in resources that are served by default, each in its most finished and newest version. What nodes and pods use has their names,
+/// and is nothing that is kept.
 pub fn built_in() -> Vec<Served> {
     let mut all: Vec<&api_types::Resource> = api_types::resources()
         .iter()
         .filter(|row| row.served_by_default && row.verbs.contains(&"get"))
+        .filter(|row| row.kind.group != "metrics.k8s.io")
         .collect();
     let rank = |row: &api_types::Resource| match row.stage {
         api_types::Stage::Stable => 0,
