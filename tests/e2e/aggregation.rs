@@ -4,8 +4,15 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use base::random::SystemRandom;
+use base::time::{Clock as _, SystemClock};
+use server_authn::pki::Pki;
+use server_authn::pki::component::Component;
+use server_authn::pki::directory::Directory;
+
 use crate::harbour::Harbour;
 use crate::harness::Cluster;
+use crate::raw;
 
 const NAME: &str = "v1.harbour.example.com";
 const AVAILABLE: &str = "{.status.conditions[?(@.type=='Available')]";
@@ -54,6 +61,8 @@ fn another_server_is_a_part_of_the_api() {
     registered(&cluster, &harbour);
     found_and_described(&cluster);
     asked(&cluster);
+    upgraded(&cluster);
+    a_namespace_ends(&cluster, &harbour);
     in_nobodys_way(&cluster, &harbour);
     cluster.kubectl(&["delete", "apiservice", NAME]);
     let none = "the server doesn't have a resource type";
@@ -131,6 +140,37 @@ fn asked(cluster: &Cluster) {
     assert!(cluster.refused(&["get", "berth", "none"]).contains("no such berth"));
 }
 
+/// Other protocols pass, and nobody is led elsewhere.
+fn upgraded(cluster: &Cluster) {
+    let files = Directory::new(cluster.keys());
+    let now = SystemClock.now();
+    let pki = Pki::open(&files, now, &SystemRandom).expect("the cluster's keys");
+    let admin = pki.component(&files, &Component::SuperAdmin, now, &SystemRandom).expect("a certificate");
+    let path = "/apis/harbour.example.com/v1/namespaces/default/berths/one/talk";
+    let said = cluster.within(|| raw::talk(cluster, &admin, path, "hello"));
+    assert!(said.starts_with("HTTP/1.1 101 Switching Protocols\r\n") && said.ends_with("olleh"), "{said}");
+    let refused = cluster.refused(&["get", "berth", "away"]);
+    assert!(refused.contains("the backend attempted to redirect this request"), "{refused}");
+}
+
+/// What another server keeps in a namespace goes before it, and keeps it while nobody can say what that is.
+fn a_namespace_ends(cluster: &Cluster, harbour: &Harbour) {
+    cluster.kubectl(&["create", "namespace", "quay"]);
+    cluster.kubectl(&["delete", "namespace", "quay", "--timeout=60s"]);
+    let left = cluster.kubectl(&["get", "berths", "-n", "quay", "-o", "name"]);
+    assert_eq!(left, "", "somebody has deleted them");
+    cluster.kubectl(&["create", "namespace", "pier"]);
+    harbour.break_down();
+    reason(cluster, "FailedDiscoveryCheck");
+    cluster.kubectl(&["delete", "namespace", "pier", "--wait=false"]);
+    let path = "jsonpath={.status.conditions[?(@.type=='NamespaceDeletionDiscoveryFailure')].message}";
+    let wanted = "Discovery failed for some groups, 1 failing: unable to retrieve the complete list of server APIs: harbour.example.com/v1: stale GroupVersion discovery: harbour.example.com/v1";
+    cluster.eventually(&["get", "namespace", "pier", "-o", path], |message| message == wanted);
+    harbour.recover();
+    reason(cluster, "Passed");
+    cluster.kubectl(&["wait", "--for=delete", "namespace/pier", "--timeout=90s"]);
+}
+
 /// A server that takes requests and answers none is waited for by those alone who ask for what it serves.
 fn in_nobodys_way(cluster: &Cluster, harbour: &Harbour) {
     harbour.fall_silent();
@@ -145,8 +185,6 @@ fn in_nobodys_way(cluster: &Cluster, harbour: &Harbour) {
     let refused = cluster.refused(&["get", "--raw", path]);
     assert!(refused.contains("the server is currently unable to handle the request"), "{refused}");
     waiting.clear();
-    harbour.break_down();
-    cluster.kubectl(&["get", "namespaces"]);
     harbour.recover();
     reason(cluster, "Passed");
     cluster.eventually(&["get", "bth", "--no-headers"], |text| text.starts_with("one "));

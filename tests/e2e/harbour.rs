@@ -4,8 +4,8 @@
 //! fall silent: then it takes connections and requests, and answers none.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base::drain;
 use base::time::SystemClock;
@@ -15,11 +15,13 @@ use http::{Request, Response};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
+use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::harness::Cluster;
 use crate::network::ADDRESS;
@@ -37,8 +39,15 @@ pub struct Harbour {
     pub address: SocketAddr,
     /// Who vouches for it, in PEM.
     pub authority: String,
-    mood: Arc<AtomicU8>,
+    state: Arc<State>,
     runtime: Option<tokio::runtime::Runtime>,
+}
+
+/// How it is, and which namespaces have no berths any more.
+#[derive(Default)]
+struct State {
+    mood: AtomicU8,
+    emptied: Mutex<Vec<String>>,
 }
 
 impl Harbour {
@@ -70,36 +79,36 @@ impl Harbour {
         let listener = cluster.within(|| std::net::TcpListener::bind((ADDRESS, 0)).expect("a port"));
         listener.set_nonblocking(true).expect("a socket");
         let address = listener.local_addr().expect("its address");
-        let mood = Arc::new(AtomicU8::new(WELL));
+        let state = Arc::new(State::default());
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
         let guard = runtime.enter();
         let listener = tokio::net::TcpListener::from_std(listener).expect("a socket");
         let (tls, clock) = (Tls::new(config), Arc::new(SystemClock));
         let socket = Socket { listener, tls, connections: 1000, clock };
-        let answering = Arc::clone(&mood);
+        let answering = Arc::clone(&state);
         let (signal, watch) = drain::channel();
         runtime.spawn(async move {
             let _signal = signal;
             socket.run(watch, move |peer, request| answer(Arc::clone(&answering), peer, request)).await;
         });
         drop(guard);
-        Harbour { address, authority: own.pem(), mood, runtime: Some(runtime) }
+        Harbour { address, authority: own.pem(), state, runtime: Some(runtime) }
     }
 
     /// Takes requests and answers none from now on.
     pub fn fall_silent(&self) {
-        self.mood.store(SILENT, Ordering::SeqCst);
+        self.state.mood.store(SILENT, Ordering::SeqCst);
     }
 
-    /// Answers every request with nonsense from now on.
+    /// Answers every request with an error from now on.
     pub fn break_down(&self) {
-        self.mood.store(BROKEN, Ordering::SeqCst);
+        self.state.mood.store(BROKEN, Ordering::SeqCst);
     }
 
     /// Answers again.
     pub fn recover(&self) {
-        self.mood.store(WELL, Ordering::SeqCst);
+        self.state.mood.store(WELL, Ordering::SeqCst);
     }
 }
 
@@ -111,11 +120,11 @@ impl Drop for Harbour {
     }
 }
 
-async fn answer(mood: Arc<AtomicU8>, peer: Arc<Peer>, request: Request<Incoming>) -> Response<Body> {
-    match mood.load(Ordering::SeqCst) {
+async fn answer(state: Arc<State>, peer: Arc<Peer>, request: Request<Incoming>) -> Response<Body> {
+    match state.mood.load(Ordering::SeqCst) {
         SILENT => std::future::pending().await,
-        BROKEN => whole(200, "text/html", "<html>".to_owned()),
-        _ => serve(&peer, request).await,
+        BROKEN => whole(500, "text/html", "<html>".to_owned()),
+        _ => serve(&state, &peer, request).await,
     }
 }
 
@@ -134,7 +143,8 @@ fn missing() -> Response<Body> {
     whole(404, "application/json", status.to_string())
 }
 
-async fn serve(peer: &Peer, request: Request<Incoming>) -> Response<Body> {
+async fn serve(state: &State, peer: &Peer, mut request: Request<Incoming>) -> Response<Body> {
+    let emptied = || state.emptied.lock().unwrap_or_else(PoisonError::into_inner);
     let proxied = !peer.chain.is_empty();
     let path = request.uri().path().to_owned();
     let query = request.uri().query().unwrap_or_default().to_owned();
@@ -177,10 +187,33 @@ async fn serve(peer: &Peer, request: Request<Incoming>) -> Response<Body> {
             let name = sent["metadata"]["name"].as_str().unwrap_or_default();
             whole(201, "application/json", berth(namespace, name, "1").to_string())
         }
-        ["apis", GROUP, "v1", "namespaces", namespace, "berths"] => shown(&json!({
-            "apiVersion": "harbour.example.com/v1", "kind": "BerthList", "metadata": {"resourceVersion": "1"},
-            "items": [berth(namespace, "one", "1")],
-        })),
+        ["apis", GROUP, "v1", "namespaces", namespace, "berths"] => {
+            if request.method() == "DELETE" {
+                emptied().push(namespace.to_owned());
+            }
+            let gone = emptied().iter().any(|own| own == namespace);
+            shown(&json!({
+                "apiVersion": "harbour.example.com/v1", "kind": "BerthList", "metadata": {"resourceVersion": "1"},
+                "items": if gone { Vec::new() } else { vec![berth(namespace, "one", "1")] },
+            }))
+        }
+        ["apis", GROUP, "v1", "namespaces", _, "berths", "away"] => {
+            let response = Response::builder().status(302).header("location", "https://192.0.2.1/");
+            response.body(Full::default().boxed()).expect("an answer")
+        }
+        ["apis", GROUP, "v1", "namespaces", _, "berths", _, "talk"] => {
+            let upgrade = hyper::upgrade::on(&mut request);
+            tokio::spawn(async move {
+                let mut talk = TokioIo::new(upgrade.await.expect("another protocol"));
+                let mut said = [0; 5];
+                talk.read_exact(&mut said).await.expect("something is said");
+                said.reverse();
+                talk.write_all(&said).await.expect("somebody listens");
+                talk.shutdown().await.expect("an end");
+            });
+            let response = Response::builder().status(101).header("connection", "upgrade");
+            response.header("upgrade", "echo").body(Full::default().boxed()).expect("an answer")
+        }
         ["apis", GROUP, "v1", "namespaces", namespace, "berths", name] if name != "none" => {
             shown(&berth(namespace, name, "1"))
         }
@@ -192,7 +225,7 @@ fn list() -> Value {
     json!({
         "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": "harbour.example.com/v1",
         "resources": [{"name": "berths", "singularName": "berth", "namespaced": true, "kind": "Berth",
-            "shortNames": ["bth"], "verbs": ["create", "get", "list", "watch"]}],
+            "shortNames": ["bth"], "verbs": ["create", "delete", "deletecollection", "get", "list", "watch"]}],
     })
 }
 
@@ -202,7 +235,7 @@ fn discovery() -> Response<Body> {
         "items": [{"metadata": {"name": GROUP}, "versions": [{"version": "v1", "freshness": "Current", "resources": [{
             "resource": "berths", "responseKind": {"group": GROUP, "version": "v1", "kind": "Berth"},
             "scope": "Namespaced", "singularResource": "berth", "shortNames": ["bth"],
-            "verbs": ["create", "get", "list", "watch"]}]}]}],
+            "verbs": ["create", "delete", "deletecollection", "get", "list", "watch"]}]}]}],
     });
     let content_type = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
     whole(200, content_type, document.to_string())

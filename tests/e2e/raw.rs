@@ -36,6 +36,12 @@ pub fn web_socket(cluster: &Cluster, identity: &Identity, path: &str) -> String 
     ask(cluster, identity, &format!("GET {path} HTTP/1.1\r\n{}\r\n", lines(&headers)))
 }
 
+/// Asks for a protocol of one's own at a path, says something in it at once, and answers everything that comes until the server ends it.
+pub fn talk(cluster: &Cluster, identity: &Identity, path: &str, word: &str) -> String {
+    let headers = [("Connection", "Upgrade"), ("Upgrade", "echo")];
+    ask(cluster, identity, &format!("GET {path} HTTP/1.1\r\n{}\r\n{word}", lines(&headers)))
+}
+
 fn lines(headers: &[(&str, &str)]) -> String {
     headers
         .iter()

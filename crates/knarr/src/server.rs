@@ -201,6 +201,7 @@ impl ControlPlane {
             .with_metrics(Arc::clone(&inspector) as Arc<dyn base::metrics::Source>)
             .with_metrics(Arc::clone(&scheduler_metrics) as Arc<dyn base::metrics::Source>)
             .with_metrics(Arc::clone(&policies.metrics) as Arc<dyn base::metrics::Source>)
+            .with_metrics(Arc::new(aggregation.clone()))
             .with_aggregation(aggregation.clone());
         let handler = Arc::new(handler);
         let server = Server::new(listener, Arc::new(tls), Arc::clone(&handler), Arc::clone(&clock));

@@ -19,12 +19,13 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use api_types::core::v1::Service;
 use arc_swap::ArcSwap;
+use base::metrics::{Source, Text, Type};
 use base::random::SystemRandom;
-use base::time::Clock;
+use base::time::{Clock, Time};
 use base_serve::trust::Shown;
 use client::{RawView, Resource, Scope};
 use serde_json::Value;
@@ -71,6 +72,7 @@ struct Shared {
     routes: ArcSwap<Routes>,
     known: ArcSwap<BTreeMap<Backend, Arc<Known>>>,
     changes: watch::Sender<u64>,
+    lost: Mutex<BTreeMap<(String, String), u64>>,
 }
 
 impl Aggregation {
@@ -95,6 +97,7 @@ impl Aggregation {
             routes: ArcSwap::default(),
             known: ArcSwap::default(),
             changes: watch::Sender::new(0),
+            lost: Mutex::default(),
         }))
     }
 
@@ -135,6 +138,7 @@ impl Aggregation {
     }
 
     fn set_routes(&self, routes: Routes) {
+        self.count_lost(&routes);
         self.0.routes.store(Arc::new(routes));
         self.tell();
     }
@@ -158,7 +162,37 @@ impl Aggregation {
         self.tell();
     }
 
+    /// Counts those that were answered and are not any more, by name and reason.
+    fn count_lost(&self, next: &Routes) {
+        let before = self.routes();
+        let mut lost = self.0.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        for route in next.remote().filter(|route| !route.available) {
+            if before.find(&route.group, &route.version).is_some_and(|own| own.available) {
+                *lost.entry((route.name.clone(), route.reason.clone())).or_default() += 1;
+            }
+        }
+    }
+
     fn tell(&self) {
         self.0.changes.send_modify(|count| *count += 1);
+    }
+}
+
+impl Source for Aggregation {
+    fn collect(&self, text: &mut Text, _: Time) {
+        let help =
+            "[ALPHA] Gauge of APIServices which are marked as unavailable broken down by APIService name.";
+        let mut family = text.family("aggregator_unavailable_apiservice", Type::Gauge, help);
+        let routes = self.routes();
+        for (group, version) in routes.registered().keys() {
+            let lost = routes.find(group, version).is_some_and(|route| !route.available);
+            family.sample(&[("name", &format!("{version}.{group}"))], f64::from(u8::from(lost)));
+        }
+        let help = "[ALPHA] Counter of APIServices which are marked as unavailable broken down by APIService name and reason.";
+        let mut family = text.family("aggregator_unavailable_apiservice_total", Type::Counter, help);
+        let lost = self.0.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        for ((name, reason), count) in &*lost {
+            family.sample(&[("name", name), ("reason", reason)], *count as f64);
+        }
     }
 }

@@ -12,7 +12,7 @@ use api_meta::Status;
 use base::time::timeout;
 use base_serve::Peer;
 use client::Caller;
-use http::header::{CONTENT_TYPE, HOST};
+use http::header::{CONTENT_TYPE, HOST, LOCATION};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use server_authn::front_proxy;
@@ -118,6 +118,11 @@ async fn exchange(
     };
     match relay(connection, protocol, request).await {
         Ok(response) if upgrade => proxy::upgraded(response),
+        // Whoever is led elsewhere would go there with what proves who he is.
+        Ok(response) if response.status().is_redirection() && response.headers().contains_key(LOCATION) => {
+            let why = "the backend attempted to redirect this request, which is not permitted";
+            Ok(error(StatusCode::BAD_GATEWAY, why))
+        }
         Ok(response) => {
             let links = Links { prefix: String::new(), backend: address.to_string(), asked };
             proxy::passed(response, links, head)

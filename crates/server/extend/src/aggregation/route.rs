@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use api_kinds_more::apiregistration::api_service;
+use api_kinds_more::apiregistration::api_service::{self, AVAILABLE};
 use api_kinds_more::apiregistration::priority::Priority;
 use api_types::apiregistration::v1::APIService;
 use base_serve::dial::Secure;
@@ -48,6 +48,8 @@ pub struct Route {
     pub backend: Backend,
     /// Whether it is said to be answered.
     pub available: bool,
+    /// Why, in a word.
+    pub reason: String,
     pub(super) security: Arc<Security>,
 }
 
@@ -76,6 +78,9 @@ impl Route {
             version: spec.version.clone(),
             backend,
             available: api_service::is_available(service),
+            reason: api_service::condition(service, AVAILABLE)
+                .map(|own| own.reason.clone())
+                .unwrap_or_default(),
             security,
         })
     }

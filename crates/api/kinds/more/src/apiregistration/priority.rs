@@ -16,7 +16,7 @@ pub struct Priority {
 /// The place of APIServices themselves: before all else (`handler_discovery.go`), which no APIService can say.
 const OF_API_SERVICES: Priority = Priority { group: 20_001, version: 0 };
 
-/// The place of what nodes and pods use, which no APIService says either as long as nobody brings a server of his own for it; that of
+/// The place of what nodes and pods use, which no APIService says either as long as nobody brings a server of his own for it:
 /// metrics-server's.
 const OF_METRICS: Priority = Priority { group: 100, version: 100 };
 
