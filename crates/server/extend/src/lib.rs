@@ -24,7 +24,6 @@
 //! `pkg/apiserver/{customresource_handler.go,conversion}`, and `kube-aggregator` less its handlers.
 //! How to test: `cargo test -p server-extend`; tables for names, conditions and verdicts, the whole of definitions over a registry in memory, and
 //! aggregation against servers that are well, broken and silent.
-#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "a shell: it asks other servers")]
 
 pub mod aggregation;
 mod catalog;

@@ -235,8 +235,11 @@ impl Server {
         match self.ask(question).await {
             Ok(answered) if answered.status == 304 => {}
             Ok(answered) if answered.status == 200 => {
-                let next = openapi::of_routes(&answered.body, routes);
                 answered.header("etag").clone_into(&mut self.tags.v2);
+                // It may be long, and those who answer requests must not wait for it to be read.
+                let (body, routes) = (answered.body, routes.to_vec());
+                let read = tokio::task::spawn_blocking(move || openapi::of_routes(&body, &routes));
+                let next = read.await.unwrap_or_default();
                 // The same document is the same value, so that nobody makes anything of it anew.
                 if next.as_ref() != self.known.v2.as_deref() {
                     self.known.v2 = next.map(Arc::new);
