@@ -20,8 +20,11 @@ const OF_API_SERVICES: Priority = Priority { group: 20_001, version: 0 };
 /// metrics-server's.
 const OF_METRICS: Priority = Priority { group: 100, version: 100 };
 
+/// The versions of a group with their places.
+type Versions = &'static [(&'static str, i32)];
+
 /// The groups with their places, and the versions with theirs.
-const BUILT_IN: &[(&str, i32, &[(&str, i32)])] = &[
+const BUILT_IN: &[(&str, i32, Versions)] = &[
     ("", 18_000, &[("v1", 1)]),
     ("admissionregistration.k8s.io", 16_700, &[("v1", 15), ("v1beta1", 12), ("v1alpha1", 9)]),
     ("apiextensions.k8s.io", 16_700, &[("v1", 15)]),
