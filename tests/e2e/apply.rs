@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use crate::harness::Cluster;
 
 /// A manifest's file, written anew for each version of it.
-struct Manifest {
+pub struct Manifest {
     dir: tempfile::TempDir,
 }
 
 impl Manifest {
-    fn new() -> Manifest {
+    pub fn new() -> Manifest {
         Manifest { dir: tempfile::tempdir().expect("a temporary directory") }
     }
 
@@ -20,18 +20,27 @@ impl Manifest {
 
     /// The arguments that apply a config map of this data.
     fn config_map(&self, name: &str, data: &str) -> [String; 2] {
-        let text = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata: {{{data}}}\n");
+        self.text(&format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata: {{{data}}}\n"))
+    }
+
+    /// The arguments that apply this.
+    pub fn text(&self, text: &str) -> [String; 2] {
         std::fs::write(self.path(), text).expect("the file can be written");
         ["-f".to_owned(), self.path().to_str().expect("a path of letters").to_owned()]
+    }
+
+    /// The arguments with those that name a file.
+    pub fn with<'a>(arguments: &[&'a str], file: &'a [String; 2]) -> Vec<&'a str> {
+        arguments.iter().copied().chain(file.iter().map(String::as_str)).collect()
     }
 }
 
 fn with<'a>(arguments: &[&'a str], file: &'a [String; 2]) -> Vec<&'a str> {
-    arguments.iter().copied().chain(file.iter().map(String::as_str)).collect()
+    Manifest::with(arguments, file)
 }
 
 /// Manager and operation of each entry, in the order of the names: entries are kept in the order of their times.
-fn owners(cluster: &Cluster, object: &str) -> String {
+pub fn owners(cluster: &Cluster, object: &str) -> String {
     let path = "{range .metadata.managedFields[*]}{.manager} {.operation};{end}";
     let shown = cluster.value(&[object, "--show-managed-fields"], path);
     let mut entries: Vec<&str> = shown.split_terminator(';').collect();

@@ -430,7 +430,7 @@ pub fn busybox(root: &Path) {
     let bin = root.join("bin");
     std::fs::create_dir_all(&bin).expect("a directory");
     std::fs::copy("/bin/busybox", bin.join("busybox")).expect("busybox-static is installed: ./dev setup");
-    for name in ["sh", "httpd", "wget", "echo", "cat", "sleep", "tty", "mkdir", "touch"] {
+    for name in ["sh", "httpd", "wget", "echo", "cat", "sleep", "tty", "mkdir", "touch", "tar", "test"] {
         std::os::unix::fs::symlink("busybox", bin.join(name)).expect("a link");
     }
 }

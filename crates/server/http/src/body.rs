@@ -89,6 +89,8 @@ pub(crate) fn decode(
     let mut found = strict.errors().to_vec();
     if let Some(served) = custom {
         found.extend(served.kind.prune(&mut *object).map_err(|error| unreadable(&error))?);
+        // Upstream reads these as they come first, and looks for what no schema names then.
+        found.sort_by_key(|complaint| complaint.starts_with("unknown field"));
     }
     match validation {
         FieldValidation::Strict if !found.is_empty() => {
