@@ -192,17 +192,24 @@ fn allow(_: &Value) -> Result<Value, CallError> {
     Ok(json!({ "allowed": true }))
 }
 
-/// A patch that adds data, as a response has it.
-fn adds(key: &str, value: &str) -> Value {
-    let patch = json!([{"op": "add", "path": format!("/data/{key}"), "value": value}]).to_string();
-    let mut own = api_types::admission::v1::AdmissionResponse { allowed: true, ..Default::default() };
-    own.patch = Some(Bytes::from(patch));
-    own.patch_type = Some("JSONPatch".to_owned());
+/// A response with a JSON patch.
+fn patches(patch: &Value) -> Value {
+    let own = api_types::admission::v1::AdmissionResponse {
+        allowed: true,
+        patch: Some(Bytes::from(patch.to_string())),
+        patch_type: Some("JSONPatch".to_owned()),
+        ..Default::default()
+    };
     let mut text = Vec::new();
     json::encode(&own, None, &mut text);
     let mut said: Value = serde_json::from_slice(&text).unwrap();
     said.as_object_mut().unwrap().remove("uid");
     said
+}
+
+/// One that adds data.
+fn adds(key: &str, value: &str) -> Value {
+    patches(&json!([{"op": "add", "path": format!("/data/{key}"), "value": value}]))
 }
 
 #[tokio::test]
@@ -461,13 +468,7 @@ async fn an_object_is_shown_in_the_version_that_is_asked_for_and_changed_in_it()
                 (&request["object"]["apiVersion"], &spec["maxReplicas"]),
                 (&json!("autoscaling/v1"), &json!(3))
             );
-            let mut said = adds("x", "1");
-            let mut own = api_types::admission::v1::AdmissionResponse::default();
-            own.patch = Some(Bytes::from(r#"[{"op":"replace","path":"/spec/maxReplicas","value":5}]"#));
-            let mut text = Vec::new();
-            json::encode(&own, None, &mut text);
-            said["patch"] = serde_json::from_slice::<Value>(&text).unwrap()["patch"].clone();
-            Ok(said)
+            Ok(patches(&json!([{"op": "replace", "path": "/spec/maxReplicas", "value": 5}])))
         })
         .await;
     world.hook(&VALIDATING, "e", &format!(r#"{},"matchPolicy":"Exact""#, rules("v1")), allow).await;
