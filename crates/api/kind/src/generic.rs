@@ -47,7 +47,14 @@ pub fn prepare(kind: &dyn AnyKind, ctx: &Ctx<'_>, object: &mut dyn Record, old: 
             }
         }
     }
-    drop_gated(ctx.gates, object, old);
+    match kind.own_gates() {
+        [] => drop_gated(ctx.gates, object, old),
+        features => {
+            let mut gates = ctx.gates.clone();
+            features.iter().for_each(|feature| gates.set(feature, true));
+            drop_gated(&gates, object, old);
+        }
+    }
     kind.prepare(ctx, object, old);
 }
 
@@ -126,6 +133,15 @@ fn drop_below(gates: &Gates, slot: Slot<'_>, old: Option<&Value<'_>>) {
                     _ => None,
                 };
                 drop_below(gates, list.at_mut(index), before.as_ref());
+            }
+        }
+        Slot::Map(map) => {
+            for (key, slot) in map.slots() {
+                let before = match old {
+                    Some(Value::Map(old)) => old.find(key),
+                    _ => None,
+                };
+                drop_below(gates, slot, before.as_ref());
             }
         }
         Slot::Nullable(nullable) if nullable.is_set() => drop_below(gates, nullable.fill(), old),

@@ -31,6 +31,7 @@ pub struct Kind<T: Typed> {
     brings_status: bool,
     any_finalizers: bool,
     bare: &'static [&'static str],
+    own_gates: &'static [&'static str],
     resets: fn(&str) -> Option<Reset>,
     name: NameCheck,
     defaults: fn(&Ctx<'_>, &mut T),
@@ -59,6 +60,7 @@ impl<T: Typed> Kind<T> {
             brings_status: false,
             any_finalizers: false,
             bare: &[],
+            own_gates: &[],
             resets: |_| None,
             name: names::name_is_dns_subdomain,
             defaults: |_, _| {},
@@ -140,6 +142,13 @@ impl<T: Typed> Kind<T> {
     #[must_use]
     pub const fn bare(mut self, subresources: &'static [&'static str]) -> Self {
         self.bare = subresources;
+        self
+    }
+
+    /// Features whose fields its preparation drops itself while they are off, because more goes with them than those fields.
+    #[must_use]
+    pub const fn own_gates(mut self, features: &'static [&'static str]) -> Self {
+        self.own_gates = features;
         self
     }
 
@@ -254,6 +263,10 @@ pub trait AnyKind: Send + Sync {
     fn allows_any_finalizers(&self) -> bool;
     /// Whether a write through this subresource is taken as it is, status and generation included.
     fn is_bare(&self, subresource: &str) -> bool;
+    /// Features whose fields the row's own preparation drops while they are off.
+    fn own_gates(&self) -> &'static [&'static str] {
+        &[]
+    }
     /// What a write through a subresource, or through the resource itself, cannot change, if that is special.
     fn resets(&self, subresource: &str) -> Option<Reset>;
     /// How names are checked.
@@ -336,6 +349,9 @@ impl<T: Typed> AnyKind for Kind<T> {
     }
     fn is_bare(&self, subresource: &str) -> bool {
         self.bare.contains(&subresource)
+    }
+    fn own_gates(&self) -> &'static [&'static str] {
+        self.own_gates
     }
     fn resets(&self, subresource: &str) -> Option<Reset> {
         (self.resets)(subresource)
