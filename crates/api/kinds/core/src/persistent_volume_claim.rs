@@ -1,16 +1,18 @@
 //! Claims of persistent volumes.
 
-use api_kind::checks::{each, immutable, required, supported};
+mod source;
+mod update;
+
+use api_kind::checks::{each, supported};
 use api_kind::{Column, Ctx, Kind};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::labels::{SelectorLeniency, validate_label_selector};
 use api_meta::names;
-use api_types::core::v1::{
-    PersistentVolumeClaim, PersistentVolumeClaimSpec, TypedLocalObjectReference, TypedObjectReference,
-};
+use api_types::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec};
 use api_types::meta::v1::ObjectMeta;
 
 use crate::pod::defaults::round_up;
+use crate::pod::resources::quantity;
 
 /// The modes of access, with what a table calls them.
 const MODES: &[(&str, &str)] = &[
@@ -25,8 +27,10 @@ const CLASS: &str = "volume.beta.kubernetes.io/storage-class";
 pub const KIND: Kind<PersistentVolumeClaim> =
     Kind::<PersistentVolumeClaim>::of("", "v1", "persistentvolumeclaims")
         .defaults(|_, claim| fill(claim))
+        .own_gates(&["CrossNamespaceVolumeDataSource"])
         .prepare(prepare)
         .validate(validate)
+        .warnings(warnings)
         .columns(&[
             Column::<PersistentVolumeClaim>::name(),
             Column::<PersistentVolumeClaim>::text(
@@ -113,42 +117,12 @@ pub fn fill(claim: &mut PersistentVolumeClaim) {
     round_up(&mut status.allocated_resources);
 }
 
-fn prepare(_: &Ctx<'_>, claim: &mut PersistentVolumeClaim, old: Option<&PersistentVolumeClaim>) {
+fn prepare(ctx: &Ctx<'_>, claim: &mut PersistentVolumeClaim, old: Option<&PersistentVolumeClaim>) {
     if old.is_none() {
         "Pending".clone_into(&mut claim.status.phase);
     }
-    data_sources(&mut claim.spec, old.map(|old| &old.spec));
-}
-
-/// Clients that know only one of the two fields find in it what another said in the other. What the older field never could name is
-/// dropped without a word, as it always was (KEP 1495).
-fn data_sources(spec: &mut PersistentVolumeClaimSpec, old: Option<&PersistentVolumeClaimSpec>) {
-    let in_use = old.is_some_and(|old| old.data_source.is_some() || old.data_source_ref.is_some());
-    if !in_use && spec.data_source_ref.is_none() {
-        spec.data_source = spec.data_source.take().filter(|source| {
-            matches!(
-                (source.api_group.as_deref().unwrap_or(""), source.kind.as_str()),
-                ("", "PersistentVolumeClaim") | ("snapshot.storage.k8s.io", "VolumeSnapshot")
-            )
-        });
-    }
-    match (&spec.data_source, &spec.data_source_ref) {
-        (Some(source), None) => {
-            spec.data_source_ref = Some(Box::new(TypedObjectReference {
-                api_group: source.api_group.clone(),
-                kind: source.kind.clone(),
-                name: source.name.clone(),
-                namespace: None,
-            }));
-        }
-        (None, Some(source)) if source.namespace.as_deref().unwrap_or("").is_empty() => {
-            spec.data_source = Some(Box::new(TypedLocalObjectReference {
-                api_group: source.api_group.clone(),
-                kind: source.kind.clone(),
-                name: source.name.clone(),
-            }));
-        }
-        _ => {}
+    if ctx.subresource != "status" {
+        source::prepare(ctx, &mut claim.spec, old.map(|old| &old.spec));
     }
 }
 
@@ -158,54 +132,60 @@ fn validate(
     old: Option<&PersistentVolumeClaim>,
     errors: &mut ErrorList,
 ) {
-    if ctx.subresource == "status" {
+    let path = Path::new("spec");
+    if let (Some(old), "status") = (old, ctx.subresource) {
+        update::status(errors, ctx, claim, old);
         return;
     }
-    let path = Path::new("spec");
-    spec(errors, &path, &claim.spec);
+    check(errors, &path, &claim.spec, old.map(|old| &old.spec));
     if let Some(old) = old {
-        changes(errors, &path, claim, old);
+        update::check(errors, ctx, &path, claim, old);
     }
 }
 
-fn changes(errors: &mut ErrorList, path: &Path, claim: &PersistentVolumeClaim, old: &PersistentVolumeClaim) {
-    let (new, before) = (&claim.spec, &old.spec);
-    let mut munged = new.clone();
-    if before.volume_name.is_empty() {
-        munged.volume_name.clone_from(&before.volume_name);
+fn warnings(ctx: &Ctx<'_>, claim: &PersistentVolumeClaim, _: Option<&PersistentVolumeClaim>) -> Vec<String> {
+    let mut out = Vec::new();
+    if ctx.subresource == "status" {
+        return out;
     }
-    if before.storage_class_name.is_none() && !claim.metadata.annotations.contains_key(CLASS) {
-        munged.storage_class_name = None;
+    if claim.metadata.annotations.contains_key(CLASS) {
+        let instead = "deprecated since v1.8; use \"storageClassName\" attribute instead";
+        out.push(format!("metadata.annotations[{CLASS}]: {instead}"));
     }
-    munged.volume_attributes_class_name.clone_from(&before.volume_attributes_class_name);
-    let bound = old.status.phase == "Bound";
-    let storage = |spec: &PersistentVolumeClaimSpec| spec.resources.requests.get("storage").cloned();
-    if bound {
-        munged.resources.requests.clone_from(&before.resources.requests);
+    let resources = &claim.spec.resources;
+    for (field, list) in [("requests", &resources.requests), ("limits", &resources.limits)] {
+        if let Some(size) =
+            list.get("storage").filter(|size| size.millis() % 1000 != 0 && size.millis() != i64::MAX)
+        {
+            let size = api_meta::quote::go(&size.to_string());
+            out.push(format!(
+                "spec.resources.{field}[storage]: fractional byte value {size} is invalid, must be an integer"
+            ));
+        }
     }
-    if munged != *before {
-        let why = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
-        errors.push(FieldError::forbidden(path, why));
-    }
-    let shrunk = storage(new) < storage(before) && storage(new) < old.status.capacity.get("storage").cloned();
-    if bound && shrunk {
-        let at = path.child("resources").child("requests").child("storage");
-        errors.push(FieldError::forbidden(&at, "field can not be less than status.capacity"));
-    }
-    immutable(
-        errors,
-        &path.child("volumeMode"),
-        new.volume_mode == before.volume_mode,
-        new.volume_mode.as_deref(),
-    );
+    out
 }
 
 /// What is wrong with a claim's spec; templates of claims share it.
 pub fn spec(errors: &mut ErrorList, path: &Path, spec: &PersistentVolumeClaimSpec) {
+    check(errors, path, spec, None);
+}
+
+/// The same of a spec that replaces another, in which what was allowed once stays so.
+fn check(
+    errors: &mut ErrorList,
+    path: &Path,
+    spec: &PersistentVolumeClaimSpec,
+    old: Option<&PersistentVolumeClaimSpec>,
+) {
     let at = path.child("accessModes");
     modes(errors, &at, &spec.access_modes, "at least 1 access mode is required");
-    let lenient = SelectorLeniency::default();
-    errors.extend(validate_label_selector(spec.selector.as_deref(), lenient, &path.child("selector")));
+    let at = path.child("selector");
+    let selector = |spec: &PersistentVolumeClaimSpec, leniency| {
+        validate_label_selector(spec.selector.as_deref(), leniency, &at)
+    };
+    let invalid_values = old.is_some_and(|old| !selector(old, SelectorLeniency::default()).is_empty());
+    errors.extend(selector(spec, SelectorLeniency { invalid_values, ..SelectorLeniency::default() }));
     // Upstream's path.
     let at = path.child("resources").key("storage");
     match spec.resources.requests.get("storage") {
@@ -213,24 +193,19 @@ pub fn spec(errors: &mut ErrorList, path: &Path, spec: &PersistentVolumeClaimSpe
         Some(size) if size.sign() <= 0 => {
             errors.push(FieldError::invalid(&at, size, "must be greater than zero"));
         }
-        Some(_) => {}
+        Some(size) => quantity(errors, &at, "storage", size),
     }
-    if let Some(class) = spec.storage_class_name.as_ref().filter(|class| !class.is_empty()) {
-        each(errors, &path.child("storageClassName"), class, names::name_is_dns_subdomain(class, false));
-    }
+    let class = |errors: &mut ErrorList, field, class: Option<&String>| {
+        if let Some(class) = class.filter(|class| !class.is_empty()) {
+            each(errors, &path.child(field), class, names::name_is_dns_subdomain(class, false));
+        }
+    };
+    class(errors, "storageClassName", spec.storage_class_name.as_ref());
     if let Some(mode) = &spec.volume_mode {
         supported(errors, &path.child("volumeMode"), mode, &["Block", "Filesystem"]);
     }
-    if let Some(source) = &spec.data_source {
-        let at = path.child("dataSource");
-        required(errors, &at.child("name"), &source.name);
-        required(errors, &at.child("kind"), &source.kind);
-        let group = source.api_group.as_deref().unwrap_or("");
-        if group.is_empty() && source.kind != "PersistentVolumeClaim" {
-            let why = "must be 'PersistentVolumeClaim' when referencing the default apiGroup";
-            errors.push(FieldError::invalid(&at, &source.kind, why));
-        }
-    }
+    source::check(errors, path, spec, old.is_some_and(source::has_invalid_group));
+    class(errors, "volumeAttributesClassName", spec.volume_attributes_class_name.as_ref());
 }
 
 /// The modes of access of a claim or a volume.
@@ -244,7 +219,8 @@ pub fn modes(errors: &mut ErrorList, path: &Path, modes: &[String], missing: &st
         supported(errors, path, mode, &known);
     }
     let alone = modes.iter().any(|mode| mode == "ReadWriteOncePod");
-    if alone && modes.len() > 1 {
+    let shared = modes.iter().any(|mode| mode != "ReadWriteOncePod" && known.contains(&mode.as_str()));
+    if alone && shared {
         let why = "may not use ReadWriteOncePod with other access modes";
         errors.push(FieldError::forbidden(path, why));
     }
@@ -273,5 +249,23 @@ mod tests {
         );
         let changed = update(&KIND, "", CLAIM, &CLAIM.replace("ReadWriteOnce", "ReadOnlyMany"));
         assert!(changed.errors[0].starts_with("spec: Forbidden: spec is immutable after creation"));
+    }
+
+    #[test]
+    fn what_a_bound_claim_asks_for_can_grow() {
+        let made = create(&KIND, CLAIM);
+        assert_eq!(made.warnings, [""; 0]);
+        let named = CLAIM.replace("storageClassName: fast,", "");
+        assert_eq!(update(&KIND, "", &named, CLAIM).errors, [""; 0]);
+        let grown = update(&KIND, "", CLAIM, &CLAIM.replace("1Gi", "2Gi"));
+        assert!(grown.errors[0].starts_with("spec: Forbidden: spec is immutable"), "{:?}", grown.errors);
+        let dropped = create(&KIND, &CLAIM.replace("spec: {", "spec: {dataSource: {kind: Pod, name: a}, "));
+        assert!(!dropped.body().contains("dataSource"), "{}", dropped.body());
+        let written =
+            update(&KIND, "status", CLAIM, "status: {allocatedResourceStatuses: {cpu: NodeResizePending}}");
+        assert_eq!(
+            written.errors,
+            ["status.allocatedResourceStatuses: Unsupported value: \"cpu\": supported values: \"storage\""]
+        );
     }
 }

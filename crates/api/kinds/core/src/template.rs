@@ -5,7 +5,9 @@ use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::labels::validate_labels;
 use api_meta::names;
 use api_meta::object_meta::validate_annotations;
+use api_record::Record;
 use api_types::core::v1::{Container, PodTemplateSpec};
+use api_types::meta::v1::ObjectMeta;
 
 use crate::pod;
 
@@ -22,6 +24,24 @@ pub fn validate(errors: &mut ErrorList, path: &Path, template: &PodTemplateSpec)
     if !template.spec.ephemeral_containers.is_empty() {
         let at = path.child("spec").child("ephemeralContainers");
         errors.push(FieldError::forbidden(&at, "ephemeral containers not allowed in pod template"));
+    }
+}
+
+/// The metadata of what is made of a template: labels and annotations, and nothing else.
+pub fn metadata(errors: &mut ErrorList, path: &Path, meta: &ObjectMeta) {
+    errors.extend(validate_annotations(&meta.annotations, &path.child("annotations")));
+    errors.extend(validate_labels(&meta.labels, &path.child("labels")));
+    let record: &dyn Record = meta;
+    for (index, field) in record.schema().fields.iter().enumerate() {
+        let allowed = matches!(&*field.name, "labels" | "annotations");
+        if !allowed && !record.get(index).is_empty() {
+            // Upstream names its Go field.
+            let name = match &*field.name {
+                "uid" => "uID".to_owned(),
+                other => other.to_owned(),
+            };
+            errors.push(FieldError::forbidden(&path.child(name), "cannot be set"));
+        }
     }
 }
 
