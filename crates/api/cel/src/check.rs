@@ -19,13 +19,21 @@ use assign::Bindings;
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     variables: Vec<(Arc<str>, Type)>,
+    bindings: bool,
 }
 
 impl Environment {
     /// With these variables.
     pub fn new<'a>(variables: impl IntoIterator<Item = (&'a str, Type)>) -> Environment {
         let variables = variables.into_iter().map(|(name, of)| (name.into(), of)).collect();
-        Environment { variables }
+        Environment { variables, bindings: false }
+    }
+
+    /// The same, with the macro `cel.bind`, which not every place knows.
+    #[must_use]
+    pub fn with_bindings(mut self) -> Environment {
+        self.bindings = true;
+        self
     }
 
     /// A variable's place and type.
@@ -102,6 +110,16 @@ impl Checker<'_> {
             Node::Map(entries) => self.map(entries),
             Node::Message { name, fields } => self.message(expr.at, name, fields),
             Node::Fold(fold) => self.fold(fold),
+            Node::Bind { variable, value, result } => {
+                if !self.environment.bindings {
+                    return self.ident(expr.at, "cel");
+                }
+                let of_value = self.of(value);
+                self.scope.push((variable.clone(), of_value));
+                let found = self.of(result);
+                self.scope.pop();
+                found
+            }
             Node::WithOptional { target, variable, result, flat } => {
                 self.with_optional(target, variable, result, *flat)
             }

@@ -52,6 +52,10 @@ impl Evaluation<'_> {
             // Was refused when it was checked.
             Node::Message { name, .. } => Err(EvalError::other(format!("unknown type: {name}"))),
             Node::Fold(fold) => self.fold(fold),
+            Node::Bind { variable, value, result } => {
+                let value = self.of(value)?;
+                self.within(&[(variable, value)], |this| this.of(result))
+            }
             Node::WithOptional { target, variable, result, flat } => match self.of(target)? {
                 Value::Optional(None) => Ok(Value::Optional(None)),
                 Value::Optional(Some(content)) => {

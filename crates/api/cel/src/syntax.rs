@@ -64,6 +64,7 @@ impl Node {
             }
             Node::Fold(fold) => [&fold.range, &fold.step].into_iter().chain(&fold.filter).for_each(each),
             Node::WithOptional { target, result, .. } => [&**target, &**result].into_iter().for_each(each),
+            Node::Bind { value, result, .. } => [&**value, &**result].into_iter().for_each(each),
         }
     }
 }
@@ -89,6 +90,9 @@ impl Node {
             }
             Node::WithOptional { target, result, .. } => {
                 [&mut **target, &mut **result].into_iter().for_each(each)
+            }
+            Node::Bind { value, result, .. } => {
+                [&mut **value, &mut **result].into_iter().for_each(each);
             }
         }
     }
@@ -139,6 +143,15 @@ pub enum Node {
     },
     /// A macro that goes through a list or a map.
     Fold(Box<Fold>),
+    /// `cel.bind(v, value, e)`.
+    Bind {
+        /// The name.
+        variable: Arc<str>,
+        /// What it stands for.
+        value: Box<Expr>,
+        /// What uses it.
+        result: Box<Expr>,
+    },
     /// `target.optMap(v, e)` and `target.optFlatMap(v, e)`.
     WithOptional {
         /// The optional value.

@@ -34,6 +34,17 @@ fn table(rows: &[(&str, &str)]) {
 }
 
 #[test]
+fn a_name_stands_for_a_value_where_names_can_be_bound() {
+    let environment = Environment::new([("object", Type::Dyn)]);
+    let source = "cel.bind(a, object + 1, a * a)";
+    let refused = Program::compile(source, &environment).map_err(|error| error.to_string());
+    assert!(refused.is_err_and(|error| error.contains("undeclared reference to 'cel'")));
+    let program = Program::compile(source, &environment.with_bindings()).expect("it is well-formed");
+    let found = program.evaluate(&[Value::Int(2)], &mut Budget::new(limits::PER_CALL));
+    assert_eq!(format!("{found:?}"), "Ok(9)");
+}
+
+#[test]
 fn literals_and_operators() {
     table(&[
         ("1 + 2 * 3 - 4 / 2", "5"),

@@ -1,4 +1,4 @@
-//! The macros: `has`, those that go through lists and maps, with one variable or two, and those of optional values.
+//! The macros: `has`, those that go through lists and maps, with one variable or two, those of optional values, and `cel.bind`.
 
 use std::sync::Arc;
 
@@ -40,6 +40,19 @@ impl Parser {
             | ("all" | "exists" | "existsOne", 3)
             | ("transformList" | "transformMap" | "transformMapEntry", 3 | 4) => {
                 fold(&name, target, arguments)?
+            }
+            ("bind", 3) if type_name(&target).is_some_and(|space| space == "cel") => {
+                let mut arguments = arguments.into_iter();
+                let (Some(variable), Some(value), Some(result)) =
+                    (arguments.next(), arguments.next(), arguments.next())
+                else {
+                    return Err(fault(at, "three arguments are needed"));
+                };
+                Node::Bind {
+                    variable: variable_name(&variable)?,
+                    value: Box::new(value),
+                    result: Box::new(result),
+                }
             }
             ("optMap" | "optFlatMap", 2) => {
                 let mut arguments = arguments.into_iter();
