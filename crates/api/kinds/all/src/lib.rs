@@ -11,10 +11,9 @@ use api_kind::{AnyKind, Plain};
 type Rows = BTreeMap<(&'static str, &'static str), &'static dyn AnyKind>;
 
 /// The fields that field selectors can name in objects of kinds without a row of their own.
-const SELECTABLE: [(&str, &str, &[&str]); 3] = [
+const SELECTABLE: [(&str, &str, &[&str]); 2] = [
     ("certificates.k8s.io", "clustertrustbundles", &["spec.signerName"]),
     ("certificates.k8s.io", "podcertificaterequests", &["spec.signerName", "spec.podName", "spec.nodeName"]),
-    ("resource.k8s.io", "resourceslices", &["spec.nodeName", "spec.driver", "spec.pool.name"]),
 ];
 
 fn selectable(group: &str, plural: &str) -> &'static [&'static str] {
@@ -30,6 +29,7 @@ static ROWS: LazyLock<Rows> = LazyLock::new(|| {
         api_kinds_apps::KINDS,
         api_kinds_more::KINDS,
         api_kinds_rbac::KINDS,
+        api_kinds_resource::KINDS,
     ];
     for row in groups.into_iter().flatten() {
         let (group, _, plural) = row.resource();
@@ -50,7 +50,7 @@ static ROWS: LazyLock<Rows> = LazyLock::new(|| {
                     selectable: selectable(gvk.group, resource.plural),
                     defaults: match gvk.group {
                         "admissionregistration.k8s.io" => api_kinds_admission::defaults::fill,
-                        group => api_kinds_more::plain::defaults(group, resource.plural),
+                        _ => |_| {},
                     },
                 }))
             });

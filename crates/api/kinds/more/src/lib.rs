@@ -18,7 +18,6 @@ pub mod flowcontrol;
 pub mod metrics;
 pub mod networking;
 pub mod node;
-pub mod plain;
 pub mod policy;
 pub mod scheduling;
 pub mod storage;

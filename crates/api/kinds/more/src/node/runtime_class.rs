@@ -16,11 +16,6 @@ pub const KIND: Kind<RuntimeClass> = Kind::<RuntimeClass>::of("node.k8s.io", "v1
     .conditional_update()
     .create_on_update()
     .any_finalizers()
-    .defaults(|_, own| {
-        if let Some(overhead) = &mut own.overhead {
-            api_kinds_core::pod::defaults::round_up(&mut overhead.pod_fixed);
-        }
-    })
     .validate(validate)
     .warnings(warnings)
     .columns(&[
