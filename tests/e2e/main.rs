@@ -40,5 +40,5 @@ mod second_node;
 mod server;
 mod session;
 mod usage;
-mod webhooks;
 mod waiting;
+mod webhooks;

@@ -116,6 +116,7 @@ impl Estimate<'_> {
                 fields.iter().fold(Range::fixed(40), |cost, field| cost.and(self.cost(&field.value)))
             }
             Node::Fold(fold) => self.fold(expr, fold),
+            Node::Bind { variable, value, result } => self.bind(expr, variable, value, result),
             Node::WithOptional { target, variable, result, flat } => {
                 self.with_optional(expr, target, variable, result, *flat)
             }

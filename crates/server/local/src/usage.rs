@@ -42,7 +42,8 @@ pub(crate) async fn answer(
     let outcome = match request.verb {
         Verb::Get => {
             let object = registry.get_hub(of, namespace, name).await?;
-            let found = used(&*object, &collector.points().await, now);
+            let points = collector.points().await;
+            let found = used(&*object, &points, now);
             let shown = if namespace.is_empty() { name.clone() } else { format!("{namespace}/{name}") };
             Outcome::Object(found.ok_or_else(|| Status::not_found(served.group_resource(), &shown))?)
         }

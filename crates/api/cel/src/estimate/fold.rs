@@ -82,6 +82,21 @@ impl Estimate<'_> {
         }
     }
 
+    /// A name for a value costs what going through an empty list does, the value, and what is made of it.
+    pub(super) fn bind(&mut self, expr: &Expr, variable: &Arc<str>, value: &Expr, result: &Expr) -> Range {
+        let cost = Range::fixed(10).and(self.cost(value));
+        let (path, size) = (self.path(value).to_vec(), self.size(value));
+        self.scope.push(Local { name: variable.clone(), path, size });
+        let cost = cost.and(self.cost(result));
+        let size = self.size(result);
+        self.scope.pop();
+        self.set_size(expr, size);
+        if let Some(inner) = self.inner(result) {
+            self.inner.insert(expr.id, inner);
+        }
+        cost
+    }
+
     /// `target.hasValue() ? optional.of(bind(variable, target.value(), result)) : optional.none()`
     pub(super) fn with_optional(
         &mut self,
