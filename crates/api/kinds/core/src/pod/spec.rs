@@ -4,7 +4,7 @@ use api_kind::checks::{each, one_of, qualified_name, required, supported};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::labels::validate_labels;
 use api_meta::names;
-use api_types::core::v1::{PodDNSConfig, PodSpec};
+use api_types::core::v1::{Container, PodDNSConfig, PodSpec};
 use api_types::meta::v1::ObjectMeta;
 
 use super::container::{self, Around};
@@ -146,16 +146,26 @@ fn host_users(errors: &mut ErrorList, path: &Path, spec: &PodSpec) {
     if spec.host_users != Some(false) {
         return;
     }
+    // Two names are written as upstream writes them.
     for (name, given) in
-        [("hostNetwork", spec.host_network), ("hostPID", spec.host_pid), ("hostIPC", spec.host_ipc)]
+        [("hostNetwork", spec.host_network), ("HostPID", spec.host_pid), ("HostIPC", spec.host_ipc)]
     {
         if given {
             errors.push(FieldError::forbidden(&path.child(name), "when `hostUsers` is false"));
         }
     }
-    for (index, container) in spec.containers.iter().enumerate() {
-        if !container.volume_devices.is_empty() {
-            let at = path.child("containers").index(index).child("volumeDevices");
+    let devices = |list: &[Container]| -> Vec<bool> {
+        list.iter().map(|container| !container.volume_devices.is_empty()).collect()
+    };
+    let ephemeral = spec.ephemeral_containers.iter();
+    let ephemeral = ephemeral.map(|own| !own.ephemeral_container_common.volume_devices.is_empty()).collect();
+    for (field, given) in [
+        ("initContainers", devices(&spec.init_containers)),
+        ("containers", devices(&spec.containers)),
+        ("ephemeralContainers", ephemeral),
+    ] {
+        for (index, _) in given.into_iter().enumerate().filter(|(_, given)| *given) {
+            let at = path.child(field).index(index).child("volumeDevices");
             errors.push(FieldError::forbidden(&at, "when `hostUsers` is false"));
         }
     }
