@@ -7,7 +7,7 @@ use crate::harness::Cluster;
 use crate::hook::Hook;
 
 fn definition(hook: &Hook, stored: &str) -> String {
-    let bundle = base64::engine::general_purpose::STANDARD.encode(&hook.certificate);
+    let bundle = base64::engine::general_purpose::STANDARD.encode(&hook.authority);
     let version = |name: &str, properties: &str| {
         let storage = name == stored;
         format!(
@@ -72,8 +72,8 @@ fn mooring(version: &str, name: &str, fields: &str) -> String {
 
 #[test]
 fn a_webhook_makes_one_version_of_another_until_all_are_migrated() {
-    let hook = Hook::new(answer);
     let cluster = Cluster::control_plane();
+    let hook = Hook::new(&cluster, answer);
     cluster.apply(&definition(&hook, "v1"));
     cluster.kubectl(&[
         "wait",

@@ -4,27 +4,32 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
-use rcgen::{CertificateParams, KeyPair};
+use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
+
+use crate::harness::Cluster;
 
 /// A webhook that answers for as long as the test runs.
 pub struct Hook {
     /// Where it is.
     pub url: String,
-    /// Who vouches for it: itself, in PEM.
-    pub certificate: String,
+    /// Who vouches for it, in PEM.
+    pub authority: String,
 }
 
 impl Hook {
-    /// One that makes its answers of what it is asked.
-    pub fn new(answer: impl Fn(Value) -> Value + Send + Sync + 'static) -> Hook {
-        let params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
-        let key = KeyPair::generate().expect("a key");
-        let own = params.self_signed(&key).expect("a certificate");
-        let chain = vec![CertificateDer::from(own.der().to_vec())];
-        let private = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+    /// One that makes its answers of what it is asked, with a cluster's own certificate.
+    pub fn new(cluster: &Cluster, answer: impl Fn(Value) -> Value + Send + Sync + 'static) -> Hook {
+        let file = |name: &str| {
+            let path = cluster.data().join("server/tls").join(name);
+            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        };
+        let chain =
+            CertificateDer::pem_slice_iter(file("apiserver.crt").as_bytes()).collect::<Result<Vec<_>, _>>();
+        let chain = chain.expect("certificates");
+        let private = PrivateKeyDer::from_pem_slice(file("apiserver.key").as_bytes()).expect("a key");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let config = builder.expect("versions").with_no_client_auth().with_single_cert(chain, private);
@@ -38,7 +43,7 @@ impl Hook {
                 std::thread::spawn(move || serve(stream, config, &*answer));
             }
         });
-        Hook { url: format!("https://localhost:{port}/"), certificate: own.pem() }
+        Hook { url: format!("https://localhost:{port}/"), authority: file("ca.crt") }
     }
 }
 

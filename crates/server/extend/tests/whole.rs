@@ -17,13 +17,14 @@ use api_types::core::v1::ServiceAccount;
 use api_types::{GroupVersionKind, object_meta};
 use base::drain;
 use base::random::SystemRandom;
-use base::time::SystemClock;
+use base::time::{Clock, SystemClock};
 use client::reconcile::Inspector;
 use client::{
     Api as _, Body, BoxFuture, Caller, Event, List, Outcome, PatchKind, Request, Resource, Revision, Scope,
     Status, Target, Verb,
 };
 use futures_util::StreamExt as _;
+use server_extend::aggregation::Aggregation;
 use server_local::{Direct, Local, Policy, TokenIssuer};
 use server_registry::admit::Everything;
 use server_registry::{Catalog, Registry, Shared};
@@ -119,7 +120,9 @@ impl World {
         server_extend::follow(&local).await;
         let (signal, watch) = drain::channel();
         let inspector = Arc::new(Inspector::default());
-        tokio::spawn(server_extend::run(local.clone(), Arc::new(SystemClock), inspector, watch));
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let aggregation = Aggregation::new(&local, None, Arc::clone(&clock));
+        tokio::spawn(server_extend::run(local.clone(), aggregation, clock, inspector, watch));
         World { local, _signal: signal }
     }
 

@@ -107,7 +107,7 @@ fn window(used: &Used) -> Duration {
 /// CPU in billionths, memory in kibibytes where that says all of it.
 fn amounts(used: &Used) -> BTreeMap<String, Quantity> {
     let bytes = used.working_set_bytes;
-    let memory = if bytes % 1024 == 0 { format!("{}Ki", bytes / 1024) } else { bytes.to_string() };
+    let memory = if bytes.is_multiple_of(1024) { format!("{}Ki", bytes / 1024) } else { bytes.to_string() };
     let amounts = [("cpu", format!("{}n", used.cpu_nanos_per_second)), ("memory", memory)];
     let read = |(name, text): (&str, String)| Some((name.to_owned(), text.parse().ok()?));
     amounts.into_iter().filter_map(read).collect()

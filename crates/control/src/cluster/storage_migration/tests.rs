@@ -109,7 +109,8 @@ fn a_definition_forgets_what_nothing_is_stored_in() {
                 status: "True".into(),
                 observed_generation,
                 ..Default::default()
-            }];
+            }]
+            .into();
         let world = World::default().with([own.clone()], Revision(1)).with([definition.clone()], Revision(1));
         let plan = plan("m", &world);
         assert_eq!(plan.describe().len(), 2);

@@ -83,6 +83,8 @@ fn is_same(own: &APIServiceSpec, wanted: &APIServiceSpec) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use api_types::apiextensions::v1::CustomResourceDefinitionVersion;
     use client::Revision;
 
@@ -114,14 +116,14 @@ mod tests {
         let own = wanted("v1.fleet", "fleet", "v1");
         let what = "apiservices.apiregistration.k8s.io";
         assert_eq!(planned(&served, &[]), [format!("create {what} v1.fleet")]);
-        assert_eq!(planned(&served, &[own.clone()]), [""; 0]);
+        assert_eq!(planned(&served, from_ref(&own)), [""; 0]);
         assert_eq!(planned(&not, &[]), [""; 0]);
-        assert_eq!(planned(&not, &[own.clone()]), [format!("delete {what} v1.fleet")]);
+        assert_eq!(planned(&not, from_ref(&own)), [format!("delete {what} v1.fleet")]);
         let mut changed = own.clone();
         changed.spec.version_priority = 1;
-        assert_eq!(planned(&served, &[changed.clone()]), [format!("update {what} v1.fleet")]);
+        assert_eq!(planned(&served, from_ref(&changed)), [format!("update {what} v1.fleet")]);
         changed.metadata.labels.clear();
-        assert_eq!(planned(&served, &[changed.clone()]), [""; 0]);
+        assert_eq!(planned(&served, from_ref(&changed)), [""; 0]);
         assert_eq!(planned(&not, &[changed]), [""; 0]);
     }
 }

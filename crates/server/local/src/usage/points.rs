@@ -181,8 +181,11 @@ mod tests {
         vec![("one".to_owned(), Sample { at: at(seconds), machine: count(machine), pods: vec![pod] })]
     }
 
+    /// Each container's name, what it uses, and over how long.
+    type Containers = Vec<(String, u64, u64)>;
+
     /// What is said after samples: of the node, then of each container, in thousandths of a CPU over seconds.
-    fn told(samples: &[Vec<(String, Sample)>]) -> (Option<(u64, u64)>, Option<Vec<(String, u64, u64)>>) {
+    fn told(samples: &[Vec<(String, Sample)>]) -> (Option<(u64, u64)>, Option<Containers>) {
         let all = samples.iter().fold(Points::default(), |own, next| own.after(next.clone(), RESOLUTION));
         let short = |used: Used| (used.cpu_nanos_per_second / 1_000_000, used.window.as_secs());
         let pod = all.pod("shop", "web").map(|own| {
@@ -196,7 +199,7 @@ mod tests {
         let one = sample(0, 100, &[("main", -100, 50)]);
         let two = sample(15, 130, &[("main", -100, 65)]);
         let three = sample(25, 135, &[("main", -100, 66)]);
-        assert_eq!(told(&[one.clone()]), (None, None));
+        assert_eq!(told(std::slice::from_ref(&one)), (None, None));
         let main = |cpu, window| Some(vec![("main".to_owned(), cpu, window)]);
         assert_eq!(told(&[one.clone(), two.clone()]), (Some((2000, 15)), main(1000, 15)));
         assert_eq!(told(&[one.clone(), two.clone(), three]), (Some((500, 10)), main(100, 10)));
