@@ -1,8 +1,8 @@
 //! Asking webhooks: what the API server leaves to programs of the cluster's users to decide or to do.
 //!
-//! Layer: `server`; a shell. Admission and the conversion of custom resources ask through it, and know what they ask and what the answer
-//! must be. Entry points: [`Webhooks`], which [`Client`] is on the network and which a simulator replaces; [`Hook`], whom to ask;
-//! [`Services`], where a service's endpoints are ([`Endpoints`] knows it from views).
+//! Layer: `server`; its sockets are `client-remote`'s. Admission and the conversion of custom resources ask through it, and know what they
+//! ask and what the answer must be. Entry points: [`Webhooks`], which [`Client`] is on the network and which a simulator replaces; [`Hook`],
+//! whom to ask; [`Services`], where a service's endpoints are ([`Endpoints`] knows it from views).
 //!
 //! Invariants: a hook is who its certificate authorities say, or it is not asked; of a service's endpoints one is chosen for each call;
 //! answers are bounded in size and time; redirects are not followed; no credentials are sent.
@@ -11,7 +11,6 @@
 //! Upstream: `k8s.io/apiserver/pkg/util/{webhook,proxy}`, `k8s.io/client-go/rest`, with WebhookRoundTripLoadBalancing. Services are resolved
 //! to their endpoints, as with `--enable-aggregator-routing`, so that a server without a node reaches them, too.
 //! How to test: `cargo test -p server-webhook`.
-#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "a shell: it owns the sockets")]
 
 mod call;
 mod clients;
