@@ -181,14 +181,9 @@ fn fields(cluster: &Cluster) {
         assert!(warned.contains(&format!("299 - \"{complaint}\"")), "{complaint}: {warned}");
     }
     assert_eq!(cluster.value(&["boat", "odd"], "{.spec.crew}{.spec.sails}{.odd}"), "2");
-    let ignored = send(
-        "PUT",
-        "/odd",
-        "Ignore",
-        json,
-        &odd.replace("\"name\":\"odd\"", "\"name\":\"odd\",\"resourceVersion\":\"V\"")
-            .replace('V', &cluster.value(&["boat", "odd"], "{.metadata.resourceVersion}")),
-    );
+    let version = cluster.value(&["boat", "odd"], "{.metadata.resourceVersion}");
+    let named = format!(r#""name":"odd","resourceVersion":"{version}""#);
+    let ignored = send("PUT", "/odd", "Ignore", json, &odd.replace(r#""name":"odd""#, &named));
     assert!(ignored.starts_with("HTTP/1.1 200") && !ignored.contains("299 -"), "{ignored}");
     let patch = r#"{"spec":{"crew":3,"crew":4,"sails":3}}"#;
     let refused = send("PATCH", "/odd", "Strict", "application/merge-patch+json", patch);
