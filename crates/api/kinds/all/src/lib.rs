@@ -10,17 +10,6 @@ use api_kind::{AnyKind, Plain};
 
 type Rows = BTreeMap<(&'static str, &'static str), &'static dyn AnyKind>;
 
-/// The fields that field selectors can name in objects of kinds without a row of their own.
-const SELECTABLE: [(&str, &str, &[&str]); 2] = [
-    ("certificates.k8s.io", "clustertrustbundles", &["spec.signerName"]),
-    ("certificates.k8s.io", "podcertificaterequests", &["spec.signerName", "spec.podName", "spec.nodeName"]),
-];
-
-fn selectable(group: &str, plural: &str) -> &'static [&'static str] {
-    let row = SELECTABLE.iter().find(|(in_group, of, _)| (*in_group, *of) == (group, plural));
-    row.map_or(&[], |(_, _, fields)| fields)
-}
-
 static ROWS: LazyLock<Rows> = LazyLock::new(|| {
     let mut rows = Rows::new();
     let groups = [
@@ -47,7 +36,7 @@ static ROWS: LazyLock<Rows> = LazyLock::new(|| {
                     plural: resource.plural,
                     schema: object.schema,
                     new: object.new,
-                    selectable: selectable(gvk.group, resource.plural),
+                    selectable: &[],
                     defaults: match gvk.group {
                         "admissionregistration.k8s.io" => api_kinds_admission::defaults::fill,
                         _ => |_| {},

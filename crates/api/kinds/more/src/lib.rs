@@ -30,6 +30,8 @@ pub static KINDS: &[&dyn AnyKind] = &[
     &batch::cron_job::KIND,
     &batch::job::KIND,
     &certificates::certificate_signing_request::KIND,
+    &certificates::cluster_trust_bundle::KIND,
+    &certificates::pod_certificate_request::KIND,
     &coordination::lease::KIND,
     &discovery::endpoint_slice::KIND,
     &flowcontrol::flow_schema::KIND,
