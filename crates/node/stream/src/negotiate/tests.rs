@@ -1,5 +1,7 @@
 //! What requests ask for, and what they get.
 
+use http::header::SEC_WEBSOCKET_ACCEPT;
+
 use super::*;
 use proptest::prelude::*;
 
