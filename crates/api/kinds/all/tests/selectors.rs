@@ -1,7 +1,7 @@
-//! Field selectors of kinds that have no row of their own.
+//! Field selectors, as their rows read them.
 
 use api_kinds_all::row;
-use api_types::certificates::v1beta1::PodCertificateRequest;
+use api_types::certificates::v1::PodCertificateRequest;
 use api_types::resource::v1::ResourceSlice;
 
 #[test]
