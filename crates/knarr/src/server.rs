@@ -46,7 +46,7 @@ use server_local::usage::collect::Collector;
 use server_local::{Direct, Local, Policy, TokenReviewer};
 use server_registry::admit::Everything;
 use server_registry::{Catalog, Registry, Shared};
-use server_webhook::{Client, Endpoints, Services};
+use server_webhook::{Client, Endpoints, Services, Webhooks};
 use store::{SqliteStore, Store};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -131,8 +131,9 @@ impl ControlPlane {
             random: Arc::clone(&random),
         };
         let endpoints = Arc::new(Endpoints::new(Arc::clone(&random)));
-        let webhooks = Arc::new(Client::new(Arc::clone(&endpoints) as Arc<dyn Services>, Arc::clone(&clock)));
-        let conversion = Conversion::new(webhooks, Arc::clone(&random));
+        let services = Arc::clone(&endpoints) as Arc<dyn Services>;
+        let webhooks: Arc<dyn Webhooks> = Arc::new(Client::new(services, Arc::clone(&clock)));
+        let conversion = Conversion::new(Arc::clone(&webhooks), Arc::clone(&random));
         let open = Registry::new(Arc::new(shared), Arc::new(Everything))
             .with_node_ports(config.node_ports.clone())
             .with_conversion(Arc::new(conversion));
@@ -158,7 +159,7 @@ impl ControlPlane {
             random: Arc::clone(&random),
         };
         let authorizer = Arc::clone(&parts.authorizer);
-        let policies = Policies::new(stored, authorizer, Arc::clone(&clock), Arc::clone(&random));
+        let policies = Policies::new(stored, authorizer, webhooks, Arc::clone(&clock), Arc::clone(&random));
         let registry = open.with_admission(Arc::new(policies.chain(parts)));
         let key = Arc::new(server_authn::key::PrivateKey::from_pem(pki.service_account.to_pem().as_bytes())?);
         let audiences = vec![ISSUER.to_owned()];

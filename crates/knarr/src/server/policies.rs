@@ -10,13 +10,12 @@ use server_admission::{
     Stored, VALIDATING, ValidatingPolicies, ValidatingWebhooks,
 };
 use server_local::Local;
-use server_webhook::{Client, Endpoints, Webhooks};
+use server_webhook::{Endpoints, Webhooks};
 
 /// What the cluster's users have a say in admission by.
 pub struct Policies {
     /// Who counts calls of admission's.
     pub metrics: Arc<Metrics>,
-    endpoints: Arc<Endpoints>,
     policies: Arc<ValidatingPolicies>,
     mutating: Arc<MutatingWebhooks>,
     validating: Arc<ValidatingWebhooks>,
@@ -27,11 +26,10 @@ impl Policies {
     pub fn new(
         stored: Arc<Stored>,
         authorizer: Authorizer,
+        webhooks: Arc<dyn Webhooks>,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Policies {
-        let endpoints = Arc::new(Endpoints::new(Arc::clone(&random)));
-        let webhooks: Arc<dyn Webhooks> = Arc::new(Client::new(endpoints.clone(), Arc::clone(&clock)));
         let metrics = Arc::new(Metrics::default());
         let asking = Asking {
             webhooks,
@@ -44,7 +42,6 @@ impl Policies {
         };
         Policies {
             metrics,
-            endpoints,
             policies: Arc::new(ValidatingPolicies::new(stored.clone(), stored, authorizer)),
             mutating: Arc::new(MutatingWebhooks::new(asking.clone())),
             validating: Arc::new(ValidatingWebhooks::new(asking)),
@@ -61,8 +58,10 @@ impl Policies {
 
     /// Starts following them, once all that are there are known: nothing that they refuse is taken before.
     pub async fn follow(self, local: &Local) {
-        let [services, slices] = Endpoints::RESOURCES;
-        self.endpoints.follow([known(local, services).await, known(local, slices).await]);
+        // Webhooks behind services are found by these.
+        for resource in Endpoints::RESOURCES {
+            known(local, resource).await;
+        }
         let [own, bindings] = [known(local, POLICIES).await, known(local, BINDINGS).await];
         tokio::spawn(self.policies.follow(own, bindings));
         tokio::spawn(self.mutating.follow(known(local, MUTATING).await));
