@@ -123,6 +123,25 @@ async fn what_was_created_is_read_with_the_system_fields_filled_in() {
     assert_eq!(missing.message, "configmaps \"b\" not found");
 }
 
+/// A dry run does not reach the store, which is what looks at it in upstream.
+#[tokio::test]
+async fn an_object_that_is_made_has_no_version_but_in_a_dry_run() {
+    let world = World::new();
+    let mut stale = map("web");
+    stale.metadata.resource_version = "7".into();
+    let refused = world.create(stale.clone()).await.map(drop).expect_err("it says a version");
+    assert_eq!(
+        (refused.code, &*refused.message),
+        (500, "resourceVersion should not be set on objects to be created")
+    );
+    let write = WriteOptions { dry_run: true, ..WriteOptions::default() };
+    let tried =
+        world.registry.create(&world.maps, &world.who, "default", Box::new(stale.clone()), &write).await;
+    assert!(tried.is_ok());
+    stale.metadata.resource_version = "0".into();
+    world.create(stale).await.expect("0 is no version");
+}
+
 #[tokio::test]
 async fn a_generated_name_has_a_random_end() {
     let world = World::new();

@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn the_group_of_its_own_asks_for_more() {
-        const NEW: &str = "{involvedObject: {kind: Pod, name: web, namespace: default}, eventTime: '2026-01-01T00:00:00.000001Z', reportingController: example.com/c, reportingInstance: i, action: a, reason: r, type: Normal}";
+        const NEW: &str = "{involvedObject: {kind: Pod, name: web, namespace: default}, eventTime: '2026-01-01T00:00:00.000001Z', reportingComponent: example.com/c, reportingInstance: i, action: a, reason: r, type: Normal}";
         assert_eq!(judged(NEW, None), [""; 0]);
         assert_eq!(
             judged(TEXT, None),
