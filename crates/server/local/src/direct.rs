@@ -102,7 +102,10 @@ impl Direct {
         options: &ListOptions,
     ) -> Result<Option<(Pages, Vec<String>)>, Status> {
         let resource = &target.resource;
-        let elsewhere = review::is_review(resource) || &*resource.plural == "componentstatuses";
+        // What is worked out when somebody asks for it is in no store.
+        let elsewhere = review::is_review(resource)
+            || &*resource.plural == "componentstatuses"
+            || &*resource.group == usage::GROUP;
         if options.limit > 0 || !options.continue_.is_empty() || !target.subresource.is_empty() || elsewhere {
             return Ok(None);
         }
