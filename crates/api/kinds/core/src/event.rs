@@ -264,7 +264,7 @@ mod tests {
         let old: &Event = object.downcast_ref().expect("an event");
         let series = |series: &str| NEW.replace("reason: r", &format!("reason: r, series: {series}"));
         assert_eq!(
-            judged(&series("{count: 2, lastObservedTime: '2026-01-01T00:00:01.0Z'}"), Some(old)),
+            judged(&series("{count: 2, lastObservedTime: '2026-01-01T00:00:01.000000Z'}"), Some(old)),
             [""; 0]
         );
         assert_eq!(
@@ -278,7 +278,7 @@ mod tests {
             judged(&NEW.replace("action: a", "action: b"), Some(old)),
             [r#"action: Invalid value: "b": field is immutable"#]
         );
-        let nameless = NEW.replace("reportingController: example.com/c, ", "");
+        let nameless = NEW.replace("reportingComponent: example.com/c, ", "");
         assert!(judged(&nameless, None).contains(&"reportingController: Required value".to_owned()));
     }
 
