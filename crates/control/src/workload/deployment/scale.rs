@@ -101,7 +101,9 @@ fn share(deployment: &Deployment, set: &ReplicaSet, missing: i32, added: i32) ->
     }
     let fraction = fraction(deployment, set);
     let left = missing - added;
-    if missing > 0 { fraction.min(left) } else { fraction.max(left) }
+    // Adopted sets say what another deployment allowed, so that their shares may point the other way. Upstream follows them and takes
+    // from the largest what is then too much; as sets are written side by side here, that could exceed the bound in between.
+    if missing > 0 { fraction.clamp(0, left.max(0)) } else { fraction.clamp(left.min(0), 0) }
 }
 
 /// By how much a set would have to change to keep its share.

@@ -253,6 +253,30 @@ fn scaling_in_the_middle_of_a_rollout_keeps_proportions() {
 }
 
 #[test]
+fn a_set_that_was_anothers_does_not_grow_where_there_are_too_many_pods() {
+    let mut cluster = Cluster::new(deployment(3, "a"));
+    cluster.run();
+    let mut adopted = cluster.sets[0].clone();
+    adopted.metadata.name = "web-adopted".into();
+    adopted.metadata.uid = "adopted".into();
+    adopted.spec.replicas = Some(2);
+    adopted.spec.template.spec.containers[0].image = "z".into();
+    for key in ["deployment.kubernetes.io/desired-replicas", "deployment.kubernetes.io/max-replicas"] {
+        adopted.metadata.annotations.insert(key.into(), "1".into());
+    }
+    cluster.sets.push(adopted);
+    let before: Vec<_> = cluster.sets.iter().map(|set| (set.metadata.name.clone(), size(set))).collect();
+    cluster.deployment.status.available_replicas = 0;
+    cluster.sets.iter_mut().for_each(|set| set.status.available_replicas = 0);
+    cluster.step();
+    for (name, size_before) in before {
+        let set = cluster.sets.iter().find(|set| set.metadata.name == name).expect("it stays");
+        assert!(size(set) <= size_before, "{name} grew from {size_before} to {}", size(set));
+    }
+    assert_eq!(cluster.sets.iter().map(size).sum::<i32>(), 4, "as many as may be");
+}
+
+#[test]
 fn a_rollout_without_progress_times_out() {
     let mut cluster = Cluster::new(deployment(1, "a"));
     cluster.step();
