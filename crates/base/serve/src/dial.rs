@@ -1,5 +1,6 @@
 //! Connections to an address, in the open or in TLS, within bounds of time; what goes wrong is told in Go's words.
 
+use std::any::Any;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -34,12 +35,19 @@ pub struct Secure {
 pub struct Connection {
     stream: Box<dyn Stream>,
     http2: bool,
+    _kept: Option<Box<dyn Any + Send>>,
 }
 
 impl Connection {
     /// Whether both ends have agreed on HTTP/2.
     pub fn is_http2(&self) -> bool {
         self.http2
+    }
+
+    /// Keeps something until it ends, such as its place among others.
+    #[must_use]
+    pub fn keeping(self, kept: impl Any + Send) -> Connection {
+        Connection { _kept: Some(Box::new(kept)), ..self }
     }
 }
 
@@ -52,14 +60,16 @@ pub async fn dial(address: SocketAddr, secure: Option<&Secure>) -> Result<Connec
     let stream = connect.map_err(|error| words::of_dial(&address.to_string(), &error))?;
     // A connection that cannot be hurried is one all the same.
     let _ = stream.set_nodelay(true);
-    let Some(secure) = secure else { return Ok(Connection { stream: Box::new(stream), http2: false }) };
+    let Some(secure) = secure else {
+        return Ok(Connection { stream: Box::new(stream), http2: false, _kept: None });
+    };
     let connector = TlsConnector::from(Arc::clone(&secure.config));
     let stream = match timeout(limits::HANDSHAKE, connector.connect(secure.name.clone(), stream)).await {
         Ok(shaken) => shaken.map_err(|error| words::of_io(&error))?,
         Err(_) => return Err("net/http: TLS handshake timeout".to_owned()),
     };
     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    Ok(Connection { stream: Box::new(stream), http2 })
+    Ok(Connection { stream: Box::new(stream), http2, _kept: None })
 }
 
 async fn within<T>(limit: Duration, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {

@@ -1,17 +1,13 @@
 //! Connections to pods and services: by address, with TLS where the name asks for it, whoever answers.
 
-use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
-use std::task::{Context, Poll};
 
-use base_serve::dial::{self, Secure};
+use base_serve::dial::{self, Connection, Secure};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::relay::Protocol;
 
@@ -21,12 +17,6 @@ static CONFIGS: LazyLock<Result<[Arc<ClientConfig>; 2], rustls::Error>> = LazyLo
     let http1 = base_serve::anyone::config(&[b"http/1.1"])?;
     Ok([any, http1].map(Arc::new))
 });
-
-/// A connection with its place among all.
-pub(crate) struct Connection {
-    stream: dial::Connection,
-    _place: OwnedSemaphorePermit,
-}
 
 /// Connects to an address, if there is a place among the connections that there may be.
 ///
@@ -58,35 +48,7 @@ pub(crate) async fn dial_as(
     let place = place.map_err(|_| format!("dial tcp {address}: too many connections are proxied"))?;
     let stream = dial::dial(address, secure).await?;
     let protocol = if stream.is_http2() { Protocol::Http2 } else { Protocol::Http1 };
-    Ok((TokioIo::new(Connection { stream, _place: place }), protocol))
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
+    Ok((TokioIo::new(stream.keeping(place)), protocol))
 }
 
 #[cfg(test)]
