@@ -81,7 +81,7 @@ pub const TABLE: &[Row] = &[
         "PodSecurityContext",
         &[
             ("seLinuxOptions", OfSelinux),
-            ("windowsOptions", Refused),
+            ("windowsOptions", Harmless),
             ("runAsUser", Honoured),
             ("runAsGroup", Honoured),
             ("runAsNonRoot", Honoured),
@@ -102,7 +102,7 @@ pub const TABLE: &[Row] = &[
             ("capabilities", Honoured),
             ("privileged", Honoured),
             ("seLinuxOptions", OfSelinux),
-            ("windowsOptions", Refused),
+            ("windowsOptions", Harmless),
             ("runAsUser", Honoured),
             ("runAsGroup", Honoured),
             ("runAsNonRoot", Honoured),
@@ -457,7 +457,8 @@ mod tests {
 
     use api_record::{Schema, Shape, Typed};
     use api_types::core::v1::{
-        Container, EphemeralContainer, PodSecurityContext, PodSpec, SELinuxOptions, Volume, VolumeSource,
+        Container, EphemeralContainer, PodSecurityContext, PodSpec, SELinuxOptions, SecurityContext, Volume,
+        VolumeSource,
     };
 
     use super::*;
@@ -509,6 +510,9 @@ mod tests {
         pod.spec.containers = vec![Container { name: "a".into(), ..Container::default() }].into();
         pod.spec.node_selector.insert("a".into(), "b".into());
         pod.spec.host_users = Some(true);
+        // It says something to Windows only, and kubelet elsewhere passes over it.
+        let windows = SecurityContext { windows_options: Some(Box::default()), ..SecurityContext::default() };
+        pod.spec.containers[0].security_context = Some(Box::new(windows));
         let mut added = EphemeralContainer::default();
         added.ephemeral_container_common.name = "debugger".into();
         added.ephemeral_container_common.volume_devices = vec![Default::default()];
