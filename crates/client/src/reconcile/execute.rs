@@ -19,6 +19,9 @@ use super::plan::{Failure, Guard, Op, Plan, Write};
 use super::witness::{Object, Witness};
 use crate::{Answer, Api, Body, Caller, Outcome, Precondition, Request, Revision, Status, Target, Verb};
 
+#[cfg(test)]
+mod tests;
+
 /// Carries out a plan as its caller: stage after stage, the writes of one in batches that double.
 pub async fn execute(
     api: &dyn Api,
@@ -91,7 +94,8 @@ async fn carry_out(api: &dyn Api, who: &Caller, write: Write) -> Done {
             Done { result: Ok(()), witness: None, note: None }
         }
         Err(status) => {
-            let witness = if is_ambiguous(&status) { Some(present(api, who, &target).await) } else { None };
+            let behind = is_ambiguous(&status) || status.is_conflict();
+            let witness = if behind { Some(present(api, who, &target).await) } else { None };
             let note = telling.failed.map(|note| filled(note, &target.name, &status.message));
             Done { result: Err(failure(status, &target)), witness, note }
         }
@@ -164,7 +168,7 @@ fn is_ambiguous(status: &Status) -> bool {
         || status.is_unexpected_server_error()
 }
 
-/// Where history is now, by a consistent read: whatever the request did has happened before.
+/// Where history is now, by a consistent read: whatever the request did has happened before, and whatever it conflicted with.
 async fn present(api: &dyn Api, who: &Caller, target: &Target) -> Witness {
     match list_one(api, who, target).await {
         Ok((_, revision)) => Witness::Revision(target.resource.clone(), revision),
