@@ -101,7 +101,7 @@ impl Cluster {
         parts: Parts,
         prepare: impl FnOnce(&Machine, &[Machine]) -> Result<Option<Daemon>>,
     ) -> Result<Cluster> {
-        down(directory)?;
+        down(name, directory)?;
         let link = Link::new(name, directory)?;
         let directory = directory.canonicalize()?;
         let hub = link.hub()?;
@@ -224,13 +224,13 @@ impl Cluster {
     }
 }
 
-/// Ends the cluster whose files lie there.
+/// Ends the cluster of this name whose files lie there, also one that was being made when whoever made it was killed.
 ///
 /// # Errors
 /// When something of it stays.
-pub fn down(directory: &Path) -> Result<()> {
+pub fn down(name: &str, directory: &Path) -> Result<()> {
     let groups = knarr::groups(directory);
-    machine::remove(directory)?;
+    Link::new(name, directory)?.remove()?;
     groups.iter().try_for_each(|group| machine::remove_groups(group))
 }
 

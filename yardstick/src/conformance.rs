@@ -92,7 +92,7 @@ pub fn run(programs: &Programs<'_>, project: &Path, directory: &Path, options: &
         if options.keep {
             println!("the cluster is kept; its files lie in {}", place.display());
         } else {
-            cluster::down(&place)?;
+            cluster::down(CLUSTER, &place)?;
         }
     }
     outcome

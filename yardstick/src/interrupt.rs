@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{cluster, machine};
+use crate::cluster;
 
 /// What says to the second program that it is the second. (Knarr refuses variables of its own that it does not know.)
 const INNER: &str = "YARDSTICK_INNER";
@@ -50,8 +50,7 @@ pub fn guarded(name: &str, places: &[PathBuf]) -> Result<Option<ExitCode>> {
         anyhow::Ok(130)
     })?;
     if code == 130 {
-        places.iter().try_for_each(|place| cluster::down(place))?;
-        machine::remove_unfinished(name)?;
+        places.iter().try_for_each(|place| cluster::down(name, place))?;
     }
     Ok(Some(ExitCode::from(code)))
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use host::process::{Identity, LinuxProcesses, Processes as _};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 /// How long a step of building something may take.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -72,14 +73,17 @@ struct Record {
 }
 
 impl Link {
-    /// A link of this name whose machines keep their files there.
+    /// A link of this name whose machines keep their files there. Another checkout's link of the same name is another link: a mark of the
+    /// directory is in the name.
     ///
     /// # Errors
     /// When the directory cannot be made.
     pub fn new(name: &str, directory: &Path) -> Result<Link> {
         std::fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
         let directory = directory.canonicalize()?;
-        Ok(Link { name: name.to_owned(), directory })
+        let digest = Sha256::digest(directory.as_os_str().as_encoded_bytes());
+        let mark: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        Ok(Link { name: format!("{name}-{mark}"), directory })
     }
 
     /// The machine that the bridge is in.
@@ -111,6 +115,33 @@ impl Link {
         machine.ip(&["link", "set", "eth0", "up"])?;
         machine.ip(&["route", "add", "default", "via", &hub.address])?;
         Ok(machine)
+    }
+
+    /// Ends its machines with all that runs on them, also those that were being made when whoever made them was killed, and deletes their files.
+    ///
+    /// # Errors
+    /// When something stays.
+    pub fn remove(&self) -> Result<()> {
+        for entry in std::fs::read_dir(&self.directory)?.flatten() {
+            let Ok(bytes) = std::fs::read(entry.path().join("machine.json")) else { continue };
+            let Ok(record) = serde_json::from_slice::<Record>(&bytes) else { continue };
+            let init = Identity { pid: record.pid, started_ticks: record.started_ticks };
+            LinuxProcesses.signal(init, 9).context("ending a machine")?;
+            wait_until("a machine ends", || Ok(LinuxProcesses.identify(init.pid) != Some(init)))?;
+        }
+        let names = std::fs::read_dir("/run/netns").into_iter().flatten().flatten();
+        let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+        for namespace in names.filter(|name| name.starts_with(&format!("knarr-{}-", self.name))) {
+            for pid in run(Command::new("ip").args(["netns", "pids", &namespace]))?.split_whitespace() {
+                if let Some(process) = pid.parse().ok().and_then(|pid| LinuxProcesses.identify(pid)) {
+                    LinuxProcesses.signal(process, 9).context("ending what is left of a machine")?;
+                }
+            }
+            remove_groups(&namespace)?;
+            run(Command::new("ip").args(["netns", "del", &namespace]))?;
+        }
+        std::fs::remove_dir_all(&self.directory)
+            .with_context(|| format!("deleting {}", self.directory.display()))
     }
 
     fn namespace(&self, number: u8) -> String {
@@ -274,46 +305,6 @@ fn remove_group(path: &Path) -> Result<()> {
     }
     // What was killed a moment ago may still be on its way out.
     wait_until(&format!("{} is empty", path.display()), || Ok(std::fs::remove_dir(path).is_ok()))
-}
-
-/// Ends the machines whose files lie there, with all that runs on them, and deletes the files.
-///
-/// # Errors
-/// When something stays.
-pub fn remove(directory: &Path) -> Result<()> {
-    let Ok(entries) = std::fs::read_dir(directory) else { return Ok(()) };
-    for entry in entries.flatten() {
-        let Ok(bytes) = std::fs::read(entry.path().join("machine.json")) else { continue };
-        let Ok(record) = serde_json::from_slice::<Record>(&bytes) else { continue };
-        let init = Identity { pid: record.pid, started_ticks: record.started_ticks };
-        LinuxProcesses.signal(init, 9).context("ending a machine")?;
-        wait_until("a machine ends", || Ok(LinuxProcesses.identify(init.pid) != Some(init)))?;
-        remove_groups(&record.namespace)?;
-        let namespace = Path::new("/run/netns").join(&record.namespace);
-        if namespace.exists() {
-            run(Command::new("ip").args(["netns", "del", &record.namespace]))?;
-        }
-    }
-    std::fs::remove_dir_all(directory).with_context(|| format!("deleting {}", directory.display()))
-}
-
-/// Ends what is left of a link's machines that were being made when whoever made them was ended.
-///
-/// # Errors
-/// When something stays.
-pub fn remove_unfinished(link: &str) -> Result<()> {
-    let names = std::fs::read_dir("/run/netns").into_iter().flatten().flatten();
-    let names = names.filter_map(|entry| entry.file_name().into_string().ok());
-    for namespace in names.filter(|name| name.starts_with(&format!("knarr-{link}-"))) {
-        for pid in run(Command::new("ip").args(["netns", "pids", &namespace]))?.split_whitespace() {
-            if let Some(process) = pid.parse().ok().and_then(|pid| LinuxProcesses.identify(pid)) {
-                LinuxProcesses.signal(process, 9).context("ending what is left of a machine")?;
-            }
-        }
-        remove_groups(&namespace)?;
-        run(Command::new("ip").args(["netns", "del", &namespace]))?;
-    }
-    Ok(())
 }
 
 /// Asks until it is so.

@@ -152,7 +152,7 @@ fn stock_verb(verb: StockVerb, programs: &Programs<'_>, directory: &Path) -> Res
             );
             println!("cargo xtask stock down");
         }
-        StockVerb::Down => cluster::down(directory)?,
+        StockVerb::Down => cluster::down(STOCK, directory)?,
         StockVerb::Exec { words } => {
             let mut command = cluster::hub(directory)?.command(&words[0]);
             command.args(&words[1..]).env("KUBECONFIG", directory.join("admin.kubeconfig"));

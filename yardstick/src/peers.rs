@@ -101,7 +101,7 @@ fn one(
     let cluster = Cluster::up(programs, CLUSTER, place, Parts::all(maker, 1))?;
     let started = begun.elapsed();
     let outcome = measure(&cluster, images, bench, started);
-    cluster::down(place)?;
+    cluster::down(CLUSTER, place)?;
     outcome
 }
 

@@ -112,7 +112,7 @@ pub fn run(programs: &Programs<'_>, project: &Path, directory: &Path, options: &
                 wrong.push(format!("{}: {error:#}", suite.name));
             }
         }
-        cluster::down(&place(directory))?;
+        cluster::down(CLUSTER, &place(directory))?;
     }
     println!("| suite | passed | failed | skipped |\n|---|---|---|---|\n{}", rows.join("\n"));
     if !wrong.is_empty() {

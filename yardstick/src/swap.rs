@@ -69,7 +69,7 @@ pub fn run(programs: &Programs<'_>, directory: &Path, names: &[String], keep: bo
             println!("it is kept below {}", place.display());
             break;
         }
-        cluster::down(&place)?;
+        cluster::down(CLUSTER, &place)?;
     }
     if !red.is_empty() {
         bail!("{} of the cells are red: {}", red.len(), red.join(", "));
