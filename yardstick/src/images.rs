@@ -4,7 +4,9 @@
 
 mod recipes;
 mod root;
+mod shelf;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -21,13 +23,29 @@ pub struct Images {
     directory: PathBuf,
 }
 
+/// What says how images are made: those that were made otherwise are made anew.
+const RECIPES: &str = concat!(
+    include_str!("images/recipes.rs"),
+    include_str!("images/root.rs"),
+    include_str!("images/shelf.rs")
+);
+
 impl Images {
-    /// Builds those that are not there.
+    /// Builds those that are not there, or that were made after other recipes.
     ///
     /// # Errors
     /// When a program or package that goes into one is missing.
     pub fn build(programs: &Programs<'_>, directory: &Path, images: &[Image]) -> Result<Images> {
-        std::fs::create_dir_all(directory)?;
+        let recipes = directory.join("recipes");
+        if std::fs::read_to_string(&recipes).ok().as_deref() != Some(RECIPES) {
+            match std::fs::remove_dir_all(directory) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(error).context("deleting images that were made after other recipes");
+                }
+                _ => std::fs::create_dir_all(directory)?,
+            }
+            std::fs::write(recipes, RECIPES)?;
+        }
         let built = Images { directory: directory.to_owned() };
         for image in images {
             let archive = built.archive(image);
@@ -49,7 +67,7 @@ fn package(programs: &Programs<'_>, image: &Image, archive: &Path) -> Result<()>
     let scratch = tempfile::tempdir()?;
     let (root, data) = (scratch.path().join("root"), scratch.path().join("data"));
     std::fs::create_dir_all(&root)?;
-    (image.fill)(&root, programs.go)?;
+    (image.fill)(&root, programs)?;
     let mut build = Command::new(&programs.knarr);
     build
         .args(["image", "build", "--tag", &reference(image), "--from"])

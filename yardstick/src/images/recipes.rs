@@ -6,7 +6,8 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::root::{append, busybox, install, link, program};
-use crate::go::Go;
+use super::shelf;
+use crate::cluster::Programs;
 
 /// How an image is made.
 pub struct Image {
@@ -19,10 +20,10 @@ pub struct Image {
     /// Whom it runs as; root if empty.
     pub user: &'static str,
     /// Fills the root.
-    pub fill: fn(&Path, &Go) -> Result<()>,
+    pub fill: fn(&Path, &Programs<'_>) -> Result<()>,
 }
 
-const fn image(name: &'static str, fill: fn(&Path, &Go) -> Result<()>) -> Image {
+const fn image(name: &'static str, fill: fn(&Path, &Programs<'_>) -> Result<()>) -> Image {
     Image { name, entry_point: &[], command: &["sh"], user: "", fill }
 }
 
@@ -79,7 +80,7 @@ pub const SUITES: [Image; 9] = [
     PAUSE,
 ];
 
-fn agnhost_root(root: &Path, go: &Go) -> Result<()> {
+fn agnhost_root(root: &Path, programs: &Programs<'_>) -> Result<()> {
     busybox(root)?;
     for path in
         ["/usr/bin/curl", "/usr/bin/dig", "/usr/bin/nslookup", "/usr/bin/nc.openbsd", "/usr/bin/socat"]
@@ -94,11 +95,12 @@ fn agnhost_root(root: &Path, go: &Go) -> Result<()> {
     link("../usr/bin/nc.openbsd", root, "bin/nc")?;
     link("../usr/bin/nslookup", root, "bin/nslookup")?;
     link("../usr/sbin/ip", root, "bin/ip")?;
-    install(&go.program("agnhost")?, root, "agnhost")?;
+    install(&programs.go.program("agnhost")?, root, "agnhost")?;
     link("agnhost", root, "agnhost-2")?;
     std::fs::create_dir_all(root.join("uploads"))?;
+    shelf::put(programs, &PAUSE, "pause", "testing", &root.join("var/registry"))?;
     for file in ["localhost.crt", "localhost.key"] {
-        install(&go.source(&format!("test/images/agnhost/porter/{file}"))?, root, file)?;
+        install(&programs.go.source(&format!("test/images/agnhost/porter/{file}"))?, root, file)?;
     }
     append(root, "etc/passwd", "user-defined-in-image:x:1000:1000::/home:/bin/sh")?;
     append(root, "etc/group", "user-defined-in-image:x:1000:")?;
@@ -107,7 +109,7 @@ fn agnhost_root(root: &Path, go: &Go) -> Result<()> {
 
 /// Debian's busybox drops environment variables whose names hold dashes, as dash and bash do and upstream's does not, and its wget
 /// crashes when it is given a time limit. So `sh`, looked for in the path, is zsh; `/bin/sh` is busybox, whose complaints a test knows word by word.
-fn shell_root(root: &Path, _: &Go) -> Result<()> {
+fn shell_root(root: &Path, _: &Programs<'_>) -> Result<()> {
     busybox(root)?;
     program(root, "/usr/bin/zsh")?;
     program(root, "/usr/bin/wget")?;
@@ -115,7 +117,7 @@ fn shell_root(root: &Path, _: &Go) -> Result<()> {
     link("../usr/bin/wget", root, "bin/wget")
 }
 
-fn dns_tools(root: &Path, _: &Go) -> Result<()> {
+fn dns_tools(root: &Path, _: &Programs<'_>) -> Result<()> {
     busybox(root)?;
     for path in ["/usr/bin/dig", "/usr/bin/nslookup", "/usr/bin/getent"] {
         program(root, path)?;
@@ -123,7 +125,7 @@ fn dns_tools(root: &Path, _: &Go) -> Result<()> {
     link("../usr/bin/nslookup", root, "bin/nslookup")
 }
 
-fn ipc_tools(root: &Path, _: &Go) -> Result<()> {
+fn ipc_tools(root: &Path, _: &Programs<'_>) -> Result<()> {
     busybox(root)?;
     for path in ["/usr/bin/ipcs", "/usr/bin/ipcmk", "/usr/bin/ipcrm"] {
         program(root, path)?;
@@ -133,23 +135,23 @@ fn ipc_tools(root: &Path, _: &Go) -> Result<()> {
     Ok(())
 }
 
-fn kitten(root: &Path, go: &Go) -> Result<()> {
-    picture(root, go, "kitten")
+fn kitten(root: &Path, programs: &Programs<'_>) -> Result<()> {
+    picture(root, programs, "kitten")
 }
 
-fn nautilus(root: &Path, go: &Go) -> Result<()> {
-    picture(root, go, "nautilus")
+fn nautilus(root: &Path, programs: &Programs<'_>) -> Result<()> {
+    picture(root, programs, "nautilus")
 }
 
-fn picture(root: &Path, go: &Go, name: &str) -> Result<()> {
-    agnhost_root(root, go)?;
+fn picture(root: &Path, programs: &Programs<'_>, name: &str) -> Result<()> {
+    agnhost_root(root, programs)?;
     for file in [format!("{name}.jpg"), "data.json".to_owned()] {
-        install(&go.source(&format!("test/images/{name}/html/{file}"))?, root, &file)?;
+        install(&programs.go.source(&format!("test/images/{name}/html/{file}"))?, root, &file)?;
     }
     Ok(())
 }
 
-fn nginx(root: &Path, _: &Go) -> Result<()> {
+fn nginx(root: &Path, _: &Programs<'_>) -> Result<()> {
     busybox(root)?;
     nginx_into(root)
 }
@@ -186,20 +188,20 @@ fn debian(root: &Path) -> Result<()> {
     link("../usr/bin/bash", root, "bin/bash")
 }
 
-fn set_uid_program(root: &Path, go: &Go) -> Result<()> {
+fn set_uid_program(root: &Path, programs: &Programs<'_>) -> Result<()> {
     busybox(root)?;
-    install(&go.program("nonewprivs")?, root, "usr/local/bin/nnp")?;
+    install(&programs.go.program("nonewprivs")?, root, "usr/local/bin/nnp")?;
     std::fs::set_permissions(root.join("usr/local/bin/nnp"), std::fs::Permissions::from_mode(0o6755))?;
     Ok(())
 }
 
-fn sample_server(root: &Path, go: &Go) -> Result<()> {
+fn sample_server(root: &Path, programs: &Programs<'_>) -> Result<()> {
     busybox(root)?;
-    install(&go.program("sample-apiserver")?, root, "sample-apiserver")
+    install(&programs.go.program("sample-apiserver")?, root, "sample-apiserver")
 }
 
-fn etcd(root: &Path, go: &Go) -> Result<()> {
+fn etcd(root: &Path, programs: &Programs<'_>) -> Result<()> {
     busybox(root)?;
-    install(&go.program("etcd")?, root, "usr/local/bin/etcd")?;
-    install(&go.program("etcdctl")?, root, "usr/local/bin/etcdctl")
+    install(&programs.go.program("etcd")?, root, "usr/local/bin/etcd")?;
+    install(&programs.go.program("etcdctl")?, root, "usr/local/bin/etcdctl")
 }
