@@ -1,6 +1,7 @@
 //! Private and public keys: made, read from PEM, and used to sign and verify, for certificates and tokens alike.
 //!
-//! New keys are ECDSA P-256. P-384 and RSA keys are read too, so that the files of another cluster's authority keep
+//! New keys are ECDSA P-256, written in SEC 1's form, which more clients read than PKCS#8's (fabric8's does not take an elliptic key
+//! from the latter). P-384 and RSA keys are read too, so that the files of another cluster's authority keep
 //! working. Key generation and signatures draw their randomness from `ring` itself (its interface is sealed), so
 //! nothing made here is reproducible by a seed.
 
@@ -90,7 +91,9 @@ impl PrivateKey {
     pub fn generate() -> Result<PrivateKey, KeyError> {
         let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &SystemRandom::new())
             .map_err(|_| KeyError::Failed)?;
-        PrivateKey::from_pkcs8(document.as_ref())
+        let inner = inner_sec1(document.as_ref()).map_err(|_| KeyError::Failed)?;
+        let (secret, point) = read_sec1(&inner).map_err(|_| KeyError::Failed)?;
+        PrivateKey::from_sec1(&write_sec1(&secret, &point))
     }
 
     /// Reads the first block of `text`: PKCS#8 (`PRIVATE KEY`), PKCS#1 (`RSA PRIVATE KEY`) or SEC 1 (`EC PRIVATE KEY`).
@@ -164,7 +167,7 @@ impl PrivateKey {
         &self.public
     }
 
-    /// The key as PEM, in the form it was read in (PKCS#8 when it was made here).
+    /// The key as PEM, in the form it was read in (SEC 1 when it was made here).
     pub fn to_pem(&self) -> String {
         encode_pem(self.label, &self.encoded)
     }
@@ -203,6 +206,32 @@ fn sign_rsa(pair: &RsaKeyPair, message: &[u8]) -> Result<Vec<u8>, KeyError> {
     pair.sign(&signature::RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut out)
         .map_err(|_| KeyError::Failed)?;
     Ok(out)
+}
+
+/// The `ECPrivateKey` that PKCS#8 wraps (RFC 5208); it does not say its curve, as the wrapper does.
+fn inner_sec1(der: &[u8]) -> Result<Vec<u8>, yasna::ASN1Error> {
+    yasna::parse_der(der, |reader| {
+        reader.read_sequence(|reader| {
+            reader.next().read_u8()?;
+            reader.next().read_der()?;
+            reader.next().read_bytes()
+        })
+    })
+}
+
+/// The `ECPrivateKey` of a key on P-256, with all that it may say (RFC 5915).
+fn write_sec1(secret: &[u8], point: &[u8]) -> Vec<u8> {
+    let curve = ObjectIdentifier::from_slice(&[1, 2, 840, 10045, 3, 1, 7]);
+    yasna::construct_der(|writer| {
+        writer.write_sequence(|writer| {
+            writer.next().write_u8(1);
+            writer.next().write_bytes(secret);
+            writer.next().write_tagged(yasna::Tag::context(0), |inner| inner.write_oid(&curve));
+            writer.next().write_tagged(yasna::Tag::context(1), |inner| {
+                inner.write_bitvec_bytes(point, point.len() * 8)
+            });
+        });
+    })
 }
 
 /// The secret and the public point of an `ECPrivateKey` (RFC 5915).
@@ -353,19 +382,23 @@ mod tests {
     }
 
     #[test]
-    fn sec1_files_are_read() {
-        let key = PrivateKey::generate().expect("a key");
-        // Inside PKCS#8 lies SEC 1's form, without the curve.
-        let inner = yasna::parse_der(&key.encoded, |reader| {
-            reader.read_sequence(|reader| {
-                reader.next().read_u8()?;
-                reader.next().read_der()?;
-                reader.next().read_bytes()
-            })
-        })
-        .expect("PKCS#8");
-        let read = PrivateKey::from_pem(encode_pem("EC PRIVATE KEY", &inner).as_bytes()).expect("SEC 1");
-        assert_eq!(read.public(), key.public());
+    fn keys_are_written_in_the_form_that_most_clients_read() {
+        let pem = PrivateKey::generate().expect("a key").to_pem();
+        assert!(
+            pem.starts_with("-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEI"),
+            "as openssl writes them: {pem}"
+        );
+    }
+
+    #[test]
+    fn files_of_every_form_are_read() {
+        let random = SystemRandom::new();
+        let wrapped = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).expect("a key");
+        let inner = inner_sec1(wrapped.as_ref()).expect("PKCS#8");
+        let read = |label, der: &[u8]| PrivateKey::from_pem(encode_pem(label, der).as_bytes()).expect(label);
+        let (outer, inner) = (read("PRIVATE KEY", wrapped.as_ref()), read("EC PRIVATE KEY", &inner));
+        assert_eq!(outer.public(), inner.public());
+        assert!(outer.to_pem().starts_with("-----BEGIN PRIVATE KEY-----"), "each stays as it was");
     }
 
     #[test]
