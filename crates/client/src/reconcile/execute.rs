@@ -1,6 +1,6 @@
 //! Carrying out a plan: generic, and without any decision of its own.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use api_meta::status::cause;
 use api_patch::PatchKind;
@@ -77,8 +77,8 @@ async fn carry_out(api: &dyn Api, who: &Caller, write: Write) -> Done {
     let verb = verb(&op);
     let failure = |status, target: &Target| Failure { status, write: Some((verb, target.resource.clone())) };
     for guard in &guards {
-        if let Err(status) = check(api, who, guard).await {
-            return Done { result: Err(failure(status, &target)), witness: None, note: None };
+        if let Err(Refused { status, witness }) = check(api, who, guard).await {
+            return Done { result: Err(failure(status, &target)), witness, note: None };
         }
     }
     let unconditional = matches!(op, Op::Delete { version: None, .. });
@@ -94,8 +94,8 @@ async fn carry_out(api: &dyn Api, who: &Caller, write: Write) -> Done {
             Done { result: Ok(()), witness: None, note: None }
         }
         Err(status) => {
-            let behind = is_ambiguous(&status) || status.is_conflict();
-            let witness = if behind { Some(present(api, who, &target).await) } else { None };
+            let is_behind = is_ambiguous(&status) || status.is_conflict();
+            let witness = if is_behind { Some(present(api, who, &target).await) } else { None };
             let note = telling.failed.map(|note| filled(note, &target.name, &status.message));
             Done { result: Err(failure(status, &target)), witness, note }
         }
@@ -186,6 +186,23 @@ async fn list_one(api: &dyn Api, who: &Caller, target: &Target) -> Result<(usize
     }
 }
 
+/// Why a guard does not hold, and what the views must show if it is because they are behind.
+struct Refused {
+    status: Status,
+    witness: Option<Witness>,
+}
+
+impl From<Status> for Refused {
+    fn from(status: Status) -> Refused {
+        Refused { status, witness: None }
+    }
+}
+
+fn behind(target: &Target, revision: Revision) -> Refused {
+    let status = Status::internal_error(format!("the view of {} is behind", target.resource));
+    Refused { status, witness: Some(Witness::Revision(target.resource.clone(), revision)) }
+}
+
 /// Whether a list shows what a view showed that had come to a revision.
 async fn current(
     api: &dyn Api,
@@ -193,41 +210,60 @@ async fn current(
     target: &Target,
     revision: Revision,
     count: usize,
-) -> Result<(), Status> {
+) -> Result<(), Refused> {
     let request = Request::new(Verb::List, target.clone());
     let Outcome::List(list) = api.call(who, request).await?.outcome else {
-        return Err(Status::internal_error("a list was answered with something else"));
+        return Err(Status::internal_error("a list was answered with something else").into());
     };
     let version = |object: &dyn Record| object_meta(object)?.resource_version.parse().ok();
     let older = |object: &dyn Record| version(object).is_some_and(|version: u64| version <= revision.0);
     if list.items.len() == count && list.items.iter().all(|object| older(&**object)) {
         return Ok(());
     }
-    Err(Status::internal_error(format!("the view of {} is behind", target.resource)))
+    Err(behind(target, list.revision))
 }
 
-async fn check(api: &dyn Api, who: &Caller, guard: &Guard) -> Result<(), Status> {
+/// Whether an object is as a view showed it.
+async fn unchanged(api: &dyn Api, who: &Caller, target: &Target, version: &str) -> Result<(), Refused> {
+    let found = get(api, who, target).await?;
+    let now = found.as_deref().and_then(object_meta).map_or("", |meta| &meta.resource_version);
+    if now == version {
+        return Ok(());
+    }
+    // What is gone has no version to wait for.
+    match now.parse() {
+        Ok(revision) => Err(behind(target, Revision(revision))),
+        Err(_) => Err(behind(target, list_one(api, who, target).await?.1)),
+    }
+}
+
+async fn get(api: &dyn Api, who: &Caller, target: &Target) -> Result<Option<Arc<dyn Record>>, Status> {
+    match api.call(who, Request::new(Verb::Get, target.clone())).await {
+        Ok(Answer { outcome: Outcome::Object(object), .. }) => Ok(Some(object)),
+        Ok(_) => Ok(None),
+        Err(status) if status.is_not_found() => Ok(None),
+        Err(status) => Err(status),
+    }
+}
+
+async fn check(api: &dyn Api, who: &Caller, guard: &Guard) -> Result<(), Refused> {
     let (target, uid, wanted) = match guard {
         Guard::Alive(target, uid) => (target, uid, true),
         Guard::Absent(target, uid) => (target, uid, false),
-        Guard::Allowed(review) => return allowed(api, who, review).await,
+        Guard::Allowed(review) => return Ok(allowed(api, who, review).await?),
+        Guard::Unchanged(target, version) => return unchanged(api, who, target, version).await,
         Guard::Current(target, revision, count) => return current(api, who, target, *revision, *count).await,
         Guard::Empty(target) => {
             return match list_one(api, who, target).await {
                 Ok((0, _)) => Ok(()),
-                Ok(_) => Err(Status::internal_error(format!("some {} remain", target.resource))),
+                Ok(_) => Err(Status::internal_error(format!("some {} remain", target.resource)).into()),
                 // What is not served any more has no objects.
                 Err(status) if status.is_not_found() || status.is_method_not_supported() => Ok(()),
-                Err(status) => Err(status),
+                Err(status) => Err(status.into()),
             };
         }
     };
-    let found = match api.call(who, Request::new(Verb::Get, target.clone())).await {
-        Ok(Answer { outcome: Outcome::Object(object), .. }) => Some(object),
-        Ok(_) => None,
-        Err(status) if status.is_not_found() => None,
-        Err(status) => return Err(status),
-    };
+    let found = get(api, who, target).await?;
     let meta = found.as_deref().and_then(object_meta).filter(|meta| meta.uid == *uid);
     let holds = match meta {
         Some(meta) => wanted && meta.deletion_timestamp.is_none(),
@@ -238,7 +274,7 @@ async fn check(api: &dyn Api, who: &Caller, guard: &Guard) -> Result<(), Status>
     }
     let Target { resource, namespace, name, .. } = target;
     let state = if wanted { "is gone or has just been deleted" } else { "is there after all" };
-    Err(Status::internal_error(format!("{resource} {namespace}/{name} (uid {uid}) {state}")))
+    Err(Status::internal_error(format!("{resource} {namespace}/{name} (uid {uid}) {state}")).into())
 }
 
 async fn allowed(api: &dyn Api, who: &Caller, review: &SubjectAccessReview) -> Result<(), Status> {

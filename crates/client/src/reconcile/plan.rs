@@ -129,6 +129,8 @@ pub enum Guard {
     /// The resource has this many objects in the namespace, and none that was written after this revision: a view that has
     /// come so far has missed nothing.
     Current(Target, Revision, usize),
+    /// The object has this resource version, or is not there if that is empty: what was concluded from its silence holds.
+    Unchanged(Target, String),
     /// A review of access answers yes.
     Allowed(Box<SubjectAccessReview>),
 }

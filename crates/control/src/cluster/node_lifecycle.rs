@@ -2,6 +2,7 @@
 //!
 //! Upstream: `pkg/controller/nodelifecycle`. A node's sign of life is the later of its lease's renewal and its own report.
 //! Silence counts from this controller's own start at the earliest: a node could not be heard while there was no control plane.
+//! A view that is behind would make silent nodes of all: a node's lease is asked for before the node is declared dead.
 //! When no node at all is ready, nothing is evicted: then the fault is more likely here than there.
 
 #[cfg(test)]
@@ -13,8 +14,10 @@ use api_meta::conditions::{self, FALSE, TRUE, UNKNOWN};
 use api_types::coordination::v1::Lease;
 use api_types::core::v1::{Node, NodeCondition, Pod, Taint};
 use base::time::Time;
-use client::reconcile::{Controller, Note, Op, Plan, Wires, World, Write, resource_of, service_account};
-use client::{Caller, PatchKind};
+use client::reconcile::{
+    Controller, Guard, Note, Op, Plan, Wires, World, Write, resource_of, service_account,
+};
+use client::{Caller, PatchKind, Target};
 use serde_json::json;
 
 use crate::pod;
@@ -82,7 +85,7 @@ impl Controller for NodeLifecycle {
             report_silence(&mut seen, now);
         }
         if seen.status != node.status {
-            plan.stage([Write::status(seen.clone())]);
+            plan.stage([Write::status(seen.clone()).guarded(still_silent(key, lease))]);
         }
         let state = ready(&seen);
         // The taints are bound to the version that they were read at, which a written status has made old: they come next.
@@ -109,6 +112,17 @@ impl Controller for NodeLifecycle {
     fn caller(&self) -> Caller {
         service_account("node-controller")
     }
+}
+
+/// A node is declared dead only if it is not the view of its lease that is: nothing has renewed that since.
+fn still_silent(node: &str, lease: Option<&Lease>) -> Guard {
+    let target = Target {
+        resource: resource_of::<Lease>().clone(),
+        namespace: LEASES.to_owned(),
+        name: node.to_owned(),
+        subresource: String::new(),
+    };
+    Guard::Unchanged(target, lease.map(|lease| lease.metadata.resource_version.clone()).unwrap_or_default())
 }
 
 fn ready(node: &Node) -> &str {

@@ -187,14 +187,18 @@ fn show(
         subresource.as_str(),
         "" | "status" | "ephemeralcontainers" | "resize" | "approval" | "finalize"
     );
+    let code = if answer.created { 201 } else { 200 };
     let bytes = match (&answer.outcome, served) {
-        (Outcome::Status(status), _) => encode::status(codec, status.clone()),
+        (Outcome::Status(status), _) => {
+            let mut status = status.clone();
+            status.code = i32::from(code);
+            encode::status(codec, status)
+        }
         (Outcome::Object(object), Some(served)) if whole => frame(handler, asked, served).object(object),
         (Outcome::Object(object), _) => encode::object(codec, asked.form.pretty, &**object, &kind),
         (Outcome::List(list), Some(served)) => frame(handler, asked, served).list(list),
         (Outcome::List(_), None) => return Err(missing()),
     };
-    let code = if answer.created { 201 } else { 200 };
     Ok(bytes_answer(code, codec.media_type(), bytes.into()))
 }
 

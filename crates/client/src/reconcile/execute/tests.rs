@@ -14,11 +14,16 @@ struct Refusing(fn() -> Status);
 impl Api for Refusing {
     fn call<'a>(&'a self, _: &'a Caller, request: Request) -> BoxFuture<'a, Result<Answer, Status>> {
         Box::pin(async move {
-            if request.verb != Verb::List {
-                return Err((self.0)());
-            }
-            let list = List { revision: Revision(20), ..List::default() };
-            Ok(Answer { outcome: Outcome::List(list), created: false, warnings: Vec::new() })
+            let outcome = match request.verb {
+                Verb::List => Outcome::List(List { revision: Revision(20), ..List::default() }),
+                Verb::Get => {
+                    let mut pod = Pod::default();
+                    pod.metadata.resource_version = "7".into();
+                    Outcome::Object(Arc::new(pod))
+                }
+                _ => return Err((self.0)()),
+            };
+            Ok(Answer { outcome, created: false, warnings: Vec::new() })
         })
     }
 
@@ -32,15 +37,19 @@ impl Api for Refusing {
 }
 
 async fn witnesses(refusal: fn() -> Status) -> Vec<Witness> {
+    guarded(refusal, None).await.witnesses
+}
+
+async fn guarded(refusal: fn() -> Status, guard: Option<Guard>) -> Finished {
     let mut pod = Pod::default();
     pod.metadata.name = "p".into();
     let mut plan = Plan::default();
-    plan.stage([Write::update(pod)]);
+    plan.stage([guard.into_iter().fold(Write::update(pod), Write::guarded)]);
     let recorder = Mutex::new(Recorder::new("test"));
     let who = Caller::new("test", &[]);
     let finished = execute(&Refusing(refusal), &who, &recorder, &SystemClock, plan).await;
     assert!(finished.failure.is_some());
-    finished.witnesses
+    finished
 }
 
 /// A key whose write rests on what is no more would else be planned on that again, and may find nothing to do: then nobody wakes it.
@@ -55,4 +64,23 @@ async fn a_conflict_says_that_the_view_is_behind() {
         "nor does anybody know what has been written"
     );
     assert_eq!(witnesses(|| Status::bad_request("no")).await, []);
+}
+
+#[tokio::test]
+async fn what_has_changed_since_it_was_seen_is_waited_for() {
+    let pods = resource_of::<Pod>().clone();
+    let target = Target {
+        resource: pods.clone(),
+        namespace: String::new(),
+        name: "p".into(),
+        subresource: String::new(),
+    };
+    let seen = |version: &str| Some(Guard::Unchanged(target.clone(), version.to_owned()));
+    let said = |finished: &Finished| finished.failure.as_ref().map(|failure| failure.status.message.clone());
+    let refusal = || Status::bad_request("no");
+    let held = guarded(refusal, seen("7")).await;
+    assert_eq!(said(&held).as_deref(), Some("no"), "the guard lets it pass");
+    let refused = guarded(refusal, seen("6")).await;
+    assert_eq!(said(&refused).as_deref(), Some("Internal error occurred: the view of pods is behind"));
+    assert_eq!(refused.witnesses, [Witness::Revision(pods, Revision(7))]);
 }

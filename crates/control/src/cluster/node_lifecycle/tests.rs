@@ -22,6 +22,7 @@ fn lease(name: &str, renewed: i64) -> Lease {
     let mut lease = Lease::default();
     lease.metadata.name = name.into();
     lease.metadata.namespace = LEASES.into();
+    lease.metadata.resource_version = "7".into();
     lease.spec.renew_time = Some(at(renewed).into());
     lease
 }
@@ -67,6 +68,12 @@ fn a_silent_node_is_unknown_tainted_and_its_pods_not_ready() {
     let plan = plan(vec![node("a", TRUE), node("b", TRUE)], 150);
     assert_eq!(plan.describe(), ["update nodes/status a", "patch pods/status shop/p"]);
     let seen: &Node = plan.stages[0][0].object().expect("a node");
+    assert!(
+        matches!(&plan.stages[0][0].guards[..], [Guard::Unchanged(lease, version)]
+            if lease.name == "a" && lease.namespace == LEASES && version == "7"),
+        "if its lease is still as it was seen: {:?}",
+        plan.stages[0][0].guards
+    );
     let ready = &seen.status.conditions[0];
     assert_eq!((ready.status.as_str(), ready.reason.as_str()), (UNKNOWN, "NodeStatusUnknown"));
     assert_eq!(seen.status.conditions[1].reason, "NodeStatusNeverUpdated");

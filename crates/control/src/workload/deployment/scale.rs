@@ -46,7 +46,9 @@ impl Rollout<'_> {
         };
         if let Some(single) = single {
             let name = single.metadata.name.clone();
-            self.resize(&name, wanted, false);
+            // Upstream leaves alone a set that has this size by chance, in the middle of a rollout say. Its note of how many were wanted
+            // stays old, so each look is taken for another change of that number, and the rollout does not go on.
+            self.resize(&name, wanted, true);
             return;
         }
         if active.is_empty() {

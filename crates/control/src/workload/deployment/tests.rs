@@ -277,6 +277,22 @@ fn a_set_that_was_anothers_does_not_grow_where_there_are_too_many_pods() {
 }
 
 #[test]
+fn a_set_that_has_the_new_size_by_chance_does_not_hold_up_the_rollout() {
+    let mut cluster = Cluster::new(deployment(3, "a"));
+    let limits = RollingUpdateDeployment { max_unavailable: Some(IntOrString::Int(1)), max_surge: None };
+    cluster.deployment.spec.strategy.rolling_update = Some(Box::new(limits));
+    cluster.run();
+    use_image(&mut cluster.deployment, "b");
+    cluster.step();
+    // The old set has been made smaller, the new one not yet larger.
+    let (new, old) = (cluster.sets.len() - 1, 0);
+    (cluster.sets[old].spec.replicas, cluster.sets[new].spec.replicas) = (Some(2), Some(0));
+    cluster.deployment.spec.replicas = Some(2);
+    cluster.deployment.metadata.generation += 1;
+    assert_eq!(cluster.run().last(), Some(&(0, 2)));
+}
+
+#[test]
 fn a_rollout_without_progress_times_out() {
     let mut cluster = Cluster::new(deployment(1, "a"));
     cluster.step();
