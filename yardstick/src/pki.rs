@@ -1,6 +1,7 @@
 //! The authorities of a cluster, whoever made it, and kubeconfigs for its components.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::Result;
 use base64::Engine as _;
@@ -9,6 +10,8 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyPair, KeyUsagePurpose,
 };
+
+use crate::machine::run;
 
 /// An authority whose files lie in one directory.
 pub struct Authority {
@@ -25,7 +28,10 @@ impl Authority {
     pub fn open(directory: &Path, name: &str) -> Result<Authority> {
         let file = |kind: &str| directory.join(format!("{name}.{kind}"));
         let Ok(pem) = std::fs::read_to_string(file("crt")) else { return Authority::create(directory, name) };
-        let key = KeyPair::from_pem(&std::fs::read_to_string(file("key"))?)?;
+        // The library takes a key in this form alone.
+        let mut convert = Command::new("openssl");
+        convert.args(["pkcs8", "-topk8", "-nocrypt", "-in"]).arg(file("key"));
+        let key = KeyPair::from_pem(&run(&mut convert)?)?;
         let issuer = Issuer::from_ca_cert_pem(&pem, key)?;
         Ok(Authority { directory: directory.to_owned(), issuer, pem })
     }
