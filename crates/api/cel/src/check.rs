@@ -3,6 +3,7 @@
 mod assign;
 mod fold;
 mod literal;
+mod message;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,20 +14,24 @@ use crate::syntax::{Entry, Expr, Node, operator};
 use crate::types::Type;
 use crate::value::Value;
 
-use assign::Bindings;
+use assign::{Bindings, closed};
+
+/// The function that is there only where patches are written down.
+const ESCAPE_KEY: &str = "jsonpatch.escapeKey";
 
 /// The names that an expression may use, and their types.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     variables: Vec<(Arc<str>, Type)>,
     bindings: bool,
+    patches: bool,
 }
 
 impl Environment {
     /// With these variables.
     pub fn new<'a>(variables: impl IntoIterator<Item = (&'a str, Type)>) -> Environment {
         let variables = variables.into_iter().map(|(name, of)| (name.into(), of)).collect();
-        Environment { variables, bindings: false }
+        Environment { variables, bindings: false, patches: false }
     }
 
     /// The same, with the macro `cel.bind`, which not every place knows.
@@ -34,6 +39,19 @@ impl Environment {
     pub fn with_bindings(mut self) -> Environment {
         self.bindings = true;
         self
+    }
+
+    /// The same, with the types that patches are written down in: `Object`, `Object.spec` and so on by the paths of fields, of which
+    /// nothing is known, and `JSONPatch`; and with the function that escapes keys of the latter's paths.
+    #[must_use]
+    pub fn with_patches(mut self) -> Environment {
+        self.patches = true;
+        self
+    }
+
+    /// The type of a message that may be written down.
+    pub(crate) fn message(&self, name: &str) -> Option<Type> {
+        self.patches.then(|| message::of_patches(name)).flatten()
     }
 
     /// A variable's place and type.
@@ -70,7 +88,11 @@ pub fn check(expr: &Expr, environment: &Environment) -> Result<Checked, Vec<Faul
     let mut checker =
         Checker { environment, scope: Vec::new(), faults: Vec::new(), checked: Checked::default() };
     checker.of(expr);
-    if checker.faults.is_empty() { Ok(checker.checked) } else { Err(checker.faults) }
+    if !checker.faults.is_empty() {
+        return Err(checker.faults);
+    }
+    checker.checked.types.values_mut().for_each(|found| *found = found.settled());
+    Ok(checker.checked)
 }
 
 struct Checker<'a> {
@@ -134,7 +156,7 @@ impl Checker<'_> {
     fn ident(&mut self, at: usize, name: &str) -> Type {
         match self.find(name) {
             Some(found) => found,
-            None if is_type_name(name) => Type::Type,
+            None if is_type_name(name) || self.environment.message(name).is_some() => Type::Type,
             None => self.wrong(at, format!("undeclared reference to '{name}' (in container '')")),
         }
     }
@@ -147,7 +169,7 @@ impl Checker<'_> {
 
     fn field(&mut self, at: usize, of: &Type, field: &str) -> Type {
         match of {
-            Type::Dyn | Type::Parameter(_) => Type::Dyn,
+            Type::Dyn | Type::Open | Type::Parameter(_) => Type::Dyn,
             Type::Map(_, value) => (**value).clone(),
             Type::Object(object) => match object.field(field) {
                 Some(found) => found.clone(),
@@ -176,7 +198,7 @@ impl Checker<'_> {
             return Type::Bool;
         }
         let known = overloads(function);
-        if known.is_empty() {
+        if known.is_empty() || (function == ESCAPE_KEY && !self.environment.patches) {
             return self.wrong(at, format!("undeclared reference to '{function}' (in container '')"));
         }
         let (mut results, mut fitting): (Vec<Type>, Vec<&'static Overload>) = (Vec::new(), Vec::new());
@@ -212,7 +234,7 @@ impl Checker<'_> {
             }
             joined = Some(self.join(element.at, joined, found));
         }
-        Type::list(joined.unwrap_or(Type::Dyn))
+        Type::list(joined.unwrap_or(Type::Open))
     }
 
     fn map(&mut self, entries: &[Entry]) -> Type {
@@ -226,14 +248,14 @@ impl Checker<'_> {
             }
             values = Some(self.join(value.at, values, found));
         }
-        Type::Map(keys.unwrap_or(Type::Dyn).into(), values.unwrap_or(Type::Dyn).into())
+        Type::Map(keys.unwrap_or(Type::Open).into(), values.unwrap_or(Type::Open).into())
     }
 
     /// What an optional element holds.
     fn content(&mut self, at: usize, found: Type) -> Type {
         match found {
             Type::Optional(content) => (*content).clone(),
-            Type::Dyn => Type::Dyn,
+            Type::Dyn | Type::Open => Type::Dyn,
             other => self.wrong(at, format!("expected type 'optional_type({other})' but found '{other}'")),
         }
     }
@@ -243,22 +265,11 @@ impl Checker<'_> {
         match so_far {
             None => next,
             Some(so_far) if Bindings::default().assign(&so_far, &next) => {
-                if so_far == next {
-                    so_far
-                } else {
-                    Type::Dyn
-                }
+                let (one, other) = (closed(&so_far, &next), closed(&next, &so_far));
+                if one == other { one } else { Type::Dyn }
             }
             Some(so_far) => self.wrong(at, format!("expected type '{so_far}' but found '{next}'")),
         }
-    }
-
-    /// No environment of ours declares types of messages.
-    fn message(&mut self, at: usize, name: &str, fields: &[Entry]) -> Type {
-        for Entry { value, .. } in fields {
-            self.of(value);
-        }
-        self.wrong(at, format!("undeclared reference to '{name}' (in container '')"))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::error::EvalError;
 use crate::functions;
 use crate::patterns::Patterns;
 use crate::syntax::{Entry, Expr, Node, operator};
-use crate::value::{Key, Value};
+use crate::value::{Key, Message, Value};
 
 /// One evaluation.
 pub(crate) struct Evaluation<'a> {
@@ -49,8 +49,11 @@ impl Evaluation<'_> {
                 self.budget.spend(30)?;
                 self.entries(entries).map(|entries| Value::Map(Arc::new(entries)))
             }
-            // Was refused when it was checked.
-            Node::Message { name, .. } => Err(EvalError::other(format!("unknown type: {name}"))),
+            Node::Message { name, fields } => {
+                self.budget.spend(40)?;
+                let fields = self.entries(fields)?;
+                Message::new(name.clone(), fields).map(|made| Value::Message(Arc::new(made)))
+            }
             Node::Fold(fold) => self.fold(fold),
             Node::Bind { variable, value, result } => {
                 let value = self.of(value)?;
@@ -76,7 +79,7 @@ impl Evaluation<'_> {
                 let value = self.variables.get(index).cloned();
                 value.ok_or_else(|| EvalError::other(format!("no such attribute(s): {name}")))
             }
-            None if is_type_name(name) => Ok(type_value(name)),
+            None if is_type_name(name) || self.environment.message(name).is_some() => Ok(type_value(name)),
             None => Err(EvalError::other(format!("no such attribute(s): {name}"))),
         }
     }

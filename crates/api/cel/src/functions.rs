@@ -12,6 +12,8 @@ mod text;
 mod time;
 pub(crate) mod url;
 
+pub(crate) use conversions::text as text_of;
+
 use crate::error::EvalError;
 use crate::value::Value;
 

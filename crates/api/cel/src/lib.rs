@@ -7,7 +7,7 @@
 //! (`limits`), and no expression panics. Evaluations know no clock. State: none. Failure: a [`CompileError`] in cel-go's words, or an
 //! [`EvalError`].
 //!
-//! Left out: named time zones (`getHours('Europe/Oslo')`; offsets such as `+02:00` are known), messages that are written down.
+//! Left out: named time zones (`getHours('Europe/Oslo')`; offsets such as `+02:00` are known), messages other than those of patches.
 //! Upstream answered to: the CEL specification, cel-go 0.29, `apiserver/pkg/cel` v0.37.1. How to test: `cargo test -p api-cel`.
 
 mod authorizer;
@@ -41,4 +41,4 @@ pub use parse::is_identifier;
 pub use program::Program;
 pub use types::{Object as ObjectType, Type};
 pub use used::Used;
-pub use value::{Key, List, Object, Told, Value};
+pub use value::{JSON_PATCH, Key, List, Message, OBJECT, Object, Told, Value};

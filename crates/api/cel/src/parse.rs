@@ -219,7 +219,7 @@ impl Parser {
             } else if self.is("{")
                 && let Some(name) = type_name(&expr)
             {
-                expr = self.message(expr.at, &name)?;
+                expr = self.message(at, &name)?;
             } else {
                 return Ok(expr);
             }
@@ -321,8 +321,9 @@ impl Parser {
         while !self.is("}") {
             let optional = self.accept("?");
             let key = if message {
-                let at = self.at();
-                Expr::new(at, Node::Literal(Value::String(self.field()?)))
+                let field = self.field()?;
+                // What is wrong with a field is said of its colon, as cel-go has it.
+                Expr::new(self.at(), Node::Literal(Value::String(field)))
             } else {
                 self.expr()?
             };

@@ -83,7 +83,7 @@ impl Program {
 fn with_dotted_names(mut expr: Expr, environment: &Environment) -> Expr {
     if let Some(name) = parse::type_name(&expr)
         && name.contains('.')
-        && environment.find(&name).is_some()
+        && (environment.find(&name).is_some() || environment.message(&name).is_some())
     {
         return Expr::new(expr.at, Node::Ident(name.into()));
     }

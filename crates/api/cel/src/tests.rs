@@ -4,6 +4,7 @@ use super::*;
 
 mod errors;
 mod laws;
+mod messages;
 
 /// What an expression is worth, with `object` as JSON.
 pub(super) fn worth(source: &str) -> String {

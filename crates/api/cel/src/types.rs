@@ -40,6 +40,8 @@ pub enum Type {
     Opaque(&'static str),
     /// Stands for any type in a declaration, the same wherever it is named.
     Parameter(char),
+    /// Of what an empty list or map holds: any type will do, whichever is wanted. Never the type of a whole expression.
+    Open,
 }
 
 /// An object's type.
@@ -49,6 +51,8 @@ pub struct Object {
     pub name: Arc<str>,
     /// Its fields, in the order of their names.
     pub fields: Vec<(Arc<str>, Type)>,
+    /// It has any other field too, of which nothing is known.
+    pub free: bool,
 }
 
 impl PartialEq for Object {
@@ -65,13 +69,20 @@ impl Object {
         let mut fields: Vec<(Arc<str>, Type)> =
             fields.into_iter().map(|(name, of)| (name.into(), of)).collect();
         fields.sort_by(|(one, _), (other, _)| one.cmp(other));
-        Type::Object(Arc::new(Object { name: name.into(), fields }))
+        Type::Object(Arc::new(Object { name: name.into(), fields, free: false }))
+    }
+
+    /// A type of this name with whatever fields there may be.
+    pub fn free(name: &str) -> Type {
+        Type::Object(Arc::new(Object { name: name.into(), fields: Vec::new(), free: true }))
     }
 
     /// A field's type.
     pub fn field(&self, name: &str) -> Option<&Type> {
-        let index = self.fields.binary_search_by(|(known, _)| (**known).cmp(name)).ok()?;
-        Some(&self.fields[index].1)
+        match self.fields.binary_search_by(|(known, _)| (**known).cmp(name)) {
+            Ok(index) => Some(&self.fields[index].1),
+            Err(_) => self.free.then_some(&Type::Dyn),
+        }
     }
 }
 
@@ -86,6 +97,17 @@ impl Type {
         Type::Map(Arc::new(Type::String), Arc::new(value))
     }
 
+    /// The same with nothing left open.
+    pub(crate) fn settled(&self) -> Type {
+        match self {
+            Type::Open => Type::Dyn,
+            Type::List(element) => Type::list(element.settled()),
+            Type::Map(key, value) => Type::Map(Arc::new(key.settled()), Arc::new(value.settled())),
+            Type::Optional(content) => Type::optional(content.settled()),
+            other => other.clone(),
+        }
+    }
+
     /// What may be this.
     pub fn optional(content: Type) -> Type {
         Type::Optional(Arc::new(content))
@@ -95,7 +117,7 @@ impl Type {
 impl fmt::Display for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Type::Dyn => f.write_str("dyn"),
+            Type::Dyn | Type::Open => f.write_str("dyn"),
             Type::Null => f.write_str("null_type"),
             Type::Bool => f.write_str("bool"),
             Type::Int => f.write_str("int"),

@@ -4,6 +4,7 @@ pub(crate) mod compare;
 mod json;
 mod key;
 mod list;
+mod message;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,6 +24,7 @@ use crate::types::Type;
 
 pub use key::Key;
 pub use list::{List, Told};
+pub use message::{JSON_PATCH, Message, OBJECT};
 
 /// A value.
 #[derive(Clone)]
@@ -47,6 +49,8 @@ pub enum Value {
     Map(Arc<BTreeMap<Key, Value>>),
     /// An object whose fields are looked up as they are asked for.
     Object(Arc<dyn Object>),
+    /// A message that the expression wrote down.
+    Message(Arc<Message>),
     /// A moment, in nanoseconds since the Unix epoch.
     Timestamp(i128),
     /// A span of time, in nanoseconds.
@@ -105,6 +109,7 @@ impl Value {
             Value::List(_) => "list".into(),
             Value::Optional(_) => "optional_type".into(),
             Value::Object(object) => object.type_name().into(),
+            Value::Message(message) => message.name.clone(),
             Value::Query(query) => query.type_name().into(),
             Value::Timestamp(_) => "google.protobuf.Timestamp".into(),
             Value::Duration(_) => "google.protobuf.Duration".into(),
@@ -131,9 +136,12 @@ impl Value {
             Value::Cidr(_) => Type::Opaque("net.CIDR"),
             Value::Semver(_) => Type::Opaque("kubernetes.Semver"),
             Value::Format(_) => Type::Opaque("kubernetes.NamedFormat"),
-            Value::List(_) | Value::Map(_) | Value::Object(_) | Value::Optional(_) | Value::Query(_) => {
-                Type::Dyn
-            }
+            Value::List(_)
+            | Value::Map(_)
+            | Value::Object(_)
+            | Value::Message(_)
+            | Value::Optional(_)
+            | Value::Query(_) => Type::Dyn,
         }
     }
 

@@ -13,7 +13,7 @@ impl Bindings {
     pub(super) fn assign(&mut self, wanted: &Type, found: &Type) -> bool {
         match (wanted, found) {
             (Type::Parameter(name), found) => self.bind(*name, found),
-            (Type::Dyn, _) | (_, Type::Dyn) => true,
+            (Type::Dyn | Type::Open, _) | (_, Type::Dyn | Type::Open) => true,
             (Type::List(wanted), Type::List(found)) | (Type::Optional(wanted), Type::Optional(found)) => {
                 self.assign(wanted, found)
             }
@@ -45,6 +45,8 @@ impl Bindings {
         // The more special of the two holds no more than the other.
         if fits && bound == Type::Null {
             self.0[index].1 = found.clone();
+        } else if fits {
+            self.0[index].1 = closed(&bound, found);
         }
         fits
     }
@@ -60,5 +62,18 @@ impl Bindings {
             Type::Map(key, value) => Type::Map(Arc::new(self.resolve(key)), Arc::new(self.resolve(value))),
             other => other.clone(),
         }
+    }
+}
+
+/// What two types that fit each other come to, where one of them leaves open what the other says.
+pub(super) fn closed(one: &Type, other: &Type) -> Type {
+    match (one, other) {
+        (Type::Open, said) | (said, Type::Open) => said.clone(),
+        (Type::List(one), Type::List(other)) => Type::list(closed(one, other)),
+        (Type::Optional(one), Type::Optional(other)) => Type::optional(closed(one, other)),
+        (Type::Map(key, value), Type::Map(other_key, other_value)) => {
+            Type::Map(Arc::new(closed(key, other_key)), Arc::new(closed(value, other_value)))
+        }
+        (one, _) => one.clone(),
     }
 }

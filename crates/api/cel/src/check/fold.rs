@@ -15,7 +15,7 @@ impl Checker<'_> {
             (Type::List(element), false) => vec![(**element).clone()],
             (Type::Map(key, value), true) => vec![(**key).clone(), (**value).clone()],
             (Type::Map(key, _), false) => vec![(**key).clone()],
-            (Type::Dyn, _) => vec![Type::Dyn; fold.variables.len()],
+            (Type::Dyn | Type::Open, _) => vec![Type::Dyn; fold.variables.len()],
             (other, _) => {
                 let what = format!(
                     "expression of type '{other}' cannot be range of a comprehension (must be list, map, or dynamic)"
@@ -47,7 +47,7 @@ impl Checker<'_> {
                 Type::Map(Arc::new(key), Arc::new(step))
             }
             FoldKind::TransformMapEntry => match step {
-                Type::Map(..) | Type::Dyn => step,
+                Type::Map(..) | Type::Dyn | Type::Open => step,
                 other => {
                     self.wrong(fold.step.at, format!("expected type 'map(dyn, dyn)' but found '{other}'"))
                 }
@@ -72,14 +72,14 @@ impl Checker<'_> {
     ) -> Type {
         let content = match self.of(target) {
             Type::Optional(content) => (*content).clone(),
-            Type::Dyn => Type::Dyn,
+            Type::Dyn | Type::Open => Type::Dyn,
             other => self.wrong(target.at, format!("expected type 'optional_type(dyn)' but found '{other}'")),
         };
         self.scope.push((variable.clone(), content));
         let found = self.of(result);
         self.scope.pop();
         match found {
-            Type::Optional(_) | Type::Dyn if flat => found,
+            Type::Optional(_) | Type::Dyn | Type::Open if flat => found,
             other if flat => {
                 self.wrong(result.at, format!("expected type 'optional_type({other})' but found '{other}'"))
             }

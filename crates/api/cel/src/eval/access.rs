@@ -12,10 +12,11 @@ pub(super) fn select(operand: &Value, field: &str, optional: bool) -> Result<Val
         Value::Optional(Some(content)) => wrapped(lookup(content, field)?),
         operand => {
             let found = lookup(operand, field)?;
-            if optional {
-                wrapped(found)
-            } else {
-                found.ok_or_else(|| EvalError::NoSuchKey(field.to_owned()))
+            match operand {
+                _ if optional => wrapped(found),
+                // What was not written down of a message is null.
+                Value::Message(_) => Ok(found.unwrap_or(Value::Null)),
+                _ => found.ok_or_else(|| EvalError::NoSuchKey(field.to_owned())),
             }
         }
     }
@@ -61,6 +62,7 @@ fn lookup(operand: &Value, field: &str) -> Result<Option<Value>, EvalError> {
     match operand {
         Value::Map(map) => Ok(map.get(&Key::String(field.into())).cloned()),
         Value::Object(object) => object.field(field).transpose(),
+        Value::Message(message) => Ok(message.field(field)),
         Value::Null => Err(EvalError::NoSuchKey(field.to_owned())),
         _ => Err(EvalError::NoSuchOverload),
     }

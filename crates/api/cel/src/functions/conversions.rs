@@ -119,7 +119,7 @@ pub(super) fn double(value: f64) -> String {
 }
 
 /// What `string()` makes of a value.
-pub(super) fn text(value: &Value) -> Option<String> {
+pub(crate) fn text(value: &Value) -> Option<String> {
     Some(match value {
         Value::String(text) => text.to_string(),
         Value::Bool(value) => value.to_string(),

@@ -7,7 +7,7 @@ use super::{Answer, bool, failed};
 use crate::error::EvalError;
 use crate::syntax::operator;
 use crate::value::compare::{contains, order};
-use crate::value::{Key, Value};
+use crate::value::{JSON_PATCH, Key, Value};
 
 pub(super) fn call(name: &str, values: &[Value]) -> Option<Answer> {
     Some(match (name, values) {
@@ -104,6 +104,7 @@ fn is_zero(value: &Value) -> bool {
         Value::Bytes(bytes) => bytes.is_empty(),
         Value::List(list) => list.is_empty(),
         Value::Map(map) => map.is_empty(),
+        Value::Message(message) => *message.name != *JSON_PATCH && message.fields.is_empty(),
         Value::Optional(content) => content.is_none(),
         _ => false,
     }

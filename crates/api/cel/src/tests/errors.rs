@@ -35,7 +35,7 @@ fn what_cannot_work_is_refused_with_its_place() {
         ),
         (
             "Object{a: 1}",
-            "ERROR: <input>:1:1: undeclared reference to 'Object' (in container '')\n | Object{a: 1}\n | ^",
+            "ERROR: <input>:1:7: undeclared reference to 'Object' (in container '')\n | Object{a: 1}\n | ......^",
         ),
     ]);
 }

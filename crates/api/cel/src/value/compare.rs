@@ -23,6 +23,7 @@ impl PartialEq for Value {
             (Value::Cidr(a), Value::Cidr(b)) => a == b,
             (Value::Semver(a), Value::Semver(b)) => a == b,
             (Value::Format(a), Value::Format(b)) => a.name == b.name,
+            (Value::Message(a), Value::Message(b)) => a == b,
             (Value::Object(a), Value::Object(b)) => std::sync::Arc::ptr_eq(a, b),
             (a, b) => numbers(a, b) == Some(Ordering::Equal),
         }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Number, Value as Json};
 
 use super::{Key, Value};
+use crate::functions::text_of as text;
 
 impl From<&Json> for Value {
     fn from(json: &Json) -> Value {
@@ -37,7 +38,14 @@ impl Value {
                 let entry = |(key, value): (&Key, &Value)| Some((key.to_string(), value.to_json()?));
                 Json::Object(map.iter().map(entry).collect::<Option<Map<_, _>>>()?)
             }
+            Value::Message(message) => {
+                let entry = |(name, value): (&std::sync::Arc<str>, &Value)| {
+                    Some((name.to_string(), value.to_json()?))
+                };
+                Json::Object(message.fields.iter().map(entry).collect::<Option<Map<_, _>>>()?)
+            }
             Value::Quantity(value) => Json::String(value.to_string()),
+            Value::Timestamp(_) | Value::Duration(_) => Json::String(text(self)?),
             _ => return None,
         })
     }
