@@ -27,6 +27,7 @@ mod set;
 #[cfg(test)]
 mod tests;
 mod track;
+mod unowned;
 mod written;
 
 pub use applied::apply;
@@ -38,5 +39,6 @@ pub use request::{Request, Versions};
 pub use reset::Reset;
 pub use set::{Pattern, Set};
 pub use track::{differs_in_times, track};
+pub use unowned::merged;
 
 use crate::Tree;
