@@ -1,4 +1,4 @@
-//! What clients leave out of webhooks and policies (`pkg/apis/admissionregistration/v1/defaults.go`), of policies without a row of their own too.
+//! What clients leave out of webhooks and policies (`pkg/apis/admissionregistration/v1/defaults.go`).
 
 use api_kind::each;
 use api_record::Record;

@@ -1,6 +1,6 @@
 //! CEL expressions of admission: which variables they have, and what they must be of (`plugin/cel/compile.go`).
 
-use api_cel::{Environment, ObjectType, Program, Type};
+use api_cel::{Environment, JSON_PATCH, OBJECT, ObjectType, Program, Type};
 use api_kind::checks::{qualified_name, required};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_types::admissionregistration::v1::{MatchCondition, Variable};
@@ -15,6 +15,8 @@ pub struct Uses {
     pub params: bool,
     /// It may ask the authorizer.
     pub authorizer: bool,
+    /// It may write patches down.
+    pub patches: bool,
     /// The policy's own variables and their types, those before it.
     pub variables: Vec<(String, Type)>,
 }
@@ -37,7 +39,8 @@ impl Uses {
             all.push(("authorizer", Type::Opaque("kubernetes.authorization.Authorizer")));
             all.push(("authorizer.requestResource", Type::Opaque("kubernetes.authorization.ResourceCheck")));
         }
-        Environment::new(all)
+        let environment = Environment::new(all);
+        if self.patches { environment.with_patches() } else { environment }
     }
 
     /// Compiles an expression that must be of one of these types; any will do if none is named.
@@ -73,6 +76,16 @@ impl Uses {
         }
         Ok((self, programs))
     }
+}
+
+/// What a configuration is of that is to be applied.
+pub fn configuration() -> Type {
+    ObjectType::free(OBJECT)
+}
+
+/// What the operations of a JSON patch are of.
+pub fn operations() -> Type {
+    Type::list(ObjectType::free(JSON_PATCH))
 }
 
 fn text() -> Type {
@@ -155,7 +168,7 @@ pub(crate) fn conditions(errors: &mut ErrorList, path: &Path, all: &[MatchCondit
     if all.len() > CONDITIONS {
         errors.push(FieldError::too_many(path, all.len(), CONDITIONS));
     }
-    let uses = Uses { params, authorizer: true, variables: Vec::new() };
+    let uses = Uses { params, authorizer: true, ..Uses::default() };
     for (index, MatchCondition { name, expression }) in all.iter().enumerate() {
         let path = path.index(index);
         let trimmed = expression.trim();

@@ -37,6 +37,14 @@ pub(crate) fn resources(errors: &mut ErrorList, path: &Path, own: &MatchResource
     }
 }
 
+/// Complains of rules about operations that objects cannot be changed in.
+pub(crate) fn only_changes(errors: &mut ErrorList, path: &Path, rules: &[NamedRuleWithOperations]) {
+    let path = path.child("resourceRules").child("operations");
+    for operation in rules.iter().flat_map(|rule| &rule.rule_with_operations.operations) {
+        supported(errors, &path, operation, &["*", "CONNECT", "CREATE", "UPDATE"]);
+    }
+}
+
 fn named_rule(errors: &mut ErrorList, path: &Path, own: &NamedRuleWithOperations) {
     for (index, name) in own.resource_names.iter().enumerate() {
         let path = path.child("resourceNames").index(index);

@@ -4,8 +4,8 @@ use api_kind::{Column, Ctx, Kind};
 use api_meta::field::ErrorList;
 use api_types::admissionregistration::v1::MutatingWebhookConfiguration;
 
-use crate::defaults;
 use crate::webhook::{self, Webhook};
+use crate::{defaults, static_names};
 
 /// The row.
 pub const KIND: Kind<MutatingWebhookConfiguration> = Kind::<MutatingWebhookConfiguration>::of(
@@ -17,6 +17,7 @@ pub const KIND: Kind<MutatingWebhookConfiguration> = Kind::<MutatingWebhookConfi
 .conditional_update()
 .defaults(|_, own| defaults::fill(own))
 .validate(validate)
+.warnings(|ctx, own, old| static_names::warnings(ctx, &own.metadata.name, old.is_some()))
 .columns(&[
     Column::<MutatingWebhookConfiguration>::name(),
     Column::<MutatingWebhookConfiguration>::number(
@@ -28,12 +29,13 @@ pub const KIND: Kind<MutatingWebhookConfiguration> = Kind::<MutatingWebhookConfi
 ]);
 
 fn validate(
-    _: &Ctx<'_>,
+    ctx: &Ctx<'_>,
     own: &MutatingWebhookConfiguration,
     old: Option<&MutatingWebhookConfiguration>,
     errors: &mut ErrorList,
 ) {
     webhook::validate(errors, &all(own), old.map(all).as_deref());
+    static_names::check(ctx, errors, &own.metadata.name);
 }
 
 fn all(of: &MutatingWebhookConfiguration) -> Vec<Webhook<'_>> {

@@ -4,15 +4,12 @@ use api_cel::Type;
 use api_kind::checks::{qualified_name, shown, supported};
 use api_kind::{Column, Ctx, Kind};
 use api_meta::field::{ErrorList, FieldError, Path};
-use api_meta::names::{is_dns1035_label, is_dns1123_subdomain};
 use api_types::admissionregistration::v1::{
-    AuditAnnotation, ParamKind, ValidatingAdmissionPolicy, ValidatingAdmissionPolicySpec, Validation,
-    Variable,
+    AuditAnnotation, ValidatingAdmissionPolicy, ValidatingAdmissionPolicySpec, Validation,
 };
 
-use crate::defaults;
 use crate::expression::{self, Uses};
-use crate::matching::{self, FAILURE_POLICIES};
+use crate::{defaults, policy, static_names};
 
 /// How many annotations of audit events there may be, and how long the expressions of their values.
 const AUDIT_ANNOTATIONS: usize = 20;
@@ -30,6 +27,7 @@ pub const KIND: Kind<ValidatingAdmissionPolicy> = Kind::<ValidatingAdmissionPoli
 .conditional_update()
 .defaults(|_, own| defaults::fill(own))
 .validate(validate)
+.warnings(|ctx, own, old| static_names::warnings(ctx, &own.metadata.name, old.is_some()))
 .columns(&[
     Column::<ValidatingAdmissionPolicy>::name(),
     Column::<ValidatingAdmissionPolicy>::number(
@@ -40,10 +38,7 @@ pub const KIND: Kind<ValidatingAdmissionPolicy> = Kind::<ValidatingAdmissionPoli
     Column::<ValidatingAdmissionPolicy>::text(
         "ParamKind",
         "ParamKind specifies the kind of resources used to parameterize this policy",
-        |own, _| {
-            let kind = own.spec.param_kind.as_ref();
-            kind.map_or_else(|| "<unset>".to_owned(), |of| format!("{}/{}", of.api_version, of.kind)).into()
-        },
+        |own, _| policy::shown_kind(own.spec.param_kind.as_deref()).into(),
     ),
     Column::<ValidatingAdmissionPolicy>::age(),
 ]);
@@ -67,52 +62,29 @@ fn validate(
         return;
     }
     let (path, spec) = (Path::new("spec"), &own.spec);
-    match &spec.failure_policy {
-        Some(policy) => supported(errors, &path.child("failurePolicy"), policy, &FAILURE_POLICIES),
-        None => errors.push(FieldError::required(&path.child("failurePolicy"), "")),
-    }
+    policy::failure_policy(errors, &path.child("failurePolicy"), spec.failure_policy.as_deref());
     if let Some(kind) = &spec.param_kind {
-        param_kind(errors, &path.child("paramKind"), kind);
+        policy::param_kind(errors, &path.child("paramKind"), kind);
     }
-    let constraints = path.child("matchConstraints");
-    match &spec.match_constraints {
-        Some(resources) => {
-            matching::resources(errors, &constraints, resources);
-            if resources.resource_rules.is_empty() {
-                errors.push(FieldError::required(&constraints.child("resourceRules"), ""));
-            }
-        }
-        None => errors.push(FieldError::required(&constraints, "")),
-    }
+    policy::constraints(errors, &path.child("matchConstraints"), spec.match_constraints.as_deref());
     let params = spec.param_kind.is_some();
-    // What was once good may stay, whatever the rules for new expressions have become.
-    if !old.is_some_and(|old| same_conditions(&old.spec, spec)) {
+    let is_same = |old: &ValidatingAdmissionPolicySpec| {
+        policy::same_conditions(
+            (old.param_kind.as_deref(), &old.match_conditions),
+            (spec.param_kind.as_deref(), &spec.match_conditions),
+        )
+    };
+    if !old.is_some_and(|old| is_same(&old.spec)) {
         expression::conditions(errors, &path.child("matchConditions"), &spec.match_conditions, params);
     }
     expressions(errors, &path, &own.metadata.name, spec);
-}
-
-fn same_conditions(old: &ValidatingAdmissionPolicySpec, new: &ValidatingAdmissionPolicySpec) -> bool {
-    use api_record::equal;
-    let kinds = match (&old.param_kind, &new.param_kind) {
-        (Some(old), Some(new)) => equal(&**old, &**new),
-        (None, None) => true,
-        _ => false,
-    };
-    let pairs = || old.match_conditions.iter().zip(&new.match_conditions);
-    kinds
-        && old.match_conditions.len() == new.match_conditions.len()
-        && pairs().all(|(old, new)| equal(old, new))
+    static_names::check(ctx, errors, &own.metadata.name);
 }
 
 fn expressions(errors: &mut ErrorList, path: &Path, name: &str, spec: &ValidatingAdmissionPolicySpec) {
     let params = spec.param_kind.is_some();
-    let mut uses = Uses { params, authorizer: true, variables: Vec::new() };
-    for (index, own) in spec.variables.iter().enumerate() {
-        if let Some(of) = variable(errors, &path.child("variables").index(index), own, &uses) {
-            uses.variables.push((own.name.clone(), of));
-        }
-    }
+    let mut uses = Uses { params, authorizer: true, ..Uses::default() };
+    policy::variables(errors, &path.child("variables"), &spec.variables, &mut uses);
     if spec.validations.is_empty() && spec.audit_annotations.is_empty() {
         for name in ["validations", "auditAnnotations"] {
             let why = "validations or auditAnnotations must contain at least one item";
@@ -134,57 +106,6 @@ fn expressions(errors: &mut ErrorList, path: &Path, name: &str, spec: &Validatin
         audit_annotation(errors, &path.index(index), name, own, &uses);
         if spec.audit_annotations[..index].iter().any(|before| before.key == own.key) {
             errors.push(FieldError::duplicate(&path.index(index).child("key"), own.key.as_str()));
-        }
-    }
-}
-
-fn param_kind(errors: &mut ErrorList, path: &Path, own: &ParamKind) {
-    let at = path.child("apiVersion");
-    let (group, version) = own.api_version.split_once('/').unwrap_or(("", &own.api_version));
-    if own.api_version.is_empty() {
-        errors.push(FieldError::required(&at, ""));
-    } else if version.contains('/') {
-        let why = format!("unexpected GroupVersion string: {}", own.api_version);
-        errors.push(FieldError::invalid(&at, own.api_version.as_str(), why));
-    } else {
-        let faults = if group.is_empty() { Vec::new() } else { is_dns1123_subdomain(group) };
-        if !faults.is_empty() {
-            errors.push(FieldError::invalid(&at, group, faults.join(",")));
-        }
-        let faults = is_dns1035_label(version);
-        if version.is_empty() {
-            errors.push(FieldError::invalid(&at, own.api_version.as_str(), "version must be specified"));
-        } else if !faults.is_empty() {
-            errors.push(FieldError::invalid(&at, version, faults.join(",")));
-        }
-    }
-    let faults = is_dns1035_label(&own.kind.to_lowercase());
-    if own.kind.is_empty() {
-        errors.push(FieldError::required(&path.child("kind"), ""));
-    } else if !faults.is_empty() {
-        let why = format!("may have mixed case, but should otherwise match: {}", faults.join(","));
-        errors.push(FieldError::invalid(&path.child("kind"), own.kind.as_str(), why));
-    }
-}
-
-/// The variable's type, if it has one.
-fn variable(errors: &mut ErrorList, path: &Path, own: &Variable, uses: &Uses) -> Option<Type> {
-    let name = own.name.as_str();
-    if name.trim().is_empty() {
-        errors.push(FieldError::required(&path.child("name"), "name is not specified"));
-    } else if !api_cel::is_identifier(name) {
-        errors.push(FieldError::invalid(&path.child("name"), name, "must be a valid CEL identifier"));
-    }
-    let path = path.child("expression");
-    if own.expression.trim().is_empty() {
-        errors.push(FieldError::required(&path, "expression is not specified"));
-        return None;
-    }
-    match uses.compile(&own.expression, &[]) {
-        Ok(program) => Some(program.result().clone()),
-        Err(why) => {
-            errors.push(FieldError::invalid(&path, own.expression.as_str(), why));
-            None
         }
     }
 }

@@ -3,11 +3,9 @@
 use api_kind::checks::supported;
 use api_kind::{Column, Ctx, Kind};
 use api_meta::field::{BadValue, ErrorList, FieldError, Path};
-use api_meta::labels::{SelectorLeniency, validate_label_selector};
-use api_meta::names::{is_path_segment_name, name_is_dns_subdomain};
-use api_types::admissionregistration::v1::{ParamRef, ValidatingAdmissionPolicyBinding};
+use api_types::admissionregistration::v1::ValidatingAdmissionPolicyBinding;
 
-use crate::{defaults, matching};
+use crate::{binding, defaults, matching, static_names};
 
 const ACTIONS: [&str; 3] = ["Audit", "Deny", "Warn"];
 
@@ -21,6 +19,7 @@ pub const KIND: Kind<ValidatingAdmissionPolicyBinding> = Kind::<ValidatingAdmiss
 .conditional_update()
 .defaults(|_, own| defaults::fill(own))
 .validate(validate)
+.warnings(|ctx, own, old| static_names::warnings(ctx, &own.metadata.name, old.is_some()))
 .columns(&[
     Column::<ValidatingAdmissionPolicyBinding>::name(),
     Column::<ValidatingAdmissionPolicyBinding>::text(
@@ -31,36 +30,21 @@ pub const KIND: Kind<ValidatingAdmissionPolicyBinding> = Kind::<ValidatingAdmiss
     Column::<ValidatingAdmissionPolicyBinding>::text(
         "ParamRef",
         "ParamRef indicates the param resource which sets the configuration param",
-        |own, _| own.spec.param_ref.as_deref().map_or_else(|| "<unset>".to_owned(), param).into(),
+        |own, _| binding::shown_ref(own.spec.param_ref.as_deref()).into(),
     ),
     Column::<ValidatingAdmissionPolicyBinding>::age(),
 ]);
 
-/// Where the kind of the parameters is not known, neither is whether they have a namespace.
-fn param(of: &ParamRef) -> String {
-    match (of.name.as_str(), of.namespace.as_str()) {
-        ("", _) => {
-            of.selector.as_ref().map_or_else(|| "<unset>".to_owned(), |selector| format!("{selector:?}"))
-        }
-        (name, "") => format!("*/{name}"),
-        (name, namespace) => format!("{namespace}/{name}"),
-    }
-}
-
 fn validate(
-    _: &Ctx<'_>,
+    ctx: &Ctx<'_>,
     own: &ValidatingAdmissionPolicyBinding,
     _: Option<&ValidatingAdmissionPolicyBinding>,
     errors: &mut ErrorList,
 ) {
     let (path, spec) = (Path::new("spec"), &own.spec);
-    if !spec.policy_name.is_empty() {
-        for message in name_is_dns_subdomain(&spec.policy_name, false) {
-            errors.push(FieldError::invalid(&path.child("policyName"), spec.policy_name.as_str(), message));
-        }
-    }
+    binding::policy_name(errors, &path.child("policyName"), &spec.policy_name);
     if let Some(of) = &spec.param_ref {
-        param_ref(errors, &path.child("paramRef"), of);
+        binding::param_ref(errors, &path.child("paramRef"), of);
     }
     if let Some(resources) = &spec.match_resources {
         matching::resources(errors, &path.child("matchResources"), resources);
@@ -79,30 +63,7 @@ fn validate(
                    response and headers serves no purpose)";
         errors.push(FieldError::invalid(&path, BadValue::json(format!("[{}]", all.join(","))), why));
     }
-}
-
-fn param_ref(errors: &mut ErrorList, path: &Path, own: &ParamRef) {
-    for message in if own.name.is_empty() { Vec::new() } else { is_path_segment_name(&own.name) } {
-        errors.push(FieldError::invalid(&path.child("name"), own.name.as_str(), message));
-    }
-    let exclusive = "name and selector are mutually exclusive";
-    if let Some(selector) = &own.selector {
-        if !own.name.is_empty() {
-            errors.push(FieldError::forbidden(&path.child("name"), exclusive));
-        }
-        let lenient = SelectorLeniency::default();
-        errors.extend(validate_label_selector(Some(selector), lenient, &path.child("selector")));
-        if !own.name.is_empty() {
-            errors.push(FieldError::forbidden(&path.child("selector"), exclusive));
-        }
-    } else if own.name.is_empty() {
-        errors.push(FieldError::required(path, "one of name or selector must be specified"));
-    }
-    let path = path.child("parameterNotFoundAction");
-    match own.parameter_not_found_action.as_deref() {
-        None | Some("") => errors.push(FieldError::required(&path, "")),
-        Some(action) => supported(errors, &path, action, &["Deny", "Allow"]),
-    }
+    static_names::check(ctx, errors, &own.metadata.name);
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use api_kind::{Column, Ctx, Kind};
 use api_meta::field::ErrorList;
 use api_types::admissionregistration::v1::ValidatingWebhookConfiguration;
 
-use crate::defaults;
 use crate::webhook::{self, Webhook};
+use crate::{defaults, static_names};
 
 /// The row.
 pub const KIND: Kind<ValidatingWebhookConfiguration> = Kind::<ValidatingWebhookConfiguration>::of(
@@ -17,6 +17,7 @@ pub const KIND: Kind<ValidatingWebhookConfiguration> = Kind::<ValidatingWebhookC
 .conditional_update()
 .defaults(|_, own| defaults::fill(own))
 .validate(validate)
+.warnings(|ctx, own, old| static_names::warnings(ctx, &own.metadata.name, old.is_some()))
 .columns(&[
     Column::<ValidatingWebhookConfiguration>::name(),
     Column::<ValidatingWebhookConfiguration>::number(
@@ -28,12 +29,13 @@ pub const KIND: Kind<ValidatingWebhookConfiguration> = Kind::<ValidatingWebhookC
 ]);
 
 fn validate(
-    _: &Ctx<'_>,
+    ctx: &Ctx<'_>,
     own: &ValidatingWebhookConfiguration,
     old: Option<&ValidatingWebhookConfiguration>,
     errors: &mut ErrorList,
 ) {
     webhook::validate(errors, &all(own), old.map(all).as_deref());
+    static_names::check(ctx, errors, &own.metadata.name);
 }
 
 fn all(of: &ValidatingWebhookConfiguration) -> Vec<Webhook<'_>> {

@@ -22,7 +22,7 @@ impl Compiled {
     /// Compiles them. They were compiled when the policy was written; a policy that somebody else wrote may not be so lucky.
     pub(super) fn of(policy: &ValidatingAdmissionPolicy) -> Result<Compiled, String> {
         let spec = &policy.spec;
-        let base = Uses { params: spec.param_kind.is_some(), authorizer: true, variables: Vec::new() };
+        let base = Uses { params: spec.param_kind.is_some(), authorizer: true, ..Uses::default() };
         let conditions = spec.match_conditions.iter();
         let conditions = conditions.map(|own| base.compile(own.expression.trim(), &[Type::Bool]));
         let conditions = conditions.collect::<Result<_, _>>()?;

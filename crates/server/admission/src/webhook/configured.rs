@@ -76,7 +76,7 @@ fn timeout(seconds: Option<i32>) -> Duration {
 
 /// Conditions were compiled when they were written; those that somebody else wrote may not be so lucky.
 fn compiled(conditions: &[MatchCondition]) -> Result<Vec<Program>, String> {
-    let uses = Uses { params: false, authorizer: true, variables: Vec::new() };
+    let uses = Uses { params: false, authorizer: true, ..Uses::default() };
     conditions.iter().map(|own| uses.compile(own.expression.trim(), &[Type::Bool])).collect()
 }
 
