@@ -1,4 +1,4 @@
-//! What a namespace lets in: quotas, limit ranges, levels of security.
+//! What a namespace lets in: quotas, limit ranges, levels of security; what policies refuse and change.
 
 use crate::harness::Cluster;
 
@@ -163,4 +163,77 @@ fn a_policy_in_cel_refuses_with_its_words_and_what_cannot_be_compiled_is_refused
     let listed = cluster.kubectl(&["get", "validatingadmissionpolicies", "--no-headers"]);
     let cells: Vec<&str> = listed.split_whitespace().take(3).collect();
     assert_eq!(cells, ["replicas.example.com", "1", "v1/ConfigMap"]);
+}
+
+const CHANGES: &str = r#"
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicy
+metadata: {name: sidecar.example.com}
+spec:
+  reinvocationPolicy: IfNeeded
+  matchConstraints:
+    resourceRules:
+    - {apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}
+  matchConditions: [{name: bare, expression: "!object.spec.containers.exists(c, c.name == 'mesh')"}]
+  variables: [{name: image, expression: params.data.image}]
+  paramKind: {apiVersion: v1, kind: ConfigMap}
+  mutations:
+  - patchType: ApplyConfiguration
+    applyConfiguration:
+      expression: >
+        Object{
+          metadata: Object.metadata{annotations: {'example.com/meshed': 'yes'}},
+          spec: Object.spec{containers: [Object.spec.containers{name: 'mesh', image: variables.image}]}
+        }
+  - patchType: JSONPatch
+    jsonPatch:
+      expression: >
+        has(object.metadata.labels) ? [] :
+        [JSONPatch{op: 'add', path: '/metadata/labels', value: {'by': request.userInfo.username}}]
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: mesh, namespace: default}
+data: {image: 'example.com/mesh:1'}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicyBinding
+metadata: {name: sidecar}
+spec:
+  policyName: sidecar.example.com
+  paramRef: {name: mesh, namespace: default, parameterNotFoundAction: Deny}
+"#;
+
+#[test]
+fn a_policy_in_cel_changes_what_is_written() {
+    let cluster = Cluster::control_plane();
+    cluster.kubectl(&["create", "namespace", "shop"]);
+    let account = ["-n", "shop", "get", "serviceaccounts", "-o", "name"];
+    cluster.eventually(&account, |names| names.contains("default"));
+    let broken = said(&cluster, &CHANGES.replace("value: {", "valeu: {").replace("op: 'add'", "op: 1"));
+    assert!(
+        broken.contains("expected type of field 'op' is 'string' but provided type is 'int'"),
+        "{broken}"
+    );
+    cluster.apply(CHANGES);
+    // A policy takes effect soon after it is written.
+    let path = cluster.data().join("pod.yaml");
+    std::fs::write(&path, pod("web", "")).expect("the manifest is written");
+    let tried = path.to_string_lossy().into_owned();
+    cluster.until(|| {
+        let made = cluster.try_kubectl(&["create", "--dry-run=server", "-o", "yaml", "-f", &tried]);
+        let made = String::from_utf8_lossy(&made.stdout).into_owned();
+        if made.contains("example.com/mesh:1") { Ok(()) } else { Err(made) }
+    });
+    cluster.apply(&pod("web", ""));
+    let what = "{.spec.containers[*].name} {.metadata.annotations.example\\.com/meshed} {.metadata.labels}";
+    let made = cluster.value(&["-n", "shop", "pod", "web"], what);
+    assert_eq!(made, r#"c mesh yes {"by":"kubernetes-admin"}"#);
+    cluster.kubectl(&["-n", "default", "delete", "configmap", "mesh"]);
+    let refused = said(&cluster, &pod("other", ""));
+    let why = "policy 'sidecar.example.com' with binding 'sidecar' denied request: failed to configure binding: no params found";
+    assert!(refused.contains(why), "{refused}");
+    let listed = cluster.kubectl(&["get", "mutatingadmissionpolicies", "--no-headers"]);
+    let cells: Vec<&str> = listed.split_whitespace().take(3).collect();
+    assert_eq!(cells, ["sidecar.example.com", "2", "v1/ConfigMap"]);
 }

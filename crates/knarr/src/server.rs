@@ -202,6 +202,8 @@ impl ControlPlane {
             .with_metrics(Arc::clone(&inspector) as Arc<dyn base::metrics::Source>)
             .with_metrics(Arc::clone(&scheduler_metrics) as Arc<dyn base::metrics::Source>)
             .with_metrics(Arc::clone(&policies.metrics) as Arc<dyn base::metrics::Source>)
+            .with_metrics(Arc::clone(&policies.checks[0]) as Arc<dyn base::metrics::Source>)
+            .with_metrics(Arc::clone(&policies.checks[1]) as Arc<dyn base::metrics::Source>)
             .with_metrics(Arc::new(aggregation.clone()))
             .with_aggregation(aggregation.clone());
         let handler = Arc::new(handler);

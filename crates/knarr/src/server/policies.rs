@@ -6,8 +6,9 @@ use base::random::Random;
 use base::time::Clock;
 use client::{RawView, Resource, Revision, Scope};
 use server_admission::{
-    Asking, Authorizer, BINDINGS, Chain, MUTATING, Metrics, MutatingWebhooks, POLICIES, Parts, Plugin,
-    Stored, VALIDATING, ValidatingPolicies, ValidatingWebhooks,
+    Asking, Authorizer, BINDINGS, Chain, Checks, MUTATING, MUTATING_BINDINGS, MUTATING_POLICIES, Metrics,
+    MutatingPolicies, MutatingWebhooks, POLICIES, Parts, Plugin, Stored, VALIDATING, ValidatingPolicies,
+    ValidatingWebhooks,
 };
 use server_local::Local;
 use server_webhook::{Endpoints, Webhooks};
@@ -16,6 +17,9 @@ use server_webhook::{Endpoints, Webhooks};
 pub struct Policies {
     /// Who counts calls of admission's.
     pub metrics: Arc<Metrics>,
+    /// Who counts what policies say, those that change objects first.
+    pub checks: [Arc<Checks>; 2],
+    changing: Arc<MutatingPolicies>,
     policies: Arc<ValidatingPolicies>,
     mutating: Arc<MutatingWebhooks>,
     validating: Arc<ValidatingWebhooks>,
@@ -36,13 +40,25 @@ impl Policies {
             lookup: stored.clone(),
             versions: stored.clone(),
             authorizer: Arc::clone(&authorizer),
-            clock,
+            clock: Arc::clone(&clock),
             random,
             metrics: Arc::clone(&metrics),
         };
+        let checks = [Checks::mutating(), Checks::validating()].map(Arc::new);
+        let [of_changing, of_refusing] = checks.clone();
+        let changing = MutatingPolicies::new(
+            stored.clone(),
+            stored.clone(),
+            Arc::clone(&authorizer),
+            Arc::clone(&clock),
+            of_changing,
+        );
+        let policies = ValidatingPolicies::new(stored.clone(), stored, authorizer, clock, of_refusing);
         Policies {
             metrics,
-            policies: Arc::new(ValidatingPolicies::new(stored.clone(), stored, authorizer)),
+            checks,
+            changing: Arc::new(changing),
+            policies: Arc::new(policies),
             mutating: Arc::new(MutatingWebhooks::new(asking.clone())),
             validating: Arc::new(ValidatingWebhooks::new(asking)),
         }
@@ -51,6 +67,7 @@ impl Policies {
     /// The built-in plugins with these behind them, in upstream's order.
     pub fn chain(&self, parts: Parts) -> Chain {
         Chain::standard(parts)
+            .then(Arc::clone(&self.changing) as Arc<dyn Plugin>)
             .then(Arc::clone(&self.mutating) as Arc<dyn Plugin>)
             .then(Arc::clone(&self.policies) as Arc<dyn Plugin>)
             .then(Arc::clone(&self.validating) as Arc<dyn Plugin>)
@@ -62,6 +79,8 @@ impl Policies {
         for resource in Endpoints::RESOURCES {
             known(local, resource).await;
         }
+        let [own, bindings] = [known(local, MUTATING_POLICIES).await, known(local, MUTATING_BINDINGS).await];
+        tokio::spawn(self.changing.follow(own, bindings));
         let [own, bindings] = [known(local, POLICIES).await, known(local, BINDINGS).await];
         tokio::spawn(self.policies.follow(own, bindings));
         tokio::spawn(self.mutating.follow(known(local, MUTATING).await));

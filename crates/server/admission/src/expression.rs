@@ -53,6 +53,11 @@ impl<'a> Spending<'a> {
         Spending { left, values }
     }
 
+    /// Whether nothing is left.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.left == 0
+    }
+
     pub(crate) fn evaluate(&mut self, program: &Program) -> Result<Value, EvalError> {
         let before = self.values.spent();
         let allowed = self.left.min(limits::PER_CALL);

@@ -2,7 +2,8 @@
 //! webhooks of the cluster's users, quotas last.
 //!
 //! Layer: `server`, above the registry (whose [`server_registry::admit::Admission`] it implements), beside the pipeline.
-//! Entry points: [`Chain::standard`], [`Plugin`], [`Lookup`]; [`ValidatingPolicies`], [`MutatingWebhooks`], [`ValidatingWebhooks`].
+//! Entry points: [`Chain::standard`], [`Plugin`], [`Lookup`]; [`MutatingPolicies`], [`MutatingWebhooks`],
+//! [`ValidatingPolicies`], [`ValidatingWebhooks`].
 //!
 //! Invariants: plugins see each other's changes in the order of the chain, first all that change, then all that refuse;
 //! what a plugin decides rests on the request and on what [`Lookup`] answers, which is never older than the request.
@@ -63,7 +64,9 @@ pub use plugin::{Plugin, forbidden};
 pub use pod_resize::PodResize;
 pub use pod_security::PodSecurity;
 pub use pod_topology_labels::PodTopologyLabels;
-pub use policy::{BINDINGS, POLICIES, ValidatingPolicies};
+pub use policy::{
+    BINDINGS, Checks, MUTATING_BINDINGS, MUTATING_POLICIES, MutatingPolicies, POLICIES, ValidatingPolicies,
+};
 pub use priority::Priority;
 pub use reinvocation::Reinvocation;
 pub use resource_quota::Quotas;

@@ -4,13 +4,15 @@
 //! Policies and their bindings are followed by views, so that a request costs nothing where there are none; a policy takes effect soon after
 //! it is written, as upstream's does. What a policy looks up besides (parameters, the namespace) is read when it is evaluated.
 
+mod active;
 mod compiled;
 mod evaluate;
+pub(crate) mod metrics;
+mod mutating;
 mod params;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api_meta::Status;
@@ -18,15 +20,19 @@ use api_record::Record;
 use api_types::admissionregistration::v1::{
     MatchResources, ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
 };
-use arc_swap::ArcSwap;
+use base::time::Clock;
 use client::{BoxFuture, RawView, Resource};
 use server_registry::admit::Attributes;
 
 use crate::matching::{Subject, is_exempt};
 use crate::{Authorizer, Lookup, Plugin, Versions, expression, forbidden};
 
+use active::{Active, Policies, Sort};
 use compiled::Compiled;
 use evaluate::{Action, Evaluation};
+
+pub use metrics::Checks;
+pub use mutating::{MUTATING_BINDINGS, MUTATING_POLICIES, MutatingPolicies};
 
 /// Policies.
 pub const POLICIES: Resource =
@@ -40,23 +46,29 @@ pub struct ValidatingPolicies {
     lookup: Arc<dyn Lookup>,
     versions: Arc<dyn Versions>,
     authorizer: Authorizer,
-    active: ArcSwap<Vec<Active>>,
+    clock: Arc<dyn Clock>,
+    checks: Arc<Checks>,
+    active: Policies<Validating>,
 }
 
-/// A policy with its bindings.
-struct Active {
-    policy: Arc<dyn Record>,
-    compiled: Arc<Result<Compiled, String>>,
-    bindings: Vec<Arc<dyn Record>>,
-}
+/// Policies that refuse.
+struct Validating;
 
-impl Active {
-    fn policy(&self) -> Option<&ValidatingAdmissionPolicy> {
-        self.policy.downcast_ref()
+impl Sort for Validating {
+    type Policy = ValidatingAdmissionPolicy;
+    type Binding = ValidatingAdmissionPolicyBinding;
+    type Compiled = Result<Compiled, String>;
+
+    fn name(policy: &ValidatingAdmissionPolicy) -> &str {
+        &policy.metadata.name
     }
 
-    fn bindings(&self) -> impl Iterator<Item = &ValidatingAdmissionPolicyBinding> {
-        self.bindings.iter().filter_map(|binding| binding.downcast_ref())
+    fn bound(binding: &ValidatingAdmissionPolicyBinding) -> &str {
+        &binding.spec.policy_name
+    }
+
+    fn compile(policy: &ValidatingAdmissionPolicy) -> Result<Compiled, String> {
+        Compiled::of(policy)
     }
 }
 
@@ -72,47 +84,15 @@ impl ValidatingPolicies {
         lookup: Arc<dyn Lookup>,
         versions: Arc<dyn Versions>,
         authorizer: Authorizer,
+        clock: Arc<dyn Clock>,
+        checks: Arc<Checks>,
     ) -> ValidatingPolicies {
-        ValidatingPolicies { lookup, versions, authorizer, active: ArcSwap::default() }
+        ValidatingPolicies { lookup, versions, authorizer, clock, checks, active: Policies::default() }
     }
 
     /// Follows [`POLICIES`] and [`BINDINGS`] until their views end.
     pub async fn follow(self: Arc<Self>, policies: RawView, bindings: RawView) {
-        let (mut first, mut second) = (policies.changed(), bindings.changed());
-        loop {
-            first.mark_unchanged();
-            second.mark_unchanged();
-            self.update(policies.snapshot().iter().cloned(), bindings.snapshot().iter().cloned());
-            let changed =
-                futures_util::future::select(Box::pin(first.changed()), Box::pin(second.changed())).await;
-            if changed.factor_first().0.is_err() {
-                return;
-            }
-        }
-    }
-
-    fn update(
-        &self,
-        policies: impl Iterator<Item = Arc<dyn Record>>,
-        bindings: impl Iterator<Item = Arc<dyn Record>>,
-    ) {
-        let before = self.active.load_full();
-        let mut bound: BTreeMap<String, Vec<Arc<dyn Record>>> = BTreeMap::new();
-        for binding in bindings {
-            if let Some(own) = binding.downcast_ref::<ValidatingAdmissionPolicyBinding>() {
-                bound.entry(own.spec.policy_name.clone()).or_default().push(binding);
-            }
-        }
-        let mut active = Vec::new();
-        for policy in policies {
-            let Some(own) = policy.downcast_ref::<ValidatingAdmissionPolicy>() else { continue };
-            let same = before.iter().find(|before| Arc::ptr_eq(&before.policy, &policy));
-            let compiled = same.map(|same| Arc::clone(&same.compiled));
-            let compiled = compiled.unwrap_or_else(|| Arc::new(Compiled::of(own)));
-            let bindings = bound.remove(&own.metadata.name).unwrap_or_default();
-            active.push(Active { policy, compiled, bindings });
-        }
-        self.active.store(Arc::new(active));
+        self.active.follow(policies, bindings).await;
     }
 
     async fn judge(
@@ -121,7 +101,7 @@ impl ValidatingPolicies {
         object: Option<&dyn Record>,
         old: Option<&dyn Record>,
     ) -> Result<(), Status> {
-        let active = self.active.load_full();
+        let active = self.active.load();
         if active.is_empty() || is_exempt(attributes) {
             return Ok(());
         }
@@ -136,7 +116,7 @@ impl ValidatingPolicies {
         }
     }
 
-    async fn one(&self, active: &Active, subject: &Subject<'_>) -> Result<Vec<Denial>, Status> {
+    async fn one(&self, active: &Active<Validating>, subject: &Subject<'_>) -> Result<Vec<Denial>, Status> {
         let Some(policy) = active.policy() else { return Ok(Vec::new()) };
         let everything = MatchResources::default();
         let constraints = policy.spec.match_constraints.as_deref().unwrap_or(&everything);
@@ -144,6 +124,11 @@ impl ValidatingPolicies {
             Ok(Some(resource)) => resource,
             Ok(None) => return Ok(Vec::new()),
             Err(status) => return Ok(misconfigured(policy, None, &status.message)),
+        };
+        let kind = policy.spec.param_kind.as_deref();
+        let source = match params::source(&*self.versions, kind) {
+            Ok(source) => source,
+            Err(why) => return Ok(misconfigured(policy, None, &why)),
         };
         let mut denials = Vec::new();
         for binding in active.bindings() {
@@ -157,16 +142,15 @@ impl ValidatingPolicies {
                     }
                 }
             }
-            let params =
-                match params::collect(&*self.lookup, &*self.versions, policy, binding, subject.attributes)
-                    .await
-                {
-                    Ok(params) => params,
-                    Err(why) => {
-                        denials.extend(misconfigured(policy, Some(binding), &why));
-                        continue;
-                    }
-                };
+            let wanted = source.as_ref().zip(binding.spec.param_ref.as_deref());
+            let namespace = subject.attributes.namespace;
+            let params = match params::collect(&*self.lookup, &*self.versions, wanted, namespace).await {
+                Ok(params) => params,
+                Err(why) => {
+                    denials.extend(misconfigured(policy, Some(binding), &why));
+                    continue;
+                }
+            };
             let namespace = expression::namespace(subject).await?;
             for param in params {
                 let evaluation = Evaluation {
@@ -175,12 +159,60 @@ impl ValidatingPolicies {
                     namespace: namespace.clone(),
                     param,
                     authorizer: &self.authorizer,
+                    clock: &*self.clock,
                 };
                 let decisions = evaluation.of(policy, &active.compiled);
-                denials.extend(consequences(policy, binding, decisions, subject.attributes));
+                denials.extend(self.consequences(policy, binding, decisions, subject.attributes));
             }
         }
         Ok(denials)
+    }
+
+    /// What a binding makes of what its policy found.
+    fn consequences(
+        &self,
+        policy: &ValidatingAdmissionPolicy,
+        binding: &ValidatingAdmissionPolicyBinding,
+        decisions: Vec<evaluate::Decision>,
+        attributes: &Attributes<'_>,
+    ) -> Vec<Denial> {
+        let mut denials = Vec::new();
+        let (name, bound) = (&policy.metadata.name, &binding.metadata.name);
+        for decision in decisions {
+            let message = &decision.message;
+            let count = |action| {
+                self.checks.observe(name, bound, decision.outcome(), Some(action), decision.took);
+            };
+            if decision.action == Action::Admit {
+                if decision.failed {
+                    count("allow");
+                }
+                continue;
+            }
+            // An annotation of an audit event that cannot be made denies, whatever the binding says.
+            let always = decision.annotation.then_some("Deny");
+            let actions = binding.spec.validation_actions.iter().map(String::as_str);
+            for action in always.into_iter().chain(actions.filter(|_| always.is_none())) {
+                match action {
+                    "Deny" => {
+                        denials.push(Denial {
+                            message: format!("{} denied request: {message}", named(policy, Some(binding))),
+                            reason: decision.reason.clone(),
+                        });
+                        count("deny");
+                    }
+                    "Warn" => {
+                        attributes.notes.warn(format!(
+                            "Validation failed for ValidatingAdmissionPolicy '{name}' with binding '{bound}': {message}"
+                        ));
+                        count("warn");
+                    }
+                    // No audit log is kept yet: there is nothing to annotate.
+                    _ => count("audit"),
+                }
+            }
+        }
+        denials
     }
 }
 
@@ -206,37 +238,6 @@ fn misconfigured(
     let what = if binding.is_some() { "binding" } else { "policy" };
     let message = format!("{} denied request: failed to configure {what}: {why}", named(policy, binding));
     vec![Denial { message, reason: String::new() }]
-}
-
-/// What a binding makes of what its policy found.
-fn consequences(
-    policy: &ValidatingAdmissionPolicy,
-    binding: &ValidatingAdmissionPolicyBinding,
-    decisions: Vec<evaluate::Decision>,
-    attributes: &Attributes<'_>,
-) -> Vec<Denial> {
-    let mut denials = Vec::new();
-    for decision in decisions.into_iter().filter(|decision| decision.action == Action::Deny) {
-        // An annotation of an audit event that cannot be made denies, whatever the binding says.
-        let always = decision.annotation.then_some("Deny");
-        let actions = binding.spec.validation_actions.iter().map(String::as_str);
-        for action in always.into_iter().chain(actions.filter(|_| always.is_none())) {
-            let message = &decision.message;
-            match action {
-                "Deny" => denials.push(Denial {
-                    message: format!("{} denied request: {message}", named(policy, Some(binding))),
-                    reason: decision.reason.clone(),
-                }),
-                "Warn" => attributes.notes.warn(format!(
-                    "Validation failed for ValidatingAdmissionPolicy '{}' with binding '{}': {message}",
-                    policy.metadata.name, binding.metadata.name
-                )),
-                // No audit log is kept yet: there is nothing to annotate.
-                _ => {}
-            }
-        }
-    }
-    denials
 }
 
 fn refused(attributes: &Attributes<'_>, object: Option<&dyn Record>, denial: &Denial) -> Status {

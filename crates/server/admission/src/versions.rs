@@ -1,7 +1,9 @@
 //! The versions that objects are served in: policies and webhooks look at objects, and change them, as clients see them.
 
+use api_codec::Strictness;
 use api_codec::json;
 use api_codec::limits::Limits;
+use api_patch::apply;
 use api_record::{Bytes, Record};
 use api_types::object_type;
 use client::Resource;
@@ -44,6 +46,29 @@ pub trait Versions: Send + Sync {
     /// # Errors
     /// When it is no object of that kind.
     fn read(&self, resource: &Resource, subresource: &str, text: &[u8]) -> Result<Box<dyn Record>, String>;
+
+    /// The same, but that it may not hold anything that a built-in kind does not know.
+    ///
+    /// # Errors
+    /// When it is no object of that kind.
+    fn read_strictly(
+        &self,
+        resource: &Resource,
+        subresource: &str,
+        text: &[u8],
+    ) -> Result<Box<dyn Record>, String>;
+
+    /// What becomes of such an object, as a tree, when a configuration is merged into it; neither has a version or a kind.
+    ///
+    /// # Errors
+    /// As [`api_patch::apply::merged`].
+    fn merge(
+        &self,
+        resource: &Resource,
+        subresource: &str,
+        live: &Value,
+        configuration: &Value,
+    ) -> Result<Value, String>;
 
     /// Fills in what such an object leaves out.
     fn fill(&self, resource: &Resource, subresource: &str, object: &mut dyn Record);
@@ -110,19 +135,38 @@ impl Versions for Stored {
     }
 
     fn read(&self, resource: &Resource, subresource: &str, text: &[u8]) -> Result<Box<dyn Record>, String> {
-        let decode = |mut object: Box<dyn Record>| {
-            json::decode(text, &mut *object, None, Limits::RESPONSE).map_err(|error| error.to_string())?;
-            Ok::<_, String>(object)
-        };
+        self.decoded(resource, subresource, text, None)
+    }
+
+    fn read_strictly(
+        &self,
+        resource: &Resource,
+        subresource: &str,
+        text: &[u8],
+    ) -> Result<Box<dyn Record>, String> {
+        let mut strict = Strictness::default();
+        let object = self.decoded(resource, subresource, text, Some(&mut strict))?;
+        match strict.errors() {
+            [] => Ok(object),
+            found => Err(format!("strict decoding error: {}", found.join(", "))),
+        }
+    }
+
+    fn merge(
+        &self,
+        resource: &Resource,
+        subresource: &str,
+        live: &Value,
+        configuration: &Value,
+    ) -> Result<Value, String> {
         let unknown = || format!("{resource} is not served");
         if let Some([group, version, kind]) = part(resource, subresource) {
-            return decode((object_type(group, version, kind).ok_or_else(unknown)?.new)());
+            let schema = object_type(group, version, kind).ok_or_else(unknown)?.schema;
+            return apply::merged(schema, None, live, configuration);
         }
         let served = self.find(resource).ok_or_else(unknown)?;
-        let mut object = decode((served.object.new)())?;
-        // What the schema of a definition does not know is not kept.
-        served.kind.prune(&mut *object).map_err(|error| error.to_string())?;
-        Ok(served.to_hub(object))
+        let fields = served.fields(&served.gvk().api_version());
+        apply::merged(served.object.schema, fields.as_deref(), live, configuration)
     }
 
     fn fill(&self, resource: &Resource, subresource: &str, object: &mut dyn Record) {
@@ -132,5 +176,28 @@ impl Versions for Stored {
         if let Some(served) = self.find(resource) {
             self.registry().fill(&served, subresource, object);
         }
+    }
+}
+
+impl Stored {
+    fn decoded(
+        &self,
+        resource: &Resource,
+        subresource: &str,
+        text: &[u8],
+        strict: Option<&mut Strictness>,
+    ) -> Result<Box<dyn Record>, String> {
+        let unknown = || format!("{resource} is not served");
+        if let Some([group, version, kind]) = part(resource, subresource) {
+            let mut object = (object_type(group, version, kind).ok_or_else(unknown)?.new)();
+            json::decode(text, &mut *object, strict, Limits::RESPONSE).map_err(|error| error.to_string())?;
+            return Ok(object);
+        }
+        let served = self.find(resource).ok_or_else(unknown)?;
+        let mut object = (served.object.new)();
+        json::decode(text, &mut *object, strict, Limits::RESPONSE).map_err(|error| error.to_string())?;
+        // What the schema of a definition does not know is not kept.
+        served.kind.prune(&mut *object).map_err(|error| error.to_string())?;
+        Ok(served.to_hub(object))
     }
 }

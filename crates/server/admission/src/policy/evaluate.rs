@@ -1,11 +1,15 @@
 //! One policy about one request, with one set of parameters.
 
+use std::time::Duration;
+
 use api_cel::{Program, Value};
 use api_types::admissionregistration::v1::ValidatingAdmissionPolicy;
+use base::time::Clock;
 use client::Resource;
 use serde_json::Value as Json;
 
 use super::compiled::Compiled;
+use super::metrics::{EXHAUSTED, Outcome};
 use crate::Authorizer;
 use crate::expression::{Spending, Values, holds, in_error};
 use crate::limits::{MESSAGE_BYTES, POLICY_BUDGET};
@@ -26,6 +30,21 @@ pub(super) struct Decision {
     pub(super) reason: String,
     /// Whether it is about an annotation of an audit event.
     pub(super) annotation: bool,
+    /// Whether there was no answer.
+    pub(super) failed: bool,
+    /// How long it took.
+    pub(super) took: Duration,
+}
+
+impl Decision {
+    /// What it is for those who count.
+    pub(super) fn outcome(&self) -> Outcome {
+        match self.message.as_str() {
+            text if text.starts_with("compilation") => Outcome::Uncompiled,
+            text if text.starts_with(EXHAUSTED) => Outcome::Exhausted,
+            _ => Outcome::Invalid,
+        }
+    }
 }
 
 /// What is evaluated.
@@ -36,6 +55,7 @@ pub(super) struct Evaluation<'a> {
     pub(super) namespace: Value,
     pub(super) param: Option<Json>,
     pub(super) authorizer: &'a Authorizer,
+    pub(super) clock: &'a dyn Clock,
 }
 
 impl Evaluation<'_> {
@@ -51,6 +71,8 @@ impl Evaluation<'_> {
             message,
             reason: String::new(),
             annotation: false,
+            failed: true,
+            took: Duration::ZERO,
         };
         let compiled = match compiled {
             Ok(compiled) => compiled,
@@ -75,15 +97,22 @@ impl Evaluation<'_> {
         let mut budget = Spending::new(POLICY_BUDGET, &values);
         let mut decisions = Vec::new();
         for ((program, message), own) in compiled.validations.iter().zip(&policy.spec.validations) {
-            decisions.push(match budget.evaluate(program) {
-                Ok(Value::Bool(true)) => Decision { action: Action::Admit, ..failed(String::new()) },
+            let begun = self.clock.now();
+            let found = budget.evaluate(program);
+            let took = self.clock.now().since(begun);
+            decisions.push(match found {
+                Ok(Value::Bool(true)) => {
+                    Decision { action: Action::Admit, failed: false, took, ..failed(String::new()) }
+                }
                 Ok(_) => Decision {
                     action: Action::Deny,
                     message: said(message.as_ref(), own, &mut budget),
                     reason: own.reason.clone().unwrap_or_else(|| "Invalid".to_owned()),
                     annotation: false,
+                    failed: false,
+                    took,
                 },
-                Err(error) => failed(in_error(&own.expression, &error)),
+                Err(error) => Decision { took, ..failed(in_error(&own.expression, &error)) },
             });
         }
         for (program, own) in compiled.annotations.iter().zip(&policy.spec.audit_annotations) {

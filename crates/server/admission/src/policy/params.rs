@@ -4,47 +4,52 @@ use std::sync::Arc;
 
 use api_meta::labels::Selector;
 use api_record::Record;
-use api_types::admissionregistration::v1::{
-    ParamRef, ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
-};
+use api_types::admissionregistration::v1::{ParamKind, ParamRef};
 use api_types::object_meta;
 use client::Resource;
 use serde_json::Value;
-use server_registry::admit::Attributes;
 
 use crate::versions::Kind;
 use crate::{Lookup, Versions};
 
-/// What each evaluation gets: nothing, for a policy without parameters, and for a binding that lets pass what has none.
+/// Where the parameters of a policy are: their resource, and whether they are in namespaces.
+pub(super) type Source = (Resource, bool);
+
+/// Where they are, if the policy has any.
+pub(super) fn source(versions: &dyn Versions, kind: Option<&ParamKind>) -> Result<Option<Source>, String> {
+    let Some(kind) = kind else { return Ok(None) };
+    let (group, version) = kind.api_version.split_once('/').unwrap_or(("", &kind.api_version));
+    let of = Kind { group: group.to_owned(), version: version.to_owned(), kind: kind.kind.clone() };
+    let found = versions.resource(&of).ok_or_else(|| {
+        format!("failed to find resource referenced by paramKind: '{group}/{version}, Kind={}'", kind.kind)
+    })?;
+    Ok(Some(found))
+}
+
+/// What each evaluation gets: nothing where a policy has no parameters or its binding wants none; no evaluation at all for a binding that
+/// lets pass what has none. The namespace is the request's.
 pub(super) async fn collect(
     lookup: &dyn Lookup,
     versions: &dyn Versions,
-    policy: &ValidatingAdmissionPolicy,
-    binding: &ValidatingAdmissionPolicyBinding,
-    attributes: &Attributes<'_>,
+    wanted: Option<(&Source, &ParamRef)>,
+    namespace: &str,
 ) -> Result<Vec<Option<Value>>, String> {
-    let Some(kind) = &policy.spec.param_kind else { return Ok(vec![None]) };
-    let Some(wanted) = &binding.spec.param_ref else { return Ok(vec![None]) };
-    let (group, version) = kind.api_version.split_once('/').unwrap_or(("", &kind.api_version));
-    let of = Kind { group: group.to_owned(), version: version.to_owned(), kind: kind.kind.clone() };
-    let (resource, namespaced) = versions.resource(&of).ok_or_else(|| {
-        format!("failed to find resource referenced by paramKind: '{}, Kind={}'", kind.api_version, kind.kind)
-    })?;
-    let namespace = match (namespaced, wanted.namespace.as_str()) {
+    let Some(((resource, namespaced), wanted)) = wanted else { return Ok(vec![None]) };
+    let namespace = match (*namespaced, wanted.namespace.as_str()) {
         (false, "") => "",
         (false, _) => {
             return Err("paramRef.namespace must not be provided for a cluster-scoped `paramKind`".to_owned());
         }
-        (true, "") if attributes.namespace.is_empty() => {
+        (true, "") if namespace.is_empty() => {
             return Err(
                 "cannot use namespaced paramRef in policy binding that matches cluster-scoped resources"
                     .to_owned(),
             );
         }
-        (true, "") => attributes.namespace,
+        (true, "") => namespace,
         (true, namespace) => namespace,
     };
-    let found = find(lookup, &resource, namespace, wanted).await?;
+    let found = find(lookup, resource, namespace, wanted).await?;
     if found.is_empty() {
         return match wanted.parameter_not_found_action.as_deref() {
             Some("Deny") => {
@@ -53,7 +58,7 @@ pub(super) async fn collect(
             _ => Ok(Vec::new()),
         };
     }
-    let shown = found.iter().map(|object| versions.shown(&resource, "", &**object).map(Some));
+    let shown = found.iter().map(|object| versions.shown(resource, "", &**object).map(Some));
     shown.collect::<Option<_>>().ok_or_else(|| "a parameter cannot be shown in its version".to_owned())
 }
 

@@ -5,6 +5,7 @@ use api_codec::limits::Limits;
 use api_types::apps::v1::Deployment;
 use api_types::core::v1::{ConfigMap, Namespace};
 use api_types::object_type;
+use base::metrics::Source as _;
 use base::random::SystemRandom;
 use base::time::SystemClock;
 use client::{Caller, Resource, WriteOptions};
@@ -35,7 +36,9 @@ impl World {
         let registry = Registry::new(Arc::new(shared), Arc::new(Everything));
         let stored = Arc::new(Stored::new(registry.clone()));
         let authorizer: Authorizer = Arc::new(|asked| asked.user == "alice" && asked.verb == "breakglass");
-        let policies = ValidatingPolicies::new(stored.clone(), stored, authorizer);
+        let checks = Arc::new(Checks::validating());
+        let policies =
+            ValidatingPolicies::new(stored.clone(), stored, authorizer, Arc::new(SystemClock), checks);
         let world = World { registry, policies };
         let mut namespace = Namespace::default();
         namespace.metadata.name = "shop".to_owned();
@@ -66,7 +69,9 @@ impl World {
         self.put(&group, "validatingadmissionpolicybindings", "", object(kind, &binding)).await;
         let stored = Stored::new(self.registry.clone());
         let [policies, bindings] = [stored.list(&POLICIES, "").await, stored.list(&BINDINGS, "").await];
-        self.policies.update(policies.expect("listed").into_iter(), bindings.expect("listed").into_iter());
+        self.policies
+            .active
+            .update(policies.expect("listed").into_iter(), bindings.expect("listed").into_iter());
     }
 
     /// What becomes of a new deployment of so many replicas, and what is remarked.
@@ -117,6 +122,11 @@ async fn what_a_policy_does_not_want_is_refused_with_its_words() {
     let why = "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: wants more than 1";
     assert_eq!(status.message, format!("deployments.apps \"web\" is forbidden: {why}"));
     assert_eq!(status.details.expect("details").causes[0].message, why);
+    let mut counted = base::metrics::Text::default();
+    world.policies.checks.collect(&mut counted, base::time::Time::default());
+    let counted = counted.into_string();
+    let line = r#"apiserver_validating_admission_policy_check_total{enforcement_action="deny",error_type="invalid_error",policy="p",policy_binding="b"} 1"#;
+    assert!(counted.contains(line), "{counted}");
     assert!(warnings.is_empty());
 }
 

@@ -57,7 +57,7 @@ impl Served {
 
     /// What the fields of its objects are in a version of its definition, which need not be served; `None` if that has no such
     /// version, or nothing of it is custom.
-    pub(crate) fn fields(&self, api_version: &str) -> Option<Arc<Fields>> {
+    pub fn fields(&self, api_version: &str) -> Option<Arc<Fields>> {
         self.custom.as_ref()?.fields.in_version(api_version)
     }
 
