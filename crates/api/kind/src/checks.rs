@@ -16,6 +16,21 @@ pub fn positive(errors: &mut ErrorList, path: &Path, value: i64) {
     }
 }
 
+/// Counts of a status, of which none may be negative or above the first.
+pub fn counts(errors: &mut ErrorList, path: &Path, counts: &[(&'static str, i32)]) {
+    for (name, count) in counts {
+        non_negative(errors, &path.child(*name), (*count).into());
+    }
+    let total = counts.first().map_or(0, |(_, total)| *total);
+    for (name, count) in counts.iter().skip(1).filter(|(_, count)| *count > total) {
+        errors.push(FieldError::invalid(
+            &path.child(*name),
+            *count,
+            "cannot be greater than status.replicas",
+        ));
+    }
+}
+
 /// A field that stays as it was.
 pub fn immutable(errors: &mut ErrorList, path: &Path, same: bool, shown: impl Into<BadValue>) {
     if !same {

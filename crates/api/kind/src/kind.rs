@@ -30,6 +30,7 @@ pub struct Kind<T: Typed> {
     frozen_metadata: bool,
     brings_status: bool,
     any_finalizers: bool,
+    orphans: bool,
     bare: &'static [&'static str],
     own_gates: &'static [&'static str],
     resets: fn(&str) -> Option<Reset>,
@@ -59,6 +60,7 @@ impl<T: Typed> Kind<T> {
             frozen_metadata: false,
             brings_status: false,
             any_finalizers: false,
+            orphans: false,
             bare: &[],
             own_gates: &[],
             resets: |_| None,
@@ -134,6 +136,14 @@ impl<T: Typed> Kind<T> {
     #[must_use]
     pub const fn any_finalizers(mut self) -> Self {
         self.any_finalizers = true;
+        self
+    }
+
+    /// What it owns stays when it is deleted, unless the deletion or a finalizer says otherwise (upstream's `OrphanDependents`, which
+    /// some kinds keep for old clients).
+    #[must_use]
+    pub const fn orphans(mut self) -> Self {
+        self.orphans = true;
         self
     }
 
@@ -261,6 +271,10 @@ pub trait AnyKind: Send + Sync {
     fn brings_status(&self) -> bool;
     /// Whether finalizers need not be known or fully qualified.
     fn allows_any_finalizers(&self) -> bool;
+    /// Whether what it owns stays when it is deleted, if nothing says otherwise.
+    fn orphans_dependents(&self) -> bool {
+        false
+    }
     /// Whether a write through this subresource is taken as it is, status and generation included.
     fn is_bare(&self, subresource: &str) -> bool;
     /// Features whose fields the row's own preparation drops while they are off.
@@ -346,6 +360,9 @@ impl<T: Typed> AnyKind for Kind<T> {
     }
     fn allows_any_finalizers(&self) -> bool {
         self.any_finalizers
+    }
+    fn orphans_dependents(&self) -> bool {
+        self.orphans
     }
     fn is_bare(&self, subresource: &str) -> bool {
         self.bare.contains(&subresource)

@@ -119,7 +119,7 @@ impl Registry {
         let held = served.kind.is_held(object);
         let now = self.shared.clock.now();
         let meta = metadata(object)?;
-        let changed = set_finalizers(meta, options.propagation);
+        let changed = set_finalizers(meta, options.propagation, served.kind.orphans_dependents());
         let waits = held || !meta.finalizers.is_empty();
         if let (Some(deletion), Some(own)) = (meta.deletion_timestamp, meta.deletion_grace_period_seconds) {
             // Already going: a later request may only shorten the grace.
@@ -173,10 +173,13 @@ impl Registry {
     }
 }
 
-/// Puts the garbage collector's finalizers as the propagation asks for; answers whether that changed anything.
-fn set_finalizers(meta: &mut ObjectMeta, propagation: Option<Propagation>) -> bool {
+/// Puts the garbage collector's finalizers as the propagation asks for, or as is usual for the kind where neither it nor a
+/// finalizer says anything; answers whether that changed anything.
+fn set_finalizers(meta: &mut ObjectMeta, propagation: Option<Propagation>, orphans: bool) -> bool {
     let before = meta.finalizers.clone();
+    let said = before.iter().any(|finalizer| finalizer == ORPHAN || finalizer == FOREGROUND);
     let wanted = match propagation {
+        None if orphans && !said => Some(ORPHAN),
         None => return false,
         Some(Propagation::Orphan) => Some(ORPHAN),
         Some(Propagation::Foreground) => Some(FOREGROUND),

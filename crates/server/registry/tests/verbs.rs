@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use api_codec::json;
+use api_codec::limits::Limits;
 use api_kind::Gates;
 use api_meta::{Status, fields, labels};
 use api_record::Record;
-use api_types::core::v1::{ConfigMap, Event as CoreEvent, Namespace};
+use api_types::core::v1::{ConfigMap, Event as CoreEvent, Namespace, ReplicationController};
 use api_types::object_meta;
 use base::random::SystemRandom;
 use base::time::SystemClock;
@@ -312,6 +314,28 @@ async fn propagation_leaves_its_finalizer_and_preconditions_hold() {
     let options = DeleteOptions { propagation: Some(Propagation::Foreground), ..DeleteOptions::default() };
     let Ok(Deleted::Going(object)) = world.delete("a", options).await else { panic!("it waits") };
     assert_eq!(object_meta(&*object).expect("metadata").finalizers, ["foregroundDeletion"]);
+}
+
+#[tokio::test]
+async fn some_kinds_leave_what_they_own_unless_told_otherwise() {
+    let world = World::new();
+    let controllers =
+        world.registry.catalog().find("", "v1", "replicationcontrollers").expect("they are served");
+    let delete = async |propagation| {
+        let mut rc = ReplicationController::default();
+        let text =
+            br#"{"metadata": {"name": "web"}, "spec": {"template": {"metadata": {"labels": {"a": "b"}},
+            "spec": {"containers": [{"name": "c", "image": "i"}]}}}}"#;
+        json::decode(text, &mut rc, None, Limits::REQUEST).expect("a controller");
+        let write = WriteOptions::default();
+        let made = world.registry.create(controllers, &world.who, "default", Box::new(rc), &write).await;
+        made.expect("it is made");
+        let options = DeleteOptions { propagation, ..DeleteOptions::default() };
+        world.registry.delete(controllers, &world.who, "default", "web", &options, false).await
+    };
+    assert!(matches!(delete(Some(Propagation::Background)).await, Ok(Deleted::Gone(_))));
+    let Ok(Deleted::Going(left)) = delete(None).await else { panic!("it waits for its orphans") };
+    assert_eq!(object_meta(&*left).map(|meta| &meta.finalizers[..]), Some(&["orphan".to_owned()][..]));
 }
 
 #[tokio::test]

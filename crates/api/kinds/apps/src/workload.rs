@@ -1,30 +1,15 @@
 //! What the kinds of this group have in common: selectors that must match their templates, numbers or percentages.
 
-use api_kind::Ctx;
+pub(crate) use api_kind::checks::counts;
 use api_kind::checks::{non_negative, shown};
 use api_kinds_core::template;
+pub(crate) use api_kinds_core::template::workload_warnings as warnings;
 use api_meta::field::{BadValue, ErrorList, FieldError, Path};
 use api_meta::labels::{Selector, SelectorLeniency, validate_label_selector};
 use api_meta::names;
 use api_record::scalar::IntOrString;
 use api_types::core::v1::PodTemplateSpec;
-use api_types::meta::v1::{LabelSelector, ObjectMeta};
-
-/// What is unwise about a workload's template when it is made or changed, and about its name when pods are named after it.
-pub(crate) fn warnings(
-    ctx: &Ctx<'_>,
-    meta: &ObjectMeta,
-    old: Option<&ObjectMeta>,
-    pods: &PodTemplateSpec,
-    named: bool,
-) -> Vec<String> {
-    if !ctx.subresource.is_empty() || old.is_some_and(|old| old.generation == meta.generation) {
-        return Vec::new();
-    }
-    let name =
-        template::name_warning(&meta.name, "Pod names and hostnames").filter(|_| named && old.is_none());
-    name.into_iter().chain(template::warnings(&Path::new("spec").child("template"), pods)).collect()
-}
+use api_types::meta::v1::LabelSelector;
 
 /// A selector that selects something; `kind` is what upstream calls the kind in its message.
 pub(crate) fn selector(errors: &mut ErrorList, path: &Path, selector: Option<&LabelSelector>, kind: &str) {
@@ -113,20 +98,5 @@ pub(crate) fn percent(value: &IntOrString) -> Option<i32> {
     match value {
         IntOrString::Int(number) => Some(*number),
         IntOrString::String(text) => text.strip_suffix('%')?.parse().ok(),
-    }
-}
-
-/// Counts of a status, of which none may be negative or above the first.
-pub(crate) fn counts(errors: &mut ErrorList, path: &Path, counts: &[(&'static str, i32)]) {
-    for (name, count) in counts {
-        non_negative(errors, &path.child(*name), (*count).into());
-    }
-    let total = counts.first().map_or(0, |(_, total)| *total);
-    for (name, count) in counts.iter().skip(1).filter(|(_, count)| *count > total) {
-        errors.push(FieldError::invalid(
-            &path.child(*name),
-            *count,
-            "cannot be greater than status.replicas",
-        ));
     }
 }

@@ -1,8 +1,8 @@
 //! Replication controllers.
 
-use api_kind::checks::non_negative;
+use api_kind::checks::{counts, non_negative};
 use api_kind::{Column, Ctx, Kind};
-use api_meta::field::{ErrorList, FieldError, Path};
+use api_meta::field::{BadValue, ErrorList, FieldError, Path};
 use api_meta::labels::{Selector, format_labels};
 use api_types::core::v1::ReplicationController;
 
@@ -14,6 +14,8 @@ pub const KIND: Kind<ReplicationController> =
         .generation()
         .defaults(defaults)
         .validate(validate)
+        .warnings(warnings)
+        .orphans()
         .columns(&[
             Column::<ReplicationController>::name(),
             Column::<ReplicationController>::number(
@@ -73,10 +75,19 @@ fn validate(
     errors: &mut ErrorList,
 ) {
     if ctx.subresource == "status" {
-        let at = Path::new("status");
-        non_negative(errors, &at.child("replicas"), rc.status.replicas.into());
-        non_negative(errors, &at.child("readyReplicas"), rc.status.ready_replicas.into());
-        non_negative(errors, &at.child("availableReplicas"), rc.status.available_replicas.into());
+        let (path, status) = (Path::new("status"), &rc.status);
+        let all = [
+            ("replicas", status.replicas),
+            ("fullyLabeledReplicas", status.fully_labeled_replicas),
+            ("readyReplicas", status.ready_replicas),
+            ("availableReplicas", status.available_replicas),
+        ];
+        counts(errors, &path, &all);
+        non_negative(errors, &path.child("observedGeneration"), status.observed_generation);
+        if status.available_replicas > status.ready_replicas {
+            let (at, count) = (path.child("availableReplicas"), status.available_replicas);
+            errors.push(FieldError::invalid(&at, count, "cannot be greater than readyReplicas"));
+        }
         return;
     }
     let path = Path::new("spec");
@@ -94,11 +105,17 @@ fn validate(
     };
     let labels = &own.metadata.labels;
     if !rc.spec.selector.is_empty() && !Selector::from_labels(&rc.spec.selector).matches(labels) {
-        let shown = api_kind::checks::labels(labels);
+        let shown = if labels.is_empty() { BadValue::null() } else { api_kind::checks::labels(labels) };
         let why = "`selector` does not match template `labels`";
         errors.push(FieldError::invalid(&at.child("metadata").child("labels"), shown, why));
     }
     template::validate_always(errors, &at, own, "ReplicationController");
+}
+
+/// As upstream's, what is said on a change is said of the template as it was.
+fn warnings(ctx: &Ctx<'_>, rc: &ReplicationController, old: Option<&ReplicationController>) -> Vec<String> {
+    let Some(pods) = &old.unwrap_or(rc).spec.template else { return Vec::new() };
+    template::workload_warnings(ctx, &rc.metadata, old.map(|old| &old.metadata), pods, true)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Templates of pods, as the kinds that make pods hold them; used by this crate and by the groups of workloads.
 
-use api_kind::Cell;
+use api_kind::{Cell, Ctx};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::labels::validate_labels;
 use api_meta::names;
@@ -69,6 +69,21 @@ pub fn always(errors: &mut ErrorList, path: &Path, template: &PodTemplateSpec, k
 /// What is unwise about it, when it is made or changed.
 pub fn warnings(path: &Path, template: &PodTemplateSpec) -> Vec<String> {
     pod::warnings::of(path, &template.spec, &template.metadata, true)
+}
+
+/// What is unwise about a workload's template when it is made or changed, and about its name when pods are named after it.
+pub fn workload_warnings(
+    ctx: &Ctx<'_>,
+    meta: &ObjectMeta,
+    old: Option<&ObjectMeta>,
+    pods: &PodTemplateSpec,
+    named: bool,
+) -> Vec<String> {
+    if !ctx.subresource.is_empty() || old.is_some_and(|old| old.generation == meta.generation) {
+        return Vec::new();
+    }
+    let name = name_warning(&meta.name, "Pod names and hostnames").filter(|_| named && old.is_none());
+    name.into_iter().chain(warnings(&Path::new("spec").child("template"), pods)).collect()
 }
 
 /// The warning about a name that is used in other names and is no DNS label.
