@@ -41,6 +41,7 @@ pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, drain
     let deps = Deps { api, clock, tasks: Tasks::default(), inspector: Arc::clone(&config.inspector) };
     let mut all = All { deps, drain, running: JoinSet::new() };
     all.start(workload::ReplicaSets);
+    all.start(workload::ReplicationControllers);
     all.start(workload::Deployments);
     all.start(cluster::ServiceAccounts);
     all.start(cluster::RootCa::new(&config.root_ca));

@@ -2,6 +2,9 @@
 
 mod deployment;
 mod replica_set;
+mod replicas;
+mod replication_controller;
 
 pub use deployment::Deployments;
 pub use replica_set::ReplicaSets;
+pub use replication_controller::ReplicationControllers;

@@ -7,6 +7,7 @@ use client::Revision;
 use client::reconcile::Op;
 
 use super::*;
+use crate::workload::replicas::Replicated;
 
 fn at(seconds: i64) -> Time {
     Time::from_unix_seconds(seconds)
@@ -220,7 +221,7 @@ fn recreate_waits_for_the_last_old_pod() {
     let mut pod = Pod::default();
     pod.metadata.namespace = "shop".into();
     pod.metadata.owner_references =
-        vec![owners::controller_reference(&cluster.sets[0].metadata, super::super::replica_set::KIND)];
+        vec![owners::controller_reference(&cluster.sets[0].metadata, <ReplicaSet as Replicated>::KIND)];
     pod.status.phase = "Running".into();
     cluster.pods.push(pod);
     use_image(&mut cluster.deployment, "b");

@@ -1,10 +1,10 @@
 //! Worlds and the plans that they lead to.
 
 use api_meta::{Status, owners};
-use api_types::core::v1::{PodCondition, PodTemplateSpec};
+use api_types::core::v1::{Pod, PodCondition};
 use api_types::meta::v1::LabelSelector;
-use client::Revision;
-use client::reconcile::{Failure, Guard, Op};
+use client::reconcile::{Failure, Guard, Op, name, resource_of};
+use client::{Revision, Verb};
 
 use super::*;
 
@@ -43,7 +43,7 @@ fn orphan(name: &str) -> Pod {
 
 fn owned(name: &str) -> Pod {
     let mut pod = orphan(name);
-    pod.metadata.owner_references.push(owners::controller_reference(&set(0).metadata, KIND));
+    pod.metadata.owner_references.push(owners::controller_reference(&set(0).metadata, ReplicaSet::KIND));
     pod
 }
 

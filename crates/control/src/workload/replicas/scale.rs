@@ -3,24 +3,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use api_meta::owners;
-use api_types::apps::v1::ReplicaSet;
 use api_types::core::v1::Pod;
 use base::time::Time;
 use client::reconcile::{Note, World, Write};
 
-use super::{KIND, rank, selector, wanted};
+use super::{Replicated, rank};
 use crate::pod;
 
 /// How many pods are made or deleted at once (`BurstReplicas`).
 const BURST: usize = 500;
 
 /// The writes that bring the number of active pods to what is wanted.
-pub(super) fn writes(set: &ReplicaSet, active: &[&Pod], world: &World, now: Time) -> Vec<Write> {
-    let wanted = usize::try_from(wanted(set)).unwrap_or(0);
+pub(super) fn writes<S: Replicated>(set: &S, active: &[&Pod], world: &World, now: Time) -> Vec<Write> {
+    let wanted = usize::try_from(set.wanted()).unwrap_or(0);
     if active.len() < wanted {
+        let Some(template) = set.template() else { return Vec::new() };
         let missing = (wanted - active.len()).min(BURST);
-        let reference = owners::controller_reference(&set.metadata, KIND);
-        let pod = pod::from_template(&set.spec.template, &set.metadata, reference);
+        let reference = owners::controller_reference(set.metadata(), S::KIND);
+        let pod = pod::from_template(template, set.metadata(), reference);
         return (0..missing).map(|_| create(set, pod.clone())).collect();
     }
     let surplus = (active.len() - wanted).min(BURST);
@@ -33,29 +33,29 @@ pub(super) fn writes(set: &ReplicaSet, active: &[&Pod], world: &World, now: Time
     doomed.into_iter().take(surplus).map(|pod| delete(set, pod)).collect()
 }
 
-fn create(set: &ReplicaSet, pod: Pod) -> Write {
+fn create<S: Replicated>(set: &S, pod: Pod) -> Write {
     let done = Note::normal(set, "SuccessfulCreate", "Created pod: {name}");
     let failed = Note::warning(set, "FailedCreate", "Error creating: {error}");
     Write::create(pod).telling(Some(done), Some(failed))
 }
 
-fn delete(set: &ReplicaSet, pod: &Pod) -> Write {
+fn delete<S: Replicated>(set: &S, pod: &Pod) -> Write {
     let done = Note::normal(set, "SuccessfulDelete", "Deleted pod: {name}");
     let failed = Note::warning(set, "FailedDelete", "Error deleting: {error}");
     Write::delete(pod).telling(Some(done), Some(failed))
 }
 
 /// How many active pods of the set's owner each node has, those of the owner's other sets included.
-fn crowding<'a>(set: &ReplicaSet, world: &'a World) -> BTreeMap<&'a str, usize> {
-    let owner = owners::controller_of(&set.metadata).map(|reference| reference.uid.as_str());
-    let namespace = &set.metadata.namespace;
+fn crowding<'a, S: Replicated>(set: &S, world: &'a World) -> BTreeMap<&'a str, usize> {
+    let owner = owners::controller_of(set.metadata()).map(|reference| reference.uid.as_str());
+    let namespace = &set.metadata().namespace;
     let mut nodes = BTreeMap::new();
     let mut seen = BTreeSet::new();
-    let related = world.in_namespace::<ReplicaSet>(namespace).filter(|other| match owner {
-        Some(uid) => owners::controller_of(&other.metadata).is_some_and(|reference| reference.uid == uid),
-        None => other.metadata.uid == set.metadata.uid,
+    let related = world.in_namespace::<S>(namespace).filter(|other| match owner {
+        Some(uid) => owners::controller_of(other.metadata()).is_some_and(|reference| reference.uid == uid),
+        None => other.metadata().uid == set.metadata().uid,
     });
-    let selectors: Vec<_> = related.filter_map(selector).collect();
+    let selectors: Vec<_> = related.filter_map(S::selector).collect();
     for pod in world.in_namespace::<Pod>(namespace).filter(|pod| pod::is_active(pod)) {
         let picked = selectors.iter().any(|selector| selector.matches(&pod.metadata.labels));
         if picked && seen.insert(&pod.metadata.uid) {
