@@ -40,8 +40,10 @@ pub use world::World;
 
 /// A loop that brings something in the cluster to what it should be.
 pub trait Controller: Send + Sync + 'static {
-    /// The name, which is also that of its service account and of the events' source.
+    /// The name, which is also that of its service account.
     const NAME: &'static str;
+    /// What its events say that they come from.
+    const SOURCE: &'static str = Self::NAME;
     /// What it thinks about at once: an object by namespace and name, most often.
     type Key: Ord + Clone + Debug + Send + Sync + 'static;
 

@@ -9,6 +9,9 @@ use api_types::core::v1::{Pod, PodCondition, PodTemplateSpec};
 use api_types::meta::v1::{ObjectMeta, OwnerReference};
 use base::time::Time;
 
+/// The type of the condition that says that a pod is about to go for a reason that is not its own.
+pub const DISRUPTION_TARGET: &str = "DisruptionTarget";
+
 /// Whether all containers have stopped for good.
 pub fn is_terminal(pod: &Pod) -> bool {
     matches!(pod.status.phase.as_str(), "Succeeded" | "Failed")

@@ -1,6 +1,8 @@
 //! Which resources the cluster serves, for the controllers that deal with objects of all kinds.
 
-use api_types::apiextensions::v1::CustomResourceDefinition;
+use api_custom::read_scale;
+use api_record::{Record, Value};
+use api_types::apiextensions::v1::{CustomResourceDefinition, CustomResourceSubresourceScale};
 use client::Resource;
 
 /// A resource that is served.
@@ -14,6 +16,46 @@ pub struct Served {
     pub namespaced: bool,
     /// Whether they can be listed and watched, deleted one by one, and deleted all at once.
     pub verbs: Verbs,
+    /// Where its objects say how many of something they want, if they do.
+    pub scale: Option<Scaled>,
+}
+
+/// Where objects say how many of something they want.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scaled {
+    /// In `spec.replicas`, as built-in kinds do.
+    Replicas,
+    /// At this path, where the definition of a custom resource says so.
+    Path(String),
+}
+
+impl Scaled {
+    /// How many an object wants, in the words of the scale subresource if it cannot be told.
+    ///
+    /// # Errors
+    /// If it says nothing, or no number.
+    pub(crate) fn read(&self, object: &dyn Record) -> Result<i32, String> {
+        match self {
+            Scaled::Replicas => match object.field("spec") {
+                Value::Record(spec) => match spec.field("replicas") {
+                    Value::Int(replicas) => Ok(i32::try_from(replicas).unwrap_or(i32::MAX)),
+                    _ => Ok(0),
+                },
+                _ => Ok(0),
+            },
+            Scaled::Path(path) => {
+                let paths = CustomResourceSubresourceScale {
+                    spec_replicas_path: path.clone(),
+                    ..CustomResourceSubresourceScale::default()
+                };
+                let fields = object.rest().ok_or("the object is no custom resource")?;
+                let scale = read_scale(fields, &paths).map_err(|error| error.to_string())?;
+                scale.wanted.ok_or_else(|| {
+                    format!("Internal error occurred: the spec replicas field {path:?} does not exist")
+                })
+            }
+        }
+    }
 }
 
 /// What can be done with a resource.
@@ -57,6 +99,8 @@ pub fn of_definitions<'a>(definitions: impl Iterator<Item = &'a CustomResourceDe
         let versions = &definition.spec.versions;
         let stored = versions.iter().find(|version| version.served && version.storage);
         let version = stored.or_else(|| versions.iter().find(|version| version.served))?;
+        let subresources = version.subresources.as_deref();
+        let scale = subresources.and_then(|all| all.scale.as_deref());
         Some(Served {
             resource: Resource {
                 group: definition.spec.group.clone().into(),
@@ -64,6 +108,7 @@ pub fn of_definitions<'a>(definitions: impl Iterator<Item = &'a CustomResourceDe
                 plural: definition.spec.names.plural.clone().into(),
             },
             kind: definition.status.accepted_names.kind.clone(),
+            scale: scale.map(|scale| Scaled::Path(scale.spec_replicas_path.clone())),
             namespaced: definition.spec.scope == "Namespaced",
             verbs: Verbs { watch: true, delete: true, delete_collection: true },
         })
@@ -77,6 +122,7 @@ fn served(row: &api_types::Resource) -> Served {
         resource: Resource::of(row.kind.group, row.kind.version, row.plural),
         kind: row.kind.kind.to_owned(),
         namespaced: row.namespaced,
+        scale: row.subresource("scale").map(|_| Scaled::Replicas),
         verbs: Verbs {
             watch: can("list") && can("watch"),
             delete: can("delete"),

@@ -53,6 +53,7 @@ pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, drain
         all.start(cluster::Garbage::new(&config.served));
         all.start(cluster::ResourceQuotas::new(&config.served));
         all.start(cluster::StorageMigrations::new(&config.served));
+        all.start(workload::Disruptions::new(&config.served));
     }
     all.start(network::EndpointSlices);
     all.start(network::EndpointsObjects);

@@ -1,10 +1,12 @@
 //! Controllers of workloads: those that want so many pods of a template.
 
 mod deployment;
+mod disruption;
 mod replica_set;
 mod replicas;
 mod replication_controller;
 
 pub use deployment::Deployments;
+pub use disruption::{Disruptions, Key as DisruptionKey};
 pub use replica_set::ReplicaSets;
 pub use replication_controller::ReplicationControllers;

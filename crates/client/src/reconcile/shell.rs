@@ -68,7 +68,7 @@ pub async fn run<C: Controller>(controller: C, deps: Deps, mut drain: drain::Wat
     let asked = Arc::clone(&core);
     let explain = move || asked.lock().unwrap_or_else(PoisonError::into_inner).explain();
     deps.inspector.register(C::NAME, Arc::new(explain));
-    let recorder = Arc::new(Mutex::new(Recorder::new(C::NAME)));
+    let recorder = Arc::new(Mutex::new(Recorder::new(C::SOURCE)));
     let controller = Arc::new(controller);
     let world = World::new(BTreeMap::new());
     let at_work = task::Set::new(deps.tasks.clone());

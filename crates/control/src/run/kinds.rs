@@ -12,7 +12,7 @@ use client::{Caller, RawView, Scope, Snapshot};
 use tokio::task::JoinSet;
 
 use crate::resources::{self, Served};
-use crate::{Others, cluster};
+use crate::{Others, cluster, workload};
 
 /// How long definitions may go on changing before the controllers are begun anew: they often come in numbers.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -41,7 +41,8 @@ pub(super) async fn run(
         running.spawn(reconcile::run(namespaces, deps.clone(), watch.clone()));
         running.spawn(reconcile::run(cluster::Garbage::new(&served), deps.clone(), watch.clone()));
         running.spawn(reconcile::run(cluster::ResourceQuotas::new(&served), deps.clone(), watch.clone()));
-        running.spawn(reconcile::run(cluster::StorageMigrations::new(&served), deps.clone(), watch));
+        running.spawn(reconcile::run(cluster::StorageMigrations::new(&served), deps.clone(), watch.clone()));
+        running.spawn(reconcile::run(workload::Disruptions::new(&served), deps.clone(), watch));
         let ended = tokio::select! {
             biased;
             () = drain.signaled() => true,

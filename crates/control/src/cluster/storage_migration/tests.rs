@@ -32,6 +32,7 @@ fn controller() -> StorageMigrations {
         kind: "ConfigMap".into(),
         namespaced: true,
         verbs: Verbs { watch: true, delete: true, delete_collection: true },
+        scale: None,
     }])
 }
 
