@@ -2,9 +2,11 @@
 
 mod backend;
 mod endpoint_slice;
+mod endpoint_slice_mirror;
 mod endpoints;
 mod service_address;
 
 pub use endpoint_slice::EndpointSlices;
+pub use endpoint_slice_mirror::EndpointSliceMirroring;
 pub use endpoints::EndpointsObjects;
 pub use service_address::ServiceAddresses;

@@ -60,6 +60,21 @@ pub fn available_in(pod: &Pod, min_ready_seconds: i32, now: Time) -> Option<Dura
     Some((since + wanted).since(now))
 }
 
+/// That condition in a patch of the status, for this reason and from now on, or since it has been there.
+pub fn disruption_target(pod: &Pod, reason: &str, message: &str, now: Time) -> serde_json::Value {
+    let said = conditions::find(&pod.status.conditions, DISRUPTION_TARGET);
+    let since =
+        said.filter(|said| said.status == conditions::TRUE).and_then(|said| said.last_transition_time);
+    serde_json::json!({
+        "type": DISRUPTION_TARGET,
+        "observedGeneration": pod.metadata.generation,
+        "status": conditions::TRUE,
+        "reason": reason,
+        "message": message,
+        "lastTransitionTime": since.unwrap_or_else(|| now.into()).to_string(),
+    })
+}
+
 /// A new pod of a template, with a name to be generated from its owner's.
 pub fn from_template(template: &PodTemplateSpec, owner: &ObjectMeta, reference: OwnerReference) -> Pod {
     let dashed = format!("{}-", owner.name);

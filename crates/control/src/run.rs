@@ -56,6 +56,7 @@ pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, drain
         all.start(workload::Disruptions::new(&config.served));
     }
     all.start(network::EndpointSlices);
+    all.start(network::EndpointSliceMirroring);
     all.start(network::EndpointsObjects);
     all.start(network::ServiceAddresses);
     all.start(storage::ClaimProtection);
@@ -64,6 +65,9 @@ pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, drain
     all.start(cluster::RoleAggregation);
     all.start(health);
     all.start(cluster::TaintEviction);
+    all.start(cluster::PodGarbage::default());
+    all.start(cluster::NodeTtl);
+    all.start(cluster::TokenCleaner);
     if let Some(range) = config.pod_range {
         all.start(cluster::NodeIpam::new(range));
     }

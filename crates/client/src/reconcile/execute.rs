@@ -264,7 +264,8 @@ async fn check(api: &dyn Api, who: &Caller, guard: &Guard) -> Result<(), Refused
         }
     };
     let found = get(api, who, target).await?;
-    let meta = found.as_deref().and_then(object_meta).filter(|meta| meta.uid == *uid);
+    let meta = found.as_deref().and_then(object_meta);
+    let meta = meta.filter(|meta| uid.is_empty() || meta.uid == *uid);
     let holds = match meta {
         Some(meta) => wanted && meta.deletion_timestamp.is_none(),
         None => !wanted,

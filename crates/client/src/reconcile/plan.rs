@@ -122,7 +122,7 @@ pub enum Op {
 pub enum Guard {
     /// The object of this uid is there and not being deleted.
     Alive(Target, String),
-    /// There is no object of this uid.
+    /// There is no object of this uid; none of that name, if it is empty.
     Absent(Target, String),
     /// The resource has no objects in the namespace.
     Empty(Target),

@@ -11,6 +11,8 @@ use client::Caller;
 use client::reconcile::{Controller, Name, Note, Plan, Wires, World, Write, name, service_account};
 use serde_json::json;
 
+use crate::pod;
+
 /// The controller of evictions by taints.
 pub struct TaintEviction;
 
@@ -88,15 +90,9 @@ fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
 }
 
 fn evict(plan: &mut Plan, pod: &Pod, now: Time) {
-    let now: api_record::scalar::Time = now.into();
-    if !conditions::is_true(&pod.status.conditions, "DisruptionTarget") {
-        let condition = json!({
-            "type": "DisruptionTarget",
-            "status": "True",
-            "reason": "DeletionByTaintManager",
-            "message": "Taint manager: deleting due to NoExecute taint",
-            "lastTransitionTime": now.to_string(),
-        });
+    if !conditions::is_true(&pod.status.conditions, pod::DISRUPTION_TARGET) {
+        let message = "Taint manager: deleting due to NoExecute taint";
+        let condition = pod::disruption_target(pod, "DeletionByTaintManager", message, now);
         plan.stage([Write::patch(pod, "status", json!({"status": {"conditions": [condition]}}))]);
     }
     let message = format!("Marking for deletion Pod {}/{}", pod.metadata.namespace, pod.metadata.name);

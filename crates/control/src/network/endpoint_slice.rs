@@ -20,8 +20,10 @@ use client::reconcile::{Controller, Name, Plan, Wires, World, Write, name};
 use super::backend;
 use crate::pod;
 
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
-const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
+/// The label that names a slice's service.
+pub(super) const SERVICE_NAME: &str = "kubernetes.io/service-name";
+/// The label that names who makes a slice.
+pub(super) const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 const MANAGER: &str = "endpointslice-controller.k8s.io";
 const HEADLESS: &str = "service.kubernetes.io/headless";
 const ZONE: &str = "topology.kubernetes.io/zone";
@@ -73,7 +75,7 @@ impl Controller for EndpointSlices {
 type Wanted = BTreeMap<Ports, Vec<Endpoint>>;
 
 /// A set of ports as something that can be compared: name, protocol, number and application protocol of each.
-type Ports = Vec<(String, String, Option<i32>, Option<String>)>;
+pub(super) type Ports = Vec<(String, String, Option<i32>, Option<String>)>;
 
 fn service_of(slice: &EndpointSlice) -> Option<&String> {
     let labels = &slice.metadata.labels;
@@ -106,7 +108,8 @@ fn ports(service: &Service, pod: &Pod) -> Ports {
     ports
 }
 
-fn port_list(ports: &Ports) -> Vec<EndpointPort> {
+/// The ports as slices have them.
+pub(super) fn port_list(ports: &Ports) -> Vec<EndpointPort> {
     let port =
         |(name, protocol, port, app_protocol): &(String, String, Option<i32>, Option<String>)| EndpointPort {
             name: Some(name.clone()),
@@ -115,6 +118,20 @@ fn port_list(ports: &Ports) -> Vec<EndpointPort> {
             app_protocol: app_protocol.clone(),
         };
     ports.iter().map(port).collect()
+}
+
+/// The ports of a slice.
+pub(super) fn ports_of(slice: &EndpointSlice) -> Ports {
+    let mut ports: Ports = slice
+        .ports
+        .iter()
+        .map(|port| {
+            let text = |text: &Option<String>| text.clone().unwrap_or_default();
+            (text(&port.name), text(&port.protocol), port.port, port.app_protocol.clone())
+        })
+        .collect();
+    ports.sort();
+    ports
 }
 
 fn endpoint(service: &Service, pod: &Pod, address: &str, world: &World) -> Endpoint {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use api_types::discovery::v1::{Endpoint, EndpointSlice};
 use client::reconcile::Write;
 
-use super::{Ports, Wanted, port_list};
+use super::{Ports, Wanted, port_list, ports_of};
 
 /// How many endpoints a slice may have (`--max-endpoints-per-slice`).
 const SLICE_ENDPOINTS: usize = 100;
@@ -38,19 +38,6 @@ pub(super) fn writes(wanted: &Wanted, existing: &[&EndpointSlice], blank: &Endpo
     }
     writes.extend(spare.into_iter().map(Write::delete));
     writes
-}
-
-fn ports_of(slice: &EndpointSlice) -> Ports {
-    let mut ports: Ports = slice
-        .ports
-        .iter()
-        .map(|port| {
-            let text = |text: &Option<String>| text.clone().unwrap_or_default();
-            (text(&port.name), text(&port.protocol), port.port, port.app_protocol.clone())
-        })
-        .collect();
-    ports.sort();
-    ports
 }
 
 /// Keeps what is in place, then fills slices with room, the fullest first, then emptied and new ones.
