@@ -2,6 +2,7 @@
 
 mod deployment;
 mod disruption;
+mod history;
 mod replica_set;
 mod replicas;
 mod replication_controller;

@@ -18,7 +18,7 @@ pub use dns::{
     is_domain_prefixed_key, is_domain_prefixed_path, is_fully_qualified_domain_name, is_fully_qualified_name,
     is_wildcard_dns1123_subdomain,
 };
-pub use generate::{SUFFIX_ALPHABET, generate_name};
+pub use generate::{SUFFIX_ALPHABET, generate_name, safe_encode};
 pub use ip::{
     Cidr, cidr_warnings, ip_warnings, is_interface_address, is_valid_cidr, is_valid_cidr_for_legacy_field,
     is_valid_ip, is_valid_ip_for_legacy_field, parse_cidr_sloppy, parse_ip_sloppy,

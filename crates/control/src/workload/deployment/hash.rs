@@ -3,7 +3,7 @@
 //! Upstream hashes Go's printed form of the struct, which only Go can print; a set is recognised by its template, never by
 //! its name, so any stable hash serves. This one is FNV-1a over the template's JSON, in upstream's alphabet.
 
-use api_meta::names::SUFFIX_ALPHABET;
+use api_meta::names;
 use api_types::core::v1::PodTemplateSpec;
 
 /// The label that carries the hash.
@@ -21,8 +21,7 @@ pub(super) fn hash(template: &PodTemplateSpec, collisions: Option<i32>) -> Strin
     }
     let hash =
         bytes.iter().fold(0x811c_9dc5u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
-    let safe = |digit: u8| char::from(SUFFIX_ALPHABET[usize::from(digit) % SUFFIX_ALPHABET.len()]);
-    hash.to_string().bytes().map(safe).collect()
+    names::safe_encode(&hash.to_string())
 }
 
 /// The name of a deployment's set.
@@ -37,6 +36,8 @@ pub(super) fn set_name(deployment: &str, hash: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use api_meta::names::SUFFIX_ALPHABET;
+
     use super::*;
 
     #[test]
