@@ -7,6 +7,7 @@ use api_meta::gvk::GroupVersionKind;
 use api_meta::labels::Selector;
 use api_meta::owners;
 use api_record::Typed;
+use api_types::meta::v1::ObjectMeta;
 use api_types::object_meta;
 use client::Target;
 use client::reconcile::{Guard, Write, resource_of};
@@ -24,6 +25,16 @@ pub(crate) fn claim<'a, O: Typed, T: Typed>(
     selector: &Selector,
     candidates: impl Iterator<Item = &'a T>,
 ) -> Claimed<'a, T> {
+    claim_picked(owner, kind, |_, meta| selector.matches(&meta.labels), candidates)
+}
+
+/// The same for an owner that picks by more than labels.
+pub(crate) fn claim_picked<'a, O: Typed, T: Typed>(
+    owner: &O,
+    kind: GroupVersionKind<'_>,
+    picks: impl Fn(&T, &ObjectMeta) -> bool,
+    candidates: impl Iterator<Item = &'a T>,
+) -> Claimed<'a, T> {
     let mut claimed = Claimed { objects: Vec::new(), writes: Vec::new() };
     let Some(own) = object_meta(owner) else { return claimed };
     let going = own.deletion_timestamp.is_some();
@@ -38,7 +49,7 @@ pub(crate) fn claim<'a, O: Typed, T: Typed>(
     );
     for object in candidates {
         let Some(meta) = object_meta(object) else { continue };
-        let matches = selector.matches(&meta.labels);
+        let matches = picks(object, meta);
         match owners::controller_of(meta) {
             Some(reference) if reference.uid != own.uid => {}
             Some(_) if matches => claimed.objects.push(object),
