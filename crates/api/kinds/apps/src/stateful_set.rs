@@ -4,22 +4,21 @@ use api_kind::checks::{each, immutable, non_negative, shown};
 use api_kind::{Column, Ctx, Kind};
 use api_kinds_core::{persistent_volume_claim, template};
 use api_meta::field::{BadValue, ErrorList, FieldError, Path};
+use api_meta::labels::validate_labels;
 use api_meta::names;
+use api_meta::object_meta::validate_annotations;
 use api_record::scalar::IntOrString;
 use api_types::apps::v1::{StatefulSet, StatefulSetSpec};
 use api_types::core::v1::{PersistentVolumeClaimVolumeSource, Volume};
 
-use crate::workload::{self, Malformed};
+use crate::workload;
 
 /// The row.
 pub const KIND: Kind<StatefulSet> = Kind::<StatefulSet>::of("apps", "v1", "statefulsets")
     .generation()
     .defaults(defaults)
     .validate(validate)
-    .warnings(|ctx, own, old| {
-        let old = old.map(|old| &old.metadata);
-        workload::warnings(ctx, &own.metadata, old, &own.spec.template, false)
-    })
+    .warnings(warnings)
     .columns(&[
         Column::<StatefulSet>::name(),
         Column::<StatefulSet>::text("Ready", "Number of the pod with ready state", |own, _| {
@@ -66,19 +65,74 @@ fn defaults(_: &Ctx<'_>, own: &mut StatefulSet) {
     spec.volume_claim_templates.iter_mut().for_each(persistent_volume_claim::fill);
 }
 
+fn warnings(ctx: &Ctx<'_>, own: &StatefulSet, old: Option<&StatefulSet>) -> Vec<String> {
+    if ctx.subresource == "status" {
+        return Vec::new();
+    }
+    let before = old.map(|old| &old.metadata);
+    let mut out = workload::warnings(ctx, &own.metadata, before, &own.spec.template, false);
+    for (index, claim) in own.spec.volume_claim_templates.iter().enumerate() {
+        let at = Path::new("spec").child("volumeClaimTemplates").index(index);
+        // Upstream's paths.
+        let at = if old.is_some() { at.child("Spec") } else { at };
+        out.extend(persistent_volume_claim::spec_warnings(&at, &claim.spec));
+    }
+    if own.spec.revision_history_limit.is_some_and(|limit| limit < 0) {
+        let why = "a negative value retains all historical revisions; a value >= 0 is recommended";
+        out.push(format!("spec.revisionHistoryLimit: {why}"));
+    }
+    out
+}
+
 fn validate(ctx: &Ctx<'_>, own: &StatefulSet, old: Option<&StatefulSet>, errors: &mut ErrorList) {
     if ctx.subresource == "status" {
-        let (path, status) = (Path::new("status"), &own.status);
-        let counts = [
-            ("replicas", status.replicas),
-            ("readyReplicas", status.ready_replicas),
-            ("currentReplicas", status.current_replicas),
-            ("updatedReplicas", status.updated_replicas),
-            ("availableReplicas", status.available_replicas),
-        ];
-        return workload::counts(errors, &path, &counts);
+        return status(errors, own, old);
     }
-    let (path, spec) = (Path::new("spec"), &own.spec);
+    let path = Path::new("spec");
+    let Some(old) = old else { return check(errors, &path, &own.spec, Is::New) };
+    // What cannot be changed any more is not judged again, and the template of a set that was wrong already is not either.
+    let mut before = ErrorList::new();
+    check(&mut before, &path, &old.spec, Is::Kept);
+    check(errors, &path, &own.spec, if before.is_empty() { Is::Kept } else { Is::Tolerated });
+    changes(errors, &path, &own.spec, &old.spec);
+}
+
+fn status(errors: &mut ErrorList, own: &StatefulSet, old: Option<&StatefulSet>) {
+    let (path, status) = (Path::new("status"), &own.status);
+    let counts = [
+        ("replicas", status.replicas),
+        ("readyReplicas", status.ready_replicas),
+        ("currentReplicas", status.current_replicas),
+        ("updatedReplicas", status.updated_replicas),
+        ("availableReplicas", status.available_replicas),
+    ];
+    workload::counts(errors, &path, &counts);
+    non_negative(errors, &path.child("observedGeneration"), status.observed_generation);
+    let collisions = status.collision_count.unwrap_or(0);
+    non_negative(errors, &path.child("collisionCount"), collisions.into());
+    if status.available_replicas > status.ready_replicas {
+        let at = path.child("availableReplicas");
+        let why = "cannot be greater than status.readyReplicas";
+        errors.push(FieldError::invalid(&at, status.available_replicas, why));
+    }
+    if old.and_then(|old| old.status.collision_count).is_some_and(|before| collisions < before) {
+        let at = path.child("collisionCount");
+        errors.push(FieldError::invalid(&at, collisions, "cannot be decremented"));
+    }
+}
+
+/// How much of a spec is judged.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Is {
+    /// All.
+    New,
+    /// All but what never changes.
+    Kept,
+    /// All but that and what its pods would be.
+    Tolerated,
+}
+
+fn check(errors: &mut ErrorList, path: &Path, spec: &StatefulSetSpec, is: Is) {
     if !matches!(spec.pod_management_policy.as_str(), "OrderedReady" | "Parallel") {
         let why = "must be 'OrderedReady' or 'Parallel'";
         errors.push(FieldError::invalid(
@@ -89,6 +143,12 @@ fn validate(ctx: &Ctx<'_>, own: &StatefulSet, old: Option<&StatefulSet>, errors:
     }
     strategy(errors, &path.child("updateStrategy"), spec);
     retention(errors, &path.child("persistentVolumeClaimRetentionPolicy"), spec);
+    if is == Is::New {
+        for (index, claim) in spec.volume_claim_templates.iter().enumerate() {
+            let at = path.child("volumeClaimTemplates").index(index).child("spec");
+            persistent_volume_claim::spec(errors, &at, &claim.spec);
+        }
+    }
     for (name, value) in
         [("replicas", spec.replicas.unwrap_or(0)), ("minReadySeconds", spec.min_ready_seconds)]
     {
@@ -97,26 +157,27 @@ fn validate(ctx: &Ctx<'_>, own: &StatefulSet, old: Option<&StatefulSet>, errors:
     if let Some(ordinals) = &spec.ordinals {
         non_negative(errors, &path.child("ordinals.start"), ordinals.start.into());
     }
-    if !spec.service_name.is_empty() {
-        each(
-            errors,
-            &path.child("serviceName"),
-            &spec.service_name,
-            names::is_dns1123_label(&spec.service_name),
-        );
+    if is == Is::New && !spec.service_name.is_empty() {
+        let faults = names::is_dns1123_label(&spec.service_name);
+        each(errors, &path.child("serviceName"), &spec.service_name, faults);
     }
     workload::selector(errors, &path.child("selector"), spec.selector.as_deref(), "statefulset");
-    let own_template = with_claims(spec);
-    workload::template(
-        errors,
-        (&path.child("template"), &path.child("selector")),
-        &own_template,
-        spec.selector.as_deref(),
-        ("StatefulSet", Malformed::Bare),
-    );
-    if let Some(old) = old {
-        changes(errors, &path, spec, &old.spec);
+    pods(errors, path, spec, is);
+}
+
+/// What is wrong with the pods that it would make.
+fn pods(errors: &mut ErrorList, path: &Path, spec: &StatefulSetSpec, is: Is) {
+    let (at, own) = (path.child("template"), with_claims(spec));
+    let selects = workload::selects(errors, (&at, &path.child("selector")), &own, spec.selector.as_deref());
+    if selects {
+        if is != Is::Tolerated {
+            template::validate(errors, &at, &own);
+        }
+        // Upstream says these twice.
+        errors.extend(validate_labels(&own.metadata.labels, &at.child("labels")));
+        errors.extend(validate_annotations(&own.metadata.annotations, &at.child("annotations")));
     }
+    template::always(errors, &at, &own, "StatefulSet");
 }
 
 /// The template as its pods will have it: with the claims' volumes, and the names that the controller gives.
@@ -124,15 +185,17 @@ fn with_claims(spec: &StatefulSetSpec) -> api_types::core::v1::PodTemplateSpec {
     let mut own = spec.template.clone();
     own.spec.hostname.clear();
     own.spec.subdomain.clear();
-    let claimed = |name: &str| spec.volume_claim_templates.iter().any(|claim| claim.metadata.name == name);
-    own.spec.volumes.retain(|volume| !claimed(&volume.name));
-    for claim in &spec.volume_claim_templates {
+    let claims = spec.volume_claim_templates.iter().map(|claim| {
         let mut volume = Volume { name: claim.metadata.name.clone(), ..Volume::default() };
         let claim_name = claim.metadata.name.clone();
         let source = PersistentVolumeClaimVolumeSource { claim_name, read_only: false };
         volume.volume_source.persistent_volume_claim = Some(Box::new(source));
-        own.spec.volumes.push(volume);
-    }
+        volume
+    });
+    let mut volumes: Vec<Volume> = claims.collect();
+    let is_claimed = |name: &str| spec.volume_claim_templates.iter().any(|claim| claim.metadata.name == name);
+    volumes.extend(own.spec.volumes.drain(..).filter(|volume| !is_claimed(&volume.name)));
+    own.spec.volumes = volumes;
     own
 }
 
@@ -209,6 +272,16 @@ mod tests {
         ] {
             assert!(body.contains(part), "{part} in {body}");
         }
+        let wrong = MINIMAL.replace("[ReadWriteOnce]", "[]").replace("serviceName: s", "serviceName: S_");
+        assert_eq!(
+            create(&KIND, &wrong)
+                .errors
+                .iter()
+                .map(|error| error.split(':').next().unwrap_or(""))
+                .collect::<Vec<_>>(),
+            ["spec.volumeClaimTemplates[0].spec.accessModes", "spec.serviceName"]
+        );
+        assert_eq!(update(&KIND, "", &wrong, &wrong).errors, [""; 0], "what never changes is tolerated");
         let moved = update(&KIND, "", MINIMAL, &MINIMAL.replace("serviceName: s", "serviceName: t"));
         assert_eq!(moved.errors, [r#"spec.serviceName: Invalid value: "t": field is immutable"#]);
     }

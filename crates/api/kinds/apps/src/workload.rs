@@ -30,8 +30,6 @@ pub(crate) enum Malformed {
     Said,
     /// These words, and nothing of the template.
     Words(&'static str),
-    /// No words, and of the template only that it is for pods that are started again without end.
-    Bare,
 }
 
 /// A template that its own selector selects; `kind` is the controller's.
@@ -43,28 +41,43 @@ pub(crate) fn template(
     (kind, malformed): (&str, Malformed),
 ) {
     let found = Selector::from_api(selector);
-    if let (Err(_), Some(selector)) = (&found, selector) {
-        let mut invalid = |why| errors.push(FieldError::invalid(selector_path, shown(selector), why));
-        match malformed {
-            Malformed::Said => {}
-            Malformed::Words(why) => return invalid(why),
-            Malformed::Bare => {
-                invalid("");
-                return template::always(errors, path, own, kind);
-            }
+    if let (Err(_), Some(selector), Malformed::Words(why)) = (&found, selector, malformed) {
+        return errors.push(FieldError::invalid(selector_path, shown(selector), why));
+    }
+    if let Ok(selector) = found {
+        mismatch(errors, path, own, &selector);
+    }
+    template::validate_always(errors, path, own, kind);
+}
+
+/// That its own selector can be read, and selects a template; whether it can be read.
+pub(crate) fn selects(
+    errors: &mut ErrorList,
+    (path, selector_path): (&Path, &Path),
+    own: &PodTemplateSpec,
+    selector: Option<&LabelSelector>,
+) -> bool {
+    match Selector::from_api(selector) {
+        Ok(selector) => {
+            mismatch(errors, path, own, &selector);
+            true
+        }
+        Err(_) => {
+            let shown = selector.map_or_else(BadValue::null, |selector| shown(selector));
+            errors.push(FieldError::invalid(selector_path, shown, ""));
+            false
         }
     }
-    if let Ok(selector) = found
-        && !selector.is_everything()
-        && !selector.matches(&own.metadata.labels)
-    {
+}
+
+fn mismatch(errors: &mut ErrorList, path: &Path, own: &PodTemplateSpec, selector: &Selector) {
+    if !selector.is_everything() && !selector.matches(&own.metadata.labels) {
         let at = path.child("metadata").child("labels");
         let why = "`selector` does not match template `labels`";
         let labels = &own.metadata.labels;
         let shown = if labels.is_empty() { BadValue::null() } else { api_kind::checks::labels(labels) };
         errors.push(FieldError::invalid(&at, shown, why));
     }
-    template::validate_always(errors, path, own, kind);
 }
 
 /// The selector as tables show it.

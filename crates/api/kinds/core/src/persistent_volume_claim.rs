@@ -152,18 +152,24 @@ fn warnings(ctx: &Ctx<'_>, claim: &PersistentVolumeClaim, _: Option<&PersistentV
         let instead = "deprecated since v1.8; use \"storageClassName\" attribute instead";
         out.push(format!("metadata.annotations[{CLASS}]: {instead}"));
     }
-    let resources = &claim.spec.resources;
-    for (field, list) in [("requests", &resources.requests), ("limits", &resources.limits)] {
-        if let Some(size) =
-            list.get("storage").filter(|size| size.millis() % 1000 != 0 && size.millis() != i64::MAX)
-        {
-            let size = api_meta::quote::go(&size.to_string());
-            out.push(format!(
-                "spec.resources.{field}[storage]: fractional byte value {size} is invalid, must be an integer"
-            ));
-        }
-    }
+    out.extend(spec_warnings(&Path::new("spec"), &claim.spec));
     out
+}
+
+/// What is unwise about a claim's spec; templates of claims share it.
+pub fn spec_warnings(path: &Path, spec: &PersistentVolumeClaimSpec) -> Vec<String> {
+    let resources = &spec.resources;
+    let lists = [("requests", &resources.requests), ("limits", &resources.limits)];
+    let fractional = lists.into_iter().filter_map(|(field, list)| {
+        let size = list.get("storage")?;
+        let is_whole = size.millis() % 1000 == 0 || size.millis() == i64::MAX;
+        (!is_whole).then(|| {
+            let at = path.child("resources").child(field).key("storage");
+            let size = api_meta::quote::go(&size.to_string());
+            format!("{at}: fractional byte value {size} is invalid, must be an integer")
+        })
+    });
+    fractional.collect()
 }
 
 /// What is wrong with a claim's spec; templates of claims share it.
