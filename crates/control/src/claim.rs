@@ -25,14 +25,15 @@ pub(crate) fn claim<'a, O: Typed, T: Typed>(
     selector: &Selector,
     candidates: impl Iterator<Item = &'a T>,
 ) -> Claimed<'a, T> {
-    claim_picked(owner, kind, |_, meta| selector.matches(&meta.labels), candidates)
+    claim_picked(owner, kind, |_, meta| selector.matches(&meta.labels), &[], candidates)
 }
 
-/// The same for an owner that picks by more than labels.
+/// The same for an owner that picks by more than labels, or whose objects get finalizers with their owner and lose them with it.
 pub(crate) fn claim_picked<'a, O: Typed, T: Typed>(
     owner: &O,
     kind: GroupVersionKind<'_>,
     picks: impl Fn(&T, &ObjectMeta) -> bool,
+    finalizers: &[&str],
     candidates: impl Iterator<Item = &'a T>,
 ) -> Claimed<'a, T> {
     let mut claimed = Claimed { objects: Vec::new(), writes: Vec::new() };
@@ -54,14 +55,14 @@ pub(crate) fn claim_picked<'a, O: Typed, T: Typed>(
             Some(reference) if reference.uid != own.uid => {}
             Some(_) if matches => claimed.objects.push(object),
             Some(_) if going => {}
-            Some(_) => claimed.writes.push(Write::patch(object, "", release(&own.uid))),
+            Some(_) => claimed.writes.push(Write::patch(object, "", release(&own.uid, finalizers))),
             None if going
                 || !matches
                 || meta.deletion_timestamp.is_some()
                 || meta.namespace != own.namespace => {}
             None => {
                 let reference = owners::controller_reference(own, kind);
-                let patch = serde_json::json!({"metadata": {"ownerReferences": [{
+                let mut patch = serde_json::json!({"metadata": {"ownerReferences": [{
                     "apiVersion": reference.api_version,
                     "kind": reference.kind,
                     "name": reference.name,
@@ -69,6 +70,9 @@ pub(crate) fn claim_picked<'a, O: Typed, T: Typed>(
                     "controller": true,
                     "blockOwnerDeletion": true,
                 }]}});
+                if !finalizers.is_empty() {
+                    patch["metadata"]["finalizers"] = finalizers.into();
+                }
                 claimed.writes.push(Write::patch(object, "", patch).guarded(alive.clone()));
                 claimed.objects.push(object);
             }
@@ -77,6 +81,10 @@ pub(crate) fn claim_picked<'a, O: Typed, T: Typed>(
     claimed
 }
 
-fn release(uid: &str) -> serde_json::Value {
-    serde_json::json!({"metadata": {"ownerReferences": [{"$patch": "delete", "uid": uid}]}})
+fn release(uid: &str, finalizers: &[&str]) -> serde_json::Value {
+    let mut patch = serde_json::json!({"metadata": {"ownerReferences": [{"$patch": "delete", "uid": uid}]}});
+    if !finalizers.is_empty() {
+        patch["metadata"]["$deleteFromPrimitiveList/finalizers"] = finalizers.into();
+    }
+    patch
 }

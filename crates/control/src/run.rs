@@ -44,6 +44,9 @@ pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, drain
     all.start(workload::ReplicationControllers);
     all.start(workload::Deployments);
     all.start(workload::StatefulSets);
+    all.start(workload::Jobs);
+    all.start(workload::TtlAfterFinished);
+    all.start(workload::CronJobs);
     all.start(cluster::ServiceAccounts);
     all.start(cluster::RootCa::new(&config.root_ca));
     if config.definitions {

@@ -1,15 +1,21 @@
 //! Controllers of workloads: those that want so many pods of a template.
 
+mod cron_job;
 mod deployment;
 mod disruption;
 mod history;
+mod job;
 mod replica_set;
 mod replicas;
 mod replication_controller;
 mod stateful_set;
+mod ttl_after_finished;
 
+pub use cron_job::CronJobs;
 pub use deployment::Deployments;
 pub use disruption::{Disruptions, Key as DisruptionKey};
+pub use job::Jobs;
 pub use replica_set::ReplicaSets;
 pub use replication_controller::ReplicationControllers;
 pub use stateful_set::StatefulSets;
+pub use ttl_after_finished::TtlAfterFinished;

@@ -12,7 +12,7 @@ const LAYERS: [&[&str]; 21] = [
     &["base-serve"],
     &["api-record"],
     &["api-types"],
-    &["api-codec", "api-meta"],
+    &["api-codec", "api-cron", "api-meta"],
     &["api-patch", "api-cel"],
     &["api-kind"],
     &["api-custom"],

@@ -4,7 +4,7 @@
 //! Upstream: `pkg/controller/replicaset`, which `pkg/controller/replication` runs over converted objects. What became of the last
 //! attempt is part of the world, so that a failure to create or delete shows as the condition `ReplicaFailure`.
 
-mod rank;
+pub(super) mod rank;
 mod scale;
 mod status;
 

@@ -27,7 +27,8 @@ pub(super) fn compare(a: &Pod, b: &Pod, crowd_a: usize, crowd_b: usize, now: Tim
         .then_with(|| younger(a.metadata.creation_timestamp, b.metadata.creation_timestamp, a, b, now))
 }
 
-fn phase(pod: &Pod) -> u8 {
+/// Pending pods before unknown ones before running ones.
+pub(in crate::workload) fn phase(pod: &Pod) -> u8 {
     match pod.status.phase.as_str() {
         "Unknown" => 1,
         "Running" => 2,
@@ -60,7 +61,7 @@ fn age(time: scalar::Time, now: Time) -> i32 {
 }
 
 /// The most restarts of a container, and of a sidecar.
-fn restarts(pod: &Pod) -> (i32, i32) {
+pub(in crate::workload) fn restarts(pod: &Pod) -> (i32, i32) {
     let regular = pod.status.container_statuses.iter().map(|status| status.restart_count).max();
     let is_sidecar = |name: &str| {
         pod.spec
