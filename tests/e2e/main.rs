@@ -26,6 +26,7 @@ mod harbour;
 mod harness;
 mod hook;
 mod identities;
+mod jobs;
 mod neighbours;
 mod network;
 mod permissions;

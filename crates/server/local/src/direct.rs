@@ -149,7 +149,9 @@ impl Direct {
                 let list = registry
                     .delete_collection(served, who, namespace, &request.list, &request.delete, dry_run)
                     .await?;
-                Ok(answer(Outcome::List(list)))
+                let mut answer = answer(Outcome::List(list));
+                answer.warnings.extend(orphaning(served, &request));
+                Ok(answer)
             }
         }
     }
@@ -226,7 +228,7 @@ impl Direct {
         let registry = &self.registry;
         let deleted =
             registry.delete(served, who, namespace, name, &request.delete, request.write.dry_run).await?;
-        Ok(match deleted {
+        let mut answer = match deleted {
             Deleted::Going(object) => object_answer(object),
             Deleted::Gone(object) => {
                 let mut status = Status::success().into_inner();
@@ -240,8 +242,17 @@ impl Direct {
                 status.details = Some(Box::new(details));
                 answer(Outcome::Status(Status::from(status)))
             }
-        })
+        };
+        answer.warnings.extend(orphaning(served, request));
+        Ok(answer)
     }
+}
+
+/// Jobs that are deleted leave their pods be unless the deletion says otherwise, which not everybody expects.
+fn orphaning(served: &Served, request: &Request) -> Option<String> {
+    const WARNING: &str = "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning";
+    let jobs = &*served.resource.plural == "jobs" && served.gvk().group == "batch";
+    (jobs && request.delete.propagation.is_none()).then(|| WARNING.to_owned())
 }
 
 /// Whether there is something at a path: the objects of a definition are in namespaces or not, as it says; upstream looks at that

@@ -1,22 +1,25 @@
 //! Cron jobs.
 
-use api_kind::checks::{non_negative, required, supported};
+use api_cron::Zone;
+use api_kind::checks::{non_negative, one_of, required};
 use api_kind::{Column, Ctx, Kind, age};
 use api_kinds_core::template;
 use api_meta::field::{ErrorList, FieldError, Path};
-use api_meta::names;
-use api_types::batch::v1::CronJob;
+use api_types::batch::v1::{CronJob, CronJobSpec};
 
 use super::job;
 
 /// A job's name is the cron job's with eleven characters more, and must be a label.
 const NAME_BYTES: usize = 52;
+/// How long each part of a time zone's name may be.
+const ZONE_PART_BYTES: usize = 14;
 
 /// The row.
 pub const KIND: Kind<CronJob> = Kind::<CronJob>::of("batch", "v1", "cronjobs")
     .generation()
     .defaults(defaults)
     .validate(validate)
+    .warnings(warnings)
     .columns(&[
         Column::<CronJob>::name(),
         Column::<CronJob>::text(
@@ -82,21 +85,9 @@ fn validate(ctx: &Ctx<'_>, own: &CronJob, old: Option<&CronJob>, errors: &mut Er
         return;
     }
     let (path, spec) = (Path::new("spec"), &own.spec);
-    if old.is_none() && own.metadata.name.len() > NAME_BYTES {
-        let at = Path::new("metadata").child("name");
-        errors.push(FieldError::invalid(&at, &own.metadata.name, names::max_len_error(NAME_BYTES)));
-    }
-    let at = path.child("schedule");
-    if required(errors, &at, &spec.schedule) && !spec.schedule.starts_with('@') {
-        let fields = spec.schedule.split_whitespace().filter(|field| !field.contains('=')).count();
-        if fields != 5 {
-            let why = format!("expected exactly 5 fields, found {fields}: [{}]", spec.schedule);
-            errors.push(FieldError::invalid(&at, &spec.schedule, why));
-        }
-    }
-    if spec.schedule.contains("TZ=") && old.is_none_or(|old| old.spec.schedule != spec.schedule) {
-        let why = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead";
-        errors.push(FieldError::invalid(&at, &spec.schedule, why));
+    schedule(errors, &path.child("schedule"), spec, old.map(|old| &old.spec));
+    if old.is_none_or(|old| old.spec.time_zone != spec.time_zone) {
+        time_zone(errors, &path.child("timeZone"), spec.time_zone.as_deref());
     }
     for (name, value) in [
         ("startingDeadlineSeconds", spec.starting_deadline_seconds),
@@ -107,13 +98,84 @@ fn validate(ctx: &Ctx<'_>, own: &CronJob, old: Option<&CronJob>, errors: &mut Er
             non_negative(errors, &path.child(name), value);
         }
     }
-    supported(
+    one_of(
         errors,
         &path.child("concurrencyPolicy"),
         &spec.concurrency_policy,
         &["Allow", "Forbid", "Replace"],
     );
-    job::spec(errors, &path.child("jobTemplate").child("spec"), &spec.job_template.spec);
+    let at = path.child("jobTemplate").child("spec");
+    job::spec::check(errors, &at, &spec.job_template.spec);
+    job::spec::unselected(errors, &at, &spec.job_template.spec);
+    if old.is_none() && own.metadata.name.len() > NAME_BYTES {
+        let at = Path::new("metadata").child("name");
+        let why = format!("must be no more than {NAME_BYTES} characters");
+        errors.push(FieldError::invalid(&at, &own.metadata.name, why));
+    }
+}
+
+/// A zone before the schedule is let pass only where there was one already.
+fn schedule(errors: &mut ErrorList, path: &Path, spec: &CronJobSpec, old: Option<&CronJobSpec>) {
+    let text = &spec.schedule;
+    if !required(errors, path, text) {
+        return;
+    }
+    if let Err(why) = api_cron::parse(text) {
+        errors.push(FieldError::invalid(path, text, why));
+    }
+    if !text.contains("TZ") {
+        return;
+    }
+    let why = match old.is_some_and(|old| old.schedule.contains("TZ")) {
+        false => "cannot use TZ or CRON_TZ in schedule, use timeZone field instead",
+        true if spec.time_zone.is_some() => "cannot use both timeZone field and TZ or CRON_TZ in schedule",
+        true => return,
+    };
+    errors.push(FieldError::invalid(path, text, why));
+}
+
+fn time_zone(errors: &mut ErrorList, path: &Path, name: Option<&str>) {
+    let Some(name) = name else { return };
+    if name.is_empty() {
+        errors.push(FieldError::invalid(path, name, "timeZone must be nil or non-empty string"));
+        return;
+    }
+    let is_fine = |part: &str| {
+        let known = |byte: u8| byte.is_ascii_alphanumeric() || b".-_+".contains(&byte);
+        !matches!(part, "." | "..")
+            && !part.starts_with('-')
+            && (1..=ZONE_PART_BYTES).contains(&part.len())
+            && part.bytes().all(known)
+    };
+    if !name.split('/').all(is_fine) {
+        errors.push(FieldError::invalid(path, name, format!("unknown time zone {name}")));
+        return;
+    }
+    if name.eq_ignore_ascii_case("Local") {
+        let why = "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones";
+        errors.push(FieldError::invalid(path, name, why));
+    }
+    // Go knows the zone of its machine by this name, which is none of the database.
+    if name != "Local"
+        && let Err(why) = Zone::named(name)
+    {
+        errors.push(FieldError::invalid(path, name, why));
+    }
+}
+
+fn warnings(ctx: &Ctx<'_>, own: &CronJob, old: Option<&CronJob>) -> Vec<String> {
+    if !ctx.subresource.is_empty() {
+        return Vec::new();
+    }
+    let path = Path::new("spec").child("jobTemplate").child("spec");
+    let mut said = Vec::new();
+    if old.is_none_or(|old| old.metadata.generation != own.metadata.generation) {
+        said = job::warnings(&own.metadata.name, old.is_some(), &path, &own.spec.job_template.spec);
+    }
+    if old.is_some() && own.spec.schedule.contains("TZ") {
+        said.push("cannot use TZ or CRON_TZ in spec.spec.schedule, use timeZone instead, see https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details".to_owned());
+    }
+    said
 }
 
 #[cfg(test)]
@@ -133,5 +195,35 @@ mod tests {
             bad.errors,
             [r#"spec.schedule: Invalid value: "* *": expected exactly 5 fields, found 2: [* *]"#]
         );
+    }
+
+    #[test]
+    fn schedules_and_zones_are_those_of_upstream() {
+        let text = |schedule: &str, zone: &str| {
+            format!(
+                "{{spec: {{schedule: '{schedule}', timeZone: {zone}, jobTemplate: {{spec: {{template: {{spec: {{restartPolicy: Never, containers: [{{name: c, image: i}}]}}}}}}}}}}}}"
+            )
+        };
+        for (schedule, zone, error) in [
+            ("@daily", "Europe/Oslo", ""),
+            (
+                "TZ=UTC 0 0 * * *",
+                "null",
+                r#"spec.schedule: Invalid value: "TZ=UTC 0 0 * * *": cannot use TZ or CRON_TZ in schedule, use timeZone field instead"#,
+            ),
+            (
+                "0 0 * * *",
+                "Europe/Atlantis",
+                r#"spec.timeZone: Invalid value: "Europe/Atlantis": unknown time zone Europe/Atlantis"#,
+            ),
+            (
+                "0 0 * * *",
+                "local",
+                r#"spec.timeZone: Invalid value: "local": timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones|spec.timeZone: Invalid value: "local": unknown time zone local"#,
+            ),
+            ("0 0 * * *", "a//b", r#"spec.timeZone: Invalid value: "a//b": unknown time zone a//b"#),
+        ] {
+            assert_eq!(create(&KIND, &text(schedule, zone)).errors.join("|"), error, "{schedule} {zone}");
+        }
     }
 }

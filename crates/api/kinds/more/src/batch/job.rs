@@ -1,23 +1,50 @@
 //! Jobs.
+//!
+//! Upstream: `pkg/registry/batch/job`, `pkg/apis/batch/{v1,validation}`.
 
-use api_kind::checks::{immutable, non_negative, shown, supported};
+mod indexes;
+mod policies;
+pub(super) mod spec;
+mod status;
+#[cfg(test)]
+mod tests;
+mod update;
+
 use api_kind::{Column, Ctx, Kind, age, span};
 use api_kinds_core::template;
-use api_meta::field::{BadValue, ErrorList, FieldError, Path};
-use api_meta::labels::{Selector, SelectorLeniency, validate_label_selector};
+use api_meta::field::{ErrorList, FieldError, Path};
+use api_meta::labels::{Labels, Selector};
+use api_meta::names;
 use api_types::batch::v1::{Job, JobSpec};
 use api_types::meta::v1::LabelSelector;
 use base::time::Time;
 
 const UID: &str = "batch.kubernetes.io/controller-uid";
 const NAME: &str = "batch.kubernetes.io/job-name";
+const OLD_UID: &str = "controller-uid";
+const OLD_NAME: &str = "job-name";
+
+/// From how many completions on, and how many pods at once, there may be more indexes than a status can name.
+const MANY_COMPLETIONS: i32 = 100_000;
+const MUCH_PARALLELISM: i32 = 10_000;
 
 /// The row.
 pub const KIND: Kind<Job> = Kind::<Job>::of("batch", "v1", "jobs")
     .generation()
+    .orphans()
     .defaults(defaults)
     .prepare(prepare)
     .validate(validate)
+    .warnings(|ctx, job, old| {
+        let (changed, old) =
+            (old.is_none_or(|old| old.metadata.generation != job.metadata.generation), old.is_some());
+        let said = if changed {
+            warnings(&job.metadata.name, old, &Path::new("spec"), &job.spec)
+        } else {
+            Vec::new()
+        };
+        if ctx.subresource.is_empty() { said } else { Vec::new() }
+    })
     .columns(&[
         Column::<Job>::name(),
         Column::<Job>::text("Status", "Status of the job.", |job, _| status(job).into()),
@@ -127,157 +154,95 @@ fn prepare(_: &Ctx<'_>, job: &mut Job, old: Option<&Job>) {
     if old.is_some() || job.spec.manual_selector == Some(true) {
         return;
     }
-    let meta = &job.metadata;
+    let meta = &mut job.metadata;
     let labels = &mut job.spec.template.metadata.labels;
-    for (key, value) in
-        [("controller-uid", &meta.uid), ("job-name", &meta.name), (UID, &meta.uid), (NAME, &meta.name)]
-    {
+    // Upstream's defaults hand the template's labels to a job without labels as they are, not as a copy: it gets these, too.
+    let shared = !labels.is_empty() && *labels == meta.labels;
+    for (key, value) in [(OLD_UID, &meta.uid), (OLD_NAME, &meta.name), (UID, &meta.uid), (NAME, &meta.name)] {
         labels.entry(key.to_owned()).or_insert_with(|| value.clone());
+    }
+    if shared {
+        meta.labels.clone_from(labels);
     }
     let selector = job.spec.selector.get_or_insert_default();
     selector.match_labels.entry(UID.to_owned()).or_insert_with(|| meta.uid.clone());
 }
 
+/// What is unwise about a job, or about the jobs of a template.
+pub(super) fn warnings(name: &str, is_old: bool, path: &Path, spec: &JobSpec) -> Vec<String> {
+    let named = template::name_warning(name, "Pod names and hostnames").filter(|_| !is_old);
+    let indexed = spec.completion_mode.as_deref() == Some("Indexed");
+    let many =
+        spec.completions.unwrap_or(0) > MANY_COMPLETIONS && spec.parallelism.unwrap_or(0) > MUCH_PARALLELISM;
+    let tracked = (indexed && many).then(|| {
+        format!("{path}: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail")
+    });
+    named
+        .into_iter()
+        .chain(tracked)
+        .chain(template::warnings(&path.child("template"), &spec.template))
+        .collect()
+}
+
 fn validate(ctx: &Ctx<'_>, job: &Job, old: Option<&Job>, errors: &mut ErrorList) {
     if ctx.subresource == "status" {
-        let path = Path::new("status");
-        for (name, count) in [
-            ("active", job.status.active),
-            ("succeeded", job.status.succeeded),
-            ("failed", job.status.failed),
-        ] {
-            non_negative(errors, &path.child(name), count.into());
+        return status::check(errors, job, old);
+    }
+    let path = Path::new("spec");
+    match old {
+        None => {
+            generated(errors, job);
+            spec::check(errors, &path, &job.spec);
+            spec::selector(errors, &path, &job.spec);
         }
+        Some(old) => {
+            spec::check(errors, &path, &job.spec);
+            spec::selector(errors, &path, &job.spec);
+            update::check(errors, &path, job, old);
+        }
+    }
+    if job.spec.completion_mode.as_deref() == Some("Indexed")
+        && let Some(completions) = job.spec.completions.filter(|many| *many > 0)
+    {
+        let name = &job.metadata.name;
+        let longest = format!("{name}-{}", completions - 1);
+        if !names::is_dns1123_label(&longest).is_empty() {
+            let why = format!("will not able to create pod with invalid DNS label: {longest}");
+            errors.push(FieldError::invalid(&Path::new("metadata").child("name"), name, why));
+        }
+    }
+}
+
+/// That the labels and the selector are those that were to be made.
+fn generated(errors: &mut ErrorList, job: &Job) {
+    if job.spec.manual_selector == Some(true) {
         return;
     }
-    let (path, spec_) = (Path::new("spec"), &job.spec);
-    match &spec_.selector {
-        None => errors.push(FieldError::required(&path.child("selector"), "")),
-        Some(selector) => {
-            let at = path.child("selector");
-            errors.extend(validate_label_selector(Some(selector), SelectorLeniency::default(), &at));
-            let labels = &spec_.template.metadata.labels;
-            if Selector::from_api(Some(selector)).is_ok_and(|selector| !selector.matches(labels)) {
-                let at = path.child("template").child("metadata").child("labels");
-                let why = "`selector` does not match template `labels`";
-                errors.push(FieldError::invalid(&at, api_kind::checks::labels(labels), why));
+    let Some(own) = &job.spec.selector else { return };
+    let meta = &job.metadata;
+    if meta.uid.is_empty() {
+        errors.push(FieldError::required(&Path::new("metadata").child("uid"), ""));
+    }
+    let at = Path::new("spec").child("template").child("metadata").child("labels");
+    let labels = &job.spec.template.metadata.labels;
+    let expected = [(OLD_UID, &meta.uid), (OLD_NAME, &meta.name), (UID, &meta.uid), (NAME, &meta.name)];
+    for (key, value) in expected {
+        let why = format!("must be '{value}'");
+        match labels.get(key) {
+            None => errors.push(FieldError::required(&at.key(key), why)),
+            Some(own) if own != value => {
+                errors.push(FieldError::invalid(&at.key(key), api_kind::checks::labels(labels), why));
             }
+            Some(_) => {}
         }
     }
-    spec(errors, &path, spec_);
-    if let Some(old) = old {
-        changes(errors, &path, spec_, &old.spec);
-    }
-}
-
-/// What is wrong with a job's spec besides its selector; templates of jobs share it.
-pub(super) fn spec(errors: &mut ErrorList, path: &Path, spec: &JobSpec) {
-    for (name, value) in [
-        ("parallelism", spec.parallelism.map(i64::from)),
-        ("completions", spec.completions.map(i64::from)),
-        ("activeDeadlineSeconds", spec.active_deadline_seconds),
-        ("backoffLimit", spec.backoff_limit.map(i64::from)),
-        ("ttlSecondsAfterFinished", spec.ttl_seconds_after_finished.map(i64::from)),
-        ("backoffLimitPerIndex", spec.backoff_limit_per_index.map(i64::from)),
-        ("maxFailedIndexes", spec.max_failed_indexes.map(i64::from)),
-    ] {
-        if let Some(value) = value {
-            non_negative(errors, &path.child(name), value);
-        }
-    }
-    let indexed = spec.completion_mode.as_deref() == Some("Indexed");
-    if let Some(mode) = &spec.completion_mode {
-        supported(errors, &path.child("completionMode"), mode, &["NonIndexed", "Indexed"]);
-    }
-    if indexed && spec.completions.is_none() {
-        errors.push(FieldError::required(&path.child("completions"), "when completion mode is Indexed"));
-    }
-    if !indexed && spec.backoff_limit_per_index.is_some() {
-        let at = path.child("backoffLimitPerIndex");
+    let expected: Labels = expected.map(|(key, value)| (key.to_owned(), value.clone())).into();
+    if Selector::from_api(Some(own)).is_ok_and(|selector| !selector.matches(&expected)) {
+        let at = Path::new("spec").child("selector");
         errors.push(FieldError::invalid(
             &at,
-            spec.backoff_limit_per_index,
-            "requires indexed completion mode",
+            api_kind::checks::shown(&**own),
+            "`selector` not auto-generated",
         ));
-    }
-    let at = path.child("template");
-    template::validate(errors, &at, &spec.template);
-    let policy = spec.template.spec.restart_policy.as_str();
-    if !matches!(policy, "OnFailure" | "Never") {
-        let at = at.child("spec").child("restartPolicy");
-        let why = "valid values: \"OnFailure\", \"Never\"";
-        if policy == "Always" {
-            errors.push(FieldError::not_supported(&at, policy, &["OnFailure", "Never"]));
-        } else if policy.is_empty() {
-            errors.push(FieldError::required(&at, why));
-        }
-    } else if spec.pod_failure_policy.is_some() && policy != "Never" {
-        let at = at.child("spec").child("restartPolicy");
-        let why = "only \"Never\" is supported when podFailurePolicy is specified";
-        errors.push(FieldError::invalid(&at, policy, why));
-    }
-}
-
-fn changes(errors: &mut ErrorList, path: &Path, new: &JobSpec, old: &JobSpec) {
-    let elastic = new.completion_mode.as_deref() == Some("Indexed")
-        && new.completions == new.parallelism
-        && new.completions.is_some();
-    if !elastic {
-        immutable(errors, &path.child("completions"), new.completions == old.completions, new.completions);
-    }
-    let selector = new.selector.as_deref().map_or_else(BadValue::null, |selector| shown(selector));
-    immutable(errors, &path.child("selector"), new.selector == old.selector, selector);
-    let suspended = old.suspend == Some(true);
-    let (mut new_template, mut old_template) = (new.template.clone(), old.template.clone());
-    if suspended {
-        // A job that has not started yet may be told where its pods are to run.
-        for template in [&mut new_template, &mut old_template] {
-            template.spec.node_selector.clear();
-            template.spec.tolerations.clear();
-            template.spec.scheduling_gates.clear();
-            template.spec.affinity = None;
-            template.metadata.labels.clear();
-            template.metadata.annotations.clear();
-        }
-    }
-    immutable(errors, &path.child("template"), new_template == old_template, shown(&new.template));
-    let mode = new.completion_mode.as_deref();
-    immutable(errors, &path.child("completionMode"), new.completion_mode == old.completion_mode, mode);
-}
-
-#[cfg(test)]
-mod tests {
-    use api_kind::trial::{create, update};
-
-    use super::*;
-
-    const JOB: &str = "{metadata: {uid: u}, spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: i}]}}}}";
-
-    #[test]
-    fn a_job_knows_its_pods() {
-        let made = create(&KIND, JOB);
-        assert_eq!(made.errors, [""; 0]);
-        assert_eq!(made.cells(&KIND), "x|Running|0/1||<unknown>|c|i|batch.kubernetes.io/controller-uid=u");
-        let body = made.body();
-        for part in [
-            r#""backoffLimit":6"#,
-            r#""completionMode":"NonIndexed""#,
-            r#""batch.kubernetes.io/job-name":"x""#,
-        ] {
-            assert!(body.contains(part), "{part} in {body}");
-        }
-        assert_eq!(
-            create(&KIND, &JOB.replace("restartPolicy: Never, ", "")).errors,
-            [
-                r#"spec.template.spec.restartPolicy: Unsupported value: "Always": supported values: "OnFailure", "Never""#
-            ]
-        );
-    }
-
-    #[test]
-    fn the_number_of_completions_stays() {
-        let manual = "{spec: {manualSelector: true, completions: 2, selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {restartPolicy: Never, containers: [{name: c, image: i}]}}}}";
-        let changed = update(&KIND, "", manual, &manual.replace("completions: 2", "completions: 3"));
-        assert_eq!(changed.errors, ["spec.completions: Invalid value: 3: field is immutable"]);
     }
 }
