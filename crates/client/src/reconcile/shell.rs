@@ -135,6 +135,11 @@ impl<C: Controller> Running<C> {
         let mut wanted = BTreeMap::new();
         for ((source, _), changes) in self.sources.iter().zip(all) {
             for change in changes {
+                if let (Some(old), Some(new)) = (&change.old, &change.new)
+                    && !source.matters(&**old, &**new)
+                {
+                    continue;
+                }
                 let objects = [change.old, change.new];
                 for object in objects.iter().flatten() {
                     for key in source.keys(&**object, &self.world) {

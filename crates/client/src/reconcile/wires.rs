@@ -9,15 +9,23 @@ use super::{Name, World};
 use crate::{Resource, Scope};
 
 type Mapping<K> = Box<dyn Fn(&dyn Record, &World) -> Vec<K> + Send + Sync>;
+type Comparison = Box<dyn Fn(&dyn Record, &dyn Record) -> bool + Send + Sync>;
 
 /// A view that a controller reads.
 pub struct Source<K> {
     /// What it shows.
     pub scope: Scope,
     keys: Mapping<K>,
+    /// Whether a change from the one to the other is any; every change is if there is none.
+    matters: Option<Comparison>,
 }
 
 impl<K> Source<K> {
+    /// Whether it matters that an object became another.
+    pub fn matters(&self, old: &dyn Record, new: &dyn Record) -> bool {
+        self.matters.as_ref().is_none_or(|matters| matters(old, new))
+    }
+
     /// The keys that an object, as it was or as it is, is about.
     pub fn keys(&self, object: &dyn Record, world: &World) -> Vec<K> {
         (self.keys)(object, world)
@@ -43,6 +51,20 @@ impl<K: 'static> Wires<K> {
         });
     }
 
+    /// The same, but changes of an object that make no difference are about nothing.
+    pub fn maps_changed<T: Typed>(
+        &mut self,
+        matters: impl Fn(&T, &T) -> bool + Send + Sync + 'static,
+        keys: impl Fn(&T, &World) -> Vec<K> + Send + Sync + 'static,
+    ) {
+        self.maps::<T>(keys);
+        if let Some(source) = self.sources.last_mut() {
+            source.matters = Some(Box::new(move |old, new| {
+                old.downcast_ref().zip(new.downcast_ref()).is_none_or(|(old, new)| matters(old, new))
+            }));
+        }
+    }
+
     /// Looks at all objects of a type without being woken by them.
     pub fn reads<T: Typed>(&mut self) {
         self.maps::<T>(|_, _| Vec::new());
@@ -54,7 +76,7 @@ impl<K: 'static> Wires<K> {
         scope: Scope,
         keys: impl Fn(&dyn Record, &World) -> Vec<K> + Send + Sync + 'static,
     ) {
-        self.sources.push(Source { scope, keys: Box::new(keys) });
+        self.sources.push(Source { scope, keys: Box::new(keys), matters: None });
     }
 
     /// The views in the order in which they were named.
