@@ -18,6 +18,7 @@ pub mod pod;
 pub mod resources;
 mod run;
 pub mod storage;
+mod taints;
 pub mod workload;
 
 pub use others::Others;

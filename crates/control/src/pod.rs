@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use api_meta::{conditions, names};
-use api_record::scalar;
+use api_record::{Typed, scalar};
 use api_types::core::v1::{Pod, PodCondition, PodTemplateSpec};
 use api_types::meta::v1::{ObjectMeta, OwnerReference};
 use base::time::Time;
+use client::reconcile::{Note, Write};
 
 /// The type of the condition that says that a pod is about to go for a reason that is not its own.
 pub const DISRUPTION_TARGET: &str = "DisruptionTarget";
@@ -89,4 +90,18 @@ pub fn from_template(template: &PodTemplateSpec, owner: &ObjectMeta, reference: 
         ..ObjectMeta::default()
     };
     Pod { metadata, spec: template.spec.clone(), ..Pod::default() }
+}
+
+/// Makes a pod for an owner, who tells of it.
+pub fn creation<T: Typed>(owner: &T, pod: Pod) -> Write {
+    let done = Note::normal(owner, "SuccessfulCreate", "Created pod: {name}");
+    let failed = Note::warning(owner, "FailedCreate", "Error creating: {error}");
+    Write::create(pod).telling(Some(done), Some(failed))
+}
+
+/// Deletes a pod of an owner, who tells of it.
+pub fn deletion<T: Typed>(owner: &T, pod: &Pod) -> Write {
+    let done = Note::normal(owner, "SuccessfulDelete", "Deleted pod: {name}");
+    let failed = Note::warning(owner, "FailedDelete", "Error deleting: {error}");
+    Write::delete(pod).telling(Some(done), Some(failed))
 }

@@ -5,13 +5,14 @@
 use std::time::Duration;
 
 use api_meta::conditions;
-use api_types::core::v1::{Node, Pod, Taint, Toleration};
+use api_types::core::v1::{Node, Pod, Taint};
 use base::time::Time;
 use client::Caller;
 use client::reconcile::{Controller, Name, Note, Plan, Wires, World, Write, name, service_account};
 use serde_json::json;
 
 use crate::pod;
+use crate::taints::tolerates;
 
 /// The controller of evictions by taints.
 pub struct TaintEviction;
@@ -77,18 +78,6 @@ fn due(pod: &Pod, node: &Node, now: Time) -> Option<Duration> {
     Some((since? + wait).since(now))
 }
 
-fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
-    let effect = toleration.effect.is_empty() || toleration.effect == taint.effect;
-    let key = toleration.key.is_empty() || toleration.key == taint.key;
-    effect
-        && key
-        && match toleration.operator.as_str() {
-            "Exists" => true,
-            "" | "Equal" => !toleration.key.is_empty() && toleration.value == taint.value,
-            _ => false,
-        }
-}
-
 fn evict(plan: &mut Plan, pod: &Pod, now: Time) {
     if !conditions::is_true(&pod.status.conditions, pod::DISRUPTION_TARGET) {
         let message = "Taint manager: deleting due to NoExecute taint";
@@ -102,6 +91,7 @@ fn evict(plan: &mut Plan, pod: &Pod, now: Time) {
 
 #[cfg(test)]
 mod tests {
+    use api_types::core::v1::Toleration;
     use client::Revision;
 
     use super::*;

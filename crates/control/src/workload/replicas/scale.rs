@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use api_meta::owners;
 use api_types::core::v1::Pod;
 use base::time::Time;
-use client::reconcile::{Note, World, Write};
+use client::reconcile::{World, Write};
 
 use super::{Replicated, rank};
 use crate::pod;
@@ -21,7 +21,7 @@ pub(super) fn writes<S: Replicated>(set: &S, active: &[&Pod], world: &World, now
         let missing = (wanted - active.len()).min(BURST);
         let reference = owners::controller_reference(set.metadata(), S::KIND);
         let pod = pod::from_template(template, set.metadata(), reference);
-        return (0..missing).map(|_| create(set, pod.clone())).collect();
+        return (0..missing).map(|_| pod::creation(set, pod.clone())).collect();
     }
     let surplus = (active.len() - wanted).min(BURST);
     let mut doomed = active.to_vec();
@@ -30,19 +30,7 @@ pub(super) fn writes<S: Replicated>(set: &S, active: &[&Pod], world: &World, now
         let on_node = |pod: &Pod| crowding.get(pod.spec.node_name.as_str()).copied().unwrap_or(0);
         doomed.sort_by(|a, b| rank::compare(a, b, on_node(a), on_node(b), now));
     }
-    doomed.into_iter().take(surplus).map(|pod| delete(set, pod)).collect()
-}
-
-fn create<S: Replicated>(set: &S, pod: Pod) -> Write {
-    let done = Note::normal(set, "SuccessfulCreate", "Created pod: {name}");
-    let failed = Note::warning(set, "FailedCreate", "Error creating: {error}");
-    Write::create(pod).telling(Some(done), Some(failed))
-}
-
-fn delete<S: Replicated>(set: &S, pod: &Pod) -> Write {
-    let done = Note::normal(set, "SuccessfulDelete", "Deleted pod: {name}");
-    let failed = Note::warning(set, "FailedDelete", "Error deleting: {error}");
-    Write::delete(pod).telling(Some(done), Some(failed))
+    doomed.into_iter().take(surplus).map(|pod| pod::deletion(set, pod)).collect()
 }
 
 /// How many active pods of the set's owner each node has, those of the owner's other sets included.
