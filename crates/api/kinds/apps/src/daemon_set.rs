@@ -17,6 +17,9 @@ pub const KIND: Kind<DaemonSet> = Kind::<DaemonSet>::of("apps", "v1", "daemonset
     .prepare(prepare)
     .validate(validate)
     .warnings(|ctx, own, old| {
+        if old.is_some_and(|old| old.spec.template == own.spec.template) {
+            return Vec::new();
+        }
         let old = old.map(|old| &old.metadata);
         workload::warnings(ctx, &own.metadata, old, &own.spec.template, false)
     })
@@ -73,19 +76,7 @@ fn prepare(_: &Ctx<'_>, own: &mut DaemonSet, old: Option<&DaemonSet>) {
 
 fn validate(ctx: &Ctx<'_>, own: &DaemonSet, old: Option<&DaemonSet>, errors: &mut ErrorList) {
     if ctx.subresource == "status" {
-        let (path, status) = (Path::new("status"), &own.status);
-        for (name, count) in [
-            ("currentNumberScheduled", status.current_number_scheduled),
-            ("numberMisscheduled", status.number_misscheduled),
-            ("desiredNumberScheduled", status.desired_number_scheduled),
-            ("numberReady", status.number_ready),
-            ("updatedNumberScheduled", status.updated_number_scheduled),
-            ("numberAvailable", status.number_available),
-            ("numberUnavailable", status.number_unavailable),
-        ] {
-            non_negative(errors, &path.child(name), count.into());
-        }
-        return;
+        return status(errors, own, old);
     }
     let (path, spec) = (Path::new("spec"), &own.spec);
     if spec.selector.is_some() {
@@ -106,6 +97,28 @@ fn validate(ctx: &Ctx<'_>, own: &DaemonSet, old: Option<&DaemonSet>, errors: &mu
     if let Some(old) = old {
         let shown = spec.selector.as_deref().map_or_else(BadValue::null, |selector| shown(selector));
         immutable(errors, &path.child("selector"), spec.selector == old.spec.selector, shown);
+    }
+}
+
+fn status(errors: &mut ErrorList, own: &DaemonSet, old: Option<&DaemonSet>) {
+    let (path, status) = (Path::new("status"), &own.status);
+    for (name, count) in [
+        ("currentNumberScheduled", status.current_number_scheduled.into()),
+        ("numberMisscheduled", status.number_misscheduled.into()),
+        ("desiredNumberScheduled", status.desired_number_scheduled.into()),
+        ("numberReady", status.number_ready.into()),
+        ("observedGeneration", status.observed_generation),
+        ("updatedNumberScheduled", status.updated_number_scheduled.into()),
+        ("numberAvailable", status.number_available.into()),
+        ("numberUnavailable", status.number_unavailable.into()),
+    ] {
+        non_negative(errors, &path.child(name), count);
+    }
+    let (at, collisions) = (path.child("collisionCount"), status.collision_count);
+    non_negative(errors, &at, collisions.unwrap_or(0).into());
+    let before = old.and_then(|old| old.status.collision_count);
+    if before.is_some_and(|before| collisions.is_none_or(|collisions| collisions < before)) {
+        errors.push(FieldError::invalid(&at, collisions.unwrap_or(0), "cannot be decremented"));
     }
 }
 
@@ -145,7 +158,7 @@ fn strategy(errors: &mut ErrorList, path: &Path, strategy: &DaemonSetUpdateStrat
 
 #[cfg(test)]
 mod tests {
-    use api_kind::trial::create;
+    use api_kind::trial::{create, update};
 
     use super::*;
 
@@ -160,5 +173,39 @@ mod tests {
             r#""updateStrategy":{"type":"RollingUpdate","rollingUpdate":{"maxUnavailable":1,"maxSurge":0}}"#
         ));
         assert_eq!(made.cells(&KIND), "x|0|0|0|0|0|<none>|<unknown>|c|i|a=b");
+    }
+
+    const MINIMAL: &str = "spec: {selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}}";
+
+    #[test]
+    fn changes_of_the_template_are_counted() {
+        let count = |outcome: api_kind::trial::Outcome| {
+            let meta = api_types::object_meta(&*outcome.object).expect("it has metadata");
+            (meta.annotations[TEMPLATE_GENERATION].clone(), meta.generation)
+        };
+        assert_eq!(count(create(&KIND, MINIMAL)), ("1".into(), 1));
+        let other = MINIMAL.replace("image: i", "image: j");
+        assert_eq!(count(update(&KIND, "", MINIMAL, &other)), ("2".into(), 2));
+        let later = MINIMAL.replace("spec: {selector", "spec: {minReadySeconds: 5, selector");
+        assert_eq!(count(update(&KIND, "", MINIMAL, &later)), ("1".into(), 2));
+        let forged = format!("{{metadata: {{annotations: {{{TEMPLATE_GENERATION}: '7'}}}}, {MINIMAL}}}");
+        assert_eq!(count(update(&KIND, "", MINIMAL, &forged)), ("1".into(), 1), "nobody may set it");
+    }
+
+    #[test]
+    fn collisions_are_never_fewer() {
+        let before = "status: {collisionCount: 2}";
+        let wrong = update(&KIND, "status", before, "status: {collisionCount: 1, observedGeneration: -1}");
+        assert_eq!(
+            wrong.errors,
+            [
+                "status.observedGeneration: Invalid value: -1: must be greater than or equal to 0",
+                "status.collisionCount: Invalid value: 1: cannot be decremented",
+            ]
+        );
+        assert_eq!(
+            update(&KIND, "status", before, "status: {numberReady: 1}").errors,
+            ["status.collisionCount: Invalid value: 0: cannot be decremented"]
+        );
     }
 }
