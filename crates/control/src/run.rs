@@ -47,6 +47,7 @@ pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, drain
     all.start(workload::Jobs);
     all.start(workload::TtlAfterFinished);
     all.start(workload::CronJobs);
+    all.start(workload::DaemonSets::default());
     all.start(cluster::ServiceAccounts);
     all.start(cluster::RootCa::new(&config.root_ca));
     if config.definitions {

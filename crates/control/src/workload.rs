@@ -1,6 +1,7 @@
 //! Controllers of workloads: those that want so many pods of a template.
 
 mod cron_job;
+mod daemon_set;
 mod deployment;
 mod disruption;
 mod history;
@@ -9,9 +10,11 @@ mod replica_set;
 mod replicas;
 mod replication_controller;
 mod stateful_set;
+mod template_hash;
 mod ttl_after_finished;
 
 pub use cron_job::CronJobs;
+pub use daemon_set::DaemonSets;
 pub use deployment::Deployments;
 pub use disruption::{Disruptions, Key as DisruptionKey};
 pub use job::Jobs;

@@ -3,7 +3,6 @@
 //! Upstream: `pkg/controller/deployment`. A [`Rollout`] is a working copy that upstream's steps change in upstream's order;
 //! what differs from the world in the end is what is written, once for each object.
 
-mod hash;
 mod limits;
 mod progress;
 mod rollout;

@@ -7,7 +7,8 @@ use api_types::apps::v1::{Deployment, ReplicaSet};
 use api_types::meta::v1::{LabelSelector, ObjectMeta};
 use client::reconcile::{Note, Write};
 
-use super::{KIND, Rollout, hash, limits, progress, rollout, size, wanted};
+use super::{KIND, Rollout, limits, progress, rollout, size, wanted};
+use crate::workload::template_hash;
 
 const REVISION: &str = "deployment.kubernetes.io/revision";
 const REVISION_HISTORY: &str = "deployment.kubernetes.io/revision-history";
@@ -47,8 +48,8 @@ pub(super) fn split(deployment: &Deployment, sets: &[&ReplicaSet]) -> (Option<Re
 fn has_template(set: &ReplicaSet, deployment: &Deployment) -> bool {
     let mut own = set.spec.template.clone();
     let mut wanted = deployment.spec.template.clone();
-    own.metadata.labels.remove(hash::LABEL);
-    wanted.metadata.labels.remove(hash::LABEL);
+    own.metadata.labels.remove(template_hash::LABEL);
+    wanted.metadata.labels.remove(template_hash::LABEL);
     own == wanted
 }
 
@@ -139,8 +140,8 @@ impl Rollout<'_> {
             return true;
         }
         let deployment = &self.deployment;
-        let hash = hash::hash(&deployment.spec.template, deployment.status.collision_count);
-        let name = hash::set_name(&deployment.metadata.name, &hash);
+        let hash = template_hash::hash(&deployment.spec.template, deployment.status.collision_count);
+        let name = template_hash::name(&deployment.metadata.name, &hash);
         let namespace = &deployment.metadata.namespace;
         if self.world.get::<ReplicaSet>(namespace, &name).is_some() {
             let collisions = &mut self.deployment.status.collision_count;
@@ -175,9 +176,9 @@ impl Rollout<'_> {
     fn bare(&self, name: String, hash: &str) -> ReplicaSet {
         let deployment = &self.deployment;
         let mut template = deployment.spec.template.clone();
-        template.metadata.labels.insert(hash::LABEL.into(), hash.to_owned());
+        template.metadata.labels.insert(template_hash::LABEL.into(), hash.to_owned());
         let mut selector: LabelSelector = deployment.spec.selector.as_deref().cloned().unwrap_or_default();
-        selector.match_labels.insert(hash::LABEL.into(), hash.to_owned());
+        selector.match_labels.insert(template_hash::LABEL.into(), hash.to_owned());
         let mut set = ReplicaSet {
             metadata: ObjectMeta {
                 name,

@@ -8,6 +8,7 @@ use client::reconcile::Op;
 
 use super::*;
 use crate::workload::replicas::Replicated;
+use crate::workload::template_hash;
 
 fn at(seconds: i64) -> Time {
     Time::from_unix_seconds(seconds)
@@ -327,9 +328,9 @@ fn a_pause_stops_rollouts_but_not_scaling() {
 #[test]
 fn a_name_that_is_taken_is_avoided() {
     let mut cluster = Cluster::new(deployment(1, "a"));
-    let hash = hash::hash(&cluster.deployment.spec.template, None);
+    let hash = template_hash::hash(&cluster.deployment.spec.template, None);
     let mut other = ReplicaSet::default();
-    other.metadata.name = hash::set_name("web", &hash);
+    other.metadata.name = template_hash::name("web", &hash);
     other.metadata.namespace = "shop".into();
     other.metadata.uid = "other".into();
     cluster.sets.push(other);

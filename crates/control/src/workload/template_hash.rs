@@ -1,15 +1,15 @@
-//! The hash of a template that names its ReplicaSet.
+//! The hash of a template that names its ReplicaSet, or the revision of a DaemonSet.
 //!
-//! Upstream hashes Go's printed form of the struct, which only Go can print; a set is recognised by its template, never by
-//! its name, so any stable hash serves. This one is FNV-1a over the template's JSON, in upstream's alphabet.
+//! Upstream hashes Go's printed form of the struct, which only Go can print; a set is recognised by its template, a revision by its
+//! data, neither by its name, so any stable hash serves. This one is FNV-1a over the template's JSON, in upstream's alphabet.
 
 use api_meta::names;
 use api_types::core::v1::PodTemplateSpec;
 
-/// The label that carries the hash.
+/// The label of a ReplicaSet that carries the hash.
 pub(super) const LABEL: &str = "pod-template-hash";
 
-/// The longest name of a ReplicaSet.
+/// The longest name of either.
 const NAME_BYTES: usize = 253;
 
 /// The hash of a template; collisions are resolved by counting them.
@@ -24,14 +24,14 @@ pub(super) fn hash(template: &PodTemplateSpec, collisions: Option<i32>) -> Strin
     names::safe_encode(&hash.to_string())
 }
 
-/// The name of a deployment's set.
-pub(super) fn set_name(deployment: &str, hash: &str) -> String {
+/// The name of what an owner has for the hash.
+pub(super) fn name(owner: &str, hash: &str) -> String {
     let longest = NAME_BYTES - 1 - hash.len();
-    let mut end = deployment.len().min(longest);
-    while !deployment.is_char_boundary(end) {
+    let mut end = owner.len().min(longest);
+    while !owner.is_char_boundary(end) {
         end -= 1;
     }
-    format!("{}-{hash}", &deployment[..end])
+    format!("{}-{hash}", &owner[..end])
 }
 
 #[cfg(test)]
@@ -46,6 +46,6 @@ mod tests {
         assert_eq!(hash(&template, None), hash(&template, None));
         assert_ne!(hash(&template, None), hash(&template, Some(1)));
         assert!(hash(&template, None).bytes().all(|byte| SUFFIX_ALPHABET.contains(&byte)));
-        assert_eq!(set_name(&"a".repeat(300), "xyz").len(), NAME_BYTES);
+        assert_eq!(name(&"a".repeat(300), "xyz").len(), NAME_BYTES);
     }
 }
