@@ -42,7 +42,8 @@ pub struct Options {
     /// Against a stock cluster in the place of Knarr's
     #[arg(long)]
     stock: bool,
-    /// Against the cluster of this kubeconfig; its nodes must reach the registry or have the images
+    /// Against the cluster of this kubeconfig; its nodes pull the suite's images from where upstream keeps them, or from where the file says
+    /// that the variable `KUBE_TEST_REPO_LIST` names
     #[arg(long, value_name = "KUBECONFIG", conflicts_with = "stock")]
     against: Option<PathBuf>,
     /// Machines with a node
@@ -109,17 +110,19 @@ fn judged(programs: &Programs<'_>, project: &Path, directory: &Path, options: &O
         None => None,
     };
     let started = cluster.as_ref().map(|cluster| &cluster.kubeconfig);
-    let kubeconfig = started.or(options.against.as_ref()).context("a kubeconfig")?.clone();
+    let kubeconfig = started.or(options.against.as_ref()).context("a kubeconfig")?;
+    // The tests run in a folder of their own.
+    let kubeconfig = kubeconfig.canonicalize().with_context(|| kubeconfig.display().to_string())?;
     let list = directory.join("repositories.yaml");
     registry::list(&list)?;
-    let reports = directory.join("reports");
+    let reports = directory.join("reports").join(options.name());
     std::fs::create_dir_all(&reports)?;
     let mut tests = Vec::new();
     for (serial, procs) in [(false, options.procs), (true, 1)] {
         let report = suite.run(&Run {
             from: cluster.as_ref().map(|cluster| &cluster.hub),
             kubeconfig: &kubeconfig,
-            list: &list,
+            list: cluster.is_some().then_some(&*list),
             reports: &reports,
             patterns: &patterns,
             skip: options.skip.as_deref(),
@@ -201,7 +204,8 @@ struct Suite {
 struct Run<'a> {
     from: Option<&'a Machine>,
     kubeconfig: &'a Path,
-    list: &'a Path,
+    /// Where images are pulled from, if not from where upstream keeps them.
+    list: Option<&'a Path>,
     reports: &'a Path,
     patterns: &'a [String],
     skip: Option<&'a str>,
@@ -246,7 +250,9 @@ impl Suite {
         ]);
         command.arg(format!("--kubeconfig={}", run.kubeconfig.display()));
         command.arg(format!("--kubectl-path={}", self.kubectl.display()));
-        command.env("KUBE_TEST_REPO_LIST", run.list);
+        if let Some(list) = run.list {
+            command.env("KUBE_TEST_REPO_LIST", list);
+        }
         let log = run.reports.join(name.replace(".json", ".log"));
         println!(
             "==> {} tests run; {} says how they do",

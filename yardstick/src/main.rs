@@ -154,8 +154,10 @@ fn stock_verb(verb: StockVerb, programs: &Programs<'_>, directory: &Path) -> Res
         }
         StockVerb::Down => cluster::down(STOCK, directory)?,
         StockVerb::Exec { words } => {
-            let mut command = cluster::hub(directory)?.command(&words[0]);
-            command.args(&words[1..]).env("KUBECONFIG", directory.join("admin.kubeconfig"));
+            // Entering a machine leads to its root; files are named from here.
+            let mut command = cluster::hub(directory)?.command("env");
+            command.arg(format!("--chdir={}", std::env::current_dir()?.display())).args(&words);
+            command.env("KUBECONFIG", directory.join("admin.kubeconfig"));
             let status = command.status().with_context(|| format!("running {}", words[0]))?;
             return Ok(ExitCode::from(u8::try_from(status.code().unwrap_or(1)).unwrap_or(1)));
         }

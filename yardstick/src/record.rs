@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -122,17 +122,18 @@ pub fn areas(table: &Path) -> Result<BTreeMap<String, String>> {
 /// Adds what a report of Ginkgo's says of tests that were run.
 ///
 /// # Errors
-/// When it cannot be read.
+/// When it cannot be read, or says that no test was begun because what comes before all of them failed.
 pub fn read_report(path: &Path, areas: &BTreeMap<String, String>, tests: &mut Vec<Test>) -> Result<()> {
     let text = std::fs::read(path).with_context(|| format!("the report {}", path.display()))?;
     let suites: Value = serde_json::from_slice(&text)?;
     let mut cut_short = 0;
-    for spec in suites
-        .as_array()
-        .into_iter()
-        .flatten()
-        .flat_map(|suite| suite["SpecReports"].as_array().into_iter().flatten())
-    {
+    let suites = suites.as_array().into_iter().flatten();
+    for spec in suites.flat_map(|suite| suite["SpecReports"].as_array().into_iter().flatten()) {
+        let is_before_all = spec["LeafNodeType"].as_str().is_some_and(|type_| type_.ends_with("BeforeSuite"));
+        if is_before_all && spec["State"] == "failed" {
+            let why = first_line(spec["Failure"]["Message"].as_str().unwrap_or_default());
+            bail!("no test was run, because what comes before all tests failed: {why}");
+        }
         if spec["LeafNodeType"] != "It" || (spec["State"] == "skipped" && spec["NumAttempts"] == 0) {
             continue;
         }

@@ -40,6 +40,21 @@ fn a_report_of_ginkgos_is_read_with_areas_and_first_lines() {
 }
 
 #[test]
+fn a_report_in_which_nothing_was_begun_is_an_error() {
+    let report = serde_json::json!([{ "SpecReports": [
+        { "LeafNodeType": "SynchronizedBeforeSuite", "State": "failed",
+          "Failure": { "Message": "Error loading client: no such file\nat e2e.go" } },
+        { "LeafNodeType": "It", "ContainerHierarchyTexts": [], "LeafNodeText": "a test", "State": "skipped", "NumAttempts": 0 },
+    ] }]);
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), report.to_string()).expect("it is written");
+    let error = read_report(file.path(), &BTreeMap::new(), &mut Vec::new()).expect_err("nothing was run");
+    let wanted =
+        "no test was run, because what comes before all tests failed: Error loading client: no such file";
+    assert_eq!(error.to_string(), wanted);
+}
+
+#[test]
 fn tests_that_ran_again_take_the_place_of_the_earlier_ones() {
     let earlier =
         record(vec![test_of("one", "apps", Outcome::Failed), test_of("two", "node", Outcome::Passed)]);
