@@ -75,11 +75,17 @@ fn jobs_run_to_their_end_or_fail_and_come_by_a_schedule() {
 
     cluster.kubectl(&["create", "job", "by-hand", "--from=cronjob/tick"]);
     cluster.kubectl(&["wait", "--for=condition=complete", "job/by-hand", "--timeout=60s"]);
+    cluster.kubectl(&[
+        "wait",
+        "--for=jsonpath={.status.lastSuccessfulTime}",
+        "cronjob/tick",
+        "--timeout=60s",
+    ]);
     // The schedule is for each minute.
-    let succeeded = "--for=jsonpath={.status.lastSuccessfulTime}";
-    cluster.kubectl(&["wait", succeeded, "cronjob/tick", "--timeout=120s"]);
-    let names = cluster.kubectl(&["get", "jobs", "-o", "name"]);
-    assert!(names.lines().any(|name| name.starts_with("job.batch/tick-")), "{names}");
+    cluster.kubectl(&["wait", "--for=jsonpath={.status.lastScheduleTime}", "cronjob/tick", "--timeout=120s"]);
+    cluster.eventually(&["get", "jobs", "-o", "name"], |names| {
+        names.lines().any(|name| name.starts_with("job.batch/tick-"))
+    });
 
     cluster.kubectl(&["delete", "cronjob", "tick"]);
     cluster.kubectl(&["delete", "job", "sum", "broken"]);

@@ -78,6 +78,13 @@ fn whoami(cluster: &Cluster) {
         why.contains("secrets is forbidden: User \"system:serviceaccount:default:default\" cannot list resource \"secrets\" in API group \"\" in the namespace \"default\""),
         "{why}"
     );
+    let path = "/apis/nothing.example.com/v1/things";
+    let hidden = cluster.try_kubectl_as(&identity, &["get", "--raw", path]);
+    let why = String::from_utf8_lossy(&hidden.stderr);
+    assert!(why.contains("(Forbidden): things.nothing.example.com is forbidden"), "{why}");
+    let missing = cluster.try_kubectl(&["get", "--raw", path]);
+    let why = String::from_utf8_lossy(&missing.stderr);
+    assert!(why.contains("(NotFound): the server could not find the requested resource"), "{why}");
 }
 
 fn reconciled(cluster: &Cluster) {

@@ -74,7 +74,11 @@ pub(crate) async fn answer(
     let kind = match (&custom, known(asked.target)) {
         (Some(served), _) => custom_kind(served, &asked.target.subresource),
         (None, Some(resource)) => body_kind(resource, &asked.target.subresource),
-        (None, None) => return Err(missing()),
+        (None, None) => {
+            // Who may not ask does not hear what there is.
+            handler.local.check(asked.caller, asked.verb, asked.target)?;
+            return Err(missing());
+        }
     };
     if asked.verb == "watch" {
         return watch(handler, &asked, request).await;
