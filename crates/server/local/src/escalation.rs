@@ -49,7 +49,7 @@ pub(crate) fn check(
     } else {
         Ok(())
     };
-    checked.map_err(|escalation| refusal(&escalation, target, new))
+    checked.or_else(|escalation| refusal(&escalation, target, new).map_or(Ok(()), Err))
 }
 
 /// The reference with the group that is its default.
@@ -61,15 +61,16 @@ fn whole(role_ref: &RoleRef) -> Cow<'_, RoleRef> {
     }
 }
 
-fn refusal(escalation: &Escalation, target: &Target, new: &dyn Record) -> Status {
+fn refusal(escalation: &Escalation, target: &Target, new: &dyn Record) -> Option<Status> {
     let of = |resource| GroupResource { group: GROUP, resource };
     match escalation {
         Escalation::NotHeld { .. } | Escalation::Aggregation => {
             let name = api_types::object_meta(new).map(|meta| meta.name.as_str()).unwrap_or_default();
-            Status::forbidden(of(&target.resource.plural), name, escalation)
+            Some(Status::forbidden(of(&target.resource.plural), name, escalation))
         }
-        Escalation::NoRole { resource, name } => Status::not_found(of(resource), name),
-        Escalation::UnsupportedKind { .. } => Status::internal_error(escalation),
+        Escalation::NoRole { resource, name } => Some(Status::not_found(of(resource), name)),
+        // Upstream takes this for a fault of its own (500). Validation says what is wrong, and lets no such binding pass.
+        Escalation::UnsupportedKind { .. } => None,
     }
 }
 
@@ -128,5 +129,7 @@ mod tests {
         assert!(bind(&jane, &binding).expect_err("more than she holds").is_forbidden());
         binding.role_ref.name = "none".into();
         assert!(bind(&jane, &binding).expect_err("no such role").is_not_found());
+        binding.role_ref.kind = "Group".into();
+        assert!(bind(&jane, &binding).is_ok(), "it is left to validation");
     }
 }

@@ -35,7 +35,7 @@ pub enum Escalation {
         /// The role's name.
         name: String,
     },
-    /// The binding refers to something that is no role: an internal error, since validation refuses such bindings.
+    /// The binding refers to something that is no role: validation refuses such bindings.
     #[error("unsupported role reference kind: {}", quote::go(kind))]
     UnsupportedKind {
         /// What it refers to.
