@@ -215,6 +215,7 @@ final class Checks {
         CustomResourceDefinition definition = definitions.load(stream(text)).create();
         try {
             definitions.resource(definition).waitUntilCondition(now -> now != null && now.getStatus() != null
+                    && now.getStatus().getConditions() != null
                     && now.getStatus().getConditions().stream()
                             .anyMatch(one -> one.getType().equals("Established") && one.getStatus().equals("True")),
                     60, TimeUnit.SECONDS);

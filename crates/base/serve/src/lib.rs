@@ -32,10 +32,13 @@ use tokio_rustls::TlsAcceptor;
 
 pub mod anyone;
 pub mod dial;
+mod idle;
 pub mod limits;
 pub mod trust;
 pub mod websocket;
 pub mod words;
+
+use idle::{Activity, Answering, Running};
 
 /// How TLS is spoken, which may change while it is: certificates are renewed.
 #[derive(Clone)]
@@ -85,7 +88,7 @@ impl Socket {
     where
         A: Fn(Arc<Peer>, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<B>> + Send + 'static,
-        B: Body + Send + 'static,
+        B: Body + Send + Unpin + 'static,
         B::Data: Send,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
@@ -125,7 +128,7 @@ async fn serve<A, F, B>(
 ) where
     A: Fn(Arc<Peer>, Request<Incoming>) -> F + Send + Sync + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
-    B: Body + Send + 'static,
+    B: Body + Send + Unpin + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
@@ -138,18 +141,32 @@ async fn serve<A, F, B>(
     let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
     let chain = chain.iter().map(|certificate| certificate.clone().into_owned()).collect();
     let peer = Arc::new(Peer { address: Some(address), chain });
+    let activity = Arc::new(Activity::default());
+    let noticed = Arc::clone(&activity);
     let service = service_fn(move |request| {
+        let running = Running::on(&noticed);
         let answered = answer(Arc::clone(&peer), request);
-        async move { Ok::<_, Infallible>(answered.await) }
+        async move { Ok::<_, Infallible>(answered.await.map(|body| Answering { body, _running: running })) }
     });
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits::HEAD);
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(limits::STREAMS);
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = drain.signaled() => {
+    let rested = tokio::select! {
+        ended = connection.as_mut() => Some(ended),
+        () = drain.signaled() => None,
+        () = activity.ceased(&*clock) => {
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                ended = connection.as_mut() => Some(ended),
+                () = drain.signaled() => None,
+            }
+        }
+    };
+    let ended = match rested {
+        Some(ended) => ended,
+        None => {
             connection.as_mut().graceful_shutdown();
             // Watches and followed logs would keep a draining connection open for as long as their clients like.
             timeout(&*clock, limits::DRAIN, connection).await.unwrap_or(Ok(()))

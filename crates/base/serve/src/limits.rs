@@ -16,3 +16,9 @@ pub const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 /// How long an address may take to accept a connection: Go's default transport's, and so upstream's.
 pub const DIAL: Duration = Duration::from_secs(30);
+
+/// How long a connection may rest between requests: upstream's. Many clients keep theirs for about as long, and would ask on one that is gone.
+pub const IDLE: Duration = Duration::from_secs(90);
+
+/// How long the head of a request of HTTP/1.1 may take. hyper counts from the end of the request before, so it is longer than a rest.
+pub const HEAD: Duration = Duration::from_secs(122);

@@ -6,10 +6,11 @@
 )]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base::drain;
 use base::time::SystemClock;
-use base_serve::{Socket, Tls};
+use base_serve::{Socket, Tls, limits};
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Bytes, Incoming};
@@ -66,4 +67,37 @@ async fn a_socket_answers_changes_its_certificate_and_ends() {
     task.await.unwrap();
     // The connection that was still there has been ended by the server.
     held.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_may_rest_between_requests_as_long_as_upstream_lets_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (config, roots) = certificate();
+    let socket = Socket { listener, tls: Tls::new(config), connections: 1, clock: Arc::new(SystemClock) };
+    let (signal, watch) = drain::channel();
+    let task = tokio::spawn(socket.run(watch, |_, _: Request<Incoming>| async {
+        Response::new(http_body_util::Full::new(Bytes::new()))
+    }));
+    let stream = connect(port, &roots).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    let held = tokio::spawn(connection);
+    let mut ask = async || {
+        let request = Request::get("/").body(Empty::<Bytes>::new()).unwrap();
+        sender.send_request(request).await.unwrap().into_body().collect().await.unwrap();
+    };
+    ask().await;
+    rest(limits::IDLE - Duration::from_secs(10)).await;
+    ask().await;
+    rest(limits::IDLE + Duration::from_secs(10)).await;
+    held.await.unwrap().unwrap();
+    signal.drain().await;
+    task.await.unwrap();
+}
+
+/// Lets time pass at once.
+async fn rest(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
 }
