@@ -1,4 +1,4 @@
-//! Controllers of the cluster itself: namespaces and what every one has, quotas, garbage, nodes, certificates.
+//! Controllers of the cluster itself: namespaces and what every one has, quotas, garbage, nodes, certificates, the types of policies.
 
 mod csr;
 mod garbage;
@@ -7,6 +7,7 @@ mod node_ipam;
 mod node_lifecycle;
 mod node_ttl;
 mod pod_garbage;
+mod policy_types;
 mod resource_quota;
 mod role_aggregation;
 mod root_ca;
@@ -22,6 +23,7 @@ pub use node_ipam::{NodeIpam, Range};
 pub use node_lifecycle::NodeLifecycle;
 pub use node_ttl::NodeTtl;
 pub use pod_garbage::{Key as PodGarbageKey, PodGarbage};
+pub use policy_types::PolicyTypes;
 pub use resource_quota::ResourceQuotas;
 pub use role_aggregation::RoleAggregation;
 pub use root_ca::RootCa;

@@ -68,6 +68,7 @@ pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, drain
     all.start(storage::VolumeProtection);
     all.start(storage::AttributesClassProtection);
     all.start(cluster::RoleAggregation);
+    all.start(cluster::PolicyTypes);
     all.start(health);
     all.start(cluster::TaintEviction);
     all.start(cluster::PodGarbage::default());

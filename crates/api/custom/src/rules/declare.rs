@@ -74,7 +74,7 @@ impl Declared {
     }
 
     /// Its type. Types of objects are told apart by names, which are made of this one.
-    pub(super) fn type_(&self, name: &str) -> CelType {
+    pub fn type_(&self, name: &str) -> CelType {
         match &self.kind {
             Kind::Simple(of) => of.clone(),
             Kind::List(items) => CelType::list(items.type_(&format!("{name}.@idx"))),

@@ -1,5 +1,7 @@
 //! CEL expressions of admission: which variables they have, and what they must be of (`plugin/cel/compile.go`).
 
+pub mod types;
+
 use api_cel::{Environment, JSON_PATCH, OBJECT, ObjectType, Program, Type};
 use api_kind::checks::{qualified_name, required};
 use api_meta::field::{ErrorList, FieldError, Path};

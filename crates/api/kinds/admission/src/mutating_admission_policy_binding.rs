@@ -64,10 +64,10 @@ mod tests {
     fn a_binding_says_whom_it_is_about() {
         let made = create(
             &KIND,
-            "spec: {policyName: p, matchResources: {}, paramRef: {name: c, namespace: n, parameterNotFoundAction: Allow}}",
+            "spec: {policyName: p, matchResources: {}, paramRef: {name: c, namespace: shop, parameterNotFoundAction: Allow}}",
         );
         assert_eq!(made.errors, [""; 0]);
-        assert_eq!(made.cells(&KIND), "x|p|n/c|<unknown>");
+        assert_eq!(made.cells(&KIND), "x|p|shop/c|<unknown>");
         let made = create(
             &KIND,
             "spec: {matchResources: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [DELETE], resources: [pods]}]}}",
