@@ -16,7 +16,7 @@
 //! Upstream: release 1.37's `pkg/kubeapiserver/options/plugins.go`, `plugin/pkg/admission`,
 //! `k8s.io/apiserver/pkg/admission/plugin/namespace/lifecycle`. Lookups read the store, where upstream reads caches
 //! that may lag and looks again when it finds nothing. Node restriction is always on. Webhooks that change objects are asked of deletions
-//! after what is built in has let them pass; of `scale` and `pods/binding` they see the object itself.
+//! after what is built in has let them pass.
 //! How to test: `cargo test -p server-admission`: a table for each plugin.
 
 pub mod certificates;

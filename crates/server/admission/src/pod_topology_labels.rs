@@ -1,12 +1,11 @@
-//! PodTopologyLabels: a pod bears the zone and the region of its node.
-//!
-//! Upstream puts them on the Binding, whose labels go over to the pod; here the pod itself is what a binding changes.
+//! PodTopologyLabels: a pod bears the zone and the region of its node. A Binding brings them to a pod that is there already.
 
 use std::sync::Arc;
 
 use api_meta::Status;
+use api_meta::labels::Labels;
 use api_record::Record;
-use api_types::core::v1::{Node, Pod};
+use api_types::core::v1::{Binding, Node, Pod};
 use client::{BoxFuture, Resource};
 use server_registry::admit::Attributes;
 
@@ -28,8 +27,8 @@ impl PodTopologyLabels {
         PodTopologyLabels { lookup }
     }
 
-    async fn label(&self, pod: &mut Pod) -> Result<(), Status> {
-        let node = match self.lookup.get(&NODES, "", &pod.spec.node_name).await {
+    async fn label(&self, labels: &mut Labels, node: &str) -> Result<(), Status> {
+        let node = match self.lookup.get(&NODES, "", node).await {
             Ok(node) => node,
             Err(status) if status.is_not_found() => return Ok(()),
             Err(status) => return Err(status),
@@ -37,7 +36,7 @@ impl PodTopologyLabels {
         let of_node = &typed::<Node>(&*node)?.metadata.labels;
         for label in LABELS {
             if let Some(value) = of_node.get(label) {
-                pod.metadata.labels.insert(label.to_owned(), value.clone());
+                labels.insert(label.to_owned(), value.clone());
             }
         }
         Ok(())
@@ -52,12 +51,21 @@ impl Plugin for PodTopologyLabels {
         old: Option<&'a dyn Record>,
     ) -> BoxFuture<'a, Result<(), Status>> {
         Box::pin(async move {
-            // An update may take the labels away: upstream looks at what is made only.
-            let bound =
-                attributes.subresource == "binding" || old.is_none() && attributes.subresource.is_empty();
+            // An update may take the labels away: only what is made is looked at.
+            if old.is_some() || !is_about(attributes, "", "pods") {
+                return Ok(());
+            }
+            if attributes.subresource == "binding" {
+                return match object.downcast_mut::<Binding>() {
+                    Some(binding) if binding.target.kind == "Node" => {
+                        self.label(&mut binding.metadata.labels, &binding.target.name).await
+                    }
+                    _ => Ok(()),
+                };
+            }
             match object.downcast_mut::<Pod>() {
-                Some(pod) if bound && is_about(attributes, "", "pods") && !pod.spec.node_name.is_empty() => {
-                    self.label(pod).await
+                Some(pod) if attributes.subresource.is_empty() && !pod.spec.node_name.is_empty() => {
+                    self.label(&mut pod.metadata.labels, &pod.spec.node_name).await
                 }
                 _ => Ok(()),
             }

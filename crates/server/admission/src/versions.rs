@@ -75,8 +75,9 @@ pub trait Versions: Send + Sync {
 }
 
 /// The kinds of what parts of resources take that is no object of the resource: group, resource, part; group, version and kind.
-const PARTS: [([&str; 3], [&str; 3]); 8] = [
+const PARTS: [([&str; 3], [&str; 3]); 9] = [
     (["", "pods", "attach"], ["", "v1", "PodAttachOptions"]),
+    (["", "pods", "binding"], ["", "v1", "Binding"]),
     (["", "pods", "exec"], ["", "v1", "PodExecOptions"]),
     (["", "pods", "portforward"], ["", "v1", "PodPortForwardOptions"]),
     (["", "pods", "proxy"], ["", "v1", "PodProxyOptions"]),
@@ -89,6 +90,9 @@ const PARTS: [([&str; 3], [&str; 3]); 8] = [
 fn part(resource: &Resource, subresource: &str) -> Option<[&'static str; 3]> {
     if subresource.is_empty() {
         return None;
+    }
+    if subresource == "scale" {
+        return Some(["autoscaling", "v1", "Scale"]);
     }
     let wanted = [&*resource.group, &*resource.plural, subresource];
     PARTS.iter().find(|(part, _)| *part == wanted).map(|(_, kind)| *kind)

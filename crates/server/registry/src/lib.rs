@@ -28,6 +28,7 @@ mod managed;
 mod pages;
 mod read;
 mod registry;
+pub mod scale;
 mod select;
 mod stored;
 mod watch;

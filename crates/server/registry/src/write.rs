@@ -15,6 +15,7 @@ use store::{Entry, Txn};
 use crate::admit::{Attributes, Notes, Operation, Options};
 use crate::commit::Outcome;
 use crate::limits::{CHOICE_ATTEMPTS, WRITE_ATTEMPTS};
+use crate::scale::{scale_of, set_replicas};
 use crate::{Owners, Registry, Served, managed};
 
 /// Upstream's words for a write that was based on what is no longer so.
@@ -250,6 +251,35 @@ impl Registry {
         Err(Status::conflict(served.group_resource(), name, MODIFIED))
     }
 
+    /// Has admission change the Scale of an object: its replicas, and nothing else of it.
+    async fn mutate_scale(
+        &self,
+        served: &Served,
+        attributes: &Attributes<'_>,
+        new: &mut dyn Record,
+        old: &dyn Record,
+    ) -> Result<(), Status> {
+        let (mut scale, before) = (scale_of(served, new)?, scale_of(served, old)?);
+        let wanted = scale.spec.replicas;
+        self.admission.mutate(attributes, &mut scale, Some(&before)).await?;
+        if scale.spec.replicas == wanted { Ok(()) } else { set_replicas(served, new, scale.spec.replicas) }
+    }
+
+    /// Has admission judge a change as it sees it.
+    async fn validate_update(
+        &self,
+        served: &Served,
+        attributes: &Attributes<'_>,
+        new: &dyn Record,
+        old: &dyn Record,
+    ) -> Result<(), Status> {
+        if attributes.subresource == "scale" {
+            let (new, old) = (scale_of(served, new)?, scale_of(served, old)?);
+            return self.admission.validate(attributes, Some(&new), Some(&old)).await;
+        }
+        self.admission.validate(attributes, Some(new), Some(old)).await
+    }
+
     /// `None` when somebody else wrote in between and it is worth trying again.
     async fn update_once(
         &self,
@@ -284,7 +314,12 @@ impl Registry {
             options: Options::Write(options),
             notes: Notes::default(),
         };
-        let mended = self.mutate(&attributes, &mut *new, Some(&*old)).await?;
+        let mended = if subresource == "scale" {
+            self.mutate_scale(served, &attributes, &mut *new, &*old).await?;
+            None
+        } else {
+            self.mutate(&attributes, &mut *new, Some(&*old)).await?
+        };
         self.effects.choose(self, served, subresource, &mut *new, Some(&*old)).await?;
         api_kind::prepare(&*served.kind, &ctx, &mut *new, Some(&*old));
         managed::keep_times(&mut *new, &*old, |new| self.is_unchanged(served, new, &*kept, entry));
@@ -294,7 +329,7 @@ impl Registry {
         if !errors.is_empty() {
             return Err(Status::invalid(served.group_kind(), name, &errors));
         }
-        self.admission.validate(&attributes, Some(&*new), Some(&*old)).await?;
+        self.validate_update(served, &attributes, &*new, &*old).await?;
         warnings.extend(attributes.notes.warnings());
         let unchanged = self.is_unchanged(served, &*new, &*kept, entry);
         let value = if options.dry_run || unchanged {

@@ -1,7 +1,7 @@
 //! Classes of runtimes, storage and ingresses, and what nodes give to their pods.
 
 use api_record::scalar::Time;
-use api_types::core::v1::{Node, PersistentVolumeClaim, Pod, Toleration};
+use api_types::core::v1::{Binding, Node, PersistentVolumeClaim, Pod, Toleration};
 use api_types::networking::v1::{Ingress, IngressClass};
 use api_types::node::v1::{Overhead, RuntimeClass, Scheduling};
 use api_types::storage::v1::StorageClass;
@@ -162,14 +162,19 @@ fn zoned() -> World {
 
 #[tokio::test]
 async fn a_bound_pod_bears_its_nodes_zone_and_region() {
+    let expected = [("topology.kubernetes.io/region", "r"), ("topology.kubernetes.io/zone", "z")];
+    let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let mut binding = Binding::default();
+    (binding.target.kind, binding.target.name) = ("Node".into(), "n1".into());
+    binding.metadata.labels.insert("topology.kubernetes.io/zone".into(), "wrong".into());
+    let ask = Ask::to(Operation::Create, PODS, "default", "web").at("binding");
+    ask.admit(&zoned().chain(), Some(&mut binding), None).await.expect("admitted");
+    assert!(binding.metadata.labels.into_iter().eq(expected.clone()));
     let mut bound = pod("web");
     bound.spec.node_name = "n1".into();
-    bound.metadata.labels.insert("topology.kubernetes.io/zone".into(), "wrong".into());
-    let binding = Ask::to(Operation::Update, PODS, "default", "web").at("binding");
-    binding.admit(&zoned().chain(), Some(&mut bound), Some(&pod("web"))).await.expect("admitted");
-    let labels: Vec<(&str, &str)> =
-        bound.metadata.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-    assert_eq!(labels, [("topology.kubernetes.io/region", "r"), ("topology.kubernetes.io/zone", "z")]);
+    let create = Ask::to(Operation::Create, PODS, "default", "web");
+    create.admit(&zoned().chain(), Some(&mut bound), None).await.expect("admitted");
+    assert!(bound.metadata.labels.clone().into_iter().eq(expected));
     let mut unlabelled = bound.clone();
     unlabelled.metadata.labels.clear();
     let update = Ask::to(Operation::Update, PODS, "default", "web");

@@ -7,6 +7,7 @@ use api_record::Record;
 use api_record::scalar::Time;
 use api_types::core::v1::{Binding, Pod, PodCondition};
 use client::{Answer, Caller, Outcome, Precondition, Request};
+use server_registry::admit::{Attributes, Everything, Notes, Operation, Options};
 use server_registry::{Owners, Served, Write};
 
 use crate::direct::{Direct, answer as answered, object_of};
@@ -19,7 +20,19 @@ pub(crate) async fn answer(
     request: Request,
 ) -> Result<Answer, Status> {
     let Request { target, body, write, .. } = request;
-    let binding = object_of(body)?;
+    let mut binding = object_of(body)?;
+    let attributes = Attributes {
+        caller: who,
+        operation: Operation::Create,
+        resource: target.resource.clone(),
+        subresource: "binding",
+        namespace: &target.namespace,
+        name: &target.name,
+        dry_run: write.dry_run,
+        options: Options::Write(&write),
+        notes: Notes::default(),
+    };
+    direct.registry().admit(&attributes, &mut *binding, None).await?;
     let binding: &Binding =
         binding.downcast_ref().ok_or_else(|| Status::bad_request("not a Binding object"))?;
     let now: Time = direct.clock().now().into();
@@ -39,7 +52,8 @@ pub(crate) async fn answer(
         owners: Owners::Said,
         creates: false,
     };
-    direct.registry().write(served, &write, &change).await?;
+    // What is admitted is the Binding: the pod that it changes is not admitted once more.
+    direct.registry().with_admission(Arc::new(Everything)).write(served, &write, &change).await?;
     let mut done = answered(Outcome::Status(Status::success()));
     done.created = true;
     Ok(done)
@@ -72,6 +86,7 @@ fn bind(
     let mut pod = pod.clone();
     pod.spec.node_name.clone_from(node);
     pod.metadata.annotations.extend(binding.metadata.annotations.clone());
+    pod.metadata.labels.extend(binding.metadata.labels.clone());
     let scheduled = PodCondition {
         type_: "PodScheduled".into(),
         status: "True".into(),
