@@ -228,7 +228,7 @@ fn a_policy_in_cel_changes_what_is_written() {
     cluster.apply(&pod("web", ""));
     let what = "{.spec.containers[*].name} {.metadata.annotations.example\\.com/meshed} {.metadata.labels}";
     let made = cluster.value(&["-n", "shop", "pod", "web"], what);
-    assert_eq!(made, r#"c mesh yes {"by":"kubernetes-admin"}"#);
+    assert_eq!(made, r#"c mesh yes {"by":"kubernetes-super-admin"}"#);
     cluster.kubectl(&["-n", "default", "delete", "configmap", "mesh"]);
     let refused = said(&cluster, &pod("other", ""));
     let why = "policy 'sidecar.example.com' with binding 'sidecar' denied request: failed to configure binding: no params found";
@@ -236,4 +236,50 @@ fn a_policy_in_cel_changes_what_is_written() {
     let listed = cluster.kubectl(&["get", "mutatingadmissionpolicies", "--no-headers"]);
     let cells: Vec<&str> = listed.split_whitespace().take(3).collect();
     assert_eq!(cells, ["sidecar.example.com", "2", "v1/ConfigMap"]);
+}
+
+const SCALES: &str = r#"
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: scales.example.com}
+spec:
+  matchConstraints:
+    resourceRules:
+    - {apiGroups: [apps], apiVersions: [v1], operations: [UPDATE], resources: [deployments/scale]}
+  validations: [{expression: "object.kind == 'Scale' && object.spec.replicas < 5", message: four are enough}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: scales}
+spec: {policyName: scales.example.com, validationActions: [Deny]}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: confused.example.com}
+spec:
+  matchConstraints:
+    resourceRules:
+    - {apiGroups: [apps], apiVersions: [v1], operations: [UPDATE], resources: [deployments]}
+  validations: [{expression: "object.spec.replicas > '1'"}]
+"#;
+
+#[test]
+fn a_policy_sees_a_scale_and_its_status_says_what_types_do_not_fit() {
+    let cluster = Cluster::control_plane();
+    cluster.kubectl(&["create", "deployment", "web", "--image=x", "--replicas=1"]);
+    cluster.apply(SCALES);
+    let checked = "jsonpath={.status.typeChecking.expressionWarnings[*].fieldRef}{.status.typeChecking.expressionWarnings[*].warning}";
+    let what = "apps/v1, Kind=Deployment: ERROR: <input>:1:22: found no matching overload for '_>_' applied to '(int, string)'";
+    let confused = ["get", "validatingadmissionpolicy", "confused.example.com", "-o", checked];
+    cluster
+        .eventually(&confused, |said| said.contains("spec.validations[0].expression") && said.contains(what));
+    let fits = ["get", "validatingadmissionpolicy", "scales.example.com", "-o", "jsonpath={.status}"];
+    cluster.eventually(&fits, |said| said == r#"{"observedGeneration":1,"typeChecking":{}}"#);
+    // A policy takes effect soon after it is written.
+    let many = ["scale", "deployment", "web", "--replicas=7"];
+    cluster.until(|| {
+        let said = String::from_utf8_lossy(&cluster.try_kubectl(&many).stderr).into_owned();
+        if said.contains("four are enough") { Ok(()) } else { Err(said) }
+    });
+    cluster.kubectl(&["scale", "deployment", "web", "--replicas=4"]);
 }

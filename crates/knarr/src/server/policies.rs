@@ -52,8 +52,16 @@ impl Policies {
             Arc::clone(&authorizer),
             Arc::clone(&clock),
             of_changing,
+            Arc::clone(&metrics),
         );
-        let policies = ValidatingPolicies::new(stored.clone(), stored, authorizer, clock, of_refusing);
+        let policies = ValidatingPolicies::new(
+            stored.clone(),
+            stored,
+            authorizer,
+            clock,
+            of_refusing,
+            Arc::clone(&metrics),
+        );
         Policies {
             metrics,
             checks,

@@ -2,6 +2,7 @@
 //! (`apiserver/pkg/admission/plugin/{cel,webhook/matchconditions}`.)
 
 mod authorize;
+mod conditions;
 mod seen;
 
 use std::collections::BTreeMap;
@@ -9,37 +10,18 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use api_cel::{Budget, EvalError, Object, Program, Query, Value, limits};
 use api_record::Record;
-use api_types::admissionregistration::v1::MatchCondition;
 use client::Resource;
 
 use crate::Authorizer;
-use crate::limits::MATCH_BUDGET;
 use crate::matching::Subject;
 use authorize::{Asking, own};
 
+pub(crate) use conditions::{About, Conditions};
 pub(crate) use seen::namespace;
 
 /// What is said of an expression that cannot be evaluated.
 pub(crate) fn in_error(expression: &str, error: &EvalError) -> String {
     format!("expression '{expression}' resulted in error: {error}")
-}
-
-/// Whether conditions hold. One that does not hold decides, whatever went wrong with others.
-pub(crate) fn holds(programs: &[Program], own: &[MatchCondition], values: &Values) -> Result<bool, String> {
-    let mut budget = Spending::new(MATCH_BUDGET, values);
-    let mut failed = Vec::new();
-    for (program, own) in programs.iter().zip(own) {
-        match budget.evaluate(program) {
-            Ok(Value::Bool(true)) => {}
-            Ok(_) => return Ok(false),
-            Err(error) => failed.push(in_error(&own.expression, &error)),
-        }
-    }
-    match failed.len() {
-        0 => Ok(true),
-        1 => Err(failed.remove(0)),
-        _ => Err(format!("[{}]", failed.join(", "))),
-    }
 }
 
 /// What all expressions of a policy may cost together.

@@ -25,7 +25,7 @@ use client::{BoxFuture, RawView, Resource};
 use server_registry::admit::Attributes;
 
 use crate::matching::{Subject, is_exempt};
-use crate::{Authorizer, Lookup, Plugin, Versions, expression, forbidden};
+use crate::{Authorizer, Lookup, Metrics, Plugin, Versions, expression, forbidden};
 
 use active::{Active, Policies, Sort};
 use compiled::Compiled;
@@ -48,6 +48,7 @@ pub struct ValidatingPolicies {
     authorizer: Authorizer,
     clock: Arc<dyn Clock>,
     checks: Arc<Checks>,
+    metrics: Arc<Metrics>,
     active: Policies<Validating>,
 }
 
@@ -86,8 +87,17 @@ impl ValidatingPolicies {
         authorizer: Authorizer,
         clock: Arc<dyn Clock>,
         checks: Arc<Checks>,
+        metrics: Arc<Metrics>,
     ) -> ValidatingPolicies {
-        ValidatingPolicies { lookup, versions, authorizer, clock, checks, active: Policies::default() }
+        ValidatingPolicies {
+            lookup,
+            versions,
+            authorizer,
+            clock,
+            checks,
+            metrics,
+            active: Policies::default(),
+        }
     }
 
     /// Follows [`POLICIES`] and [`BINDINGS`] until their views end.
@@ -160,6 +170,7 @@ impl ValidatingPolicies {
                     param,
                     authorizer: &self.authorizer,
                     clock: &*self.clock,
+                    metrics: &self.metrics,
                 };
                 let decisions = evaluation.of(policy, &active.compiled);
                 denials.extend(self.consequences(policy, binding, decisions, subject.attributes));

@@ -10,10 +10,10 @@ use serde_json::Value as Json;
 
 use super::compiled::Compiled;
 use super::metrics::{EXHAUSTED, Outcome};
-use crate::Authorizer;
-use crate::expression::{Spending, Values, holds, in_error};
+use crate::expression::{About, Spending, Values, in_error};
 use crate::limits::{MESSAGE_BYTES, POLICY_BUDGET};
-use crate::matching::Subject;
+use crate::matching::{Subject, operation};
+use crate::{Authorizer, Metrics};
 
 /// What follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,7 @@ pub(super) struct Evaluation<'a> {
     pub(super) param: Option<Json>,
     pub(super) authorizer: &'a Authorizer,
     pub(super) clock: &'a dyn Clock,
+    pub(super) metrics: &'a Metrics,
 }
 
 impl Evaluation<'_> {
@@ -89,7 +90,14 @@ impl Evaluation<'_> {
             self.authorizer,
             programs,
         );
-        match holds(&compiled.conditions, &policy.spec.match_conditions, &values) {
+        let about = About {
+            name: &policy.metadata.name,
+            kind: "policy",
+            step: "validate",
+            operation: operation(self.subject.attributes.operation),
+        };
+        let own = &policy.spec.match_conditions;
+        match self.metrics.conditions.hold(about, self.clock, &compiled.conditions, own, &values) {
             Ok(true) => {}
             Ok(false) => return Vec::new(),
             Err(why) => return vec![failed(why)],

@@ -25,7 +25,7 @@ use super::metrics::{Checks, Outcome};
 use super::params;
 use crate::matching::{Subject, is_exempt};
 use crate::reinvocation::Reinvocation;
-use crate::{Authorizer, Lookup, Plugin, Versions, expression, forbidden};
+use crate::{Authorizer, Lookup, Metrics, Plugin, Versions, expression, forbidden};
 
 use compiled::Compiled;
 use patch::{Asked, Failure};
@@ -47,6 +47,7 @@ pub struct MutatingPolicies {
     authorizer: Authorizer,
     clock: Arc<dyn Clock>,
     checks: Arc<Checks>,
+    metrics: Arc<Metrics>,
     active: Policies<Mutating>,
 }
 
@@ -158,8 +159,9 @@ impl MutatingPolicies {
         authorizer: Authorizer,
         clock: Arc<dyn Clock>,
         checks: Arc<Checks>,
+        metrics: Arc<Metrics>,
     ) -> MutatingPolicies {
-        MutatingPolicies { lookup, versions, authorizer, clock, checks, active: Policies::default() }
+        MutatingPolicies { lookup, versions, authorizer, clock, checks, metrics, active: Policies::default() }
     }
 
     /// Follows [`MUTATING_POLICIES`] and [`MUTATING_BINDINGS`] until their views end.
@@ -283,9 +285,10 @@ impl MutatingPolicies {
                 namespace: &namespace,
                 param: invocation.policy.spec.param_kind.is_some().then_some(invocation.param.as_ref()),
                 authorizer: &self.authorizer,
+                clock: &*self.clock,
+                metrics: &self.metrics,
             };
-            let conditions = &invocation.policy.spec.match_conditions;
-            match asked.holds(&self.subject(attributes, object, old), compiled, conditions) {
+            match asked.holds(&self.subject(attributes, object, old), compiled, invocation.policy) {
                 Ok(true) => {}
                 Ok(false) => continue,
                 Err(_) if invocation.ignores_failure() => continue,

@@ -37,8 +37,14 @@ impl World {
         let stored = Arc::new(Stored::new(registry.clone()));
         let authorizer: Authorizer = Arc::new(|asked| asked.user == "alice" && asked.verb == "breakglass");
         let checks = Arc::new(Checks::validating());
-        let policies =
-            ValidatingPolicies::new(stored.clone(), stored, authorizer, Arc::new(SystemClock), checks);
+        let policies = ValidatingPolicies::new(
+            stored.clone(),
+            stored,
+            authorizer,
+            Arc::new(SystemClock),
+            checks,
+            Arc::default(),
+        );
         let world = World { registry, policies };
         let mut namespace = Namespace::default();
         namespace.metadata.name = "shop".to_owned();
@@ -167,6 +173,11 @@ async fn parameters_are_objects_and_conditions_come_first() {
     let status = world.deploy("bob", "shop", 4).await.0.expect_err("too many");
     assert_eq!((status.code, status.reason.as_str()), (403, "Forbidden"));
     assert_eq!(world.refusal("alice", "shop", 4).await, None);
+    let mut counted = base::metrics::Text::default();
+    world.policies.metrics.collect(&mut counted, base::time::Time::default());
+    let counted = counted.into_string();
+    let line = r#"apiserver_admission_match_condition_evaluation_seconds_count{kind="policy",name="p",operation="CREATE",type="validate"} 1"#;
+    assert!(counted.contains(line), "{counted}");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use super::Asking;
 use super::configured::Webhook;
 use super::metrics::{Cause, Step};
 use super::review::{self, Invalid, Verdict};
-use crate::expression::{Values, holds};
+use crate::expression::{About, Values};
 use crate::limits::REVIEW_BYTES;
 use crate::matching::{Rules, Subject, operation};
 
@@ -61,6 +61,7 @@ impl Asking {
     /// The version in which a webhook looks at a request, if it is to be asked (`ShouldCallHook`).
     pub(super) async fn seen(
         &self,
+        step: Step,
         hook: &Webhook,
         subject: &Subject<'_>,
     ) -> Result<Option<Resource>, Status> {
@@ -74,6 +75,12 @@ impl Asking {
         if hook.own_conditions.is_empty() {
             return Ok(Some(seen));
         }
+        let about = About {
+            name: &hook.name,
+            kind: "webhook",
+            step: step.name(),
+            operation: operation(subject.attributes.operation),
+        };
         let held = match &hook.conditions {
             Ok(programs) => {
                 let none = api_cel::Value::Null;
@@ -85,14 +92,20 @@ impl Asking {
                     &self.authorizer,
                     std::collections::BTreeMap::new(),
                 );
-                holds(programs, &hook.own_conditions, &values)
+                self.metrics.conditions.hold(about, &*self.clock, programs, &hook.own_conditions, &values)
             }
             Err(why) => Err(why.clone()),
         };
         match held {
             Ok(true) => Ok(Some(seen)),
-            Ok(false) => Ok(None),
-            Err(_) if hook.ignores_failure => Ok(None),
+            Ok(false) => {
+                self.metrics.conditions.exclude(about);
+                Ok(None)
+            }
+            Err(_) if hook.ignores_failure => {
+                self.metrics.conditions.exclude(about);
+                Ok(None)
+            }
             Err(why) => {
                 let own = &subject.attributes.resource;
                 let resource = GroupResource { group: &own.group, resource: &own.plural };

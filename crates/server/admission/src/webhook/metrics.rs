@@ -7,6 +7,8 @@ use std::time::Duration;
 use base::metrics::{Histogram, Source, Text, Type};
 use base::time::Time;
 
+use crate::expression::Conditions;
+
 const BOUNDS: &[f64] = &[0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 10.0, 25.0];
 
 const DURATIONS: &str = "Admission webhook latency histogram in seconds, identified by name and broken out for each operation and API resource and type (validate or admit).";
@@ -24,7 +26,7 @@ pub(super) enum Step {
 }
 
 impl Step {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Step::Admit => "admit",
             Step::Validate => "validating",
@@ -64,13 +66,17 @@ struct Counts {
     open: BTreeMap<(String, &'static str), u64>,
 }
 
-/// Counts the calls of webhooks.
+/// Counts the calls of webhooks, and what match conditions come to.
 #[derive(Default)]
-pub struct Metrics(Mutex<Counts>);
+pub struct Metrics {
+    counts: Mutex<Counts>,
+    /// Of policies, too.
+    pub(crate) conditions: Conditions,
+}
 
 impl Metrics {
     fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn call(
@@ -101,6 +107,7 @@ impl Metrics {
 
 impl Source for Metrics {
     fn collect(&self, text: &mut Text, _: Time) {
+        self.conditions.collect(text);
         let counts = self.counts();
         let word = |yes: bool| if yes { "true" } else { "false" };
         if !counts.durations.is_empty() {

@@ -59,7 +59,7 @@ impl MutatingWebhooks {
         }
         for hook in webhooks.iter() {
             let subject = self.asking.subject(attributes, object.as_deref(), old);
-            let Some(seen) = self.asking.seen(hook, &subject).await? else { continue };
+            let Some(seen) = self.asking.seen(Step::Admit, hook, &subject).await? else { continue };
             if second && !rounds.of(NAME).is_asked_again(&hook.uid) {
                 continue;
             }

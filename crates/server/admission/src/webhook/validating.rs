@@ -51,7 +51,7 @@ impl ValidatingWebhooks {
         let mut versions: Vec<(Resource, Objects)> = Vec::new();
         let mut asked = Vec::new();
         for hook in webhooks.iter() {
-            let Some(seen) = self.asking.seen(hook, &subject).await? else { continue };
+            let Some(seen) = self.asking.seen(Step::Validate, hook, &subject).await? else { continue };
             if !versions.iter().any(|(known, _)| *known == seen) {
                 versions.push((seen.clone(), Objects::of(&subject, &seen)?));
             }

@@ -5,16 +5,17 @@ use api_cel::{JSON_PATCH, Message, Value};
 use api_meta::Status;
 use api_patch::PatchError;
 use api_record::Record;
-use api_types::admissionregistration::v1::MatchCondition;
+use api_types::admissionregistration::v1::MutatingAdmissionPolicy;
+use base::time::Clock;
 use client::Resource;
 use serde_json::{Map, Value as Json};
 
 use super::compiled::{Compiled, Mutation};
-use crate::Authorizer;
-use crate::expression::{Spending, Values, holds, in_error};
+use crate::expression::{About, Spending, Values, in_error};
 use crate::limits::POLICY_BUDGET;
-use crate::matching::Subject;
+use crate::matching::{Subject, operation};
 use crate::policy::metrics::{EXHAUSTED, Outcome};
+use crate::{Authorizer, Metrics};
 
 /// Why an object is not changed.
 pub(super) enum Failure {
@@ -43,6 +44,8 @@ pub(super) struct Asked<'a> {
     /// Its parameters, if it can have any.
     pub(super) param: Option<Option<&'a Json>>,
     pub(super) authorizer: &'a Authorizer,
+    pub(super) clock: &'a dyn Clock,
+    pub(super) metrics: &'a Metrics,
 }
 
 impl Asked<'_> {
@@ -58,12 +61,21 @@ impl Asked<'_> {
         &self,
         subject: &Subject<'_>,
         compiled: &Compiled,
-        own: &[MatchCondition],
+        policy: &MutatingAdmissionPolicy,
     ) -> Result<bool, String> {
+        let own = &policy.spec.match_conditions;
         if own.is_empty() {
             return Ok(true);
         }
-        holds(&compiled.conditions, own, &self.values(subject, compiled))
+        let about = About {
+            name: &policy.metadata.name,
+            kind: "policy",
+            // Upstream says so of these, too.
+            step: "validate",
+            operation: operation(subject.attributes.operation),
+        };
+        let values = self.values(subject, compiled);
+        self.metrics.conditions.hold(about, self.clock, &compiled.conditions, own, &values)
     }
 
     /// The object as a mutation leaves it, without defaults; `None` if it leaves it as it is.
@@ -144,7 +156,7 @@ fn json_patched(live: Json, found: &Value) -> Result<Option<Json>, String> {
     const LIST: &str = "type mismatch: JSONPatchType.expression should evaluate to array";
     let Value::List(list) = found else { return Err(LIST.to_owned()) };
     let operations = list.iter().map(|item| match item {
-        Value::Message(message) if *message.name == *JSON_PATCH => operation(message),
+        Value::Message(message) if *message.name == *JSON_PATCH => written(message),
         other => Err(format!("{LIST} of JSONPatch, got element of {}", other.type_name())),
     });
     let operations = Json::Array(operations.collect::<Result<_, _>>()?).to_string();
@@ -155,7 +167,7 @@ fn json_patched(live: Json, found: &Value) -> Result<Option<Json>, String> {
     }
 }
 
-fn operation(message: &Message) -> Result<Json, String> {
+fn written(message: &Message) -> Result<Json, String> {
     let text = |name: &str| match message.fields.get(name) {
         Some(Value::String(text)) => text.to_string(),
         _ => String::new(),

@@ -40,7 +40,14 @@ impl World {
         let checks = Arc::new(Checks::mutating());
         let authorizer: Authorizer = Arc::new(|_| false);
         let clock = Arc::new(SystemClock);
-        let policies = MutatingPolicies::new(stored.clone(), stored, authorizer, clock, Arc::clone(&checks));
+        let policies = MutatingPolicies::new(
+            stored.clone(),
+            stored,
+            authorizer,
+            clock,
+            Arc::clone(&checks),
+            Arc::default(),
+        );
         let policies = Arc::new(policies);
         let chain = Chain::default().then(Arc::clone(&policies) as Arc<dyn Plugin>);
         let world = World { registry, policies, checks, chain };
