@@ -20,6 +20,7 @@ mod conversion;
 mod custom_apply;
 mod definitions;
 mod dns;
+mod drain;
 mod events;
 mod faults;
 mod harbour;

@@ -108,32 +108,36 @@ impl PodGarbage {
     }
 
     fn node(&self, plan: &mut Plan, name: &str, world: &World, now: Time) {
+        let node = world.get::<Node>("", name);
         let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
-        let pods: Vec<&Pod> = world.all::<Pod>().filter(|pod| pod.spec.node_name == name).collect();
-        let Some(node) = world.get::<Node>("", name).filter(|_| !pods.is_empty()) else {
-            if pods.is_empty() {
-                missing.remove(name);
-                return;
-            }
-            let end = *missing.entry(name.to_owned()).or_insert(now) + QUARANTINE;
-            if end > now {
-                plan.again_in(end.since(now));
-                return;
-            }
-            let target = Target {
-                resource: resource_of::<Node>().clone(),
-                namespace: String::new(),
-                name: name.to_owned(),
-                subresource: String::new(),
-            };
-            let gone = Guard::Absent(target, String::new());
-            return collect(plan, &pods, Some(now), Some(&gone));
-        };
-        missing.remove(name);
-        if is_out_of_service(node) {
-            let going = pods.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_some());
-            collect(plan, &going.collect::<Vec<_>>(), None, None);
+        if node.is_some() {
+            missing.remove(name);
         }
+        if node.is_some_and(|node| !is_out_of_service(node)) {
+            return;
+        }
+        let pods = world.all::<Pod>().filter(|pod| pod.spec.node_name == name);
+        if node.is_some() {
+            let going = pods.filter(|pod| pod.metadata.deletion_timestamp.is_some());
+            return collect(plan, &going.collect::<Vec<_>>(), None, None);
+        }
+        let pods: Vec<&Pod> = pods.collect();
+        if pods.is_empty() {
+            missing.remove(name);
+            return;
+        }
+        let end = *missing.entry(name.to_owned()).or_insert(now) + QUARANTINE;
+        if end > now {
+            plan.again_in(end.since(now));
+            return;
+        }
+        let target = Target {
+            resource: resource_of::<Node>().clone(),
+            namespace: String::new(),
+            name: name.to_owned(),
+            subresource: String::new(),
+        };
+        collect(plan, &pods, Some(now), Some(&Guard::Absent(target, String::new())));
     }
 }
 

@@ -19,6 +19,7 @@ impl Api for Refusing {
                 Verb::Get => {
                     let mut pod = Pod::default();
                     pod.metadata.resource_version = "7".into();
+                    pod.metadata.uid = "own".into();
                     Outcome::Object(Arc::new(pod))
                 }
                 _ => return Err((self.0)()),
@@ -83,4 +84,16 @@ async fn what_has_changed_since_it_was_seen_is_waited_for() {
     let refused = guarded(refusal, seen("6")).await;
     assert_eq!(said(&refused).as_deref(), Some("Internal error occurred: the view of pods is behind"));
     assert_eq!(refused.witnesses, [Witness::Revision(pods, Revision(7))]);
+}
+
+#[tokio::test]
+async fn what_is_to_be_absent_is_an_object_or_a_name() {
+    let pods = resource_of::<Pod>().clone();
+    let target = Target { resource: pods, namespace: String::new(), name: "p".into(), subresource: String::new() };
+    for (uid, is_absent) in [("another", true), ("own", false), ("", false)] {
+        let guard = Guard::Absent(target.clone(), uid.to_owned());
+        let finished = guarded(|| Status::bad_request("no"), Some(guard)).await;
+        let message = finished.failure.map(|failure| failure.status.message).unwrap_or_default();
+        assert_eq!(message == "no", is_absent, "{uid:?}: {message}");
+    }
 }

@@ -4,9 +4,13 @@ use api_kind::checks::{non_negative, supported};
 use api_kind::{Column, Ctx, Kind};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::labels::{SelectorLeniency, validate_label_selector};
-use api_meta::names;
+use api_meta::{conditions, names};
 use api_record::scalar::IntOrString;
+use api_types::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use api_types::policy::v1::PodDisruptionBudget;
+
+/// The label by which the first beta's selectors, which selected nothing when empty, are told from today's.
+const BETA: &str = "pdb.kubernetes.io/deprecated-v1beta1-empty-selector-match";
 
 /// The row.
 pub const KIND: Kind<PodDisruptionBudget> =
@@ -14,6 +18,7 @@ pub const KIND: Kind<PodDisruptionBudget> =
         .generation()
         .conditional_update()
         .name(names::name_is_path_segment)
+        .prepare(prepare)
         .validate(validate)
         .columns(&[
             Column::<PodDisruptionBudget>::name(),
@@ -47,14 +52,35 @@ pub const KIND: Kind<PodDisruptionBudget> =
             Column::<PodDisruptionBudget>::age(),
         ]);
 
+/// That label is in no selector with anything else.
+fn prepare(_: &Ctx<'_>, own: &mut PodDisruptionBudget, old: Option<&PodDisruptionBudget>) {
+    if old.is_some_and(|old| old.spec.selector == own.spec.selector) {
+        return;
+    }
+    let Some(selector) = own.spec.selector.as_deref_mut() else { return };
+    let alone = |operator: &str| LabelSelector {
+        match_expressions: vec![LabelSelectorRequirement {
+            key: BETA.into(),
+            operator: operator.into(),
+            ..LabelSelectorRequirement::default()
+        }],
+        ..LabelSelector::default()
+    };
+    if *selector != alone("Exists") && *selector != alone("DoesNotExist") {
+        selector.match_labels.remove(BETA);
+        selector.match_expressions.retain(|expression| expression.key != BETA);
+    }
+}
+
 fn validate(
     ctx: &Ctx<'_>,
     own: &PodDisruptionBudget,
-    _: Option<&PodDisruptionBudget>,
+    old: Option<&PodDisruptionBudget>,
     errors: &mut ErrorList,
 ) {
     if ctx.subresource == "status" {
         let path = Path::new("status");
+        errors.extend(conditions::validate(&own.status.conditions, &path.child("conditions")));
         for (name, value) in [
             ("disruptionsAllowed", own.status.disruptions_allowed),
             ("currentHealthy", own.status.current_healthy),
@@ -75,8 +101,13 @@ fn validate(
             amount(errors, &path.child(name), value);
         }
     }
-    let lenient = SelectorLeniency::default();
-    errors.extend(validate_label_selector(spec.selector.as_deref(), lenient, &path.child("selector")));
+    // What was let in once stays.
+    let at = path.child("selector");
+    let strict = SelectorLeniency::default();
+    let invalid_values =
+        old.is_some_and(|old| !validate_label_selector(old.spec.selector.as_deref(), strict, &at).is_empty());
+    let lenient = SelectorLeniency { invalid_values, ..strict };
+    errors.extend(validate_label_selector(spec.selector.as_deref(), lenient, &at));
     if let Some(policy) = &spec.unhealthy_pod_eviction_policy {
         supported(
             errors,
@@ -109,6 +140,16 @@ mod tests {
     use api_kind::trial::create;
 
     use super::*;
+
+    #[test]
+    fn the_label_of_the_first_beta_stands_alone() {
+        let beta = format!("{{key: {BETA}, operator: Exists}}");
+        let alone = create(&KIND, &format!("spec: {{selector: {{matchExpressions: [{beta}]}}}}"));
+        assert!(alone.body().contains(BETA), "{}", alone.body());
+        let among = format!("spec: {{selector: {{matchLabels: {{a: b}}, matchExpressions: [{beta}]}}}}");
+        let among = create(&KIND, &among).body();
+        assert!(!among.contains(BETA), "{among}");
+    }
 
     #[test]
     fn a_budget_is_one_of_two() {
