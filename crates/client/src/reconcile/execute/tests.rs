@@ -89,11 +89,13 @@ async fn what_has_changed_since_it_was_seen_is_waited_for() {
 #[tokio::test]
 async fn what_is_to_be_absent_is_an_object_or_a_name() {
     let pods = resource_of::<Pod>().clone();
-    let target = Target { resource: pods, namespace: String::new(), name: "p".into(), subresource: String::new() };
+    let target =
+        Target { resource: pods, namespace: String::new(), name: "p".into(), subresource: String::new() };
     for (uid, is_absent) in [("another", true), ("own", false), ("", false)] {
         let guard = Guard::Absent(target.clone(), uid.to_owned());
         let finished = guarded(|| Status::bad_request("no"), Some(guard)).await;
-        let message = finished.failure.map(|failure| failure.status.message).unwrap_or_default();
+        let message = finished.failure.map(|failure| failure.status.message.clone());
+        let message = message.unwrap_or_default();
         assert_eq!(message == "no", is_absent, "{uid:?}: {message}");
     }
 }

@@ -251,8 +251,7 @@ fn a_custom_workload_says_what_it_wants_where_its_definition_says() {
         ..jobs()
     };
     let fleet = |spec: serde_json::Value| {
-        let mut fleet = api_custom::CustomObject::default();
-        fleet.metadata = metadata("f");
+        let mut fleet = api_custom::CustomObject { metadata: metadata("f"), ..Default::default() };
         fleet.fields.insert("spec".to_owned(), spec);
         std::sync::Arc::new(fleet) as std::sync::Arc<dyn api_record::Record>
     };
