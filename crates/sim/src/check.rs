@@ -8,6 +8,7 @@ pub mod bounds;
 pub mod convergence;
 pub mod garbage;
 pub mod life;
+pub mod ordinals;
 pub mod quotas;
 pub mod views;
 pub mod watches;
@@ -35,6 +36,7 @@ pub fn all(profile: &Profile) -> Vec<Box<dyn Check>> {
         Box::new(bounds::Surge::new(profile)),
         Box::new(bounds::Availability::new(profile)),
         Box::new(life::Life),
+        Box::new(ordinals::Ordinals::new(profile)),
         Box::new(quotas::Quotas),
     ]
 }

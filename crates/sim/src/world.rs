@@ -39,6 +39,8 @@ pub mod resources {
     pub const SETS: Resource = Resource::of("apps", "v1", "replicasets");
     /// Deployments.
     pub const DEPLOYMENTS: Resource = Resource::of("apps", "v1", "deployments");
+    /// StatefulSets.
+    pub const STATEFUL_SETS: Resource = Resource::of("apps", "v1", "statefulsets");
     /// EndpointSlices.
     pub const SLICES: Resource = Resource::of("discovery.k8s.io", "v1", "endpointslices");
     /// Addresses of services.

@@ -12,9 +12,10 @@ use crate::line::Line;
 use crate::world::World;
 
 /// The controllers by their names.
-pub const NAMES: [&str; 9] = [
+pub const NAMES: [&str; 10] = [
     "replica-sets",
     "deployments",
+    "stateful-sets",
     "garbage",
     "namespaces",
     "service-accounts",
@@ -25,10 +26,12 @@ pub const NAMES: [&str; 9] = [
 ];
 
 /// The kinds whose objects there are here: following all others would only cost time.
-const KINDS: [&str; 10] = [
+const KINDS: [&str; 12] = [
     "pods",
     "replicasets",
     "deployments",
+    "statefulsets",
+    "controllerrevisions",
     "services",
     "endpointslices",
     "serviceaccounts",
@@ -49,6 +52,7 @@ pub fn start(world: &Arc<World>, group: Group, number: usize) {
     match NAMES[number] {
         "replica-sets" => run(world, group, workload::ReplicaSets),
         "deployments" => run(world, group, workload::Deployments),
+        "stateful-sets" => run(world, group, workload::StatefulSets),
         "garbage" => run(world, group, cluster::Garbage::new(&served())),
         "namespaces" => run(world, group, cluster::Namespaces::new(&served())),
         "service-accounts" => run(world, group, cluster::ServiceAccounts),

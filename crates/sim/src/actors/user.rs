@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use api_record::Typed;
-use api_types::apps::v1::{Deployment, ReplicaSet};
+use api_types::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use api_types::core::v1::{Namespace, Pod, ResourceQuota, Service};
 use api_types::networking::v1::ServiceCIDR;
 use api_types::object_meta;
@@ -91,6 +91,9 @@ impl User {
             self.make_set("lone").await;
         }
         if self.dice.chance(300) {
+            self.make_stateful("data").await;
+        }
+        if self.dice.chance(300) {
             self.make_pod("single").await;
         }
         for _ in 0..1 + self.dice.below(4) {
@@ -102,7 +105,7 @@ impl User {
     async fn change(&self) {
         let app = format!("web-{}", usize::from(self.dice.chance(150)));
         self.world.tell(|| "the user changes something".into());
-        match self.dice.below(12) {
+        match self.dice.below(15) {
             0..=3 => {
                 let image = format!("image:{}", self.dice.below(4));
                 self.edit::<Deployment>(&app, |it| {
@@ -143,6 +146,7 @@ impl User {
                 self.remove::<Pod>("single", None).await;
                 self.make_pod("single").await;
             }
+            12..=14 => self.change_stateful("data").await,
             10 if !self.world.profile.disturbs_pods() => self.make_service("extra").await,
             10 => {
                 if let Ok(pods) = self.hand.list::<Pod>(SPACE).await
@@ -158,6 +162,30 @@ impl User {
             _ => {
                 let replicas = self.few();
                 self.edit::<ReplicaSet>("lone", |it| it.spec.replicas = Some(replicas)).await;
+            }
+        }
+    }
+
+    async fn change_stateful(&self, name: &str) {
+        match self.dice.below(4) {
+            0 => {
+                let replicas = self.few();
+                self.edit::<StatefulSet>(name, |it| it.spec.replicas = Some(replicas)).await;
+            }
+            1 => {
+                let propagation =
+                    *self.dice.pick(&[None, Some(Propagation::Foreground), Some(Propagation::Orphan)]);
+                self.remove::<StatefulSet>(name, propagation).await;
+                self.make_stateful(name).await;
+            }
+            _ => {
+                let image = format!("image:{}", self.dice.below(4));
+                self.edit::<StatefulSet>(name, |it| {
+                    if let Some(container) = it.spec.template.spec.containers.first_mut() {
+                        container.image.clone_from(&image);
+                    }
+                })
+                .await;
             }
         }
     }
@@ -201,6 +229,24 @@ impl User {
             },
         });
         self.make(|| object::<ReplicaSet>(&value)).await;
+    }
+
+    async fn make_stateful(&self, name: &str) {
+        let policy = if self.dice.chance(300) { "Parallel" } else { "OrderedReady" };
+        let rolling = json!({"partition": 0, "maxUnavailable": 1 + self.dice.below(2)});
+        let value = json!({
+            "metadata": {"name": name, "namespace": SPACE},
+            "spec": {
+                "replicas": 1 + self.dice.below(3),
+                "serviceName": name,
+                "podManagementPolicy": policy,
+                "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": rolling},
+                "revisionHistoryLimit": self.dice.below(3),
+                "selector": {"matchLabels": {"app": name}},
+                "template": template(name, "image:0"),
+            },
+        });
+        self.make(|| object::<StatefulSet>(&value)).await;
     }
 
     async fn make_pod(&self, name: &str) {

@@ -36,7 +36,7 @@ fn bounds(deployment: &Deployment) -> (i32, i32) {
 }
 
 /// What held of the objects of a uid within a while before now, the present included.
-fn lately<'a, T: api_record::Record>(
+pub(super) fn lately<'a, T: api_record::Record>(
     changes: &'a [Change],
     uid: &'a str,
     now: Time,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use api_meta::conditions;
 use api_meta::owners::controller_of;
-use api_types::apps::v1::{Deployment, ReplicaSet};
+use api_types::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use api_types::core::v1::{Node, Pod, Service};
 use api_types::discovery::v1::EndpointSlice;
 
@@ -31,6 +31,9 @@ pub fn check(history: &History) -> Result<(), String> {
     }
     for deployment in history.all::<Deployment>() {
         rolled_out(history, deployment)?;
+    }
+    for set in history.all::<StatefulSet>() {
+        stateful_set(history, set)?;
     }
     for pod in history.all::<Pod>() {
         let over = matches!(pod.status.phase.as_str(), "Succeeded" | "Failed");
@@ -88,6 +91,39 @@ fn rolled_out(history: &History, deployment: &Deployment) -> Result<(), String> 
         }
     }
     Ok(())
+}
+
+fn stateful_set(history: &History, set: &StatefulSet) -> Result<(), String> {
+    let (meta, status) = (&set.metadata, &set.status);
+    let wanted = set.spec.replicas.unwrap_or(1);
+    let told = [
+        status.replicas,
+        status.ready_replicas,
+        status.available_replicas,
+        status.current_replicas,
+        status.updated_replicas,
+    ];
+    if told != [wanted; 5] || status.current_revision != status.update_revision {
+        let revisions = (&status.current_revision, &status.update_revision);
+        return Err(format!(
+            "stateful set {} wants {wanted} pods and says {told:?} of {revisions:?}",
+            meta.name
+        ));
+    }
+    if status.observed_generation != meta.generation {
+        return Err(format!("stateful set {} has not been looked at since it changed", meta.name));
+    }
+    let names: BTreeSet<String> = (0..wanted).map(|ordinal| format!("{}-{ordinal}", meta.name)).collect();
+    let pods: Vec<&Pod> = active_of(history, &meta.uid).collect();
+    let own: BTreeSet<String> = pods.iter().map(|pod| pod.metadata.name.clone()).collect();
+    if own != names {
+        return Err(format!("stateful set {} has the pods {own:?}", meta.name));
+    }
+    let image = |spec: &api_types::core::v1::PodSpec| spec.containers.first().map(|it| it.image.clone());
+    match pods.iter().find(|pod| image(&pod.spec) != image(&set.spec.template.spec)) {
+        Some(pod) => Err(format!("pod {} has not been replaced", pod.metadata.name)),
+        None => Ok(()),
+    }
 }
 
 fn endpoints(history: &History, service: &Service) -> Result<(), String> {
