@@ -330,8 +330,12 @@ impl Worker {
         if matches!(pod.status.phase.as_str(), "Succeeded" | "Failed") {
             return;
         }
-        if let Some(verdict) = node_pod::fields::verdict(&pod, self.core.runtime.capabilities().selinux) {
-            self.core.events.pod(&pod, Kind::Warning, &verdict.reason, verdict.message.clone());
+        let snapshot = self.core.pods.snapshot();
+        let others = snapshot.iter().filter_map(|object| object.downcast_ref::<Pod>());
+        let verdict = node_pod::fields::verdict(&pod, self.core.runtime.capabilities().selinux);
+        if let Some(verdict) = verdict.or_else(|| node_pod::ports::verdict(&pod, others)) {
+            let why = verdict.message.trim_start_matches("Pod was rejected: ");
+            self.core.events.pod(&pod, Kind::Warning, &verdict.reason, why.to_owned());
             self.record.verdict = Some(verdict);
         }
     }

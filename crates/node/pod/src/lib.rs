@@ -24,6 +24,7 @@ pub mod expand;
 pub mod fields;
 pub mod files;
 pub mod plan;
+pub mod ports;
 pub mod probe;
 pub mod record;
 pub mod resources;
