@@ -41,6 +41,7 @@ mod rules;
 mod second_node;
 mod server;
 mod session;
+mod stateful;
 mod usage;
 mod waiting;
 mod webhooks;
