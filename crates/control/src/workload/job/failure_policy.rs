@@ -64,7 +64,7 @@ fn exit_code<'a>(
 ) -> Option<(&'a str, i32)> {
     let code = status.state.terminated.as_ref()?.exit_code;
     let named = wanted.container_name.as_ref().is_none_or(|name| *name == status.name);
-    let listed = wanted.values.iter().any(|value| *value == code);
+    let listed = wanted.values.contains(&code);
     let matches = match wanted.operator.as_str() {
         "In" => listed,
         "NotIn" => !listed,

@@ -79,16 +79,13 @@ impl<'a> Sync<'a> {
             let [known_succeeded, known_failed] = &self.uncounted;
             let index = index_of(pod).filter(|index| *index < self.completions);
             if pod.status.phase == "Succeeded" && !known_failed.contains(uid) {
-                match index {
-                    // The index says enough: no index is counted twice.
-                    Some(index) if indexed => {
-                        if !self.indexes.before.has(index) {
-                            found.succeeded_indexes.insert(index);
-                        }
+                if !indexed {
+                    if !known_succeeded.contains(uid) {
+                        uncounted.succeeded.push(uid.clone());
                     }
-                    None if indexed => {}
-                    _ if !known_succeeded.contains(uid) => uncounted.succeeded.push(uid.clone()),
-                    _ => {}
+                } else if let Some(index) = index.filter(|index| !self.indexes.before.has(*index)) {
+                    // The index says enough: no index is counted twice.
+                    found.succeeded_indexes.insert(index);
                 }
             } else if (failed || fails)
                 && !known_failed.contains(uid)

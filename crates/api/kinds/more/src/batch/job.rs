@@ -156,12 +156,11 @@ fn prepare(_: &Ctx<'_>, job: &mut Job, old: Option<&Job>) {
     }
     let meta = &mut job.metadata;
     let labels = &mut job.spec.template.metadata.labels;
-    // Upstream's defaults hand the template's labels to a job without labels as they are, not as a copy: it gets these, too.
-    let shared = !labels.is_empty() && *labels == meta.labels;
     for (key, value) in [(OLD_UID, &meta.uid), (OLD_NAME, &meta.name), (UID, &meta.uid), (NAME, &meta.name)] {
         labels.entry(key.to_owned()).or_insert_with(|| value.clone());
     }
-    if shared {
+    // As upstream's defaults have it when the job is read: its template has labels now.
+    if meta.labels.is_empty() {
         meta.labels.clone_from(labels);
     }
     let selector = job.spec.selector.get_or_insert_default();

@@ -2,7 +2,7 @@
 
 use api_kind::checks::{labels, non_negative, shown, supported};
 use api_kinds_core::template;
-use api_meta::field::{ErrorList, FieldError, Path};
+use api_meta::field::{BadValue, ErrorList, FieldError, Path};
 use api_meta::labels::{Selector, SelectorLeniency, validate_label_selector};
 use api_meta::names;
 use api_types::batch::v1::JobSpec;
@@ -129,7 +129,8 @@ pub(super) fn selector(errors: &mut ErrorList, path: &Path, spec: &JobSpec) {
     let pods = &spec.template.metadata.labels;
     if Selector::from_api(own).is_ok_and(|selector| !selector.matches(pods)) {
         let at = path.child("template").child("metadata").child("labels");
-        errors.push(FieldError::invalid(&at, labels(pods), "`selector` does not match template `labels`"));
+        let shown = if pods.is_empty() { BadValue::null() } else { labels(pods) };
+        errors.push(FieldError::invalid(&at, shown, "`selector` does not match template `labels`"));
     }
 }
 
