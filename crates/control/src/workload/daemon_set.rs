@@ -19,6 +19,7 @@ use std::sync::{Mutex, PoisonError};
 
 use api_meta::gvk::GroupVersionKind;
 use api_meta::labels::Selector;
+use api_meta::owners;
 use api_types::apps::v1::{ControllerRevision, DaemonSet};
 use api_types::core::v1::{Node, Pod};
 use api_types::meta::v1::{LabelSelector, ObjectMeta};
@@ -49,9 +50,7 @@ impl Controller for DaemonSets {
     fn wire(&self, wires: &mut Wires<Name>) {
         wires.primary::<DaemonSet>();
         wires.owned::<Pod>(KIND.group, KIND.kind, |pod, world| picking(&pod.metadata, world));
-        wires.owned::<ControllerRevision>(KIND.group, KIND.kind, |revision, world| {
-            picking(&revision.metadata, world)
-        });
+        wires.maps::<ControllerRevision>(|revision, world| concerned(&revision.metadata, world));
         // What a node says of itself from time to time is no news to a set: only where pods may be is.
         wires.maps_changed::<Node>(
             |old, new| old.metadata.labels != new.metadata.labels || old.spec.taints != new.spec.taints,
@@ -153,6 +152,16 @@ fn picking(meta: &ObjectMeta, world: &World) -> Vec<Name> {
     let picking =
         sets.filter(|set| selector(set).is_some_and(|it| !it.is_everything() && it.matches(&meta.labels)));
     picking.map(|set| name(&set.metadata.namespace, &set.metadata.name)).collect()
+}
+
+/// The sets that a change of a revision is about. One that somebody made for a set is left as it is until something else happens:
+/// upstream's own tests make doubles and expect to find them.
+fn concerned(meta: &ObjectMeta, world: &World) -> Vec<Name> {
+    let Some(owner) = owners::controller_of(meta) else { return picking(meta, world) };
+    let own = owners::kind_of(owner).is_some_and(|kind| kind.group == KIND.group && kind.kind == KIND.kind);
+    let now = world.get::<ControllerRevision>(&meta.namespace, &meta.name);
+    let is_past = now.is_none_or(|now| now.metadata.resource_version != meta.resource_version);
+    (own && is_past).then(|| name(&meta.namespace, &owner.name)).into_iter().collect()
 }
 
 /// A set, the nodes, and the set's pods by the nodes that they are on or meant for.

@@ -1,6 +1,5 @@
 //! Fleets and what becomes of them: each plan is carried out on a small world, whose pods are made ready or not.
 
-use api_meta::owners;
 use api_record::scalar::IntOrString;
 use api_types::apps::v1::RollingUpdateDaemonSet;
 use api_types::core::v1::{Container, PodCondition, Taint, Toleration};
@@ -558,4 +557,22 @@ fn a_name_that_is_taken_is_avoided() {
     assert_eq!(cluster.set.status.collision_count, Some(1));
     assert_eq!(cluster.step(), ["+n1"]);
     assert_eq!(cluster.revisions.iter().filter(|own| own.metadata.name != name).count(), 1);
+}
+
+#[test]
+fn a_revision_that_is_made_for_a_set_wakes_nobody_but_one_that_changes_or_goes_does() {
+    let mut cluster = Cluster::settled(set(), &["n1"]);
+    let mut revision = cluster.revisions[0].clone();
+    revision.metadata.resource_version = "7".into();
+    cluster.revisions[0] = revision.clone();
+    let woken = |cluster: &Cluster, revision: &ControllerRevision| {
+        concerned(&revision.metadata, &cluster.world()).len()
+    };
+    assert_eq!(woken(&cluster, &revision), 0);
+    cluster.revisions[0].metadata.resource_version = "8".into();
+    assert_eq!(woken(&cluster, &revision), 1, "as it was before it changed");
+    cluster.revisions.clear();
+    assert_eq!(woken(&cluster, &revision), 1);
+    revision.metadata.owner_references.clear();
+    assert_eq!(woken(&cluster, &revision), 1, "somebody may adopt it");
 }
