@@ -305,6 +305,18 @@ fn remove_group(path: &Path) -> Result<()> {
     }
     // What was killed a moment ago may still be on its way out.
     wait_until(&format!("{} is empty", path.display()), || Ok(std::fs::remove_dir(path).is_ok()))
+        .with_context(|| format!("what is left in it: {}", members(path)))
+}
+
+/// The processes of a control group, for people.
+fn members(group: &Path) -> String {
+    let text = std::fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
+    let named = text.lines().map(|pid| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let words: Vec<&str> = status.lines().take(3).flat_map(str::split_whitespace).collect();
+        format!("{pid} ({})", words.join(" "))
+    });
+    named.collect::<Vec<_>>().join(", ")
 }
 
 /// Asks until it is so.

@@ -1,4 +1,4 @@
-//! The controllers: what Kubernetes' controller manager does, one module for each.
+//! The controllers: what Kubernetes' controller manager does, one module for each; those of workloads are in a crate below.
 //!
 //! Layer: above `client`, beside the scheduler and the node; knows neither store nor server. Entry points: [`run`],
 //! and the controllers themselves for whoever drives them otherwise (the simulator).
@@ -10,16 +10,13 @@
 //! Upstream: `pkg/controller` and `staging/src/k8s.io/endpointslice` of Kubernetes 1.37.
 //! How to test: `cargo test -p control`; tables of worlds and the plans that they lead to.
 
-mod claim;
 pub mod cluster;
 pub mod network;
 mod others;
-pub mod pod;
-pub mod resources;
 mod run;
 pub mod storage;
-mod taints;
-pub mod workload;
 
+pub use control_base::resources;
+pub use control_workload as workload;
 pub use others::Others;
 pub use run::{Config, run};

@@ -12,8 +12,8 @@ use client::reconcile::{self, Controller, Deps, Inspector};
 use tokio::task::JoinSet;
 
 use crate::cluster::{Range, Signer};
-use crate::resources::Served;
 use crate::{Others, cluster, network, storage, workload};
+use control_base::resources::Served;
 
 /// What the controllers need to know of the cluster.
 #[derive(Clone, Default)]

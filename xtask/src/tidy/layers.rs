@@ -7,7 +7,7 @@ use crate::tree;
 
 /// The layers from the lowest; a crate belongs to the first whose name or prefix fits, and may depend on its own layer
 /// and those before it.
-const LAYERS: [&[&str]; 21] = [
+const LAYERS: [&[&str]; 23] = [
     &["base"],
     &["base-serve"],
     &["api-record"],
@@ -30,6 +30,8 @@ const LAYERS: [&[&str]; 21] = [
     &["client"],
     &["client-remote"],
     &["server-"],
+    &["control-base"],
+    &["control-workload"],
     &["control", "scheduler", "net-"],
     &["node-"],
     &["cli"],
@@ -39,9 +41,11 @@ const LAYERS: [&[&str]; 21] = [
 ];
 
 /// Crates that never meet: the first must not depend on the second.
-const APART: [(&str, &str); 8] = [
+const APART: [(&str, &str); 10] = [
     ("control", "store"),
     ("control", "server-"),
+    ("control-", "store"),
+    ("control-", "server-"),
     ("scheduler", "store"),
     ("scheduler", "server-"),
     ("node-", "store"),

@@ -155,7 +155,8 @@ mod tests {
 
     #[test]
     fn operators_match_as_upstreams_do() {
-        let labels: BTreeMap<String, String> = [("zone", "a"), ("cores", "8")].map(|(k, v)| (k.into(), v.into())).into();
+        let labels: BTreeMap<String, String> =
+            [("zone", "a"), ("cores", "8")].map(|(k, v)| (k.into(), v.into())).into();
         for (key, operator, values, matches) in [
             ("zone", "In", vec!["a", "b"], true),
             ("zone", "NotIn", vec!["a"], false),

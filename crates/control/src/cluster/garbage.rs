@@ -19,7 +19,7 @@ use base::time::Time;
 use client::reconcile::{Controller, Plan, Wires, World};
 use client::{Resource, Scope};
 
-use crate::resources::Served;
+use control_base::resources::Served;
 
 /// An object, of whatever resource.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -20,7 +20,7 @@ use client::reconcile::{Controller, Guard, Op, Plan, Wires, World, Write};
 use client::{Propagation, Scope, Target, Verb};
 
 use crate::Others;
-use crate::resources::Served;
+use control_base::resources::Served;
 use elsewhere::Elsewhere;
 
 /// The finalizer that is taken off when the contents are gone.

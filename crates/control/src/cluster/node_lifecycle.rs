@@ -20,7 +20,7 @@ use client::reconcile::{
 use client::{Caller, PatchKind, Target};
 use serde_json::json;
 
-use crate::pod;
+use control_base::pod;
 
 /// How long a node may be silent (`--node-monitor-grace-period`).
 const GRACE: Duration = Duration::from_secs(50);

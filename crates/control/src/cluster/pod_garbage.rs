@@ -19,7 +19,7 @@ use client::Target;
 use client::reconcile::{Controller, Guard, Op, Plan, Wires, World, Write, resource_of};
 use serde_json::{Value, json};
 
-use crate::pod;
+use control_base::pod;
 
 /// How many pods that have ended may be there (`--terminated-pod-gc-threshold`).
 const MOST_ENDED: usize = 12_500;

@@ -21,7 +21,7 @@ use base::time::Time;
 use client::reconcile::{Controller, Guard, Name, Plan, Wires, World, Write, name};
 use client::{Resource, Revision, Scope, Snapshot, Target};
 
-use crate::resources::Served;
+use control_base::resources::Served;
 
 /// How often each quota is counted even if nothing is seen to change (`--resource-quota-sync-period`).
 const RESYNC: Duration = Duration::from_secs(5 * 60);

@@ -21,7 +21,7 @@ use client::reconcile::{Controller, Failure, Op, Plan, Wires, World, Write};
 use client::{PatchKind, Scope, Snapshot, Verb};
 use serde_json::json;
 
-use crate::resources::Served;
+use control_base::resources::Served;
 
 const RUNNING: &str = "Running";
 const SUCCEEDED: &str = "Succeeded";

@@ -11,8 +11,8 @@ use client::Caller;
 use client::reconcile::{Controller, Name, Note, Plan, Wires, World, Write, name, service_account};
 use serde_json::json;
 
-use crate::pod;
-use crate::taints::tolerates;
+use control_base::pod;
+use control_base::taints::tolerates;
 
 /// The controller of evictions by taints.
 pub struct TaintEviction;

@@ -7,7 +7,7 @@ use api_record::scalar::IntOrString;
 use api_types::core::v1::{Container, ObjectReference, Pod, Service, ServicePort};
 use client::reconcile::{Name, World, name};
 
-use crate::pod;
+use control_base::pod;
 
 /// Whether endpoints are made for a service: it has a selector, and a name of its own.
 pub(super) fn is_selecting(service: &Service) -> bool {

@@ -18,7 +18,7 @@ use base::time::Time;
 use client::reconcile::{Controller, Name, Plan, Wires, World, Write, name};
 
 use super::backend;
-use crate::pod;
+use control_base::pod;
 
 /// The label that names a slice's service.
 pub(super) const SERVICE_NAME: &str = "kubernetes.io/service-name";

@@ -7,7 +7,7 @@ use base::time::Time;
 use client::reconcile::{Controller, Name, Plan, Wires, World, Write};
 
 use super::backend;
-use crate::pod;
+use control_base::pod;
 
 const HEADLESS: &str = "service.kubernetes.io/headless";
 const MANAGED_BY: &str = "endpoints.kubernetes.io/managed-by";

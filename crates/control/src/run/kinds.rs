@@ -11,8 +11,8 @@ use client::reconcile::{self, Deps, resource_of};
 use client::{Caller, RawView, Scope, Snapshot};
 use tokio::task::JoinSet;
 
-use crate::resources::{self, Served};
 use crate::{Others, cluster, workload};
+use control_base::resources::{self, Served};
 
 /// How long definitions may go on changing before the controllers are begun anew: they often come in numbers.
 const SETTLE: Duration = Duration::from_secs(1);

@@ -7,7 +7,7 @@ use client::Revision;
 use client::reconcile::{Guard, Op, resource_of};
 
 use super::*;
-use crate::resources::built_in;
+use control_base::resources::built_in;
 
 /// Metadata from `name uid finalizer…`, a `-` before the name meaning that it is going.
 fn meta(text: &str, owners: &[&str]) -> ObjectMeta {

@@ -10,7 +10,7 @@ use client::Resource;
 use client::reconcile::World;
 
 use super::elsewhere::Seen;
-use crate::resources::Served;
+use control_base::resources::Served;
 
 /// The objects of a resource that remain.
 pub(super) struct Remaining<'a> {

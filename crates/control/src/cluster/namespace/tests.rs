@@ -6,7 +6,7 @@ use client::Revision;
 use client::reconcile::resource_of;
 
 use super::*;
-use crate::resources::built_in;
+use control_base::resources::built_in;
 
 fn namespace(going: bool) -> Namespace {
     let mut namespace = Namespace::default();

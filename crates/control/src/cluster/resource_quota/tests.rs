@@ -4,7 +4,7 @@ use api_record::scalar;
 use api_types::core::v1::ConfigMap;
 
 use super::*;
-use crate::resources::built_in;
+use control_base::resources::built_in;
 
 fn list(pairs: &[(&str, &str)]) -> ResourceList {
     pairs.iter().map(|(name, text)| ((*name).to_owned(), text.parse().expect("a quantity"))).collect()

@@ -5,7 +5,7 @@ use api_types::core::v1::ConfigMap;
 use client::{Resource, Revision};
 
 use super::*;
-use crate::resources::Verbs;
+use control_base::resources::Verbs;
 
 fn migration(name: &str, seconds: i64, conditions: &[&str]) -> StorageVersionMigration {
     let mut own = StorageVersionMigration::default();
