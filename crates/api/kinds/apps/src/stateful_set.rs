@@ -108,16 +108,16 @@ fn status(errors: &mut ErrorList, own: &StatefulSet, old: Option<&StatefulSet>) 
     ];
     workload::counts(errors, &path, &counts);
     non_negative(errors, &path.child("observedGeneration"), status.observed_generation);
-    let collisions = status.collision_count.unwrap_or(0);
-    non_negative(errors, &path.child("collisionCount"), collisions.into());
+    let (at, collisions) = (path.child("collisionCount"), status.collision_count);
+    non_negative(errors, &at, collisions.unwrap_or(0).into());
     if status.available_replicas > status.ready_replicas {
         let at = path.child("availableReplicas");
         let why = "cannot be greater than status.readyReplicas";
         errors.push(FieldError::invalid(&at, status.available_replicas, why));
     }
-    if old.and_then(|old| old.status.collision_count).is_some_and(|before| collisions < before) {
-        let at = path.child("collisionCount");
-        errors.push(FieldError::invalid(&at, collisions, "cannot be decremented"));
+    let before = old.and_then(|old| old.status.collision_count);
+    if before.is_some_and(|before| collisions.is_none_or(|collisions| collisions < before)) {
+        errors.push(FieldError::invalid(&at, collisions.unwrap_or(0), "cannot be decremented"));
     }
 }
 
