@@ -52,5 +52,5 @@ fn kubectl_drains_a_node_as_far_as_a_budget_allows() {
     cluster.kubectl(&["scale", "rc", "web", "--replicas=1"]);
     cluster.eventually(&ready, |ready| ready == "1");
     cluster.kubectl(&["delete", "rc", "web", "--cascade=orphan"]);
-    assert_eq!(cluster.kubectl(&running).lines().count(), 1);
+    cluster.eventually(&running, |names| names.lines().count() == 1);
 }
