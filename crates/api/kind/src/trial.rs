@@ -75,9 +75,16 @@ pub fn create(kind: &dyn AnyKind, text: &str) -> Outcome {
     run(kind, object(kind, text), None, "")
 }
 
-/// Makes `old`, then changes it to `new` through a subresource.
+/// Makes `old`, with the status that it says if that is what is changed, then changes it to `new` through a subresource.
 pub fn update(kind: &dyn AnyKind, subresource: &str, old: &str, new: &str) -> Outcome {
-    let mut old = create(kind, old).object;
+    let mut made = create(kind, old).object;
+    if subresource == "status" {
+        made = change(kind, subresource, made, old).object;
+    }
+    change(kind, subresource, made, new)
+}
+
+fn change(kind: &dyn AnyKind, subresource: &str, mut old: Box<dyn Record>, new: &str) -> Outcome {
     if let Some(meta) = api_types::object_meta_mut(&mut *old) {
         meta.resource_version = "1".into();
     }

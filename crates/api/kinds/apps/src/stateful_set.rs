@@ -285,4 +285,17 @@ mod tests {
         let moved = update(&KIND, "", MINIMAL, &MINIMAL.replace("serviceName: s", "serviceName: t"));
         assert_eq!(moved.errors, [r#"spec.serviceName: Invalid value: "t": field is immutable"#]);
     }
+
+    #[test]
+    fn collisions_are_never_fewer() {
+        let saying = |status: &str| format!("{MINIMAL}\nstatus: {status}");
+        let before = saying("{collisionCount: 2}");
+        for (after, count) in [("{collisionCount: 1}", 1), ("{replicas: 0}", 0)] {
+            assert_eq!(
+                update(&KIND, "status", &before, &saying(after)).errors,
+                [format!("status.collisionCount: Invalid value: {count}: cannot be decremented")]
+            );
+        }
+        assert_eq!(update(&KIND, "status", &before, &saying("{collisionCount: 3}")).errors, [""; 0]);
+    }
 }
