@@ -18,6 +18,7 @@ mod configuration;
 mod control_plane;
 mod conversion;
 mod custom_apply;
+mod daemon_sets;
 mod definitions;
 mod dns;
 mod drain;

@@ -10,7 +10,7 @@ use crate::harness::{Cluster, busybox, program_in};
 use crate::network::{Network, SECOND_ADDRESS};
 
 /// A running agent on a machine of its own.
-struct Agent {
+pub struct Agent {
     network: Network,
     dir: TempDir,
     process: Child,
@@ -18,7 +18,8 @@ struct Agent {
 }
 
 impl Agent {
-    fn start(cluster: &Cluster) -> Agent {
+    /// Joins a cluster as the node `two`.
+    pub fn start(cluster: &Cluster) -> Agent {
         let network = cluster.second_machine("second");
         let dir = tempfile::tempdir().expect("a temporary directory");
         let (server, token) = cluster.invitation();
@@ -28,7 +29,8 @@ impl Agent {
         Agent { network, dir, process, flags }
     }
 
-    fn build_image(&self, from: &Path, tag: &str) {
+    /// Makes an image of a directory, in the store of this node.
+    pub fn build_image(&self, from: &Path, tag: &str) {
         let mut command = program_in(Some(&self.network), env!("CARGO_BIN_EXE_knarr"));
         command.args(["image", "build", "--tag", tag, "--from"]).arg(from);
         let output =
