@@ -281,6 +281,7 @@ impl MutatingPolicies {
                 }
             };
             let asked = Asked {
+                compiled,
                 resource: &invocation.resource,
                 namespace: &namespace,
                 param: invocation.policy.spec.param_kind.is_some().then_some(invocation.param.as_ref()),
@@ -288,7 +289,7 @@ impl MutatingPolicies {
                 clock: &*self.clock,
                 metrics: &self.metrics,
             };
-            match asked.holds(&self.subject(attributes, object, old), compiled, invocation.policy) {
+            match asked.holds(&self.subject(attributes, object, old), invocation.policy) {
                 Ok(true) => {}
                 Ok(false) => continue,
                 Err(_) if invocation.ignores_failure() => continue,
@@ -301,26 +302,7 @@ impl MutatingPolicies {
                 continue;
             }
             let before = object.boxed_clone();
-            for mutation in &compiled.mutations {
-                let begun = self.clock.now();
-                let patched = asked.patched(&self.subject(attributes, object, old), compiled, mutation);
-                let outcome = patched.as_ref().map_or_else(Failure::outcome, |_| Outcome::Fine);
-                let took = self.clock.now().since(begun);
-                let [policy, binding] = [&invocation.policy.metadata.name, &invocation.binding.metadata.name];
-                self.checks.observe(policy, binding, outcome, None, took);
-                match patched {
-                    Ok(new) => {
-                        applied = true;
-                        if let Some(mut new) = new {
-                            let part = attributes.subresource;
-                            self.versions.fill(&invocation.resource, part, &mut *new);
-                            object.assign(&*new);
-                        }
-                    }
-                    Err(Failure::Policy(why)) => own(&why, errors),
-                    Err(Failure::Own(status)) => return Err(status),
-                }
-            }
+            applied |= self.carry_out(invocation, &asked, attributes, object, old, errors)?;
             if *before != *object {
                 rounds.of(NAME).ask_again();
                 rounds.want();
@@ -336,6 +318,42 @@ impl MutatingPolicies {
         }
         rounds.of(NAME).end(Some(object));
         Ok(())
+    }
+
+    /// Carries out what a policy does to an object; answers whether any of it was.
+    fn carry_out(
+        &self,
+        invocation: &Invocation<'_>,
+        asked: &Asked<'_>,
+        attributes: &Attributes<'_>,
+        object: &mut dyn Record,
+        old: Option<&dyn Record>,
+        errors: &mut Errors,
+    ) -> Result<bool, Status> {
+        let mut applied = false;
+        for mutation in &asked.compiled.mutations {
+            let begun = self.clock.now();
+            let patched = asked.patched(&self.subject(attributes, object, old), mutation);
+            let outcome = patched.as_ref().map_or_else(Failure::outcome, |_| Outcome::Fine);
+            let took = self.clock.now().since(begun);
+            let [policy, binding] = [&invocation.policy.metadata.name, &invocation.binding.metadata.name];
+            self.checks.observe(policy, binding, outcome, None, took);
+            match patched {
+                Ok(new) => {
+                    applied = true;
+                    if let Some(mut new) = new {
+                        let part = attributes.subresource;
+                        self.versions.fill(&invocation.resource, part, &mut *new);
+                        object.assign(&*new);
+                    }
+                }
+                Err(Failure::Policy(why)) => {
+                    errors.push(invocation.policy, Some(invocation.binding), &why, "Invalid");
+                }
+                Err(Failure::Own(status)) => return Err(status),
+            }
+        }
+        Ok(applied)
     }
 }
 

@@ -38,6 +38,7 @@ impl Failure {
 
 /// With what a policy is asked.
 pub(super) struct Asked<'a> {
+    pub(super) compiled: &'a Compiled,
     /// The version that the object is looked at in.
     pub(super) resource: &'a Resource,
     pub(super) namespace: &'a Value,
@@ -50,9 +51,9 @@ pub(super) struct Asked<'a> {
 
 impl Asked<'_> {
     /// What expressions know of the object as it is now.
-    fn values(&self, subject: &Subject<'_>, compiled: &Compiled) -> Values {
+    fn values(&self, subject: &Subject<'_>) -> Values {
         let params = self.param.map(|param| param.map_or(Value::Null, Value::from));
-        let programs = compiled.variables.iter().cloned().collect();
+        let programs = self.compiled.variables.iter().cloned().collect();
         Values::of(subject, self.resource, self.namespace.clone(), params, self.authorizer, programs)
     }
 
@@ -60,7 +61,6 @@ impl Asked<'_> {
     pub(super) fn holds(
         &self,
         subject: &Subject<'_>,
-        compiled: &Compiled,
         policy: &MutatingAdmissionPolicy,
     ) -> Result<bool, String> {
         let own = &policy.spec.match_conditions;
@@ -74,18 +74,17 @@ impl Asked<'_> {
             step: "validate",
             operation: operation(subject.attributes.operation),
         };
-        let values = self.values(subject, compiled);
-        self.metrics.conditions.hold(about, self.clock, &compiled.conditions, own, &values)
+        let values = self.values(subject);
+        self.metrics.conditions.hold(about, self.clock, &self.compiled.conditions, own, &values)
     }
 
     /// The object as a mutation leaves it, without defaults; `None` if it leaves it as it is.
     pub(super) fn patched(
         &self,
         subject: &Subject<'_>,
-        compiled: &Compiled,
         mutation: &Mutation,
     ) -> Result<Option<Box<dyn Record>>, Failure> {
-        let values = self.values(subject, compiled);
+        let values = self.values(subject);
         let mut budget = Spending::new(POLICY_BUDGET, &values);
         let found = budget.evaluate(&mutation.program);
         if budget.is_spent() {
