@@ -300,11 +300,13 @@ pub fn remove_groups(name: &str) -> Result<()> {
 
 /// Removes a control group with those below it; nothing runs in them any more.
 fn remove_group(path: &Path) -> Result<()> {
-    for entry in std::fs::read_dir(path)?.flatten().filter(|entry| entry.path().is_dir()) {
+    for entry in std::fs::read_dir(path).into_iter().flatten().flatten().filter(|entry| entry.path().is_dir())
+    {
         remove_group(&entry.path())?;
     }
-    // What was killed a moment ago may still be on its way out.
-    wait_until(&format!("{} is empty", path.display()), || Ok(std::fs::remove_dir(path).is_ok()))
+    // What was killed a moment ago may still be on its way out. And who started it may have removed the group in the meantime.
+    let gone = || std::fs::remove_dir(path).is_ok() || !path.exists();
+    wait_until(&format!("{} is empty", path.display()), || Ok(gone()))
         .with_context(|| format!("what is left in it: {}", members(path)))
 }
 
