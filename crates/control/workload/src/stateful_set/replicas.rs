@@ -310,7 +310,9 @@ impl<'a> Round<'a> {
 
     /// Deletes a pod for another of the update's revision.
     pub(super) fn replace(&mut self, pod: &Pod) {
-        if self.delete(pod) {
+        // An adopted pod can be of neither revision. Upstream takes it from the current ones as well, and the status that says -1 is refused.
+        let is_current = identity::revision(pod) == self.revisions.current.metadata.name;
+        if self.delete(pod) && is_current {
             self.steps.replaced += 1;
         }
     }

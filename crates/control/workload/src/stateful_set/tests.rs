@@ -451,6 +451,18 @@ fn a_pod_of_somebody_else_is_in_the_way_until_it_is_gone() {
 }
 
 #[test]
+fn a_pod_of_no_revision_is_replaced_and_counts_for_none() {
+    let mut cluster = Cluster::new(set(1));
+    cluster.run();
+    cluster.pod(0).metadata.labels.insert("controller-revision-hash".into(), "web-unknown".into());
+    assert_eq!(cluster.step(), ["delete pods web-0"]);
+    assert_eq!(cluster.counts(), [1, 1, 1, 0, 0]);
+    cluster.settle();
+    cluster.run();
+    assert_eq!(cluster.counts(), [1; 5]);
+}
+
+#[test]
 fn orphans_of_its_names_are_adopted_and_others_released() {
     let mut cluster = Cluster::new(set(2));
     cluster.run();
