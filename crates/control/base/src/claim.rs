@@ -20,6 +20,17 @@ pub struct Claimed<'a, T> {
     pub writes: Vec<Write>,
 }
 
+/// That an owner is there and not being deleted, by a consistent read: what is made for one that is gone would be collected and made again.
+pub fn alive<O: Typed>(owner: &ObjectMeta) -> Guard {
+    let target = Target {
+        resource: resource_of::<O>().clone(),
+        namespace: owner.namespace.clone(),
+        name: owner.name.clone(),
+        subresource: String::new(),
+    };
+    Guard::Alive(target, owner.uid.clone())
+}
+
 /// Claims candidates: objects that the owner controls, or that nobody does.
 pub fn claim<'a, O: Typed, T: Typed>(
     owner: &O,
@@ -41,15 +52,7 @@ pub fn claim_picked<'a, O: Typed, T: Typed>(
     let mut claimed = Claimed { objects: Vec::new(), writes: Vec::new() };
     let Some(own) = object_meta(owner) else { return claimed };
     let going = own.deletion_timestamp.is_some();
-    let alive = Guard::Alive(
-        Target {
-            resource: resource_of::<O>().clone(),
-            namespace: own.namespace.clone(),
-            name: own.name.clone(),
-            subresource: String::new(),
-        },
-        own.uid.clone(),
-    );
+    let alive = alive::<O>(own);
     for object in candidates {
         let Some(meta) = object_meta(object) else { continue };
         let matches = picks(object, meta);

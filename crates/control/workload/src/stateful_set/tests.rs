@@ -451,6 +451,16 @@ fn a_pod_of_somebody_else_is_in_the_way_until_it_is_gone() {
 }
 
 #[test]
+fn a_revision_is_made_only_for_a_set_that_is_still_there() {
+    let plan = Cluster::new(set(1)).plan();
+    let write =
+        plan.writes().find(|write| write.object::<ControllerRevision>().is_some()).expect("a revision");
+    assert!(
+        matches!(&write.guards[..], [client::reconcile::Guard::Alive(target, uid)] if target.name == "web" && uid == "set")
+    );
+}
+
+#[test]
 fn a_pod_of_no_revision_is_replaced_and_counts_for_none() {
     let mut cluster = Cluster::new(set(1));
     cluster.run();
