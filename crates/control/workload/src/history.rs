@@ -20,6 +20,7 @@ use api_record::scalar::RawJson;
 use api_types::apps::v1::ControllerRevision;
 use api_types::meta::v1::ObjectMeta;
 use client::reconcile::{World, Write};
+use control_base::claim::alive;
 use serde_json::Value;
 
 /// The label that carries the hash of a revision's data.
@@ -101,7 +102,7 @@ pub(super) fn revision(
 
 /// Gives a new revision a name that is free, counting the collisions on the way; as upstream's, its label keeps the first hash. A revision
 /// of that name and the same data is as well, whoever made it.
-pub(super) fn named(
+pub(super) fn named<T: Typed>(
     mut new: ControllerRevision,
     owner: &ObjectMeta,
     collisions: &mut i32,
@@ -112,9 +113,14 @@ pub(super) fn named(
         match world.get::<ControllerRevision>(&owner.namespace, &new.metadata.name) {
             Some(taken) if taken.data == new.data => return (taken.clone(), None),
             Some(_) => *collisions += 1,
-            None => return (new.clone(), Some(Write::create(new))),
+            None => return (new.clone(), Some(creation::<T>(new, owner))),
         }
     }
+}
+
+/// Makes a revision of an owner, while that is there: what is made for one that is gone is collected, and would be made again.
+pub(super) fn creation<T: Typed>(new: ControllerRevision, owner: &ObjectMeta) -> Write {
+    Write::create(new).guarded(alive::<T>(owner))
 }
 
 /// The hash of a revision's data: FNV-1 in decimal digits, in an alphabet that makes no words.
@@ -127,11 +133,7 @@ pub(super) fn hash(data: &RawJson, collisions: i32) -> String {
 }
 
 fn name(owner: &str, hash: &str) -> String {
-    let mut end = owner.len().min(PREFIX_BYTES);
-    while !owner.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}-{hash}", &owner[..end])
+    format!("{}-{hash}", &owner[..owner.floor_char_boundary(PREFIX_BYTES)])
 }
 
 /// The oldest first: by number, then age, then name.

@@ -27,11 +27,7 @@ pub(super) fn hash(template: &PodTemplateSpec, collisions: Option<i32>) -> Strin
 /// The name of what an owner has for the hash.
 pub(super) fn name(owner: &str, hash: &str) -> String {
     let longest = NAME_BYTES - 1 - hash.len();
-    let mut end = owner.len().min(longest);
-    while !owner.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}-{hash}", &owner[..end])
+    format!("{}-{hash}", &owner[..owner.floor_char_boundary(longest)])
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use base::time::Clock;
 use client::{RawView, Resource, Revision, Scope};
 use server_admission::{
     Asking, Authorizer, BINDINGS, Chain, Checks, MUTATING, MUTATING_BINDINGS, MUTATING_POLICIES, Metrics,
-    MutatingPolicies, MutatingWebhooks, POLICIES, Parts, Plugin, Stored, VALIDATING, ValidatingPolicies,
-    ValidatingWebhooks,
+    MutatingPolicies, MutatingWebhooks, POLICIES, Parts, Plugin, PolicyParts, Stored, VALIDATING,
+    ValidatingPolicies, ValidatingWebhooks,
 };
 use server_local::Local;
 use server_webhook::{Endpoints, Webhooks};
@@ -46,27 +46,20 @@ impl Policies {
         };
         let checks = [Checks::mutating(), Checks::validating()].map(Arc::new);
         let [of_changing, of_refusing] = checks.clone();
-        let changing = MutatingPolicies::new(
-            stored.clone(),
-            stored.clone(),
-            Arc::clone(&authorizer),
-            Arc::clone(&clock),
-            of_changing,
-            Arc::clone(&metrics),
-        );
-        let policies = ValidatingPolicies::new(
-            stored.clone(),
-            stored,
+        let changing = PolicyParts {
+            lookup: stored.clone(),
+            versions: stored,
             authorizer,
             clock,
-            of_refusing,
-            Arc::clone(&metrics),
-        );
+            checks: of_changing,
+            metrics: Arc::clone(&metrics),
+        };
+        let refusing = PolicyParts { checks: of_refusing, ..changing.clone() };
         Policies {
             metrics,
             checks,
-            changing: Arc::new(changing),
-            policies: Arc::new(policies),
+            changing: Arc::new(MutatingPolicies::new(changing)),
+            policies: Arc::new(ValidatingPolicies::new(refusing)),
             mutating: Arc::new(MutatingWebhooks::new(asking.clone())),
             validating: Arc::new(ValidatingWebhooks::new(asking)),
         }

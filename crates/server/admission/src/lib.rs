@@ -65,7 +65,8 @@ pub use pod_resize::PodResize;
 pub use pod_security::PodSecurity;
 pub use pod_topology_labels::PodTopologyLabels;
 pub use policy::{
-    BINDINGS, Checks, MUTATING_BINDINGS, MUTATING_POLICIES, MutatingPolicies, POLICIES, ValidatingPolicies,
+    BINDINGS, Checks, MUTATING_BINDINGS, MUTATING_POLICIES, MutatingPolicies, POLICIES, PolicyParts,
+    ValidatingPolicies,
 };
 pub use priority::Priority;
 pub use reinvocation::Reinvocation;

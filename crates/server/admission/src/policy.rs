@@ -5,6 +5,7 @@
 //! it is written, as upstream's does. What a policy looks up besides (parameters, the namespace) is read when it is evaluated.
 
 mod active;
+mod asked;
 mod compiled;
 mod evaluate;
 pub(crate) mod metrics;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use api_meta::Status;
 use api_record::Record;
 use api_types::admissionregistration::v1::{
-    MatchResources, ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
+    MatchResources, ParamKind, ParamRef, ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
 };
 use base::time::Clock;
 use client::{BoxFuture, RawView, Resource};
@@ -28,6 +29,7 @@ use crate::matching::{Subject, is_exempt};
 use crate::{Authorizer, Lookup, Metrics, Plugin, Versions, expression, forbidden};
 
 use active::{Active, Policies, Sort};
+use asked::Way;
 use compiled::Compiled;
 use evaluate::{Action, Evaluation};
 
@@ -41,14 +43,26 @@ pub const POLICIES: Resource =
 pub const BINDINGS: Resource =
     Resource::of("admissionregistration.k8s.io", "v1", "validatingadmissionpolicybindings");
 
+/// What policies of all sorts need to be evaluated.
+#[derive(Clone)]
+pub struct PolicyParts {
+    /// Where parameters and namespaces are read.
+    pub lookup: Arc<dyn Lookup>,
+    /// What is served, and in which versions.
+    pub versions: Arc<dyn Versions>,
+    /// Whom expressions ask what somebody may do.
+    pub authorizer: Authorizer,
+    /// By which it is measured how long they take.
+    pub clock: Arc<dyn Clock>,
+    /// Counts what policies decide.
+    pub checks: Arc<Checks>,
+    /// Counts what their conditions do.
+    pub metrics: Arc<Metrics>,
+}
+
 /// Refuses as policies say.
 pub struct ValidatingPolicies {
-    lookup: Arc<dyn Lookup>,
-    versions: Arc<dyn Versions>,
-    authorizer: Authorizer,
-    clock: Arc<dyn Clock>,
-    checks: Arc<Checks>,
-    metrics: Arc<Metrics>,
+    parts: PolicyParts,
     active: Policies<Validating>,
 }
 
@@ -64,8 +78,24 @@ impl Sort for Validating {
         &policy.metadata.name
     }
 
+    fn constraints(policy: &ValidatingAdmissionPolicy) -> Option<&MatchResources> {
+        policy.spec.match_constraints.as_deref()
+    }
+
+    fn param_kind(policy: &ValidatingAdmissionPolicy) -> Option<&ParamKind> {
+        policy.spec.param_kind.as_deref()
+    }
+
     fn bound(binding: &ValidatingAdmissionPolicyBinding) -> &str {
         &binding.spec.policy_name
+    }
+
+    fn limits(binding: &ValidatingAdmissionPolicyBinding) -> Option<&MatchResources> {
+        binding.spec.match_resources.as_deref()
+    }
+
+    fn param_ref(binding: &ValidatingAdmissionPolicyBinding) -> Option<&ParamRef> {
+        binding.spec.param_ref.as_deref()
     }
 
     fn compile(policy: &ValidatingAdmissionPolicy) -> Result<Compiled, String> {
@@ -81,23 +111,8 @@ struct Denial {
 
 impl ValidatingPolicies {
     /// Without any policy yet: [`ValidatingPolicies::follow`] brings them.
-    pub fn new(
-        lookup: Arc<dyn Lookup>,
-        versions: Arc<dyn Versions>,
-        authorizer: Authorizer,
-        clock: Arc<dyn Clock>,
-        checks: Arc<Checks>,
-        metrics: Arc<Metrics>,
-    ) -> ValidatingPolicies {
-        ValidatingPolicies {
-            lookup,
-            versions,
-            authorizer,
-            clock,
-            checks,
-            metrics,
-            active: Policies::default(),
-        }
+    pub fn new(parts: PolicyParts) -> ValidatingPolicies {
+        ValidatingPolicies { parts, active: Policies::default() }
     }
 
     /// Follows [`POLICIES`] and [`BINDINGS`] until their views end.
@@ -115,7 +130,8 @@ impl ValidatingPolicies {
         if active.is_empty() || is_exempt(attributes) {
             return Ok(());
         }
-        let subject = Subject { attributes, object, old, lookup: &*self.lookup, versions: &*self.versions };
+        let (lookup, versions) = (&*self.parts.lookup, &*self.parts.versions);
+        let subject = Subject { attributes, object, old, lookup, versions };
         let mut denials = Vec::new();
         for active in active.iter() {
             denials.extend(self.one(active, &subject).await?);
@@ -128,53 +144,31 @@ impl ValidatingPolicies {
 
     async fn one(&self, active: &Active<Validating>, subject: &Subject<'_>) -> Result<Vec<Denial>, Status> {
         let Some(policy) = active.policy() else { return Ok(Vec::new()) };
-        let everything = MatchResources::default();
-        let constraints = policy.spec.match_constraints.as_deref().unwrap_or(&everything);
-        let resource = match subject.matches(constraints).await {
-            Ok(Some(resource)) => resource,
-            Ok(None) => return Ok(Vec::new()),
-            Err(status) => return Ok(misconfigured(policy, None, &status.message)),
-        };
-        let kind = policy.spec.param_kind.as_deref();
-        let source = match params::source(&*self.versions, kind) {
-            Ok(source) => source,
-            Err(why) => return Ok(misconfigured(policy, None, &why)),
-        };
+        let ways = asked::ways(&self.parts, active, policy, subject).await;
+        if ways.is_empty() {
+            return Ok(Vec::new());
+        }
+        let namespace = expression::namespace(subject).await?;
         let mut denials = Vec::new();
-        for binding in active.bindings() {
-            if let Some(limits) = binding.spec.match_resources.as_deref() {
-                match subject.matches(limits).await {
-                    Ok(Some(_)) => {}
-                    Ok(None) => continue,
-                    Err(status) => {
-                        denials.extend(misconfigured(policy, Some(binding), &status.message));
-                        continue;
-                    }
-                }
-            }
-            let wanted = source.as_ref().zip(binding.spec.param_ref.as_deref());
-            let namespace = subject.attributes.namespace;
-            let params = match params::collect(&*self.lookup, &*self.versions, wanted, namespace).await {
-                Ok(params) => params,
-                Err(why) => {
-                    denials.extend(misconfigured(policy, Some(binding), &why));
+        for way in ways {
+            let (binding, resource, param) = match way {
+                Way::For { binding, resource, param } => (binding, resource, param),
+                Way::Misconfigured(binding, why) => {
+                    denials.extend(misconfigured(policy, binding, &why));
                     continue;
                 }
             };
-            let namespace = expression::namespace(subject).await?;
-            for param in params {
-                let evaluation = Evaluation {
-                    subject,
-                    resource: &resource,
-                    namespace: namespace.clone(),
-                    param,
-                    authorizer: &self.authorizer,
-                    clock: &*self.clock,
-                    metrics: &self.metrics,
-                };
-                let decisions = evaluation.of(policy, &active.compiled);
-                denials.extend(self.consequences(policy, binding, decisions, subject.attributes));
-            }
+            let evaluation = Evaluation {
+                subject,
+                resource: &resource,
+                namespace: namespace.clone(),
+                param,
+                authorizer: &self.parts.authorizer,
+                clock: &*self.parts.clock,
+                metrics: &self.parts.metrics,
+            };
+            let decisions = evaluation.of(policy, &active.compiled);
+            denials.extend(self.consequences(policy, binding, decisions, subject.attributes));
         }
         Ok(denials)
     }
@@ -192,7 +186,7 @@ impl ValidatingPolicies {
         for decision in decisions {
             let message = &decision.message;
             let count = |action| {
-                self.checks.observe(name, bound, decision.outcome(), Some(action), decision.took);
+                self.parts.checks.observe(name, bound, decision.outcome(), Some(action), decision.took);
             };
             if decision.action == Action::Admit {
                 if decision.failed {

@@ -13,7 +13,7 @@ pub fn safe_encode(text: &str) -> String {
 /// The name: as much of `base` as leaves room, and a character of the alphabet for each random number.
 pub fn generate_name(base: &str, random: [u8; GENERATED_SUFFIX]) -> String {
     let room = GENERATED_NAME_BYTES - GENERATED_SUFFIX;
-    let end = (0..=room.min(base.len())).rev().find(|end| base.is_char_boundary(*end)).unwrap_or(0);
+    let end = base.floor_char_boundary(room);
     let suffix =
         random.map(|number| char::from(SUFFIX_ALPHABET[usize::from(number) % SUFFIX_ALPHABET.len()]));
     base[..end].chars().chain(suffix).collect()

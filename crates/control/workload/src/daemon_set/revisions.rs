@@ -11,7 +11,6 @@ use api_types::apps::v1::{ControllerRevision, DaemonSet};
 use api_types::core::v1::Pod;
 use api_types::meta::v1::ObjectMeta;
 use client::reconcile::{Op, World, Write, resource_of};
-use control_base::claim::alive;
 
 use super::KIND;
 use super::pods::HASH_LABEL;
@@ -52,8 +51,7 @@ impl<'a> Revisions<'a> {
                 let taken = world.get::<ControllerRevision>(&new.metadata.namespace, &new.metadata.name);
                 match taken {
                     None => {
-                        all.writes
-                            .push(Write::create(new.clone()).guarded(alive::<DaemonSet>(&set.metadata)));
+                        all.writes.push(history::creation::<DaemonSet>(new.clone(), &set.metadata));
                         Some(new)
                     }
                     Some(taken) => (taken.data == new.data).then(|| taken.clone()),

@@ -62,13 +62,13 @@ fn names_that_are_taken_are_avoided() {
     taken.data = RawJson(Some("{}".into()));
     let world = World::default().with([taken], Revision(1));
     let mut collisions = 0;
-    let (new, write) = named(made(2), &owner.metadata, &mut collisions, &world);
+    let (new, write) = named::<StatefulSet>(made(2), &owner.metadata, &mut collisions, &world);
     assert_eq!((new.metadata.name.as_str(), collisions), ("web-bc7f8c4c", 1));
     assert_eq!(new.metadata.labels[HASH_LABEL], "bc7f8c4b", "as upstream's");
     assert!(write.is_some_and(|write| matches!(write.op, Op::Create(_))));
 
     let world = World::default().with([made(1)], Revision(1));
-    let (same, write) = named(made(2), &owner.metadata, &mut 0, &world);
+    let (same, write) = named::<StatefulSet>(made(2), &owner.metadata, &mut 0, &world);
     assert_eq!((same.revision, write.is_none()), (1, true));
 }
 

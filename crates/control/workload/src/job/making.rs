@@ -187,10 +187,7 @@ fn from_template(job: &Job, template: &PodTemplateSpec) -> Pod {
 
 fn name_with_index(job: &str, index: i64) -> String {
     let suffix = format!("-{index}-");
-    let mut end = job.len().min(GENERATED_NAME_BYTES.saturating_sub(suffix.len()));
-    while !job.is_char_boundary(end) {
-        end -= 1;
-    }
+    let end = job.floor_char_boundary(GENERATED_NAME_BYTES.saturating_sub(suffix.len()));
     format!("{}{suffix}", &job[..end])
 }
 

@@ -4,7 +4,6 @@ use api_kind::{Ctx, Gates, Verb};
 use api_record::scalar::RawJson;
 use api_types::apps::v1::{ControllerRevision, StatefulSet};
 use client::reconcile::{World, Write};
-use control_base::claim::alive;
 
 use super::KIND;
 use crate::history;
@@ -38,8 +37,7 @@ impl Revisions {
                 let labels = &set.spec.template.metadata.labels;
                 let mut new = history::revision(&set.metadata, KIND, labels, data, number, collisions);
                 new.metadata.annotations.clone_from(&set.metadata.annotations);
-                let (update, write) = history::named(new, &set.metadata, &mut collisions, world);
-                (update, write.map(|write| write.guarded(alive::<StatefulSet>(&set.metadata))))
+                history::named::<StatefulSet>(new, &set.metadata, &mut collisions, world)
             }
         };
         let current = sorted.iter().find(|revision| revision.metadata.name == set.status.current_revision);

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use api_record::{Record, Typed};
+use api_types::admissionregistration::v1::{MatchResources, ParamKind, ParamRef};
 use arc_swap::ArcSwap;
 use client::RawView;
 
@@ -18,8 +19,16 @@ pub(super) trait Sort: 'static {
     type Compiled: Send + Sync;
 
     fn name(policy: &Self::Policy) -> &str;
+    /// Which requests a policy is about.
+    fn constraints(policy: &Self::Policy) -> Option<&MatchResources>;
+    /// What its parameters are.
+    fn param_kind(policy: &Self::Policy) -> Option<&ParamKind>;
     /// The name of the policy that a binding is about.
     fn bound(binding: &Self::Binding) -> &str;
+    /// Which of the policy's requests a binding is about.
+    fn limits(binding: &Self::Binding) -> Option<&MatchResources>;
+    /// Where a binding's parameters are.
+    fn param_ref(binding: &Self::Binding) -> Option<&ParamRef>;
     fn compile(policy: &Self::Policy) -> Self::Compiled;
 }
 

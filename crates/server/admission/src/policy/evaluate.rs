@@ -81,7 +81,7 @@ impl Evaluation<'_> {
         };
         let params = policy.spec.param_kind.is_some();
         let params = params.then(|| self.param.as_ref().map_or(Value::Null, Value::from));
-        let programs = compiled.variables.iter().cloned().collect();
+        let programs = compiled.basis.variables.iter().cloned().collect();
         let values = Values::of(
             self.subject,
             self.resource,
@@ -97,7 +97,7 @@ impl Evaluation<'_> {
             operation: operation(self.subject.attributes.operation),
         };
         let own = &policy.spec.match_conditions;
-        match self.metrics.conditions.hold(about, self.clock, &compiled.conditions, own, &values) {
+        match self.metrics.conditions.hold(about, self.clock, &compiled.basis.conditions, own, &values) {
             Ok(true) => {}
             Ok(false) => return Vec::new(),
             Err(why) => return vec![failed(why)],

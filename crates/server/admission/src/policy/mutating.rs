@@ -13,19 +13,19 @@ use std::sync::Arc;
 use api_meta::Status;
 use api_record::Record;
 use api_types::admissionregistration::v1::{
-    MatchResources, MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding,
+    MatchResources, MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding, ParamKind, ParamRef,
 };
-use base::time::Clock;
 use client::{BoxFuture, RawView, Resource};
 use serde_json::Value as Json;
 use server_registry::admit::Attributes;
 
+use super::PolicyParts;
 use super::active::{Active, Policies, Sort};
-use super::metrics::{Checks, Outcome};
-use super::params;
+use super::asked::{self, Way};
+use super::metrics::Outcome;
 use crate::matching::{Subject, is_exempt};
 use crate::reinvocation::Reinvocation;
-use crate::{Authorizer, Lookup, Metrics, Plugin, Versions, expression, forbidden};
+use crate::{Plugin, expression, forbidden};
 
 use compiled::Compiled;
 use patch::{Asked, Failure};
@@ -42,12 +42,7 @@ pub const MUTATING_BINDINGS: Resource =
 
 /// Changes objects as policies say.
 pub struct MutatingPolicies {
-    lookup: Arc<dyn Lookup>,
-    versions: Arc<dyn Versions>,
-    authorizer: Authorizer,
-    clock: Arc<dyn Clock>,
-    checks: Arc<Checks>,
-    metrics: Arc<Metrics>,
+    parts: PolicyParts,
     active: Policies<Mutating>,
 }
 
@@ -63,8 +58,24 @@ impl Sort for Mutating {
         &policy.metadata.name
     }
 
+    fn constraints(policy: &MutatingAdmissionPolicy) -> Option<&MatchResources> {
+        policy.spec.match_constraints.as_deref()
+    }
+
+    fn param_kind(policy: &MutatingAdmissionPolicy) -> Option<&ParamKind> {
+        policy.spec.param_kind.as_deref()
+    }
+
     fn bound(binding: &MutatingAdmissionPolicyBinding) -> &str {
         &binding.spec.policy_name
+    }
+
+    fn limits(binding: &MutatingAdmissionPolicyBinding) -> Option<&MatchResources> {
+        binding.spec.match_resources.as_deref()
+    }
+
+    fn param_ref(binding: &MutatingAdmissionPolicyBinding) -> Option<&ParamRef> {
+        binding.spec.param_ref.as_deref()
     }
 
     fn compile(policy: &MutatingAdmissionPolicy) -> Result<Compiled, String> {
@@ -153,15 +164,8 @@ impl Errors {
 
 impl MutatingPolicies {
     /// Without any policy yet: [`MutatingPolicies::follow`] brings them.
-    pub fn new(
-        lookup: Arc<dyn Lookup>,
-        versions: Arc<dyn Versions>,
-        authorizer: Authorizer,
-        clock: Arc<dyn Clock>,
-        checks: Arc<Checks>,
-        metrics: Arc<Metrics>,
-    ) -> MutatingPolicies {
-        MutatingPolicies { lookup, versions, authorizer, clock, checks, metrics, active: Policies::default() }
+    pub fn new(parts: PolicyParts) -> MutatingPolicies {
+        MutatingPolicies { parts, active: Policies::default() }
     }
 
     /// Follows [`MUTATING_POLICIES`] and [`MUTATING_BINDINGS`] until their views end.
@@ -175,7 +179,7 @@ impl MutatingPolicies {
         object: &'a dyn Record,
         old: Option<&'a dyn Record>,
     ) -> Subject<'a> {
-        let (lookup, versions) = (&*self.lookup, &*self.versions);
+        let (lookup, versions) = (&*self.parts.lookup, &*self.parts.versions);
         Subject { attributes, object: Some(object), old, lookup, versions }
     }
 
@@ -210,45 +214,14 @@ impl MutatingPolicies {
         errors: &mut Errors,
     ) -> Vec<Invocation<'a>> {
         let Some(policy) = active.policy() else { return Vec::new() };
-        let everything = MatchResources::default();
-        let constraints = policy.spec.match_constraints.as_deref().unwrap_or(&everything);
-        let resource = match subject.matches(constraints).await {
-            Ok(Some(resource)) => resource,
-            Ok(None) => return Vec::new(),
-            Err(status) => {
-                errors.configuration(policy, None, &status.message);
-                return Vec::new();
-            }
-        };
-        let source = match params::source(&*self.versions, policy.spec.param_kind.as_deref()) {
-            Ok(source) => source,
-            Err(why) => {
-                errors.configuration(policy, None, &why);
-                return Vec::new();
-            }
-        };
         let mut invocations = Vec::new();
-        for binding in active.bindings() {
-            let limits = binding.spec.match_resources.as_deref().unwrap_or(&everything);
-            match subject.matches(limits).await {
-                Ok(Some(_)) => {}
-                Ok(None) => continue,
-                Err(status) => {
-                    errors.configuration(policy, Some(binding), &status.message);
-                    continue;
+        for way in asked::ways(&self.parts, active, policy, subject).await {
+            match way {
+                Way::For { binding, resource, param } => {
+                    let compiled = &*active.compiled;
+                    invocations.push(Invocation { policy, binding, compiled, resource, param });
                 }
-            }
-            let wanted = source.as_ref().zip(binding.spec.param_ref.as_deref());
-            let namespace = subject.attributes.namespace;
-            match params::collect(&*self.lookup, &*self.versions, wanted, namespace).await {
-                Ok(params) => invocations.extend(params.into_iter().map(|param| Invocation {
-                    policy,
-                    binding,
-                    compiled: &active.compiled,
-                    resource: resource.clone(),
-                    param,
-                })),
-                Err(why) => errors.configuration(policy, Some(binding), &why),
+                Way::Misconfigured(binding, why) => errors.configuration(policy, binding, &why),
             }
         }
         invocations
@@ -285,9 +258,9 @@ impl MutatingPolicies {
                 resource: &invocation.resource,
                 namespace: &namespace,
                 param: invocation.policy.spec.param_kind.is_some().then_some(invocation.param.as_ref()),
-                authorizer: &self.authorizer,
-                clock: &*self.clock,
-                metrics: &self.metrics,
+                authorizer: &self.parts.authorizer,
+                clock: &*self.parts.clock,
+                metrics: &self.parts.metrics,
             };
             match asked.holds(&self.subject(attributes, object, old), invocation.policy) {
                 Ok(true) => {}
@@ -332,18 +305,18 @@ impl MutatingPolicies {
     ) -> Result<bool, Status> {
         let mut applied = false;
         for mutation in &asked.compiled.mutations {
-            let begun = self.clock.now();
+            let begun = self.parts.clock.now();
             let patched = asked.patched(&self.subject(attributes, object, old), mutation);
             let outcome = patched.as_ref().map_or_else(Failure::outcome, |_| Outcome::Fine);
-            let took = self.clock.now().since(begun);
+            let took = self.parts.clock.now().since(begun);
             let [policy, binding] = [&invocation.policy.metadata.name, &invocation.binding.metadata.name];
-            self.checks.observe(policy, binding, outcome, None, took);
+            self.parts.checks.observe(policy, binding, outcome, None, took);
             match patched {
                 Ok(new) => {
                     applied = true;
                     if let Some(mut new) = new {
                         let part = attributes.subresource;
-                        self.versions.fill(&invocation.resource, part, &mut *new);
+                        self.parts.versions.fill(&invocation.resource, part, &mut *new);
                         object.assign(&*new);
                     }
                 }

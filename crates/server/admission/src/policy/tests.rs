@@ -37,14 +37,14 @@ impl World {
         let stored = Arc::new(Stored::new(registry.clone()));
         let authorizer: Authorizer = Arc::new(|asked| asked.user == "alice" && asked.verb == "breakglass");
         let checks = Arc::new(Checks::validating());
-        let policies = ValidatingPolicies::new(
-            stored.clone(),
-            stored,
+        let policies = ValidatingPolicies::new(PolicyParts {
+            lookup: stored.clone(),
+            versions: stored,
             authorizer,
-            Arc::new(SystemClock),
+            clock: Arc::new(SystemClock),
             checks,
-            Arc::default(),
-        );
+            metrics: Arc::default(),
+        });
         let world = World { registry, policies };
         let mut namespace = Namespace::default();
         namespace.metadata.name = "shop".to_owned();
@@ -129,7 +129,7 @@ async fn what_a_policy_does_not_want_is_refused_with_its_words() {
     assert_eq!(status.message, format!("deployments.apps \"web\" is forbidden: {why}"));
     assert_eq!(status.details.expect("details").causes[0].message, why);
     let mut counted = base::metrics::Text::default();
-    world.policies.checks.collect(&mut counted, base::time::Time::default());
+    world.policies.parts.checks.collect(&mut counted, base::time::Time::default());
     let counted = counted.into_string();
     let line = r#"apiserver_validating_admission_policy_check_total{enforcement_action="deny",error_type="invalid_error",policy="p",policy_binding="b"} 1"#;
     assert!(counted.contains(line), "{counted}");
@@ -174,7 +174,7 @@ async fn parameters_are_objects_and_conditions_come_first() {
     assert_eq!((status.code, status.reason.as_str()), (403, "Forbidden"));
     assert_eq!(world.refusal("alice", "shop", 4).await, None);
     let mut counted = base::metrics::Text::default();
-    world.policies.metrics.collect(&mut counted, base::time::Time::default());
+    world.policies.parts.metrics.collect(&mut counted, base::time::Time::default());
     let counted = counted.into_string();
     let line = r#"apiserver_admission_match_condition_evaluation_seconds_count{kind="policy",name="p",operation="CREATE",type="validate"} 1"#;
     assert!(counted.contains(line), "{counted}");

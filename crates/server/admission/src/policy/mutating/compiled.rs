@@ -1,17 +1,14 @@
 //! A policy's expressions, ready to be evaluated.
 
-use std::sync::Arc;
-
-use api_cel::{Program, Type};
+use api_cel::Program;
 use api_kinds_admission::expression::{Uses, configuration, operations};
 use api_types::admissionregistration::v1::{MutatingAdmissionPolicy, Mutation as Own};
 
+use crate::policy::compiled::Basis;
+
 /// All of them.
 pub(super) struct Compiled {
-    /// What must hold for the policy to apply.
-    pub(super) conditions: Vec<Program>,
-    /// Named values, of which each may use those before.
-    pub(super) variables: Vec<(String, Arc<Program>)>,
+    pub(super) basis: Basis,
     /// What is done to objects, in this order.
     pub(super) mutations: Vec<Mutation>,
 }
@@ -27,15 +24,11 @@ pub(super) struct Mutation {
 }
 
 impl Compiled {
-    /// Compiles them. They were compiled when the policy was written; a policy that somebody else wrote may not be so lucky.
+    /// Compiles them.
     pub(super) fn of(policy: &MutatingAdmissionPolicy) -> Result<Compiled, String> {
         let spec = &policy.spec;
-        let base = Uses { params: spec.param_kind.is_some(), authorizer: true, ..Uses::default() };
-        let conditions = spec.match_conditions.iter();
-        let conditions = conditions.map(|own| base.compile(own.expression.trim(), &[Type::Bool]));
-        let conditions = conditions.collect::<Result<_, _>>()?;
-        let (uses, programs) = base.with_variables(&spec.variables)?;
-        let names = spec.variables.iter().map(|variable| variable.name.clone());
+        let kind = spec.param_kind.as_deref();
+        let (basis, uses) = Basis::of(kind, &spec.match_conditions, &spec.variables)?;
         let uses = Uses { patches: true, ..uses };
         let mutation = |own: &Own| {
             let (text, is_json_patch) = match own.patch_type.as_str() {
@@ -50,10 +43,6 @@ impl Compiled {
                 is_json_patch,
             })
         };
-        Ok(Compiled {
-            conditions,
-            variables: names.zip(programs.into_iter().map(Arc::new)).collect(),
-            mutations: spec.mutations.iter().map(mutation).collect::<Result<_, _>>()?,
-        })
+        Ok(Compiled { basis, mutations: spec.mutations.iter().map(mutation).collect::<Result<_, _>>()? })
     }
 }

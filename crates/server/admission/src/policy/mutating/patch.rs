@@ -53,7 +53,7 @@ impl Asked<'_> {
     /// What expressions know of the object as it is now.
     fn values(&self, subject: &Subject<'_>) -> Values {
         let params = self.param.map(|param| param.map_or(Value::Null, Value::from));
-        let programs = self.compiled.variables.iter().cloned().collect();
+        let programs = self.compiled.basis.variables.iter().cloned().collect();
         Values::of(subject, self.resource, self.namespace.clone(), params, self.authorizer, programs)
     }
 
@@ -75,7 +75,7 @@ impl Asked<'_> {
             operation: operation(subject.attributes.operation),
         };
         let values = self.values(subject);
-        self.metrics.conditions.hold(about, self.clock, &self.compiled.conditions, own, &values)
+        self.metrics.conditions.hold(about, self.clock, &self.compiled.basis.conditions, own, &values)
     }
 
     /// The object as a mutation leaves it, without defaults; `None` if it leaves it as it is.

@@ -14,7 +14,7 @@ use server_registry::{Catalog, Registry, Shared};
 use store::MemoryStore;
 
 use super::*;
-use crate::{Chain, Stored};
+use crate::{Authorizer, Chain, Checks, Lookup as _, Stored};
 
 /// A registry with a namespace `shop`, and the policies that a test puts into it.
 struct World {
@@ -39,15 +39,14 @@ impl World {
         let stored = Arc::new(Stored::new(registry.clone()));
         let checks = Arc::new(Checks::mutating());
         let authorizer: Authorizer = Arc::new(|_| false);
-        let clock = Arc::new(SystemClock);
-        let policies = MutatingPolicies::new(
-            stored.clone(),
-            stored,
+        let policies = MutatingPolicies::new(PolicyParts {
+            lookup: stored.clone(),
+            versions: stored,
             authorizer,
-            clock,
-            Arc::clone(&checks),
-            Arc::default(),
-        );
+            clock: Arc::new(SystemClock),
+            checks: Arc::clone(&checks),
+            metrics: Arc::default(),
+        });
         let policies = Arc::new(policies);
         let chain = Chain::default().then(Arc::clone(&policies) as Arc<dyn Plugin>);
         let world = World { registry, policies, checks, chain };
