@@ -185,14 +185,16 @@ fn with_claims(spec: &StatefulSetSpec) -> api_types::core::v1::PodTemplateSpec {
     let mut own = spec.template.clone();
     own.spec.hostname.clear();
     own.spec.subdomain.clear();
-    let claims = spec.volume_claim_templates.iter().map(|claim| {
-        let mut volume = Volume { name: claim.metadata.name.clone(), ..Volume::default() };
-        let claim_name = claim.metadata.name.clone();
-        let source = PersistentVolumeClaimVolumeSource { claim_name, read_only: false };
+    let mut volumes: Vec<Volume> = Vec::new();
+    for claim in &spec.volume_claim_templates {
+        let name = &claim.metadata.name;
+        // Of several claims of a name there is one volume.
+        volumes.retain(|volume| volume.name != *name);
+        let mut volume = Volume { name: name.clone(), ..Volume::default() };
+        let source = PersistentVolumeClaimVolumeSource { claim_name: name.clone(), read_only: false };
         volume.volume_source.persistent_volume_claim = Some(Box::new(source));
-        volume
-    });
-    let mut volumes: Vec<Volume> = claims.collect();
+        volumes.push(volume);
+    }
     let is_claimed = |name: &str| spec.volume_claim_templates.iter().any(|claim| claim.metadata.name == name);
     volumes.extend(own.spec.volumes.drain(..).filter(|volume| !is_claimed(&volume.name)));
     own.spec.volumes = volumes;
@@ -211,7 +213,8 @@ fn strategy(errors: &mut ErrorList, path: &Path, spec: &StatefulSetSpec) {
             if let Some(most) = &rolling.max_unavailable {
                 let at = at.child("maxUnavailable");
                 workload::int_or_percent(errors, &at, most);
-                if workload::percent(most) == Some(0) {
+                // What is no number counts as none.
+                if workload::percent(most).unwrap_or(0) == 0 {
                     errors.push(FieldError::invalid(&at, most, "cannot be 0"));
                 }
                 workload::at_most_all(errors, &at, most);
@@ -284,6 +287,30 @@ mod tests {
         assert_eq!(update(&KIND, "", &wrong, &wrong).errors, [""; 0], "what never changes is tolerated");
         let moved = update(&KIND, "", MINIMAL, &MINIMAL.replace("serviceName: s", "serviceName: t"));
         assert_eq!(moved.errors, [r#"spec.serviceName: Invalid value: "t": field is immutable"#]);
+    }
+
+    #[test]
+    fn claims_of_one_name_are_one_volume() {
+        let twice = MINIMAL.replace(
+            "volumeClaimTemplates: [",
+            "volumeClaimTemplates: [{metadata: {name: d}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}, ",
+        );
+        assert_eq!(create(&KIND, &twice).errors, [""; 0]);
+    }
+
+    #[test]
+    fn a_rollout_may_not_stand_still() {
+        let having = |most: &str| {
+            let strategy = format!(
+                "updateStrategy: {{type: RollingUpdate, rollingUpdate: {{maxUnavailable: {most}}}}}, serviceName"
+            );
+            create(&KIND, &MINIMAL.replace("serviceName", &strategy)).errors
+        };
+        assert_eq!(having("1"), [""; 0]);
+        for wrong in ["0", "0%", "http"] {
+            let errors = having(wrong);
+            assert!(errors.iter().any(|error| error.ends_with("cannot be 0")), "{wrong}: {errors:?}");
+        }
     }
 
     #[test]
