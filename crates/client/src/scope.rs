@@ -48,7 +48,7 @@ impl fmt::Display for Revision {
 }
 
 /// Some objects of a resource: those of a namespace or of all, and those that selectors pick.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope {
     /// What they are.
     pub resource: Resource,

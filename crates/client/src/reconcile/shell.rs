@@ -135,16 +135,10 @@ impl<C: Controller> Running<C> {
         let mut wanted = BTreeMap::new();
         for ((source, _), changes) in self.sources.iter().zip(all) {
             for change in changes {
-                if let (Some(old), Some(new)) = (&change.old, &change.new)
-                    && !source.matters(&**old, &**new)
-                {
-                    continue;
-                }
-                let objects = [change.old, change.new];
-                for object in objects.iter().flatten() {
-                    for key in source.keys(&**object, &self.world) {
-                        wanted.entry(key).or_insert_with(|| why(source, &**object));
-                    }
+                let (old, new) = (change.old.as_deref(), change.new.as_deref());
+                let Some(object) = new.or(old) else { continue };
+                for key in source.about(old, new, &self.world) {
+                    wanted.entry(key).or_insert_with(|| why(source, object));
                 }
             }
         }

@@ -8,27 +8,33 @@ use super::kinds::resource_of;
 use super::{Name, World};
 use crate::{Resource, Scope};
 
-type Mapping<K> = Box<dyn Fn(&dyn Record, &World) -> Vec<K> + Send + Sync>;
+type Keys<K> = Box<dyn Fn(&dyn Record, &World) -> Vec<K> + Send + Sync>;
 type Comparison = Box<dyn Fn(&dyn Record, &dyn Record) -> bool + Send + Sync>;
 
 /// A view that a controller reads.
 pub struct Source<K> {
     /// What it shows.
     pub scope: Scope,
-    keys: Mapping<K>,
+    mappings: Vec<Mapping<K>>,
+}
+
+/// What changes are about.
+struct Mapping<K> {
+    keys: Keys<K>,
     /// Whether a change from the one to the other is any; every change is if there is none.
     matters: Option<Comparison>,
 }
 
 impl<K> Source<K> {
-    /// Whether it matters that an object became another.
-    pub fn matters(&self, old: &dyn Record, new: &dyn Record) -> bool {
-        self.matters.as_ref().is_none_or(|matters| matters(old, new))
-    }
-
-    /// The keys that an object, as it was or as it is, is about.
-    pub fn keys(&self, object: &dyn Record, world: &World) -> Vec<K> {
-        (self.keys)(object, world)
+    /// The keys that a change is about, of an object as it was and as it is.
+    pub fn about(&self, old: Option<&dyn Record>, new: Option<&dyn Record>, world: &World) -> Vec<K> {
+        let is_any = |mapping: &&Mapping<K>| match (old, new, &mapping.matters) {
+            (Some(old), Some(new), Some(matters)) => matters(old, new),
+            _ => true,
+        };
+        let objects = || old.into_iter().chain(new);
+        let mappings = self.mappings.iter().filter(is_any);
+        mappings.flat_map(|mapping| objects().flat_map(|object| (mapping.keys)(object, world))).collect()
     }
 }
 
@@ -57,12 +63,14 @@ impl<K: 'static> Wires<K> {
         matters: impl Fn(&T, &T) -> bool + Send + Sync + 'static,
         keys: impl Fn(&T, &World) -> Vec<K> + Send + Sync + 'static,
     ) {
-        self.maps::<T>(keys);
-        if let Some(source) = self.sources.last_mut() {
-            source.matters = Some(Box::new(move |old, new| {
-                old.downcast_ref().zip(new.downcast_ref()).is_none_or(|(old, new)| matters(old, new))
-            }));
-        }
+        let matters = move |old: &dyn Record, new: &dyn Record| {
+            old.downcast_ref().zip(new.downcast_ref()).is_none_or(|(old, new)| matters(old, new))
+        };
+        let keys = move |object: &dyn Record, world: &World| {
+            object.downcast_ref().map(|object| keys(object, world)).unwrap_or_default()
+        };
+        let mapping = Mapping { keys: Box::new(keys), matters: Some(Box::new(matters)) };
+        self.add(Scope::all(resource_of::<T>().clone()), mapping);
     }
 
     /// Looks at all objects of a type without being woken by them.
@@ -76,7 +84,15 @@ impl<K: 'static> Wires<K> {
         scope: Scope,
         keys: impl Fn(&dyn Record, &World) -> Vec<K> + Send + Sync + 'static,
     ) {
-        self.sources.push(Source { scope, keys: Box::new(keys), matters: None });
+        self.add(scope, Mapping { keys: Box::new(keys), matters: None });
+    }
+
+    /// One view for each scope, however many things its changes are about.
+    fn add(&mut self, scope: Scope, mapping: Mapping<K>) {
+        match self.sources.iter_mut().find(|source| source.scope == scope) {
+            Some(source) => source.mappings.push(mapping),
+            None => self.sources.push(Source { scope, mappings: vec![mapping] }),
+        }
     }
 
     /// The views in the order in which they were named.

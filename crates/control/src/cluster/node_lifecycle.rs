@@ -3,10 +3,12 @@
 //! Upstream: `pkg/controller/nodelifecycle`. A node's sign of life is the later of its lease's renewal and its own report.
 //! Silence counts from this controller's own start at the earliest: a node could not be heard while there was no control plane.
 //! A view that is behind would make silent nodes of all: a node's lease is asked for before the node is declared dead.
-//! When no node at all is ready, nothing is evicted: then the fault is more likely here than there.
+//! When no node at all is ready, nothing is evicted: then the fault is more likely here than there. Otherwise a zone's nodes are
+//! evicted one after the other, as fast as `zone` says.
 
 #[cfg(test)]
 mod tests;
+mod zone;
 
 use std::time::Duration;
 
@@ -21,6 +23,7 @@ use client::{Caller, PatchKind, Target};
 use serde_json::json;
 
 use control_base::pod;
+use zone::Turn;
 
 /// How long a node may be silent (`--node-monitor-grace-period`).
 const GRACE: Duration = Duration::from_secs(50);
@@ -58,6 +61,14 @@ impl Controller for NodeLifecycle {
 
     fn wire(&self, wires: &mut Wires<String>) {
         wires.maps::<Node>(|node, _| vec![node.metadata.name.clone()]);
+        // How many nodes are ready says how fast the others are evicted, and so does whose turn has come.
+        wires.maps_changed::<Node>(
+            |old, new| ready(old) != ready(new) || old.metadata.labels != new.metadata.labels,
+            |_, world| {
+                let unready = world.all::<Node>().filter(|other| ready(other) != TRUE);
+                unready.map(|other| other.metadata.name.clone()).collect()
+            },
+        );
         // A lease that is renewed changes nothing: its end is waited for. One that comes back does.
         wires.maps::<Lease>(|lease, world| {
             let name = &lease.metadata.name;
@@ -89,7 +100,11 @@ impl Controller for NodeLifecycle {
         }
         let state = ready(&seen);
         // The taints are bound to the version that they were read at, which a written status has made old: they come next.
-        let taints = taints(&seen, is_outage(world), now);
+        let turn = if state == TRUE { Turn::Never } else { zone::turn(&seen, world, now) };
+        if let Turn::In(wait) = turn {
+            plan.again_in(wait);
+        }
+        let taints = taints(&seen, turn == Turn::Now, now);
         if plan.stages.is_empty() && taints != node.spec.taints {
             let taints: Vec<_> = taints.iter().map(written).collect();
             let version = &node.metadata.resource_version;
@@ -163,12 +178,8 @@ fn report_silence(node: &mut Node, now: Time) {
     }
 }
 
-/// Whether no node is ready, of several.
-fn is_outage(world: &World) -> bool {
-    !world.all::<Node>().any(|node| ready(node) == TRUE)
-}
-
-fn taints(node: &Node, outage: bool, now: Time) -> Vec<Taint> {
+/// The taints that a node should have; those that send pods away only if they may be sent.
+fn taints(node: &Node, may_evict: bool, now: Time) -> Vec<Taint> {
     let holds = |(type_, status, _): &(&str, &str, &str)| match *type_ {
         "" => node.spec.unschedulable,
         "Ready" => ready(node) == *status,
@@ -177,14 +188,13 @@ fn taints(node: &Node, outage: bool, now: Time) -> Vec<Taint> {
     let mut wanted: Vec<(&str, &str)> = Vec::new();
     for row in TAINTS.iter().filter(|row| holds(row)) {
         wanted.push((row.2, "NoSchedule"));
-        if row.0 == "Ready" && !outage {
+        if row.0 == "Ready" && may_evict {
             wanted.push((row.2, "NoExecute"));
         }
     }
     let ours = |taint: &Taint| match taint.effect.as_str() {
         "NoSchedule" => TAINTS.iter().any(|row| row.2 == taint.key),
-        "NoExecute" => taint.key == NOT_READY || taint.key == UNREACHABLE,
-        _ => false,
+        _ => zone::sends_away(taint),
     };
     let is_wanted = |taint: &Taint| wanted.contains(&(&*taint.key, &*taint.effect));
     let mut taints: Vec<Taint> =

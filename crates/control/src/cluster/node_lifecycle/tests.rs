@@ -100,13 +100,91 @@ fn taints_follow_conditions_and_leave_others_alone() {
         Taint { key: UNREACHABLE.into(), effect: "NoExecute".into(), ..Taint::default() },
     ];
     assert_eq!(
-        effects(&taints(&unready, false, at(1))),
+        effects(&taints(&unready, true, at(1))),
         ["mine:NoExecute", "not-ready:NoSchedule", "not-ready:NoExecute", "unschedulable:NoSchedule"]
     );
     assert_eq!(
-        effects(&taints(&unready, true, at(1))),
+        effects(&taints(&unready, false, at(1))),
         ["mine:NoExecute", "not-ready:NoSchedule", "unschedulable:NoSchedule"],
         "nothing is evicted when no node is ready"
     );
-    assert_eq!(effects(&taints(&node("a", TRUE), false, at(1))), Vec::<String>::new());
+    assert_eq!(effects(&taints(&node("a", TRUE), true, at(1))), Vec::<String>::new());
+}
+
+/// Unready nodes that wait, tainted ones with when they were, and ready ones; the first is of the zone `a`, as are all with its prefix.
+fn zone_of(waiting: &[(&str, i64)], tainted: &[(&str, i64)], ready: &[&str]) -> World {
+    let of = |name: &str, status: &str, since: i64| {
+        let mut node = node(name, status);
+        node.status.conditions[0].last_transition_time = Some(at(since).into());
+        let zone = name[..1].to_owned();
+        node.metadata.labels.insert("topology.kubernetes.io/zone".into(), zone);
+        node
+    };
+    let mut nodes: Vec<Node> = waiting.iter().map(|(name, since)| of(name, UNKNOWN, *since)).collect();
+    nodes.extend(tainted.iter().map(|(name, since)| {
+        let mut node = of(name, UNKNOWN, 0);
+        let (key, effect) = (UNREACHABLE.to_owned(), "NoExecute".to_owned());
+        let time_added = Some(at(*since).into());
+        node.spec.taints = vec![Taint { key, effect, time_added, ..Taint::default() }];
+        node
+    }));
+    nodes.extend(ready.iter().map(|name| of(name, TRUE, 0)));
+    World::default().with(nodes, Revision(1))
+}
+
+fn turn_of(name: &str, world: &World) -> Turn {
+    zone::turn(world.get::<Node>("", name).expect("a node"), world, at(100))
+}
+
+#[test]
+fn nodes_of_a_zone_are_evicted_one_after_the_other() {
+    let wait = |seconds| Turn::In(Duration::from_secs(seconds));
+    let ready = ["a7", "a8", "a9"];
+    let world = zone_of(&[("a1", 60), ("a2", 50), ("b1", 70)], &[], &ready);
+    assert_eq!(turn_of("a2", &world), Turn::Now, "unready for longest");
+    assert_eq!(turn_of("a1", &world), wait(10));
+    assert_eq!(turn_of("b1", &world), Turn::Now, "another zone, gone as a whole");
+    let world = zone_of(&[("a1", 60)], &[("a2", 97)], &ready);
+    assert_eq!(turn_of("a1", &world), wait(7), "the last one was three seconds ago");
+    assert_eq!(turn_of("a2", &world), Turn::Now, "has been told already");
+    let world = zone_of(&[("a1", 60)], &[("a2", 90)], &ready);
+    assert_eq!(turn_of("a1", &world), Turn::Now);
+}
+
+#[test]
+fn a_zone_of_which_much_is_silent_is_not_emptied() {
+    let many = |prefix: &str, count: usize| -> Vec<String> {
+        (100..100 + count).map(|number| format!("{prefix}{number}")).collect()
+    };
+    let turn = |unready: usize, ready: usize, elsewhere: &[&str]| {
+        let unready = many("a", unready);
+        let ready = many("a9", ready);
+        let waiting: Vec<(&str, i64)> = unready.iter().map(|name| (name.as_str(), 0)).collect();
+        let ready: Vec<&str> = ready.iter().map(String::as_str).chain(elsewhere.iter().copied()).collect();
+        turn_of("a101", &zone_of(&waiting, &[], &ready))
+    };
+    let wait = |seconds| Turn::In(Duration::from_secs(seconds));
+    assert_eq!(turn(2, 1, &[]), wait(10), "two are too few to judge by");
+    assert_eq!(turn(5, 5, &[]), wait(10), "half of them is not yet much");
+    assert_eq!(turn(6, 4, &[]), Turn::Never, "a small zone");
+    assert_eq!(turn(30, 21, &[]), wait(100), "a large one, slowly");
+    assert_eq!(turn(6, 0, &["b1"]), wait(10), "a zone is gone, another is there");
+    assert_eq!(turn(6, 0, &[]), Turn::Never, "all zones are gone");
+}
+
+#[test]
+fn what_a_node_becomes_is_about_those_that_wait() {
+    let mut wires = Wires::default();
+    NodeLifecycle::new(at(0)).wire(&mut wires);
+    let sources = wires.into_sources();
+    let world = zone_of(&[("a1", 0), ("b1", 0)], &[], &["a2"]);
+    let about = |old: &str, new: &str| {
+        let (old, new) = (node("a2", old), node("a2", new));
+        let mut keys = sources[0].about(Some(&old), Some(&new), &world);
+        keys.sort();
+        keys.dedup();
+        keys
+    };
+    assert_eq!(about(UNKNOWN, TRUE), ["a1", "a2", "b1"]);
+    assert_eq!(about(TRUE, TRUE), ["a2"]);
 }

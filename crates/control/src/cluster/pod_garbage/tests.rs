@@ -138,7 +138,7 @@ fn what_pods_and_nodes_are_about() {
     let mut wires = Wires::default();
     PodGarbage::default().wire(&mut wires);
     let sources = wires.into_sources();
-    let keys = |pod: Pod, nodes: Vec<Node>| sources[1].keys(&pod, &world(nodes, vec![]));
+    let keys = |pod: Pod, nodes: Vec<Node>| sources[1].about(None, Some(&pod), &world(nodes, vec![]));
     let node_key = vec![Key::Node("n".to_owned())];
     assert_eq!(keys(pod("a", "Running", "n"), vec![]), node_key);
     assert!(keys(going(pod("a", "Running", "n")), vec![node("True", None)]).is_empty());

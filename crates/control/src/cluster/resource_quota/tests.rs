@@ -102,7 +102,7 @@ fn a_charge_alone_wakes_nobody() {
     let sources = wires.into_sources();
     let woken = |quota: ResourceQuota| {
         let world = World::default().with([quota.clone()], Revision(5));
-        sources[0].keys(&quota, &world).len()
+        sources[0].about(None, Some(&quota), &world).len()
     };
     assert_eq!(woken(quota(&[("pods", "5")], &[("pods", "2")])), 0);
     assert_eq!(woken(quota(&[("pods", "5")], &[])), 1);

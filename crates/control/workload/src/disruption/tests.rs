@@ -190,7 +190,8 @@ fn a_failed_budget_is_looked_at_when_a_workload_comes() {
     Disruptions::new(&[]).wire(&mut wires);
     let sources = wires.into_sources();
     let source = sources.iter().find(|source| source.resource() == resource_of::<ReplicaSet>());
-    let keys = |budget| source.expect("sets are looked at").keys(&set(1), &world(budget, vec![]));
+    let keys =
+        |budget| source.expect("sets are looked at").about(None, Some(&set(1)), &world(budget, vec![]));
     assert_eq!(keys(failed), [Key::Budget("shop".into(), "b".into())]);
     assert!(keys(budget(number(1), None)).is_empty());
 }
