@@ -136,3 +136,33 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
         assert!(names.contains(&format!("configmap/kept-{number}\n")), "{names}");
     }
 }
+
+const MORE: &str = r#"
+apiVersion: networking.k8s.io/v1
+kind: ServiceCIDR
+metadata: {name: more}
+spec: {cidrs: [10.250.1.0/24]}
+"#;
+
+#[test]
+fn a_range_of_addresses_is_added_and_stays_while_a_service_has_one_of_it() {
+    let cluster = Cluster::control_plane();
+    let create = ["create", "service", "clusterip", "web", "--clusterip=10.250.1.9", "--tcp=80"];
+    let refused = cluster.refused(&create);
+    assert!(refused.contains("the provided network does not match the current range"), "{refused}");
+    cluster.apply(MORE);
+    let ready = |status: &str| {
+        cluster.kubectl(&["wait", "servicecidr/more", "--for", &format!("condition=Ready={status}")])
+    };
+    ready("True");
+    cluster.kubectl(&create);
+    let parent = cluster.kubectl(&["get", "ipaddress", "10.250.1.9"]);
+    assert!(parent.contains("services/default/web"), "{parent}");
+    cluster.kubectl(&["delete", "servicecidr", "more", "--wait=false"]);
+    ready("False");
+    let refused =
+        cluster.refused(&["create", "service", "clusterip", "other", "--clusterip=10.250.1.10", "--tcp=80"]);
+    assert!(refused.contains("the provided network does not match the current range"), "{refused}");
+    cluster.kubectl(&["delete", "service", "web"]);
+    cluster.kubectl(&["wait", "servicecidr/more", "--for=delete", "--timeout=60s"]);
+}

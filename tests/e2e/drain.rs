@@ -53,4 +53,13 @@ fn kubectl_drains_a_node_as_far_as_a_budget_allows() {
     cluster.eventually(&ready, |ready| ready == "1");
     cluster.kubectl(&["delete", "rc", "web", "--cascade=orphan"]);
     cluster.eventually(&running, |names| names.lines().count() == 1);
+
+    // What it is answered with says in its body the code that its head says.
+    let left = cluster.kubectl(&running).trim().trim_start_matches("pod/").to_owned();
+    let eviction = cluster.data().join("eviction.json");
+    let body = serde_json::json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": left}});
+    std::fs::write(&eviction, body.to_string()).expect("a file");
+    let path = format!("/api/v1/namespaces/default/pods/{left}/eviction");
+    let said = cluster.kubectl(&["create", "--raw", &path, "-f", &eviction.display().to_string()]);
+    assert!(said.contains(r#""status":"Success""#) && said.contains(r#""code":201"#), "{said}");
 }

@@ -64,6 +64,7 @@ pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, drain
     all.start(network::EndpointSliceMirroring);
     all.start(network::EndpointsObjects);
     all.start(network::ServiceAddresses);
+    all.start(network::ServiceCidrs);
     all.start(storage::ClaimProtection);
     all.start(storage::VolumeProtection);
     all.start(storage::AttributesClassProtection);

@@ -114,16 +114,16 @@ fn holds(service: &Service, address: &str) -> bool {
 
 fn is_in_range(address: IpAddr, world: &World) -> bool {
     let cidrs = world.all::<ServiceCIDR>().flat_map(|range| &range.spec.cidrs);
-    let mut cidrs = cidrs.filter_map(|cidr| parse_cidr_sloppy(cidr));
-    cidrs.any(|cidr| {
-        let own = api_meta::names::Cidr { address, ..cidr };
-        address.is_ipv4() == cidr.address.is_ipv4() && own.network() == cidr.network()
-    })
+    cidrs.filter_map(|cidr| parse_cidr_sloppy(cidr)).any(|cidr| cidr.contains(address))
+}
+
+/// Whether an address is given out by the API server, not by somebody else.
+pub(super) fn is_managed(held: &IPAddress) -> bool {
+    held.metadata.labels.get(MANAGED_BY).is_some_and(|manager| manager == MANAGER)
 }
 
 fn is_labelled(held: &IPAddress, address: IpAddr) -> bool {
-    let is = |label: &str, value: &str| held.metadata.labels.get(label).is_some_and(|own| own == value);
-    is(FAMILY, family(address)) && is(MANAGED_BY, MANAGER)
+    is_managed(held) && held.metadata.labels.get(FAMILY).is_some_and(|own| own == family(address))
 }
 
 /// What is to be done about the addresses of one service.
@@ -219,7 +219,7 @@ fn delete(held: &IPAddress) -> Write {
 /// Deletes an address of ours that no service has.
 fn leaked(plan: &mut Plan, held: &IPAddress, world: &World, now: Time) {
     let meta = &held.metadata;
-    if meta.labels.get(MANAGED_BY).is_none_or(|manager| manager != MANAGER) {
+    if !is_managed(held) {
         return;
     }
     let name = &meta.name;

@@ -7,13 +7,11 @@
 mod tests;
 
 use api_meta::owners;
-use api_record::Typed;
 use api_types::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod};
 use api_types::storage::v1::VolumeAttributesClass;
-use api_types::{object_meta, object_meta_mut};
 use base::time::Time;
-use client::reconcile::{Controller, Guard, Name, Plan, Wires, World, Write, name, resource_of};
-use client::{Revision, Target};
+use client::reconcile::{Controller, Name, Plan, Wires, World, name};
+use control_base::finalizer::{finalized, none_missed};
 
 const CLAIM: &str = "kubernetes.io/pvc-protection";
 const VOLUME: &str = "kubernetes.io/pv-protection";
@@ -27,24 +25,6 @@ pub struct VolumeProtection;
 
 /// Protects classes that claims or volumes name.
 pub struct AttributesClassProtection;
-
-/// What gives an object its finalizer, or takes it away; `None` if it is as it should be.
-fn finalized<T: Typed + Clone>(object: &T, finalizer: &str, is_used: impl FnOnce() -> bool) -> Option<Write> {
-    let meta = object_meta(object)?;
-    let has = meta.finalizers.iter().any(|own| own == finalizer);
-    let wanted = meta.deletion_timestamp.is_none() || (has && is_used());
-    if has == wanted {
-        return None;
-    }
-    let mut changed = object.clone();
-    let finalizers = &mut object_meta_mut(&mut changed)?.finalizers;
-    if wanted {
-        finalizers.push(finalizer.to_owned());
-    } else {
-        finalizers.retain(|own| own != finalizer);
-    }
-    Some(Write::update(changed))
-}
 
 impl Controller for ClaimProtection {
     const NAME: &'static str = "pvc-protection-controller";
@@ -64,7 +44,7 @@ impl Controller for ClaimProtection {
         let used = || world.in_namespace::<Pod>(&key.0).any(|pod| uses(pod, claim));
         if let Some(mut write) = finalized(claim, CLAIM, used) {
             if claim.metadata.deletion_timestamp.is_some() {
-                write = write.guarded(no_pod_missed(&key.0, world));
+                write = write.guarded(none_missed::<Pod>(world, &key.0));
             }
             plan.stage([write]);
         }
@@ -92,21 +72,6 @@ fn uses(pod: &Pod, claim: &PersistentVolumeClaim) -> bool {
         && claims(pod).any(|(named, made_for_it)| {
             named == claim.metadata.name && (!made_for_it || (!is_shut && controls()))
         })
-}
-
-/// A consistent read that shows the pods which the view shows: one that is missing could use the claim.
-fn no_pod_missed(namespace: &str, world: &World) -> Guard {
-    let pods = resource_of::<Pod>().clone();
-    let snapshot = world.snapshot(&pods);
-    let revision = snapshot.map_or(Revision(0), client::Snapshot::revision);
-    let count = snapshot.map_or(0, |snapshot| snapshot.in_namespace(namespace).count());
-    let target = Target {
-        resource: pods,
-        namespace: namespace.to_owned(),
-        name: String::new(),
-        subresource: String::new(),
-    };
-    Guard::Current(target, revision, count)
 }
 
 impl Controller for VolumeProtection {

@@ -31,6 +31,30 @@ impl Cidr {
         };
         Cidr { address, bits: self.bits }
     }
+
+    /// Whether an address is one of the network's.
+    pub fn contains(self, address: IpAddr) -> bool {
+        address.is_ipv4() == self.address.is_ipv4() && Cidr { address, ..self }.network() == self.network()
+    }
+
+    /// Whether all addresses of another network are of this one.
+    pub fn covers(self, other: Cidr) -> bool {
+        self.bits <= other.bits && self.contains(other.address)
+    }
+
+    /// The network's last address: of IPv4, the one for broadcasts.
+    pub fn last(self) -> IpAddr {
+        match self.network().address {
+            IpAddr::V4(v4) => {
+                let hosts = u32::MAX.checked_shr(self.bits.into()).unwrap_or(0);
+                IpAddr::V4(Ipv4Addr::from(u32::from(v4) | hosts))
+            }
+            IpAddr::V6(v6) => {
+                let hosts = u128::MAX.checked_shr(self.bits.into()).unwrap_or(0);
+                IpAddr::V6(Ipv6Addr::from(u128::from(v6) | hosts))
+            }
+        }
+    }
 }
 
 impl std::fmt::Display for Cidr {

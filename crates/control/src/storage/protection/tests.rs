@@ -1,8 +1,10 @@
 //! What is held, and until when.
 
-use api_record::scalar;
+use api_record::{Typed, scalar};
 use api_types::core::v1::{PersistentVolumeClaimVolumeSource, Volume, VolumeSource};
-use client::reconcile::Op;
+use api_types::object_meta;
+use client::Revision;
+use client::reconcile::{Guard, Op};
 
 use super::*;
 
