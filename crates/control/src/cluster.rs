@@ -1,5 +1,7 @@
 //! Controllers of the cluster itself: namespaces and what every one has, quotas, garbage, nodes, certificates, the types of policies.
 
+mod bootstrap_signer;
+mod bootstrap_token;
 mod csr;
 mod garbage;
 mod namespace;
@@ -16,6 +18,7 @@ mod storage_migration;
 mod taint_eviction;
 mod token_cleaner;
 
+pub use bootstrap_signer::BootstrapSigner;
 pub use csr::{Approval, CertificateCleaner, CertificateRequests, KubeletServing, Serving, Signer, Unsigned};
 pub use garbage::{Garbage, Id};
 pub use namespace::Namespaces;

@@ -75,6 +75,7 @@ pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, drain
     all.start(cluster::PodGarbage::default());
     all.start(cluster::NodeTtl);
     all.start(cluster::TokenCleaner);
+    all.start(cluster::BootstrapSigner);
     if let Some(range) = config.pod_range {
         all.start(cluster::NodeIpam::new(range));
     }

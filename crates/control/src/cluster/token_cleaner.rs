@@ -1,12 +1,10 @@
 //! Bootstrap tokens that have run out go. Upstream: `pkg/controller/bootstrap/tokencleaner.go`.
 
-use api_record::scalar;
 use api_types::core::v1::Secret;
 use base::time::Time;
 use client::reconcile::{Controller, Name, Plan, Wires, World, Write, name};
 
-const NAMESPACE: &str = "kube-system";
-const TYPE: &str = "bootstrap.kubernetes.io/token";
+use super::bootstrap_token::{NAMESPACE, end, is_token};
 
 /// The cleaner of bootstrap tokens.
 pub struct TokenCleaner;
@@ -17,20 +15,14 @@ impl Controller for TokenCleaner {
 
     fn wire(&self, wires: &mut Wires<Name>) {
         wires.maps::<Secret>(|secret, _| {
-            let is_token = secret.metadata.namespace == NAMESPACE && secret.type_ == TYPE;
-            is_token.then(|| name(NAMESPACE, &secret.metadata.name)).into_iter().collect()
+            is_token(secret).then(|| name(NAMESPACE, &secret.metadata.name)).into_iter().collect()
         });
     }
 
     fn plan(&self, (namespace, name): &Name, world: &World, now: Time) -> Plan {
         let mut plan = Plan::default();
-        let Some(secret) = world.get::<Secret>(namespace, name).filter(|own| own.type_ == TYPE) else {
-            return plan;
-        };
-        let Some(text) = secret.data.get("expiration").filter(|text| !text.is_empty()) else { return plan };
-        // What cannot be read counts as over.
-        let text = std::str::from_utf8(text).unwrap_or_default();
-        let end = text.parse::<scalar::Time>().map_or(Time::EPOCH, Time::from);
+        let secret = world.get::<Secret>(namespace, name).filter(|own| is_token(own));
+        let Some((secret, end)) = secret.and_then(|own| Some((own, end(own)?))) else { return plan };
         if end > now {
             plan.again_in(end.since(now));
         } else {
@@ -54,7 +46,7 @@ mod tests {
             let mut secret = Secret::default();
             secret.metadata.name = "bootstrap-token-abcdef".into();
             secret.metadata.namespace = NAMESPACE.into();
-            secret.type_ = TYPE.into();
+            secret.type_ = "bootstrap.kubernetes.io/token".into();
             let text = expiration.map(|text| ("expiration".to_owned(), text.as_bytes().to_vec().into()));
             secret.data.extend(text);
             let world = World::default().with([secret], Revision(1));
