@@ -283,7 +283,7 @@ fn filters(ip: &str, icmp: &str) -> String {
   }}
   chain check {{
     {ip} daddr . meta l4proto . th dport vmap @refused
-    {ip} daddr @services goto refuse
+    {ip} daddr @services fib daddr type != local goto refuse
   }}
   chain filter-prerouting {{
     type filter hook prerouting priority -110

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use host::netlink::{Address, Change, Namespace, Netlink as _};
 use lab::{Lab, Node, by, cidr, ip, pod, serve, tcp, tcp_in_vain, udp, udp_from, udp_in_vain, udp_socket};
 use net_pod::network::PodNetwork;
 use net_service::dataplane::Dataplane;
@@ -169,6 +170,20 @@ fn what_has_no_endpoint_or_no_service_is_refused_at_once() {
     stage.services.set(&ServiceName::new("default", "web"), None);
     stage.services.sync().unwrap();
     assert_eq!(tcp(&two, VIP, 80), Err(ErrorKind::ConnectionRefused));
+}
+
+#[test]
+fn an_address_of_the_range_that_is_the_nodes_own_is_answered() {
+    let stage = stage();
+    let two = pod(&stage.pods, "two").pin;
+    let own = "10.96.0.53";
+    let address = Address { link: "lo".into(), cidr: cidr("10.96.0.53/32") };
+    stage.node.netlink().apply(&Namespace::Host, &[Change::AddAddress(address)]).unwrap();
+    serve(&stage.node.pin, 8080, "dns");
+    by(tcp(&two, own, 8080), "dns", "10.70.1.1");
+    by(tcp(&stage.node.pin, own, 8080), "dns", own);
+    by(udp(&stage.node.pin, own, 8080), "dns", own);
+    assert_eq!(tcp(&stage.node.pin, UNASSIGNED, 8080), Err(ErrorKind::ConnectionRefused));
 }
 
 fn servers(from: &Path, to: &str, count: usize) -> BTreeSet<String> {
