@@ -17,7 +17,7 @@ pub const MARK_TAG: u32 = 0x4b00_0000;
 pub const MASQUERADE_BIT: u32 = 0x4000_0000;
 
 /// The chain whose presence says that a table's fixed part is this release's.
-pub const VERSION: &str = "version-1";
+pub const VERSION: &str = "version-2";
 
 /// The families that have a table.
 pub const FAMILIES: [Family; 2] = [Family::Ip, Family::Ip6];
