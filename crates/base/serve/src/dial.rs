@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -51,13 +50,13 @@ impl Connection {
     }
 }
 
-/// Connects to an address, in TLS if that is wanted.
+/// Connects to an address or a name, `host:port`, in TLS if that is wanted.
 ///
 /// # Errors
 /// When nobody answers there in time, or not in TLS, or somebody else.
-pub async fn dial(address: SocketAddr, secure: Option<&Secure>) -> Result<Connection, String> {
+pub async fn dial(address: &str, secure: Option<&Secure>) -> Result<Connection, String> {
     let connect = within(limits::DIAL, TcpStream::connect(address)).await;
-    let stream = connect.map_err(|error| words::of_dial(&address.to_string(), &error))?;
+    let stream = connect.map_err(|error| words::of_dial(address, &error))?;
     // A connection that cannot be hurried is one all the same.
     let _ = stream.set_nodelay(true);
     let Some(secure) = secure else {

@@ -18,10 +18,8 @@ mod route;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use api_types::core::v1::Service;
 use arc_swap::ArcSwap;
 use base::metrics::{Source, Text, Type};
 use base::random::SystemRandom;
@@ -116,17 +114,16 @@ impl Aggregation {
         self.0.changes.subscribe()
     }
 
-    /// Where the server of a route is: any of those that are ready.
+    /// Where the server of a route is, `host:port`: any of those that are ready.
     ///
     /// # Errors
     /// Why there is none.
-    pub fn resolve(&self, route: &Route) -> Result<SocketAddr, String> {
-        let backend = &route.backend;
+    pub fn resolve(&self, route: &Route) -> Result<String, String> {
+        let Backend { namespace, name, port } = &route.backend;
         let (services, slices) = (self.0.services.snapshot(), self.0.slices.snapshot());
-        let service = services.get(&backend.namespace, &backend.name);
-        let service = service.and_then(|object| object.downcast_ref::<Service>());
-        let slices = slices.in_namespace(&backend.namespace).filter_map(|object| object.downcast_ref());
-        endpoint::resolve(backend, service, slices, &SystemRandom)
+        let (host, port) =
+            server_webhook::resolve(&services, &slices, (namespace, name, *port), &SystemRandom)?;
+        Ok(if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") })
     }
 
     pub(crate) fn shown(&self) -> Option<&Shown> {

@@ -4,7 +4,6 @@
 //! proxy that it trusts, and nothing of what proved it. Every verb, every protocol, and watches for as long as they last: nothing is kept
 //! back on the way. Requests that wait for another server have no place among those that wait for this one.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -107,12 +106,12 @@ async fn exchange(
     let head = *request.method() == Method::HEAD;
     let asked = relay::host(&request);
     let asked = asked.as_ref().and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
-    aim(&mut request, address, caller, peer, upgrade);
+    aim(&mut request, &address, caller, peer, upgrade);
     let unreachable = |why: String| {
         let why = if upgrade { why } else { format!("error trying to reach service: {why}") };
         Ok(error(StatusCode::SERVICE_UNAVAILABLE, &why))
     };
-    let (connection, protocol) = match dial_as(&handler.reach.places, address, Some(secure)).await {
+    let (connection, protocol) = match dial_as(&handler.reach.places, &address, Some(secure)).await {
         Ok(made) => made,
         Err(why) => return unreachable(why),
     };
@@ -124,7 +123,7 @@ async fn exchange(
             Ok(error(StatusCode::BAD_GATEWAY, why))
         }
         Ok(response) => {
-            let links = Links { prefix: String::new(), backend: address.to_string(), asked };
+            let links = Links { prefix: String::new(), backend: address, asked };
             proxy::passed(response, links, head)
         }
         Err(error) => unreachable(words::of_relay(&error)),
@@ -132,13 +131,13 @@ async fn exchange(
 }
 
 /// Makes of the client's request the one that goes on.
-fn aim(request: &mut Request<Incoming>, address: SocketAddr, caller: &Caller, peer: &Peer, upgrade: bool) {
+fn aim(request: &mut Request<Incoming>, address: &str, caller: &Caller, peer: &Peer, upgrade: bool) {
     let path = request.uri().path().to_owned();
     let headers = request.headers_mut();
     headers::forget_caller(headers);
     front_proxy::name(caller, headers);
     headers::forwarded_for(headers, peer);
-    if let Ok(host) = HeaderValue::from_str(&address.to_string()) {
+    if let Ok(host) = HeaderValue::from_str(address) {
         headers.insert(HOST, host);
     }
     if !upgrade && let Ok(path) = HeaderValue::from_str(&path) {

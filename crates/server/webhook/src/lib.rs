@@ -23,4 +23,4 @@ mod tls;
 pub use call::{Answer, Call, CallError, Webhooks};
 pub use clients::Client;
 pub use hook::Hook;
-pub use services::{Endpoints, Services};
+pub use services::{Endpoints, Services, resolve};

@@ -1,6 +1,5 @@
 //! Asking another API server something small: what it serves, whether it is there.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,7 +59,7 @@ fn aggregator() -> Caller {
 pub(super) async fn ask(
     clock: &Arc<dyn Clock>,
     route: &Route,
-    address: SocketAddr,
+    address: &str,
     question: Question<'_>,
 ) -> Result<Answered, String> {
     let asked = timeout(&**clock, question.limit, exchange(route, address, question)).await;
@@ -69,7 +68,7 @@ pub(super) async fn ask(
     answered.map_err(|why| format!("Get \"https://{address}{}\": {why}", question.path))
 }
 
-async fn exchange(route: &Route, address: SocketAddr, question: Question<'_>) -> Result<Answered, String> {
+async fn exchange(route: &Route, address: &str, question: Question<'_>) -> Result<Answered, String> {
     let connection = dial::dial(address, Some(route.secure(true)?)).await?;
     let broken = |error: hyper::Error| match error.is_incomplete_message() {
         true => "EOF".to_owned(),

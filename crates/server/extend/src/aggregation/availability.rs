@@ -14,11 +14,10 @@ use api_types::discovery::v1::EndpointSlice;
 use base::time::Time;
 use client::Caller;
 use client::reconcile::{Ask, Controller, Plan, Wires, World, Write};
+use server_webhook::endpoint::SERVICE_NAME;
 
-use super::Aggregation;
-use super::endpoint::{self, SERVICE_NAME};
-use super::probe;
 use super::route::{Backend, Route};
+use super::{Aggregation, endpoint, probe};
 use crate::limits::{PROBE_AGAIN, PROBE_FIRST};
 
 /// Says whether what others serve is answered.

@@ -96,7 +96,7 @@ impl Aggregation {
         let address = self.resolve(route)?;
         let (accept, who) = ("application/json", Some(who));
         let question = Question { path, accept, who, deletes, limit: CONTENTS, known: "" };
-        let answered = ask(self.clock(), route, address, question).await?;
+        let answered = ask(self.clock(), route, &address, question).await?;
         match answered.status {
             200..300 => Ok(answered),
             // It is gone already.

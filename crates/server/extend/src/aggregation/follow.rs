@@ -137,7 +137,7 @@ struct Server {
 impl Server {
     async fn ask(&self, question: Question<'_>) -> Result<Answered, String> {
         let address = self.aggregation.resolve(&self.route)?;
-        ask(self.aggregation.clock(), &self.route, address, question).await
+        ask(self.aggregation.clock(), &self.route, &address, question).await
     }
 
     /// Finds out all that there is to know, and makes it known.

@@ -33,7 +33,7 @@ async fn once(aggregation: &Aggregation, route: &Route) -> Result<(), String> {
     let question = Question { path: &path, limit: DISCOVERY, ..Question::default() };
     let url = format!("https://{address}{path}");
     let failing = |why: String| format!("failing or missing response from {url}: {why}");
-    let answered = ask(aggregation.clock(), route, address, question).await.map_err(failing)?;
+    let answered = ask(aggregation.clock(), route, &address, question).await.map_err(failing)?;
     match answered.status {
         200..300 => Ok(()),
         status => Err(failing(format!("bad status from {url}: {status}"))),

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use api_types::apiregistration::v1::{APIService, ServiceReference};
-use api_types::core::v1::ServicePort;
+use api_types::core::v1::{Service, ServicePort};
 use api_types::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
 use base::time::SystemClock;
 use base_serve::{Socket, Tls};
@@ -14,6 +14,8 @@ use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::net::TcpListener;
+
+use server_webhook::endpoint::SERVICE_NAME;
 
 use super::*;
 
@@ -79,6 +81,7 @@ async fn answer(mood: Mood, asked: Arc<AtomicUsize>, request: Request<Incoming>)
 struct World {
     aggregation: Aggregation,
     service: APIService,
+    port: i32,
     asked: Arc<AtomicUsize>,
     _signal: base::drain::Signal,
 }
@@ -112,11 +115,11 @@ impl World {
         let mut slice = EndpointSlice { address_type: "IPv4".to_owned(), ..EndpointSlice::default() };
         slice.metadata.namespace = "shop".to_owned();
         slice.metadata.name = "api-1".to_owned();
-        slice.metadata.labels.insert(endpoint::SERVICE_NAME.to_owned(), "api".to_owned());
+        slice.metadata.labels.insert(SERVICE_NAME.to_owned(), "api".to_owned());
         let addresses = vec!["127.0.0.1".to_owned()].into();
         slice.endpoints = vec![Endpoint { addresses, ..Endpoint::default() }].into();
-        let (name, port) = (Some(String::new()), Some(i32::from(port)));
-        slice.ports = vec![EndpointPort { name, port, ..EndpointPort::default() }].into();
+        let (name, port) = (Some(String::new()), i32::from(port));
+        slice.ports = vec![EndpointPort { name, port: Some(port), ..EndpointPort::default() }].into();
         let mut api = APIService::default();
         api.metadata.name = "v1.shop".to_owned();
         api.spec.group = "shop".to_owned();
@@ -124,7 +127,8 @@ impl World {
         api.spec.ca_bundle = Some(own.pem().into_bytes().into());
         let (namespace, name) = ("shop".to_owned(), "api".to_owned());
         api.spec.service = Some(Box::new(ServiceReference { namespace, name, port: Some(443) }));
-        World { aggregation: of(None, vec![service], vec![slice]), service: api, asked, _signal: signal }
+        let aggregation = of(None, vec![service], vec![slice]);
+        World { aggregation, service: api, port, asked, _signal: signal }
     }
 
     fn route(&self) -> Arc<Route> {
@@ -195,6 +199,21 @@ async fn one_answer_is_enough_and_its_code_counts() {
         "{told}"
     );
     assert!(world.asked.load(Ordering::SeqCst) >= 1);
+}
+
+#[tokio::test]
+async fn a_server_outside_of_the_cluster_is_asked_by_its_name() {
+    let mut world = World::with(Mood::Well).await;
+    let mut named = Service::default();
+    named.metadata.namespace = "shop".to_owned();
+    named.metadata.name = "api".to_owned();
+    named.spec.type_ = "ExternalName".to_owned();
+    named.spec.external_name = "localhost".to_owned();
+    world.aggregation = of(None, vec![named], vec![]);
+    world.service.spec.service.as_mut().expect("a service").port = Some(world.port);
+    let at = world.aggregation.resolve(&world.route());
+    assert_eq!(at, Ok(format!("localhost:{}", world.port)));
+    assert_eq!(probe::probe(&world.aggregation, &world.route()).await, Ok(()));
 }
 
 #[tokio::test]

@@ -35,13 +35,13 @@ pub(crate) async fn dial(
     } else {
         None
     };
-    dial_as(places, address, secure.as_ref()).await
+    dial_as(places, &address.to_string(), secure.as_ref()).await
 }
 
-/// The same of whoever has to be at an address.
+/// The same of whoever has to be at an address or a name.
 pub(crate) async fn dial_as(
     places: &Arc<Semaphore>,
-    address: SocketAddr,
+    address: &str,
     secure: Option<&Secure>,
 ) -> Result<(TokioIo<Connection>, Protocol), String> {
     let place = Arc::clone(places).try_acquire_owned();
