@@ -56,12 +56,14 @@ fn a_range_is_held_and_then_ready() {
     assert_eq!(done(&[held], &[]).0, [""; 0]);
 }
 
+/// A range, the others, the addresses, and whether it may go.
+type Case = (&'static [&'static str], &'static [&'static str], &'static [&'static str], bool);
+
 #[test]
 fn a_range_goes_once_nobody_needs_it_and_servers_know() {
     let waits = |seconds| Some(Duration::from_secs(seconds));
     let released = ["update servicecidrs.networking.k8s.io more"];
-    // Each case: the range, the others, the addresses, whether it may go.
-    let cases: [(&[&str], &[&str], &[&str], bool); 9] = [
+    let cases: [Case; 9] = [
         (&["10.1.0.0/24"], &[], &[], true),
         (&["10.1.0.0/24"], &[], &["10.1.0.7"], false),
         (&["10.1.0.0/24"], &[], &["10.2.0.7"], true),
