@@ -7,8 +7,8 @@ use base::time::Clock;
 use client::{RawView, Resource, Revision, Scope};
 use server_admission::{
     Asking, Authorizer, BINDINGS, Chain, Checks, MUTATING, MUTATING_BINDINGS, MUTATING_POLICIES, Metrics,
-    MutatingPolicies, MutatingWebhooks, POLICIES, Parts, Plugin, PolicyParts, Stored, VALIDATING,
-    ValidatingPolicies, ValidatingWebhooks,
+    MutatingPolicies, MutatingWebhooks, POLICIES, ParamRights, Parts, Plugin, PolicyParts, Stored,
+    VALIDATING, ValidatingPolicies, ValidatingWebhooks,
 };
 use server_local::Local;
 use server_webhook::{Endpoints, Webhooks};
@@ -19,6 +19,7 @@ pub struct Policies {
     pub metrics: Arc<Metrics>,
     /// Who counts what policies say, those that change objects first.
     pub checks: [Arc<Checks>; 2],
+    rights: Arc<ParamRights>,
     changing: Arc<MutatingPolicies>,
     policies: Arc<ValidatingPolicies>,
     mutating: Arc<MutatingWebhooks>,
@@ -54,10 +55,12 @@ impl Policies {
             checks: of_changing,
             metrics: Arc::clone(&metrics),
         };
+        let PolicyParts { lookup, versions, authorizer, .. } = changing.clone();
         let refusing = PolicyParts { checks: of_refusing, ..changing.clone() };
         Policies {
             metrics,
             checks,
+            rights: Arc::new(ParamRights::new(lookup, versions, authorizer)),
             changing: Arc::new(MutatingPolicies::new(changing)),
             policies: Arc::new(ValidatingPolicies::new(refusing)),
             mutating: Arc::new(MutatingWebhooks::new(asking.clone())),
@@ -68,6 +71,7 @@ impl Policies {
     /// The built-in plugins with these behind them, in upstream's order.
     pub fn chain(&self, parts: Parts) -> Chain {
         Chain::standard(parts)
+            .after(Arc::clone(&self.rights) as Arc<dyn Plugin>)
             .then(Arc::clone(&self.changing) as Arc<dyn Plugin>)
             .then(Arc::clone(&self.mutating) as Arc<dyn Plugin>)
             .then(Arc::clone(&self.policies) as Arc<dyn Plugin>)

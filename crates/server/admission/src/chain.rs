@@ -74,6 +74,13 @@ impl Chain {
         chain
     }
 
+    /// The same with one more plugin before all others.
+    #[must_use]
+    pub fn after(mut self, plugin: Arc<dyn Plugin>) -> Chain {
+        self.plugins.insert(0, plugin);
+        self
+    }
+
     /// The same with one more plugin behind all others but quotas, where policies and webhooks belong.
     #[must_use]
     pub fn then(mut self, plugin: Arc<dyn Plugin>) -> Chain {
