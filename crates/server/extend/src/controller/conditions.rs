@@ -2,7 +2,7 @@
 
 use api_custom::structural;
 use api_kinds_more::apiextensions::custom_resource_definition::{
-    Approval, approval, condition, is_true, set_condition, under_protection,
+    Approval, approval, ca_bundle_fault, condition, is_true, set_condition, under_protection,
 };
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_record::scalar::Time;
@@ -65,8 +65,13 @@ pub(super) fn is_installing(definition: &CustomResourceDefinition) -> bool {
     is_true(definition, "NamesAccepted") && !is_true(definition, "Established")
 }
 
-/// The last step.
+/// The last step, which a definition does not take with a webhook that nobody vouches for.
 pub(super) fn establish(definition: &mut CustomResourceDefinition, now: Time) {
+    if ca_bundle_fault(definition).is_some() {
+        let message = "The conversion webhook CABundle is invalid".to_owned();
+        set_condition(definition, of("Established", "False", "InvalidCABundle", message, now));
+        return;
+    }
     let message = "the initial names have been accepted".to_owned();
     set_condition(definition, of("Established", "True", "InitialNamesAccepted", message, now));
 }

@@ -1,5 +1,6 @@
 //! Worlds of definitions, and the plans that they lead to.
 
+use api_types::apiextensions::v1::{CustomResourceConversion, WebhookClientConfig, WebhookConversion};
 use client::Revision;
 
 use super::*;
@@ -54,6 +55,24 @@ fn names_are_accepted_before_a_definition_is_established() {
         "Established=True InitialNamesAccepted: the initial names have been accepted"
     );
     assert!(planned(&[established], "foos").stages.is_empty());
+}
+
+#[test]
+fn a_definition_whose_webhook_nobody_vouches_for_is_established_once_somebody_does() {
+    let mut broken = definition("foos");
+    let client_config =
+        WebhookClientConfig { ca_bundle: Some(b"nonsense".to_vec().into()), ..Default::default() };
+    let webhook = WebhookConversion { client_config: Some(Box::new(client_config)), ..Default::default() };
+    let conversion = CustomResourceConversion { webhook: Some(Box::new(webhook)), ..Default::default() };
+    broken.spec.conversion = Some(Box::new(conversion));
+    let mut waiting = stepped(&stepped(&broken));
+    assert_eq!(
+        said(&waiting)[1],
+        "Established=False InvalidCABundle: The conversion webhook CABundle is invalid"
+    );
+    assert!(planned(std::slice::from_ref(&waiting), "foos").stages.is_empty());
+    waiting.spec.conversion = None;
+    assert!(is_true(&stepped(&waiting), "Established"));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Upstream: `apiextensions-apiserver/pkg/{registry/customresourcedefinition,apis/apiextensions}`.
 
 mod approval;
+mod ca_bundle;
 mod conversion;
 mod defaults;
 mod names;
@@ -21,6 +22,7 @@ use api_types::apiextensions::v1::{
 };
 
 pub use approval::{Approval, state as approval, under_protection};
+pub use conversion::ca_bundle_fault;
 
 /// The finalizer that keeps a definition until its objects are gone.
 pub const FINALIZER: &str = "customresourcecleanup.apiextensions.k8s.io";
@@ -154,7 +156,7 @@ fn check_spec(
     names::check_given(&at.child("names"), &spec.names, errors);
     names::check(&at.child("names"), &spec.names, errors);
     version::check_shared(at, spec, before, errors);
-    conversion::check(&at.child("conversion"), spec, before, errors);
+    conversion::check(&at.child("conversion"), spec, old, errors);
 }
 
 /// What makes up the names of the objects' keys stays as it is.

@@ -5,13 +5,15 @@ use api_kind::webhook::{self, Service};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::names::is_dns1035_label;
 use api_types::apiextensions::v1::{
-    CustomResourceConversion, CustomResourceDefinitionSpec, WebhookClientConfig,
+    CustomResourceConversion, CustomResourceDefinition, CustomResourceDefinitionSpec, WebhookClientConfig,
 };
+
+use super::{ca_bundle, is_true};
 
 pub(super) fn check(
     path: &Path,
     spec: &CustomResourceDefinitionSpec,
-    old: Option<&CustomResourceDefinitionSpec>,
+    old: Option<&CustomResourceDefinition>,
     errors: &mut ErrorList,
 ) {
     let Some(conversion) = &spec.conversion else { return };
@@ -26,8 +28,16 @@ pub(super) fn check(
     let own = conversion.webhook.as_deref();
     let known = own.map(|own| &own.conversion_review_versions[..]).unwrap_or_default();
     if conversion.strategy == "Webhook" {
-        client(&config, own.and_then(|own| own.client_config.as_deref()), errors);
-        let before = old.and_then(|old| old.conversion.as_deref());
+        let client_config = own.and_then(|own| own.client_config.as_deref());
+        client(&config, client_config, errors);
+        if let Some(own) = client_config.and_then(|own| own.ca_bundle.as_ref())
+            && !own.is_empty()
+            && !may_be_broken(old)
+            && let Some(fault) = ca_bundle::fault(own)
+        {
+            errors.push(FieldError::invalid(&config.child("caBundle"), own, fault));
+        }
+        let before = old.and_then(|old| old.spec.conversion.as_deref());
         reviews(&versions, known, before.is_none_or(speaks_or_is_silent), errors);
         return;
     }
@@ -38,6 +48,19 @@ pub(super) fn check(
     if !known.is_empty() {
         errors.push(FieldError::forbidden(&versions, why));
     }
+}
+
+/// Whether a bundle may hold no certificate: a definition that is not established yet never is with such a one (its condition says why), and
+/// whoever has had one may change something else.
+fn may_be_broken(old: Option<&CustomResourceDefinition>) -> bool {
+    old.is_none_or(|old| !is_true(old, "Established") || ca_bundle_fault(old).is_some())
+}
+
+/// What is wrong with the certificates by which a definition's webhook is known, in upstream's words. No certificates at all are fine.
+pub fn ca_bundle_fault(definition: &CustomResourceDefinition) -> Option<String> {
+    let webhook = definition.spec.conversion.as_deref()?.webhook.as_deref()?;
+    let bundle = webhook.client_config.as_deref()?.ca_bundle.as_ref()?;
+    if bundle.is_empty() { None } else { ca_bundle::fault(bundle) }
 }
 
 fn client(path: &Path, config: Option<&WebhookClientConfig>, errors: &mut ErrorList) {

@@ -2,7 +2,7 @@
 
 use api_kind::trial::{create, update};
 
-use super::KIND;
+use super::*;
 
 /// A definition whose schema of `spec` is this text.
 fn with(spec: &str) -> String {
@@ -223,4 +223,44 @@ fn an_unchanged_schema_may_cost_what_it_does() {
         said(&dear)
     );
     assert!(said(&changed).iter().any(|error| error.contains(wanted)));
+}
+
+/// A certificate in PEM, as a definition holds it.
+const CERTIFICATE: &str = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUJMakNCNGFBREFnRUNBaFFNVjMrc1FNdzFlVGlXTnp3Q2lQK08vL1Q0dnpBRkJnTXJaWEF3RERFS01BZ0cKQTFVRUF3d0JZVEFnRncweU5qRXhNekF3TVRVd016RmFHQTh5TVRJMk1URXdOakF4TlRBek1Wb3dEREVLTUFnRwpBMVVFQXd3QllUQXFNQVVHQXl0bGNBTWhBQTJ0RlExQlJCS0Z0WWxXamFYYkRLMEgyUlM3UFBidGxPTzRFa0NrCkk5MXdvMU13VVRBZEJnTlZIUTRFRmdRVVBuWEw2UEMzd0tqelY4d2Ztd1ZaVktpRnBlUXdId1lEVlIwakJCZ3cKRm9BVVBuWEw2UEMzd0tqelY4d2Ztd1ZaVktpRnBlUXdEd1lEVlIwVEFRSC9CQVV3QXdFQi96QUZCZ01yWlhBRApRUUFTMnRNcXIzN1oxbEJXYnVaS0hBRE1tTURralI0QzNMWjVlMmFoQXN4d3U0UVFrM1F6eVAyc25qTE5SUGkxCitVaWxZTlFIVk1vYzE4K1poTVhYOVdzUAotLS0tLUVORCBDRVJUSUZJQ0FURS0tLS0tCg==";
+
+#[test]
+fn an_established_definition_keeps_certificates_that_vouch_for_its_webhook() {
+    let converted = |bundle: &str, established: bool| {
+        let webhook = format!(
+            "kind: Thing}}\n  conversion: {{strategy: Webhook, webhook: {{conversionReviewVersions: [v1], clientConfig: {{url: \
+             'https://h/', caBundle: {bundle}}}}}}}"
+        );
+        let status = format!(
+            "\nstatus: {{conditions: [{{type: Established, status: '{}'}}]}}",
+            if established { "True" } else { "False" }
+        );
+        let text = with("{type: object}").replacen("kind: Thing}", &webhook, 1) + &status;
+        let object = api_kind::trial::object(&KIND, &text);
+        object.downcast_ref::<CustomResourceDefinition>().cloned().expect("it is one")
+    };
+    let judged = |new: &str, old: Option<(&str, bool)>| {
+        let old = old.map(|(bundle, established)| converted(bundle, established));
+        let mut errors = ErrorList::new();
+        conversion::check(&Path::new("spec"), &converted(new, true).spec, old.as_ref(), &mut errors);
+        errors.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let why = "spec.webhookClientConfig.caBundle: Invalid value: \"YQ==\": unable to load root certificates: unable to parse \
+               bytes as PEM block";
+    for (new, old, wanted) in [
+        ("YQ==", None, None),
+        ("YQ==", Some((CERTIFICATE, false)), None),
+        ("YQ==", Some(("Yg==", true)), None),
+        ("YQ==", Some((CERTIFICATE, true)), Some(why)),
+        ("YQ==", Some(("''", true)), Some(why)),
+        (CERTIFICATE, Some((CERTIFICATE, true)), None),
+    ] {
+        assert_eq!(judged(new, old), Vec::from_iter(wanted), "{new} {old:?}");
+    }
+    assert!(ca_bundle_fault(&converted("YQ==", false)).is_some());
+    assert_eq!(ca_bundle_fault(&converted(CERTIFICATE, false)), None);
 }
