@@ -104,8 +104,11 @@ pub(crate) fn decode(
 /// A document may leave out what the path says already, but not contradict it.
 fn check_kind(wanted: GroupVersionKind<'_>, found: &json::TypeMeta) -> Result<(), Status> {
     let api_version = wanted.api_version();
+    // Of another version than it is described in, only an eviction is accepted, which has been the same in both.
+    let older =
+        (wanted.group, wanted.kind) == ("policy", "Eviction") && found.api_version == "policy/v1beta1";
     let same = (found.kind.is_empty() || found.kind == wanted.kind)
-        && (found.api_version.is_empty() || found.api_version == api_version);
+        && (found.api_version.is_empty() || found.api_version == api_version || older);
     if same {
         return Ok(());
     }
@@ -132,4 +135,44 @@ pub(crate) fn decode_options(
         json::decode(bytes, &mut *object, None, Limits::REQUEST).map_err(|error| unreadable(&error))?;
     }
     Ok(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_eviction_may_be_of_its_older_version_and_nothing_else_may() {
+        let read = |wanted: GroupVersionKind<'static>, text: &'static str| {
+            let bytes = Bytes::from_static(text.as_bytes());
+            let sent = decode(&HeaderMap::new(), &bytes, wanted, None, FieldValidation::Strict);
+            sent.map(|sent| object_name(&*sent.object)).map_err(|status| status.code)
+        };
+        let eviction = GroupVersionKind { group: "policy", version: "v1", kind: "Eviction" };
+        let budget = GroupVersionKind { group: "policy", version: "v1", kind: "PodDisruptionBudget" };
+        for (wanted, text, name) in [
+            (
+                eviction,
+                r#"{"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":"web"}}"#,
+                Ok("web"),
+            ),
+            (
+                eviction,
+                r#"{"apiVersion":"policy/v1beta1","kind":"Eviction","metadata":{"name":"web"}}"#,
+                Ok("web"),
+            ),
+            (
+                eviction,
+                r#"{"apiVersion":"policy/v1beta2","kind":"Eviction","metadata":{"name":"web"}}"#,
+                Err(400),
+            ),
+            (budget, r#"{"apiVersion":"policy/v1beta1","kind":"PodDisruptionBudget"}"#, Err(400)),
+        ] {
+            assert_eq!(read(wanted, text), name.map(str::to_owned), "{text}");
+        }
+    }
+
+    fn object_name(object: &dyn Record) -> String {
+        api_types::object_meta(object).map(|meta| meta.name.clone()).unwrap_or_default()
+    }
 }
