@@ -96,7 +96,7 @@ impl Served {
     fn show(&self, object: Box<dyn Record>) -> Option<Value> {
         let object = self.shown(object);
         let mut text = Vec::new();
-        json::encode(&*object, None, &mut text);
+        json::show(&*object, None, &mut text);
         serde_json::from_slice(&text).ok()
     }
 }

@@ -7,7 +7,7 @@ mod text;
 mod tree;
 
 pub use decode::{TypeMeta, decode, type_meta};
-pub use encode::{encode, encode_line, tree as write_tree};
+pub use encode::{encode, show, show_line, tree as write_tree};
 pub use read::compact;
 pub(crate) use read::compacted;
 pub use text::write_string;

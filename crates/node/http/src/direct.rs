@@ -129,7 +129,7 @@ fn plain(body: Body) -> Response<Body> {
 fn list(pods: &PodList) -> Response<Body> {
     let kind = GroupVersionKind { group: "", version: "v1", kind: "PodList" };
     let mut bytes = Vec::new();
-    api_codec::json::encode_line(pods, Some(&kind), &mut bytes);
+    api_codec::json::show_line(pods, Some(&kind), &mut bytes);
     json(bytes)
 }
 

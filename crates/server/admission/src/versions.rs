@@ -132,8 +132,8 @@ impl Versions for Stored {
         }
         let served = self.find(resource)?;
         match served.version {
-            Some(version) => json::encode(&*(version.from_hub)(object), Some(&served.gvk()), &mut text),
-            None => json::encode(object, Some(&served.gvk()), &mut text),
+            Some(version) => json::show(&*(version.from_hub)(object), Some(&served.gvk()), &mut text),
+            None => json::show(object, Some(&served.gvk()), &mut text),
         }
         Some(text.into())
     }

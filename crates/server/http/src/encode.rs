@@ -30,10 +30,14 @@ pub(crate) fn object(codec: Codec, pretty: bool, record: &dyn Record, gvk: &Grou
     match codec {
         Codec::Json => {
             let mut out = Vec::new();
-            json::encode_line(record, Some(gvk), &mut out);
+            json::show_line(record, Some(gvk), &mut out);
             if pretty { indented(&out) } else { out }
         }
-        Codec::Yaml => yaml::encode(record, Some(gvk)).into_bytes(),
+        Codec::Yaml => {
+            let mut out = Vec::new();
+            json::show(record, Some(gvk), &mut out);
+            yaml::from_json(&out).into_bytes()
+        }
         Codec::Proto => proto::encode(record, gvk),
     }
 }
@@ -142,7 +146,7 @@ impl Frame<'_> {
                 json::encode(&partial, None, out);
             }
             // Objects without a Rust type say in a list too what they are, as upstream's do.
-            _ => json::encode(&**item, Some(&self.served.gvk()).filter(|_| self.served.is_custom()), out),
+            _ => json::show(&**item, Some(&self.served.gvk()).filter(|_| self.served.is_custom()), out),
         }
     }
 

@@ -111,7 +111,7 @@ pub(crate) fn row(out: &mut Vec<u8>, frame: &Frame<'_>, object: &dyn Record) {
     }
     out.extend_from_slice(br#"],"object":"#);
     match (frame.included, object_meta(object)) {
-        (Included::Object, _) => json::encode(object, Some(&frame.gvk), out),
+        (Included::Object, _) => json::show(object, Some(&frame.gvk), out),
         (Included::Metadata, Some(meta)) => {
             let partial = PartialObjectMetadata { metadata: meta.clone() };
             json::encode(&partial, Some(&METADATA), out);

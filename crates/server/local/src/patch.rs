@@ -113,7 +113,7 @@ impl<'a> Patch<'a> {
         let served = self.served;
         let current = current.ok_or_else(|| Status::not_found(served.group_resource(), name))?;
         let mut text = Vec::new();
-        json::encode(current, Some(&served.gvk()), &mut text);
+        json::show(current, Some(&served.gvk()), &mut text);
         let tree = serde_json::from_slice(&text).map_err(Status::internal_error)?;
         let patched =
             api_patch::patch(kind, tree, bytes, served.object.schema).map_err(|error| error.status())?;

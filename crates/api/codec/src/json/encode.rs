@@ -12,6 +12,31 @@ use super::text::{write_float, write_raw, write_string};
 
 /// Appends a record; its `kind` and `apiVersion` come first where it has them.
 pub fn encode(record: &dyn Record, kind: Option<&GroupVersionKind<'_>>, out: &mut Vec<u8>) {
+    object(record, kind, Whole::Bare, out);
+}
+
+/// The same as upstream's servers show it: whole objects that an object holds say what they are, too. Those are the templates of claims of a
+/// StatefulSet, to which conversion adds it (`pkg/apis/apps/v1/conversion.go`).
+pub fn show(record: &dyn Record, kind: Option<&GroupVersionKind<'_>>, out: &mut Vec<u8>) {
+    object(record, kind, Whole::Named, out);
+}
+
+/// Shows a record, with a line feed behind it, as upstream's servers send it.
+pub fn show_line(record: &dyn Record, kind: Option<&GroupVersionKind<'_>>, out: &mut Vec<u8>) {
+    show(record, kind, out);
+    out.push(b'\n');
+}
+
+/// What is written of whole objects within an object.
+#[derive(Clone, Copy)]
+enum Whole {
+    /// Their fields.
+    Bare,
+    /// Their kind and version before these.
+    Named,
+}
+
+fn object(record: &dyn Record, kind: Option<&GroupVersionKind<'_>>, whole: Whole, out: &mut Vec<u8>) {
     out.push(b'{');
     let mut first = true;
     if let Some(kind) = kind {
@@ -20,14 +45,8 @@ pub fn encode(record: &dyn Record, kind: Option<&GroupVersionKind<'_>>, out: &mu
         name(out, "apiVersion", &mut first);
         write_string(out, &kind.api_version());
     }
-    fields(record, out, &mut first);
+    fields(record, whole, out, &mut first);
     out.push(b'}');
-}
-
-/// Appends a record and a line feed, as upstream's servers send it.
-pub fn encode_line(record: &dyn Record, kind: Option<&GroupVersionKind<'_>>, out: &mut Vec<u8>) {
-    encode(record, kind, out);
-    out.push(b'\n');
 }
 
 fn name(out: &mut Vec<u8>, name: &str, first: &mut bool) {
@@ -38,16 +57,19 @@ fn name(out: &mut Vec<u8>, name: &str, first: &mut bool) {
     out.push(b':');
 }
 
-fn fields(record: &dyn Record, out: &mut Vec<u8>, first: &mut bool) {
+fn fields(record: &dyn Record, whole: Whole, out: &mut Vec<u8>, first: &mut bool) {
     for (index, field) in record.schema().fields.iter().enumerate() {
         let field_value = record.get(index);
         if field.inline {
             if let Value::Record(inlined) = field_value {
-                fields(inlined, out, first);
+                fields(inlined, whole, out, first);
             }
         } else if !field.omits(&field_value) {
             name(out, &field.name, first);
-            value(&field_value, out);
+            match (whole, &field_value) {
+                (Whole::Named, Value::List(list)) if &*field.name == CLAIM_TEMPLATES => claims(*list, out),
+                _ => value(&field_value, whole, out),
+            }
         }
     }
     for (key, held) in record.rest().into_iter().flatten() {
@@ -86,7 +108,26 @@ pub fn tree(value: &serde_json::Value, out: &mut Vec<u8>) {
     }
 }
 
-fn value(value: &Value<'_>, out: &mut Vec<u8>) {
+/// The only field that holds whole objects which say what they are.
+const CLAIM_TEMPLATES: &str = "volumeClaimTemplates";
+const CLAIM: GroupVersionKind<'static> =
+    GroupVersionKind { group: "", version: "v1", kind: "PersistentVolumeClaim" };
+
+fn claims(list: &dyn api_record::List, out: &mut Vec<u8>) {
+    out.push(b'[');
+    for index in 0..list.len() {
+        if index > 0 {
+            out.push(b',');
+        }
+        match list.at(index) {
+            Value::Record(claim) => object(claim, Some(&CLAIM), Whole::Named, out),
+            other => value(&other, Whole::Named, out),
+        }
+    }
+    out.push(b']');
+}
+
+fn value(value: &Value<'_>, whole: Whole, out: &mut Vec<u8>) {
     match value {
         Value::Nil => out.extend_from_slice(b"null"),
         Value::Time(Time::ZERO) | Value::MicroTime(MicroTime::ZERO) => out.extend_from_slice(b"null"),
@@ -107,14 +148,14 @@ fn value(value: &Value<'_>, out: &mut Vec<u8>) {
         Value::MicroTime(time) => quoted(out, time),
         Value::Duration(duration) => quoted(out, duration),
         Value::Json(json) => write_raw(out, json.text()),
-        Value::Record(record) => nested(*record, out),
+        Value::Record(record) => nested(*record, whole, out),
         Value::List(list) => {
             out.push(b'[');
             for index in 0..list.len() {
                 if index > 0 {
                     out.push(b',');
                 }
-                self::value(&list.at(index), out);
+                self::value(&list.at(index), whole, out);
             }
             out.push(b']');
         }
@@ -123,24 +164,24 @@ fn value(value: &Value<'_>, out: &mut Vec<u8>) {
             let mut first = true;
             for (key, entry) in map.entries() {
                 name(out, key, &mut first);
-                self::value(&entry, out);
+                self::value(&entry, whole, out);
             }
             out.push(b'}');
         }
     }
 }
 
-fn nested(record: &dyn Record, out: &mut Vec<u8>) {
+fn nested(record: &dyn Record, whole: Whole, out: &mut Vec<u8>) {
     match record.schema().json {
-        JsonForm::Object => encode(record, None, out),
+        JsonForm::Object => object(record, None, whole, out),
         JsonForm::SchemaOrList => match (record.get(0), record.get(1)) {
-            (Value::Record(schema), list) if list.is_empty() => encode(schema, None, out),
-            (_, list) if !list.is_empty() => value(&list, out),
+            (Value::Record(schema), list) if list.is_empty() => object(schema, None, whole, out),
+            (_, list) if !list.is_empty() => value(&list, whole, out),
             _ => out.extend_from_slice(b"null"),
         },
         JsonForm::BoolOrSchema => match (record.get(0), record.get(1)) {
-            (_, Value::Record(schema)) => encode(schema, None, out),
-            (allows, _) => value(&allows, out),
+            (_, Value::Record(schema)) => object(schema, None, whole, out),
+            (allows, _) => value(&allows, whole, out),
         },
     }
 }
@@ -152,4 +193,34 @@ fn display(out: &mut Vec<u8>, value: &dyn std::fmt::Display) {
 /// Durations and quantities hold nothing that a JSON string would escape.
 fn quoted(out: &mut Vec<u8>, value: &dyn std::fmt::Display) {
     let _ = write!(out, "\"{value}\"");
+}
+
+#[cfg(test)]
+mod tests {
+    use api_types::apps::v1::StatefulSet;
+    use api_types::core::v1::PersistentVolumeClaim;
+
+    use super::*;
+
+    #[test]
+    fn templates_of_claims_say_what_they_are_where_they_are_shown() {
+        let mut set = StatefulSet::default();
+        let mut claim = PersistentVolumeClaim::default();
+        claim.metadata.name = "data".to_owned();
+        set.spec.volume_claim_templates.push(claim);
+        let written = |write: fn(&dyn Record, Option<&GroupVersionKind<'_>>, &mut Vec<u8>)| {
+            let mut text = Vec::new();
+            write(&set, None, &mut text);
+            String::from_utf8(text).expect("JSON is text")
+        };
+        let (bare, shown) = (written(encode), written(show));
+        assert!(bare.contains(r#""volumeClaimTemplates":[{"metadata":{"name":"data""#), "{bare}");
+        let wanted = r#""volumeClaimTemplates":[{"kind":"PersistentVolumeClaim","apiVersion":"v1","metadata":{"name":"data""#;
+        assert!(shown.contains(wanted), "{shown}");
+        let mut read = StatefulSet::default();
+        let mut strict = crate::Strictness::default();
+        let limits = crate::limits::Limits::REQUEST;
+        crate::json::decode(shown.as_bytes(), &mut read, Some(&mut strict), limits).expect("it is one");
+        assert!(strict.errors().is_empty() && read.spec == set.spec);
+    }
 }
