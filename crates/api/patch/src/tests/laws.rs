@@ -24,7 +24,7 @@ fn tree() -> impl Strategy<Value = Value> {
     })
 }
 
-fn object() -> impl Strategy<Value = Value> {
+pub(crate) fn object() -> impl Strategy<Value = Value> {
     prop::collection::vec(("(spec|metadata|[ab])", tree()), 0..4)
         .prop_map(|pairs| Value::Object(pairs.into_iter().collect::<Map<_, _>>()))
 }

@@ -89,6 +89,19 @@ proptest! {
     }
 
     #[test]
+    fn any_configuration_is_applied_or_refused(before in containers(), config in crate::tests::laws::object()) {
+        let mut world = World::new("", "v1", "Pod");
+        world.update("maker", &before);
+        let members = config.as_object().expect("an object").iter().filter(|(key, _)| *key != "metadata");
+        let members: Vec<String> = members.map(|(key, value)| format!("{key}: {value}")).collect();
+        let text = format!("metadata: {{name: a}}\n{}", members.join("\n"));
+        if world.try_apply("me", &text, true).is_ok() {
+            // What it has made its own is in nobody's way the next time.
+            prop_assert!(world.try_apply("me", &text, false).is_ok());
+        }
+    }
+
+    #[test]
     fn an_apply_twice_is_an_apply_once(before in data(), config in data(), pods in any::<bool>(), list in containers(), lists in containers()) {
         let (mut world, before, config) = if pods {
             (World::new("", "v1", "Pod"), list, lists)
