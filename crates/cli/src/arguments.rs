@@ -13,7 +13,7 @@ use crate::version;
 pub mod flags;
 pub mod value;
 
-pub use flags::{AgentFlags, CommonFlags, NodeFlags, ServerFlags};
+pub use flags::{AgentFlags, AuditFlags, AuditMode, CommonFlags, NodeFlags, ServerFlags};
 
 /// The whole command line.
 #[derive(Debug, Parser)]

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::Trail;
+
 /// The user of requests without credentials.
 pub const ANONYMOUS: &str = "system:anonymous";
 /// The group of all whose credentials were checked.
@@ -22,6 +24,8 @@ pub struct Caller {
     pub extra: BTreeMap<String, Vec<String>>,
     /// The program that asks, as the start of its `User-Agent` names it; empty where that is not known.
     pub agent: String,
+    /// What is noted about the request for the audit log.
+    pub trail: Trail,
 }
 
 /// The programs of upstream that components of ours do the work of, by their user names or the start of these.

@@ -19,6 +19,7 @@ pub mod reconcile;
 pub mod reflect;
 mod request;
 mod scope;
+pub mod trail;
 pub mod view;
 
 pub use api::{Api, BoxFuture};
@@ -31,4 +32,5 @@ pub use request::{
     Request, Target, Verb, VersionMatch, WriteOptions,
 };
 pub use scope::{Resource, Revision, Scope};
+pub use trail::Trail;
 pub use view::{RawView, Snapshot, View};

@@ -1,5 +1,6 @@
 //! The server: store, registry, pipeline and HTTP, wired together.
 
+mod audit;
 mod components;
 mod documents;
 mod identity;
@@ -28,6 +29,7 @@ use base_serve::trust::Shown;
 use client::reconcile::Inspector;
 use client::{Api, Scope};
 use server_admission::{Lookup, Parts, Stored};
+use server_audit::Auditor;
 use server_authn::authenticator::{Anonymous, Authenticator};
 use server_authn::bootstrap::BootstrapToken;
 use server_authn::front_proxy::{FrontProxy, FrontProxyHeaders};
@@ -91,6 +93,8 @@ pub struct Config {
     pub names: Vec<String>,
     /// The name of the host.
     pub host_name: String,
+    /// The audit log, if there is one.
+    pub audit: Option<cli::config::AuditConfig>,
 }
 
 /// A control plane that serves.
@@ -111,6 +115,7 @@ pub struct ControlPlane {
     aggregation: Aggregation,
     handler: Arc<Handler>,
     server: Server,
+    auditor: Option<Arc<Auditor>>,
 }
 
 impl ControlPlane {
@@ -206,6 +211,14 @@ impl ControlPlane {
             .with_metrics(Arc::clone(&policies.checks[1]) as Arc<dyn base::metrics::Source>)
             .with_metrics(Arc::new(aggregation.clone()))
             .with_aggregation(aggregation.clone());
+        let auditing = config.audit.as_ref().map(|own| audit::open(own, Arc::clone(&clock))).transpose()?;
+        let (handler, auditor) = match auditing {
+            Some((auditor, metrics)) => {
+                local.audit_by(Arc::clone(&auditor));
+                (handler.with_auditor(Arc::clone(&auditor)).with_metrics(metrics), Some(auditor))
+            }
+            None => (handler, None),
+        };
         let handler = Arc::new(handler);
         let server = Server::new(listener, Arc::new(tls), Arc::clone(&handler), Arc::clone(&clock));
         Ok(ControlPlane {
@@ -222,6 +235,7 @@ impl ControlPlane {
             aggregation,
             handler,
             server,
+            auditor,
         })
     }
 
@@ -268,10 +282,10 @@ impl ControlPlane {
             aggregation,
             handler,
             server,
+            auditor,
             ..
         } = self;
         let mut running = JoinSet::new();
-        running.spawn(server.run(drain.clone()));
         running.spawn(maintenance::run(store, Arc::clone(&clock), drain.clone()));
         let wanted = server_bootstrap::Config {
             service_ranges: vec![config.settings.service_cidr.to_string()],
@@ -290,9 +304,11 @@ impl ControlPlane {
         begun.map_err(|status| anyhow::anyhow!("what every cluster starts with cannot be made: {status}"))?;
         let registry = local.direct().registry();
         maintenance::repair(registry).await;
+        // Nothing is taken from anybody else before it is known what policies and webhooks have to say of it.
+        policies.follow(&local).await;
+        running.spawn(server.run(drain.clone()));
         running.spawn(maintenance::services(registry.clone(), wanted, Arc::clone(&clock), drain.clone()));
         local.follow().await;
-        policies.follow(&local).await;
         server_extend::follow(&local).await;
         aggregation.follow(&local).await;
         running.spawn(server_extend::run(
@@ -337,6 +353,9 @@ impl ControlPlane {
         let _ = up.send(());
         while let Some(ended) = running.join_next().await {
             ended?;
+        }
+        if let Some(auditor) = auditor {
+            auditor.end().await;
         }
         Ok(())
     }

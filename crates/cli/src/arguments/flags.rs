@@ -117,12 +117,47 @@ pub struct ServerFlags {
     /// Run no controllers: those of elsewhere do their work, with the kubeconfig server/cred/controller.kubeconfig
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
     pub disable_controller_manager: Option<bool>,
+    /// Flags of the audit log.
+    #[command(flatten)]
+    pub audit: AuditFlags,
     /// Flags of the node.
     #[command(flatten)]
     pub node: NodeFlags,
     /// Leave the terminal. Given by `knarr up` only
     #[arg(long, hide = true)]
     pub background: bool,
+}
+
+/// Flags of the audit log, which are those of kube-apiserver.
+#[derive(Clone, Debug, Default, Args)]
+pub struct AuditFlags {
+    /// Policy that says which requests are logged how, as Kubernetes' documentation describes it; needs --audit-log-path
+    #[arg(long, value_name = "FILE")]
+    pub audit_policy_file: Option<PathBuf>,
+    /// File that requests are logged to, or - for standard output; needs --audit-policy-file
+    #[arg(long, value_name = "FILE")]
+    pub audit_log_path: Option<PathBuf>,
+    /// How many days older files of the log are kept; 0 for ever [default: 366]
+    #[arg(long, value_name = "DAYS")]
+    pub audit_log_maxage: Option<u32>,
+    /// How many older files of the log are kept; 0 for all [default: 100]
+    #[arg(long, value_name = "FILES")]
+    pub audit_log_maxbackup: Option<u32>,
+    /// How large a file of the log becomes before the next is begun, in megabytes [default: 100]
+    #[arg(long, value_name = "MEGABYTES", value_parser = clap::value_parser!(u32).range(1..))]
+    pub audit_log_maxsize: Option<u32>,
+    /// Whether requests wait when too many events wait to be written, or events are dropped then [default: blocking]
+    #[arg(long, value_name = "MODE")]
+    pub audit_log_mode: Option<AuditMode>,
+}
+
+/// What happens to events that there is no room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum AuditMode {
+    /// Requests wait.
+    Blocking,
+    /// They are dropped, and counted.
+    Batch,
 }
 
 /// Flags of `knarr agent`.

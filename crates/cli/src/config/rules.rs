@@ -109,6 +109,9 @@ pub enum ConfigError {
     /// An agent of a cluster that cannot say what it is like.
     #[error("{0} is needed with --kubeconfig: only a cluster of Knarr's tells its nodes")]
     NoRange(&'static str),
+    /// A log of which it is not said what is in it, or where it is.
+    #[error("{0} needs {1}: together they make an audit log")]
+    HalfAudited(&'static str, &'static str),
     /// An agent without a server.
     #[error(
         "which server? Give --server https://ADDRESS:6443, KNARR_URL, or `server` in the configuration file"

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::{AgentConfig, Cluster, NodeConfig, REGISTRIES_FILE, ServerConfig, Verbosity};
+use super::{AgentConfig, AuditConfig, Cluster, NodeConfig, REGISTRIES_FILE, ServerConfig, Verbosity};
 
 /// Values as text by their flags' long names; empty for what is not set.
 pub type Settings = BTreeMap<String, String>;
@@ -58,7 +58,7 @@ impl ServerConfig {
             ("disable-scheduler", self.disable_scheduler.to_string()),
             ("disable-controller-manager", self.disable_controller_manager.to_string()),
         ];
-        named(own).chain(of_node(&self.node, self.verbosity)).collect()
+        named(own).chain(of_audit(self.audit.as_ref())).chain(of_node(&self.node, self.verbosity)).collect()
     }
 }
 
@@ -77,6 +77,24 @@ impl AgentConfig {
         };
         named(cluster).chain(of_node(&self.node, self.verbosity)).collect()
     }
+}
+
+fn of_audit(audit: Option<&AuditConfig>) -> impl Iterator<Item = (String, String)> {
+    let told = |tell: fn(&AuditConfig) -> String| audit.map(tell).unwrap_or_default();
+    named([
+        ("audit-policy-file", told(|own| own.policy.display().to_string())),
+        ("audit-log-path", told(|own| own.path.as_deref().unwrap_or(Path::new("-")).display().to_string())),
+        ("audit-log-maxage", told(|own| own.days.to_string())),
+        ("audit-log-maxbackup", told(|own| own.files.to_string())),
+        ("audit-log-maxsize", told(|own| own.megabytes.to_string())),
+        (
+            "audit-log-mode",
+            told(|own| {
+                let mode = clap::ValueEnum::to_possible_value(&own.mode);
+                mode.map(|mode| mode.get_name().to_owned()).unwrap_or_default()
+            }),
+        ),
+    ])
 }
 
 fn of_node(node: &NodeConfig, verbosity: Verbosity) -> impl Iterator<Item = (String, String)> {

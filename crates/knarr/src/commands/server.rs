@@ -57,6 +57,7 @@ async fn serve(config: ServerConfig) -> anyhow::Result<()> {
         token: config.token.as_ref().map(|token| token.reveal().to_owned()),
         names: config.tls_san.clone(),
         host_name: config.node.name.to_string(),
+        audit: config.audit.clone(),
     };
     let plane = ControlPlane::open(&wanted).await?;
     write_kubeconfig(&config, &wanted, &plane, &claim)?;

@@ -6,7 +6,8 @@ use api_record::Record;
 use api_types::core::v1::{Pod, Secret, ServiceAccount};
 use api_types::object_meta;
 use base::time::Clock;
-use client::{Caller, RawView, Resource, Scope};
+use client::trail::Level;
+use client::{Caller, RawView, Resource, Scope, Trail};
 use http::HeaderMap;
 use server_authn::authenticator::{Authenticator, Credentials, Sources};
 use server_authn::bootstrap::{BootstrapSecret, BootstrapSecrets};
@@ -92,7 +93,14 @@ impl Identify for Identity {
         let credentials = Credentials { chain: &peer.chain, headers, path };
         let sources = Sources { objects: self, bootstrap: Some(self) };
         match self.authenticator.authenticate(credentials, sources, self.clock.now()) {
-            Ok(found) => Some(found.user),
+            Ok(found) => {
+                let mut user = found.user;
+                if !found.annotations.is_empty() {
+                    user.trail = Trail::of(Level::Metadata);
+                    found.annotations.into_iter().for_each(|(key, value)| user.trail.annotate(key, value));
+                }
+                Some(user)
+            }
             Err(refused) => {
                 tracing::debug!(error = %base::error::Chain(&refused), "request.unauthorized");
                 None

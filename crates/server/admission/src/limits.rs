@@ -25,5 +25,11 @@ pub const MATCH_BUDGET: u64 = 2_500_000;
 /// How long a message may be that an expression makes, in bytes.
 pub const MESSAGE_BYTES: usize = 5 * 1024;
 
+/// How much of the value is kept that a policy has for an annotation of an audit event, in bytes (`maxAuditAnnotationValueLength`).
+pub const ANNOTATION_BYTES: usize = 10 * 1024;
+
+/// How many failures of validations are noted for an audit event (`maxValidationFailures`).
+pub const NOTED_FAILURES: usize = 50;
+
 /// How large a webhook's answer may be, in bytes: a patch of the largest object, and then some.
 pub const REVIEW_BYTES: usize = 16 << 20;

@@ -1,8 +1,8 @@
 //! PodSecurity: pods, and what makes pods, are held to the level of security that their namespace asks for.
 //!
 //! Pods that violate the enforced level are refused; whoever makes pods or workloads that violate the level to be warned of
-//! is warned. Nobody is exempt: upstream's exemptions and defaults are configuration that is not offered. What is audited
-//! goes into audit annotations upstream; there are none here, so that those labels are checked and then rest.
+//! is warned. Nobody is exempt: upstream's exemptions and defaults are configuration that is not offered. What violates the level to be
+//! audited is noted for the audit log.
 
 mod checks;
 mod namespace;
@@ -16,6 +16,7 @@ use api_types::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use api_types::batch::v1::{CronJob, Job};
 use api_types::core::v1::{Namespace, Pod, PodTemplate, ReplicationController};
 use base::time::Clock;
+use client::trail::Level as LogLevel;
 use client::{BoxFuture, Resource};
 use server_registry::admit::{Attributes, Operation};
 
@@ -43,9 +44,14 @@ impl PodSecurity {
         PodSecurity { lookup, clock }
     }
 
-    async fn policy(&self, namespace: &str) -> Result<Policy, Status> {
-        let found = self.lookup.get(&NAMESPACES, "", namespace).await?;
-        Ok(Policy::of(&typed::<Namespace>(&*found)?.metadata.labels).0)
+    /// The policy of a namespace, and what is wrong with it, if the request is logged.
+    async fn policy(&self, attributes: &Attributes<'_>) -> Result<Policy, Status> {
+        let found = self.lookup.get(&NAMESPACES, "", attributes.namespace).await?;
+        let (policy, errors) = Policy::of(&typed::<Namespace>(&*found)?.metadata.labels);
+        if !errors.is_empty() {
+            note(attributes, "error", format!("Failed to parse policy: {errors}"));
+        }
+        Ok(policy)
     }
 
     async fn check_pod(
@@ -59,14 +65,16 @@ impl PodSecurity {
             return Ok(());
         }
         let namespace = attributes.namespace;
-        let policy = self.policy(namespace).await;
+        let policy = self.policy(attributes).await;
         let policy = policy
             .map_err(|_| Status::internal_error(format!("failed to lookup namespace {namespace:?}")))?;
+        note(attributes, "enforce-policy", policy.enforce.to_string());
         if policy.is_privileged() {
             return Ok(());
         }
         let subject = Subject { meta: &pod.metadata, spec: &pod.spec };
         let faults = judge(policy.enforce, subject);
+        audit(attributes, policy, subject);
         if !faults.is_empty() {
             let why = format!("violates PodSecurity \"{}\": {}", policy.enforce, details(&faults));
             return Err(forbidden(attributes, Some(pod), why));
@@ -77,11 +85,26 @@ impl PodSecurity {
 
     /// Never refuses: the pods will be.
     async fn check_workload(&self, attributes: &Attributes<'_>, subject: Subject<'_>) {
-        if let (true, Ok(policy)) =
-            (attributes.subresource.is_empty(), self.policy(attributes.namespace).await)
-        {
+        if let (true, Ok(policy)) = (attributes.subresource.is_empty(), self.policy(attributes).await) {
+            audit(attributes, policy, subject);
             warn(attributes, policy, subject);
         }
+    }
+}
+
+fn note(attributes: &Attributes<'_>, key: &str, value: String) {
+    attributes.caller.trail.annotate(format!("pod-security.kubernetes.io/{key}"), value);
+}
+
+/// Notes what violates the level to be audited, if the request is logged.
+fn audit(attributes: &Attributes<'_>, policy: Policy, subject: Subject<'_>) {
+    if attributes.caller.trail.level() == LogLevel::None {
+        return;
+    }
+    let faults = judge(policy.audit, subject);
+    if !faults.is_empty() {
+        let text = format!("would violate PodSecurity \"{}\": {}", policy.audit, details(&faults));
+        note(attributes, "audit-violations", text);
     }
 }
 

@@ -14,6 +14,7 @@ mod params;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api_meta::Status;
@@ -25,7 +26,9 @@ use base::time::Clock;
 use client::{BoxFuture, RawView, Resource};
 use server_registry::admit::Attributes;
 
+use crate::limits::NOTED_FAILURES;
 use crate::matching::{Subject, is_exempt};
+use crate::webhook::note;
 use crate::{Authorizer, Lookup, Metrics, Plugin, Versions, expression, forbidden};
 
 use active::{Active, Policies, Sort};
@@ -115,9 +118,10 @@ impl ValidatingPolicies {
         ValidatingPolicies { parts, active: Policies::default() }
     }
 
-    /// Follows [`POLICIES`] and [`BINDINGS`] until their views end.
-    pub async fn follow(self: Arc<Self>, policies: RawView, bindings: RawView) {
-        self.active.follow(policies, bindings).await;
+    /// Follows [`POLICIES`] and [`BINDINGS`] until their views end. What these show counts from the call on.
+    pub fn follow(self: Arc<Self>, policies: RawView, bindings: RawView) -> impl Future<Output = ()> + Send {
+        self.active.update(policies.snapshot().iter().cloned(), bindings.snapshot().iter().cloned());
+        async move { self.active.follow(policies, bindings).await }
     }
 
     async fn judge(
@@ -132,9 +136,14 @@ impl ValidatingPolicies {
         }
         let (lookup, versions) = (&*self.parts.lookup, &*self.parts.versions);
         let subject = Subject { attributes, object, old, lookup, versions };
-        let mut denials = Vec::new();
+        let (mut denials, mut failures) = (Vec::new(), Vec::new());
         for active in active.iter() {
-            denials.extend(self.one(active, &subject).await?);
+            denials.extend(self.one(active, &subject, &mut failures).await?);
+        }
+        if !failures.is_empty() {
+            failures.truncate(NOTED_FAILURES);
+            let value = serde_json::Value::Array(failures).to_string();
+            attributes.caller.trail.annotate("validation.policy.admission.k8s.io/validation_failure", value);
         }
         match denials.into_iter().next() {
             None => Ok(()),
@@ -142,14 +151,19 @@ impl ValidatingPolicies {
         }
     }
 
-    async fn one(&self, active: &Active<Validating>, subject: &Subject<'_>) -> Result<Vec<Denial>, Status> {
+    async fn one(
+        &self,
+        active: &Active<Validating>,
+        subject: &Subject<'_>,
+        failures: &mut Vec<serde_json::Value>,
+    ) -> Result<Vec<Denial>, Status> {
         let Some(policy) = active.policy() else { return Ok(Vec::new()) };
         let ways = asked::ways(&self.parts, active, policy, subject).await;
         if ways.is_empty() {
             return Ok(Vec::new());
         }
         let namespace = expression::namespace(subject).await?;
-        let mut denials = Vec::new();
+        let (mut denials, mut notes) = (Vec::new(), Vec::new());
         for way in ways {
             let (binding, resource, param) = match way {
                 Way::For { binding, resource, param } => (binding, resource, param),
@@ -168,8 +182,15 @@ impl ValidatingPolicies {
                 metrics: &self.parts.metrics,
             };
             let decisions = evaluation.of(policy, &active.compiled);
-            denials.extend(self.consequences(policy, binding, decisions, subject.attributes));
+            notes.extend(decisions.iter().filter_map(|decision| decision.note.clone()));
+            denials.extend(self.consequences(
+                policy,
+                binding,
+                decisions,
+                (subject.attributes, &mut *failures),
+            ));
         }
+        annotate(subject.attributes, &policy.metadata.name, notes);
         Ok(denials)
     }
 
@@ -179,11 +200,11 @@ impl ValidatingPolicies {
         policy: &ValidatingAdmissionPolicy,
         binding: &ValidatingAdmissionPolicyBinding,
         decisions: Vec<evaluate::Decision>,
-        attributes: &Attributes<'_>,
+        (attributes, failures): (&Attributes<'_>, &mut Vec<serde_json::Value>),
     ) -> Vec<Denial> {
         let mut denials = Vec::new();
         let (name, bound) = (&policy.metadata.name, &binding.metadata.name);
-        for decision in decisions {
+        for (index, decision) in decisions.into_iter().enumerate() {
             let message = &decision.message;
             let count = |action| {
                 self.parts.checks.observe(name, bound, decision.outcome(), Some(action), decision.took);
@@ -212,12 +233,34 @@ impl ValidatingPolicies {
                         ));
                         count("warn");
                     }
-                    // No audit log is kept yet: there is nothing to annotate.
-                    _ => count("audit"),
+                    _ => {
+                        failures.push(serde_json::json!({
+                            "message": message,
+                            "policy": name,
+                            "binding": bound,
+                            "expressionIndex": index,
+                            "validationActions": binding.spec.validation_actions,
+                        }));
+                        count("audit");
+                    }
                 }
             }
         }
         denials
+    }
+}
+
+/// Notes what a policy annotates with all its bindings and parameters: different values under one key one after the other.
+fn annotate(attributes: &Attributes<'_>, policy: &str, notes: Vec<(String, String)>) {
+    let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (key, value) in notes {
+        let values = all.entry(key).or_default();
+        if !values.contains(&value) {
+            values.push(value);
+        }
+    }
+    for (key, values) in all {
+        note(attributes, policy, &key, &values.join(", "));
     }
 }
 

@@ -2,7 +2,8 @@
 //! (`apiserver/pkg/admission/plugin/webhook`.)
 //!
 //! Configurations are followed by views, so that a request costs nothing where there are none; a configuration takes effect soon after it is
-//! written, as upstream's does. Annotations for audit events have no place yet: no audit log is kept.
+//! written, as upstream's does. What they annotate, whether they changed something, and
+//! which of them failed without consequence is noted for the audit log.
 
 mod configured;
 mod exchange;
@@ -19,9 +20,11 @@ use base::random::Random;
 use base::time::Clock;
 use client::{RawView, Resource};
 use server_webhook::Webhooks;
+use tokio::sync::watch;
 
 use crate::{Authorizer, Lookup, Versions};
 
+pub(crate) use exchange::note;
 pub use metrics::Metrics;
 pub use mutating::MutatingWebhooks;
 pub use validating::ValidatingWebhooks;
@@ -52,14 +55,10 @@ pub struct Asking {
     pub metrics: Arc<Metrics>,
 }
 
-/// Calls `update` with what a view shows, now and whenever that changes, until the view ends.
-async fn follow(view: RawView, update: impl Fn(&client::view::Snapshot)) {
-    let mut changed = view.changed();
-    loop {
+/// Calls `update` with what a view shows, whenever that changes, until the view ends.
+async fn follow(mut changed: watch::Receiver<u64>, view: RawView, update: impl Fn(&client::view::Snapshot)) {
+    while changed.changed().await.is_ok() {
         changed.mark_unchanged();
         update(&view.snapshot());
-        if changed.changed().await.is_err() {
-            return;
-        }
     }
 }

@@ -13,11 +13,13 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
+use server_audit::Auditor;
 use server_authz::Attributes;
 use server_extend::aggregation::Aggregation;
-use server_local::{Local, forbidden};
+use server_local::{Local, forbidden, note};
 use server_registry::Served;
 
+use crate::audit::{AUDIT_ID, Audit};
 use crate::content::{self, Body};
 use crate::discovery::{Discovery, Others};
 use crate::documents::{Document, DocumentRequest, Documents};
@@ -49,6 +51,7 @@ pub struct Handler {
     pub(crate) scrape: Scrape,
     pub(crate) encoded: Arc<Encoded>,
     aggregation: Option<Aggregation>,
+    auditor: Option<Arc<Auditor>>,
     address: String,
 }
 
@@ -75,6 +78,7 @@ impl Handler {
             scrape: Scrape::default(),
             encoded: Arc::default(),
             aggregation: None,
+            auditor: None,
             address,
         }
     }
@@ -83,6 +87,13 @@ impl Handler {
     #[must_use]
     pub fn with_aggregation(mut self, aggregation: Aggregation) -> Handler {
         self.aggregation = Some(aggregation);
+        self
+    }
+
+    /// Logs requests as a policy says.
+    #[must_use]
+    pub fn with_auditor(mut self, auditor: Arc<Auditor>) -> Handler {
+        self.auditor = Some(auditor);
         self
     }
 
@@ -114,33 +125,49 @@ impl Handler {
         let begun = self.clock.now();
         let dry_run = query.get("dryRun") == "All";
         let kind = Kind::of(request.method(), request.headers(), &info, custom.as_deref(), dry_run);
-        let asked = Negotiated { form, custom };
+        let audit =
+            Audit::new(self.auditor.as_ref(), &peer, (request.uri(), request.headers()), &info, begun);
+        let asked = Negotiated { form, custom, audit: &audit };
         let answered = self.answer(&peer, request, &info, &kind, &query, asked).await;
-        let response = answered.unwrap_or_else(|status| failure(codec, status));
+        audit.answered(answered.as_ref());
+        let mut response = answered.unwrap_or_else(|status| failure(codec, status));
+        response.headers_mut().entry(AUDIT_ID).or_insert_with(|| audit.id().clone());
         let (code, bytes) = (response.status().as_u16(), response.body().size_hint().exact());
         if !is_long_running(&info) || bytes.is_some() {
             self.metrics.count(kind, code, self.clock.now().since(begun), bytes);
+            audit.completed().await;
             return response;
         }
+        audit.started().await;
         let ended = Ended { handler: Arc::clone(&self), kind: kind.clone(), code, begun };
-        let kept = (self.metrics.running(kind), ended);
+        let kept = (self.metrics.running(kind), ended, audit);
         response.map(|body| Guarded::new(body, kept).boxed_unsync())
     }
 
     async fn answer(
         &self,
         peer: &Peer,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
         info: &Info,
         kind: &Kind,
         query: &Query,
-        negotiated: Negotiated,
+        negotiated: Negotiated<'_>,
     ) -> Result<Response<Body>, Status> {
-        let path = request.uri().path();
-        let caller = self.identify.identify(peer, request.headers(), path);
-        let caller = caller.ok_or_else(|| Status::unauthorized("Unauthorized"))?;
-        let mut caller = impersonate::caller(self.local.policy(), caller, request.headers(), info)?;
-        caller.agent = options::program(request.headers());
+        let audit = negotiated.audit;
+        let caller = self.identify.identify(peer, request.headers(), request.uri().path());
+        let Some(mut caller) = caller else {
+            audit.refused(peer, request.headers(), info).await;
+            return Err(Status::unauthorized("Unauthorized"));
+        };
+        audit.begin(&mut caller, info).await;
+        let trail = caller.trail.clone();
+        if let Some(other) = impersonate::caller(self.local.policy(), &caller, request.headers(), info)? {
+            if let Some(record) = audit.record() {
+                record.impersonated(&other.caller, &other.constraint);
+            }
+            caller = other.caller;
+        }
+        (caller.agent, caller.trail) = (options::program(request.headers()), trail);
         let Some(place) = self.in_flight.enter(info, &caller) else {
             self.metrics.terminated(kind, 429);
             return Ok(flow::too_many());
@@ -154,6 +181,7 @@ impl Handler {
             }
             // Those who wait for another server are in nobody's way here.
             drop(place);
+            request.headers_mut().insert(AUDIT_ID, audit.id().clone());
             return aggregated::answer(self, aggregation, &route, (&caller, peer, info), request).await;
         }
         match &info.place {
@@ -165,7 +193,7 @@ impl Handler {
                 self.path(&request, path, query)
             }
             Place::Resource { target, rest } => {
-                let Negotiated { form, custom } = negotiated;
+                let Negotiated { form, custom, .. } = negotiated;
                 // What is behind a proxy answers in forms of its own.
                 let mut form = if proxy::is_theirs(target) { form.unwrap_or(Form::JSON) } else { form? };
                 form.pretty = query.flag("pretty");
@@ -178,6 +206,7 @@ impl Handler {
                     query,
                     form,
                     custom,
+                    audit,
                 };
                 resource::answer(self, asked, request).await
             }
@@ -204,6 +233,7 @@ impl Handler {
         let attributes = Attributes { extra: &caller.extra, ..Attributes::of(&caller.name, &caller.groups) };
         let attributes = attributes.at(verb, path);
         let decision = self.local.policy().decide(&attributes);
+        note(&caller.trail, &decision);
         if decision.is_allowed() { Ok(()) } else { Err(forbidden(&attributes, decision.reason())) }
     }
 
@@ -275,9 +305,10 @@ impl Handler {
 }
 
 /// What is known of a request before anybody has been asked.
-struct Negotiated {
+struct Negotiated<'a> {
     form: Result<Form, Status>,
     custom: Option<Arc<Served>>,
+    audit: &'a Audit,
 }
 
 /// Counts a long-running request when it ends.

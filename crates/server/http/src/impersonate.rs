@@ -10,19 +10,29 @@ use server_local::{Policy, forbidden};
 
 use crate::path::{Info, Place};
 
-/// The caller as whom the request goes on: whoever the headers name, if the policy allows that.
+/// As whom a request goes on.
+pub(crate) struct Other {
+    pub(crate) caller: Caller,
+    /// The right that the requester has it by, as the audit log names it.
+    pub(crate) constraint: String,
+}
+
+/// Whoever the headers name, if they name anybody and the policy allows it.
 pub(crate) fn caller(
     policy: &Policy,
-    caller: Caller,
+    caller: &Caller,
     headers: &HeaderMap,
     info: &Info,
-) -> Result<Caller, Status> {
+) -> Result<Option<Other>, Status> {
     let wanted = impersonation::parse(headers).map_err(|error| Status::bad_request(error.to_string()))?;
-    let Some(wanted) = wanted else { return Ok(caller) };
+    let Some(wanted) = wanted else { return Ok(None) };
     let mut refusal = None;
-    for attempt in wanted.attempts(&caller, info.verb) {
-        match check(policy, &caller, &attempt, info) {
-            Ok(()) => return Ok(attempt.user),
+    for attempt in wanted.attempts(caller, info.verb) {
+        match check(policy, caller, &attempt, info) {
+            Ok(()) => {
+                let constraint = attempt.mode.constraint();
+                return Ok(Some(Other { caller: attempt.user, constraint }));
+            }
             Err(status) => refusal = refusal.or(Some(status)),
         }
     }

@@ -4,6 +4,7 @@
 //!
 //! Invariants: no request reaches the pipeline without a caller; a path that is not served is 404 only for those who may know; bodies,
 //! headers and connections are bounded by [`limits`]; the same object has the same bytes as upstream's answer.
+//! Each request has an id, and what a policy wants logged of it is logged by when its answer ends.
 //! What pods, services, nodes and other API servers serve is asked for without anything of the sender's credentials, and passes unkept both ways.
 //! Lists of everything are written while they are read. State: connections, and the messages that watchers were sent last. Failure: a
 //! connection that breaks ends its own requests; everything else is a Status.
@@ -13,6 +14,7 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "a shell: it owns the sockets")]
 
 mod aggregated;
+mod audit;
 mod body;
 mod connect;
 mod connection;

@@ -3,28 +3,35 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use api_codec::json;
 use api_meta::field::Path;
 use api_meta::{Status, fields, labels};
+use api_record::Record;
 use api_types::meta::v1;
 use api_types::{GroupVersionKind, Resource, resources};
 use base_serve::Peer;
-use client::{Answer, Api as _, Body as Sent, Caller, Outcome, Request, Target, Verb, VersionMatch};
+use bytes::Bytes;
+use client::{
+    Answer, Api as _, Body as Sent, Caller, Outcome, PatchKind, Request, Target, Verb, VersionMatch,
+};
 use futures_util::StreamExt as _;
 use http::Response;
 use http::header::CONTENT_TYPE;
+use http::request::Parts;
 use http_body_util::StreamBody;
 use hyper::body::{Frame as BodyFrame, Incoming};
 use server_registry::{From, Served};
 
+use crate::audit::Audit;
 use crate::content::{self, Body};
 use crate::encode::{self, Frame};
 use crate::handler::{Handler, bytes_answer, warn};
 use crate::limits;
-use crate::negotiate::Form;
+use crate::negotiate::{Codec, Form};
 use crate::options::Query;
 use crate::table::Included;
 use crate::watch::{self, Framing};
-use crate::{body, discovery, list, nodes, packed, proxy};
+use crate::{audit, body, discovery, list, nodes, packed, proxy};
 
 /// A request about a resource.
 pub(crate) struct Asked<'a> {
@@ -38,6 +45,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) form: Form,
     /// The resource, if a definition brings it.
     pub(crate) custom: Option<Arc<Served>>,
+    /// What is logged of it.
+    pub(crate) audit: &'a Audit,
 }
 
 fn missing() -> Status {
@@ -107,6 +116,8 @@ pub(crate) async fn answer(
     let (parts, incoming) = request.into_parts();
     let pack = |response| if packed::is_wanted(&parts.headers) { packed::packed(response) } else { response };
     if verb == Verb::List
+        // What is logged whole is made whole.
+        && !asked.audit.wants_answer()
         && let Some(response) = list::answer(handler, &asked, &call.list).await?
     {
         return Ok(pack(response));
@@ -114,27 +125,55 @@ pub(crate) async fn answer(
     let patch = match verb {
         Verb::Patch => {
             let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-            Some(client::PatchKind::of(content_type.unwrap_or_default(), custom.is_some())?)
+            Some(PatchKind::of(content_type.unwrap_or_default(), custom.is_some())?)
         }
         _ => None,
     };
-    call.write = asked.query.write(verb, patch == Some(client::PatchKind::Apply))?;
+    call.write = asked.query.write(verb, patch == Some(PatchKind::Apply))?;
     let bytes = body::read(incoming).await?;
-    let mut warnings = Vec::new();
-    match verb {
+    let mut warnings = take_in(&asked, &parts, bytes, (patch, kind), &mut call)?;
+    let clock = &*handler.clock;
+    let called = base::time::timeout(clock, limits::REQUEST, handler.local.call(asked.caller, call)).await;
+    let mut answer =
+        called.map_err(|_| Status::timeout("request did not complete within the allotted timeout", 0))??;
+    warnings.append(&mut answer.warnings);
+    let mut response = show(handler, &asked, kind, &answer)?;
+    log_answer(handler, asked, kind, &answer);
+    warn(&mut response, &warnings);
+    Ok(pack(response))
+}
+
+/// Takes what was sent into a call, and into what is logged of it; answers what strict decoding has to say.
+fn take_in(
+    asked: &Asked<'_>,
+    parts: &Parts,
+    bytes: Bytes,
+    (patch, kind): (Option<PatchKind>, GroupVersionKind<'_>),
+    call: &mut Request,
+) -> Result<Vec<String>, Status> {
+    match call.verb {
         Verb::Create | Verb::Update => {
-            let whole = custom.as_deref().filter(|_| asked.target.subresource != "scale");
+            let whole = asked.custom.as_deref().filter(|_| asked.target.subresource != "scale");
             let sent = body::decode(&parts.headers, &bytes, kind, whole, call.write.field_validation)?;
-            warnings = sent.warnings;
+            if let Some(record) = asked.audit.record() {
+                record.sent(|| tree(&*sent.object, &kind));
+            }
             call.body = Sent::Object(sent.object);
+            return Ok(sent.warnings);
         }
         Verb::Patch => {
+            if let Some(record) = asked.audit.record() {
+                record.sent_patch(|| audit::patch(parts, &bytes));
+            }
             if let Some(kind) = patch {
                 call.body = Sent::Patch(kind, bytes);
             }
         }
         Verb::Delete | Verb::DeleteCollection => {
             let options = if bytes.is_empty() { None } else { Some(delete_options(&parts.headers, &bytes)?) };
+            if let (Some(record), Some(options)) = (asked.audit.record(), &options) {
+                record.sent(|| tree(options, &DELETE_OPTIONS));
+            }
             if options.as_ref().is_some_and(|options| options.dry_run.iter().any(|value| value == "All")) {
                 call.write.dry_run = true;
             }
@@ -142,14 +181,16 @@ pub(crate) async fn answer(
         }
         Verb::Get | Verb::List => {}
     }
-    let clock = &*handler.clock;
-    let called = base::time::timeout(clock, limits::REQUEST, handler.local.call(asked.caller, call)).await;
-    let mut answer =
-        called.map_err(|_| Status::timeout("request did not complete within the allotted timeout", 0))??;
-    warnings.append(&mut answer.warnings);
-    let mut response = show(handler, &asked, kind, &answer)?;
-    warn(&mut response, &warnings);
-    Ok(pack(response))
+    Ok(Vec::new())
+}
+
+/// Has an answer be logged, if answers are: as JSON, whatever it was asked for in.
+fn log_answer(handler: &Handler, asked: Asked<'_>, kind: GroupVersionKind<'_>, answer: &Answer) {
+    let Some(record) = asked.audit.record().filter(|_| asked.audit.wants_answer()) else { return };
+    let asked = Asked { form: Form { pretty: false, codec: Codec::Json, ..asked.form }, ..asked };
+    if let Ok(shown) = shown(handler, &asked, kind, answer) {
+        record.returned(&shown);
+    }
 }
 
 /// The kind of what is sent to, and comes back from, a resource or a part of it.
@@ -170,9 +211,18 @@ fn custom_kind<'a>(served: &'a Served, subresource: &str) -> GroupVersionKind<'a
     }
 }
 
-fn delete_options(headers: &http::HeaderMap, bytes: &bytes::Bytes) -> Result<v1::DeleteOptions, Status> {
-    let kind = GroupVersionKind { group: "meta.k8s.io", version: "v1", kind: "DeleteOptions" };
-    let sent = body::decode_options(headers, bytes, kind)?;
+const DELETE_OPTIONS: GroupVersionKind<'static> =
+    GroupVersionKind { group: "meta.k8s.io", version: "v1", kind: "DeleteOptions" };
+
+/// What was sent as the log has it: with its kind, and without what would be filled in.
+fn tree(object: &dyn Record, kind: &GroupVersionKind<'_>) -> serde_json::Value {
+    let mut text = Vec::new();
+    json::show(object, Some(kind), &mut text);
+    serde_json::from_slice(&text).unwrap_or_default()
+}
+
+fn delete_options(headers: &http::HeaderMap, bytes: &Bytes) -> Result<v1::DeleteOptions, Status> {
+    let sent = body::decode_options(headers, bytes, DELETE_OPTIONS)?;
     sent.downcast_ref::<v1::DeleteOptions>().cloned().ok_or_else(|| Status::bad_request("not DeleteOptions"))
 }
 
@@ -182,6 +232,18 @@ fn show(
     kind: GroupVersionKind<'_>,
     answer: &Answer,
 ) -> Result<Response<Body>, Status> {
+    let code = if answer.created { 201 } else { 200 };
+    let bytes = shown(handler, asked, kind, answer)?;
+    Ok(bytes_answer(code, asked.form.codec.media_type(), bytes.into()))
+}
+
+/// An answer in the form that was asked for.
+fn shown(
+    handler: &Handler,
+    asked: &Asked<'_>,
+    kind: GroupVersionKind<'_>,
+    answer: &Answer,
+) -> Result<Vec<u8>, Status> {
     let Target { resource, subresource, .. } = asked.target;
     let catalog = handler.local.direct().registry().catalog();
     let served = catalog.resolve(&resource.group, &resource.version, &resource.plural);
@@ -191,11 +253,10 @@ fn show(
         subresource.as_str(),
         "" | "status" | "ephemeralcontainers" | "resize" | "approval" | "finalize"
     );
-    let code = if answer.created { 201 } else { 200 };
     let bytes = match (&answer.outcome, served) {
         (Outcome::Status(status), _) => {
             let mut status = status.clone();
-            status.code = i32::from(code);
+            status.code = if answer.created { 201 } else { 200 };
             encode::status(codec, status)
         }
         (Outcome::Object(object), Some(served)) if whole => frame(handler, asked, served).object(object),
@@ -203,7 +264,7 @@ fn show(
         (Outcome::List(list), Some(served)) => frame(handler, asked, served).list(list),
         (Outcome::List(_), None) => return Err(missing()),
     };
-    Ok(bytes_answer(code, codec.media_type(), bytes.into()))
+    Ok(bytes)
 }
 
 fn frame<'a>(handler: &Handler, asked: &Asked<'_>, served: &'a Served) -> Frame<'a> {
@@ -267,7 +328,7 @@ async fn watch(
         return watch::websocket::answer(request, codec, messages);
     }
     let stream = messages.map(|message| Ok(BodyFrame::data(message)));
-    let mut response = bytes_answer(200, content_type, bytes::Bytes::new());
+    let mut response = bytes_answer(200, content_type, Bytes::new());
     *response.body_mut() = content::unfailing(StreamBody::new(stream));
     Ok(response)
 }

@@ -90,8 +90,12 @@ impl Direct {
         let resource = &target.resource;
         let served = self.registry.catalog().resolve(&resource.group, &resource.version, &resource.plural);
         let served = served.filter(|served| is_there(served, &request)).ok_or_else(missing)?;
+        let deprecation = served.deprecation();
+        if deprecation.is_some() {
+            who.trail.annotate("k8s.io/deprecated", "true");
+        }
         let mut answer = self.answer(who, &served, request).await?;
-        answer.warnings.extend(served.deprecation().map(str::to_owned));
+        answer.warnings.extend(deprecation.map(str::to_owned));
         Ok(answer)
     }
 

@@ -8,9 +8,11 @@ use client::{
     Answer, Api, Body, BoxFuture, Caller, Feed, ListOptions, PatchKind, RawView, Request, Resource, Revision,
     Scope, Status, Target, Verb,
 };
+use server_audit::Auditor;
 use server_registry::Pages;
 
 use crate::attributes::Selectors;
+use crate::audited::Log;
 use crate::policy::Known;
 use crate::{Direct, Policy};
 
@@ -20,6 +22,7 @@ pub struct Local {
     direct: Direct,
     policy: Arc<Policy>,
     views: Arc<SharedViews>,
+    log: Log,
 }
 
 /// What the authorizers must know about.
@@ -37,7 +40,12 @@ impl Local {
     /// A pipeline in front of `direct`, which shares its policy. It refuses nearly everything until [`Local::follow`] has filled the policy.
     pub fn new(direct: Direct) -> Local {
         let policy = direct.policy();
-        Local { direct, policy, views: Arc::default() }
+        Local { direct, policy, views: Arc::default(), log: Log::default() }
+    }
+
+    /// Has an auditor log what is asked for here by whoever has no record yet: HTTP's callers do. Only the first counts.
+    pub fn audit_by(&self, auditor: Arc<Auditor>) {
+        self.log.set(auditor);
     }
 
     /// Starts following what the authorizers must know, and completes when they know it.
@@ -139,16 +147,28 @@ impl Local {
     }
 }
 
+impl Local {
+    async fn authorized(&self, who: &Caller, mut request: Request) -> Result<Answer, Status> {
+        let selectors = Selectors::parse(&request.list.labels, &request.list.fields);
+        self.policy.check(who, request.verb.name(), &request.target, &selectors)?;
+        if self.may_make(&request) {
+            request.making_refused =
+                self.policy.check(who, "create", &request.target, &Selectors::default()).err();
+        }
+        self.direct.call(who, request).await
+    }
+}
+
 impl Api for Local {
-    fn call<'a>(&'a self, who: &'a Caller, mut request: Request) -> BoxFuture<'a, Result<Answer, Status>> {
+    fn call<'a>(&'a self, who: &'a Caller, request: Request) -> BoxFuture<'a, Result<Answer, Status>> {
         Box::pin(async move {
-            let selectors = Selectors::parse(&request.list.labels, &request.list.fields);
-            self.policy.check(who, request.verb.name(), &request.target, &selectors)?;
-            if self.may_make(&request) {
-                request.making_refused =
-                    self.policy.check(who, "create", &request.target, &Selectors::default()).err();
-            }
-            self.direct.call(who, request).await
+            let Some(logged) = self.log.call(who, &request, self.direct.clock().now()).await else {
+                return self.authorized(who, request).await;
+            };
+            let target = request.target.clone();
+            let answered = self.authorized(&logged.caller, request).await;
+            logged.end(&target, &answered).await;
+            answered
         })
     }
 
@@ -160,6 +180,7 @@ impl Api for Local {
     ) -> BoxFuture<'a, Result<Feed, Status>> {
         Box::pin(async move {
             self.check_scope(who, "watch", &scope)?;
+            self.log.watch(who, &scope, self.direct.clock().now()).await;
             self.direct.watch(who, scope, from).await
         })
     }
@@ -168,6 +189,7 @@ impl Api for Local {
         Box::pin(async move {
             self.check_scope(who, "list", &scope)?;
             self.check_scope(who, "watch", &scope)?;
+            self.log.watch(who, &scope, self.direct.clock().now()).await;
             Ok(self.shared_view(scope))
         })
     }

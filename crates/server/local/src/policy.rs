@@ -9,7 +9,7 @@ use api_types::object_meta;
 use api_types::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use api_types::storage::v1::VolumeAttachment;
 use arc_swap::ArcSwap;
-use client::{Caller, Status, Target};
+use client::{Caller, Status, Target, Trail};
 use server_authz::node::Graph;
 use server_authz::rbac::Index;
 use server_authz::{Attributes, Authorize, Decision, Union};
@@ -58,9 +58,13 @@ impl Policy {
         target: &Target,
         selectors: &Selectors,
     ) -> Result<(), Status> {
-        attributes::with(caller, verb, target, selectors, |request| match self.decide(request) {
-            Decision::Allow { .. } => Ok(()),
-            refused => Err(forbidden(request, refused.reason())),
+        attributes::with(caller, verb, target, selectors, |request| {
+            let decision = self.decide(request);
+            note(&caller.trail, &decision);
+            match decision {
+                Decision::Allow { .. } => Ok(()),
+                refused => Err(forbidden(request, refused.reason())),
+            }
         })
     }
 
@@ -113,6 +117,13 @@ impl Policy {
         change(&mut index);
         self.rbac.store(Arc::new(index));
     }
+}
+
+/// Notes for the audit log who may do what a request asks for, and why.
+pub fn note(trail: &Trail, decision: &Decision) {
+    let decided = if decision.is_allowed() { "allow" } else { "forbid" };
+    trail.annotate("authorization.k8s.io/decision", decided);
+    trail.annotate("authorization.k8s.io/reason", decision.reason());
 }
 
 /// The objects of one resource that the policy knows, so that a fresh list can tell which have gone.

@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use super::compiled::Compiled;
 use super::metrics::{EXHAUSTED, Outcome};
 use crate::expression::{About, Spending, Values, in_error};
-use crate::limits::{MESSAGE_BYTES, POLICY_BUDGET};
+use crate::limits::{ANNOTATION_BYTES, MESSAGE_BYTES, POLICY_BUDGET};
 use crate::matching::{Subject, operation};
 use crate::{Authorizer, Metrics};
 
@@ -30,6 +30,8 @@ pub(super) struct Decision {
     pub(super) reason: String,
     /// Whether it is about an annotation of an audit event.
     pub(super) annotation: bool,
+    /// The annotation, if there is one: its key and its value.
+    pub(super) note: Option<(String, String)>,
     /// Whether there was no answer.
     pub(super) failed: bool,
     /// How long it took.
@@ -72,6 +74,7 @@ impl Evaluation<'_> {
             message,
             reason: String::new(),
             annotation: false,
+            note: None,
             failed: true,
             took: Duration::ZERO,
         };
@@ -117,6 +120,7 @@ impl Evaluation<'_> {
                     message: said(message.as_ref(), own, &mut budget),
                     reason: own.reason.clone().unwrap_or_else(|| "Invalid".to_owned()),
                     annotation: false,
+                    note: None,
                     failed: false,
                     took,
                 },
@@ -124,13 +128,29 @@ impl Evaluation<'_> {
             });
         }
         for (program, own) in compiled.annotations.iter().zip(&policy.spec.audit_annotations) {
-            if let Err(error) = budget.evaluate(program) {
-                let message = in_error(&own.value_expression, &error);
-                decisions.push(Decision { annotation: true, ..failed(message) });
+            match budget.evaluate(program) {
+                Err(error) => {
+                    let message = in_error(&own.value_expression, &error);
+                    decisions.push(Decision { annotation: true, ..failed(message) });
+                }
+                Ok(Value::String(text)) if !text.trim().is_empty() => {
+                    let note = Some((own.key.clone(), cut(text.trim()).to_owned()));
+                    let admitted = failed(String::new());
+                    let (action, failed) = (Action::Admit, false);
+                    decisions.push(Decision { action, annotation: true, note, failed, ..admitted });
+                }
+                // Null and nothing but space are no annotation.
+                Ok(_) => {}
             }
         }
         decisions
     }
+}
+
+/// As much of an annotation's value as is kept.
+fn cut(text: &str) -> &str {
+    let end = (0..=ANNOTATION_BYTES.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    &text[..end.unwrap_or(0)]
 }
 
 /// What is said of a validation that does not hold.

@@ -168,9 +168,10 @@ impl MutatingPolicies {
         MutatingPolicies { parts, active: Policies::default() }
     }
 
-    /// Follows [`MUTATING_POLICIES`] and [`MUTATING_BINDINGS`] until their views end.
-    pub async fn follow(self: Arc<Self>, policies: RawView, bindings: RawView) {
-        self.active.follow(policies, bindings).await;
+    /// Follows [`MUTATING_POLICIES`] and [`MUTATING_BINDINGS`] until their views end. What these show counts from the call on.
+    pub fn follow(self: Arc<Self>, policies: RawView, bindings: RawView) -> impl Future<Output = ()> + Send {
+        self.active.update(policies.snapshot().iter().cloned(), bindings.snapshot().iter().cloned());
+        async move { self.active.follow(policies, bindings).await }
     }
 
     fn subject<'a>(

@@ -8,7 +8,8 @@ use api_types::object_type;
 use base::metrics::Source as _;
 use base::random::SystemRandom;
 use base::time::SystemClock;
-use client::{Caller, Resource, WriteOptions};
+use client::trail::Level;
+use client::{Caller, Resource, Trail, WriteOptions};
 use server_registry::admit::{Attributes, Everything, Operation, Options};
 use server_registry::{Catalog, Registry, Shared};
 use store::MemoryStore;
@@ -22,6 +23,7 @@ const DEPLOYMENTS: Resource = Resource::of("apps", "v1", "deployments");
 struct World {
     registry: Registry,
     policies: ValidatingPolicies,
+    trail: Trail,
 }
 
 impl World {
@@ -45,7 +47,7 @@ impl World {
             checks,
             metrics: Arc::default(),
         });
-        let world = World { registry, policies };
+        let world = World { registry, policies, trail: Trail::of(Level::Metadata) };
         let mut namespace = Namespace::default();
         namespace.metadata.name = "shop".to_owned();
         namespace.metadata.labels.insert("strict".to_owned(), "yes".to_owned());
@@ -86,7 +88,7 @@ impl World {
         deployment.metadata.name = "web".to_owned();
         deployment.metadata.namespace = namespace.to_owned();
         deployment.spec.replicas = Some(replicas);
-        let caller = Caller::new(user, &["staff"]);
+        let caller = Caller { trail: self.trail.clone(), ..Caller::new(user, &["staff"]) };
         let attributes = Attributes {
             caller: &caller,
             operation: Operation::Create,
@@ -192,4 +194,19 @@ async fn what_cannot_be_evaluated_refuses_unless_it_may_be_ignored() {
                    expression 'object.spec.nothing > 1' resulted in error: no such key: nothing";
         assert_eq!(world.refusal("bob", "shop", 1).await.as_deref(), refused.then_some(why));
     }
+}
+
+#[tokio::test]
+async fn what_policies_find_and_annotate_is_noted_for_the_audit_log() {
+    let world = World::new().await;
+    let spec = r#""validations":[{"expression":"object.spec.replicas > 0"},{"expression":"object.spec.replicas > 5","message":"few"}],
+        "auditAnnotations":[{"key":"replicas","valueExpression":"' ' + string(object.spec.replicas)"},
+                            {"key":"none","valueExpression":"null"}]"#;
+    world.policy(spec, r#""validationActions":["Audit"]"#).await;
+    assert!(world.deploy("bob", "shop", 2).await.0.is_ok());
+    let noted: Vec<_> = world.trail.annotations().into_iter().collect();
+    let failure =
+        r#"[{"message":"few","policy":"p","binding":"b","expressionIndex":1,"validationActions":["Audit"]}]"#;
+    let wanted = [("p/replicas", "2"), ("validation.policy.admission.k8s.io/validation_failure", failure)];
+    assert_eq!(noted, wanted.map(|(key, value)| (key.to_owned(), value.to_owned())));
 }

@@ -3,6 +3,8 @@
 use api_types::apps::v1::Deployment;
 use api_types::core::v1::{Namespace, Pod};
 use api_types::meta::v1::OwnerReference;
+use client::Trail;
+use client::trail::Level;
 use server_registry::admit::Operation;
 
 use super::{Ask, World, named, pod};
@@ -47,6 +49,22 @@ async fn pods_that_violate_are_refused_or_warned_of() {
         let told = ask.told(&chain, Some(&mut on_host("web")), None).await;
         assert_eq!(told, expected.map_err(str::to_owned), "{labels:?}");
     }
+}
+
+#[tokio::test]
+async fn what_is_enforced_and_what_would_violate_is_noted_for_the_audit_log() {
+    let labels = [("enforce", "privileged"), ("audit", "baseline"), ("warn", "x")];
+    let chain = World::usual().with("namespaces", namespace(&labels)).chain();
+    let mut ask = Ask::to(Operation::Create, PODS, "default", "web");
+    ask.caller.trail = Trail::of(Level::Metadata);
+    ask.admit(&chain, Some(&mut on_host("web")), None).await.expect("it is only noted");
+    let noted: Vec<_> = ask.caller.trail.annotations().into_iter().collect();
+    let key = |key| format!("pod-security.kubernetes.io/{key}");
+    let violation = "would violate PodSecurity \"baseline:latest\": host namespaces (hostNetwork=true)";
+    let wrong = "Failed to parse policy: metadata.labels[pod-security.kubernetes.io/warn]: Invalid value: \"x\": must be one of \
+                 privileged, baseline, restricted";
+    let wanted = [("audit-violations", violation), ("enforce-policy", "privileged:latest"), ("error", wrong)];
+    assert_eq!(noted, wanted.map(|(name, value)| (key(name), value.to_owned())));
 }
 
 #[tokio::test]

@@ -19,6 +19,8 @@ use server_webhook::{Hook, limits};
 /// A webhook of either sort.
 pub(crate) struct Webhook {
     pub(crate) name: String,
+    /// The name of its configuration.
+    pub(crate) configuration: String,
     /// Tells it from others, of which some may have the same name.
     pub(crate) uid: String,
     /// Whom to ask, or why nobody can be.
@@ -41,10 +43,11 @@ pub(crate) struct Webhook {
 
 /// Makes one of what both sorts have.
 macro_rules! common {
-    ($own:expr, $uid:expr, $again:expr) => {
+    ($own:expr, $names:expr, $again:expr) => {
         Webhook {
             name: $own.name.clone(),
-            uid: $uid,
+            configuration: $names.configuration.to_owned(),
+            uid: $names.uid(&$own.name),
             hook: Hook::try_from(&$own.client_config),
             rules: $own.rules.clone(),
             exact: $own.match_policy.as_deref() == Some("Exact"),
@@ -61,12 +64,12 @@ macro_rules! common {
     };
 }
 
-fn mutating(own: &MutatingWebhook, uid: String) -> Webhook {
-    common!(own, uid, own.reinvocation_policy.as_deref() == Some("IfNeeded"))
+fn mutating(own: &MutatingWebhook, names: &mut Names<'_>) -> Webhook {
+    common!(own, names, own.reinvocation_policy.as_deref() == Some("IfNeeded"))
 }
 
-fn validating(own: &ValidatingWebhook, uid: String) -> Webhook {
-    common!(own, uid, false)
+fn validating(own: &ValidatingWebhook, names: &mut Names<'_>) -> Webhook {
+    common!(own, names, false)
 }
 
 fn timeout(seconds: Option<i32>) -> Duration {
@@ -121,11 +124,11 @@ impl Configured {
 fn read(source: &dyn Record) -> Vec<Webhook> {
     if let Some(own) = source.downcast_ref::<MutatingWebhookConfiguration>() {
         let mut names = Names::of(&own.metadata.name);
-        return own.webhooks.iter().map(|hook| mutating(hook, names.uid(&hook.name))).collect();
+        return own.webhooks.iter().map(|hook| mutating(hook, &mut names)).collect();
     }
     if let Some(own) = source.downcast_ref::<ValidatingWebhookConfiguration>() {
         let mut names = Names::of(&own.metadata.name);
-        return own.webhooks.iter().map(|hook| validating(hook, names.uid(&hook.name))).collect();
+        return own.webhooks.iter().map(|hook| validating(hook, &mut names)).collect();
     }
     Vec::new()
 }

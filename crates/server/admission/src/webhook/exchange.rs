@@ -1,11 +1,12 @@
 //! Whether a webhook is to be asked of a request, asking it, and what follows when it cannot be.
 
 use api_meta::gvk::GroupResource;
-use api_meta::{Status, quote};
+use api_meta::{Status, names, quote};
 use api_record::Bytes;
 use api_record::scalar::RawJson;
 use base::random;
 use client::Resource;
+use server_registry::admit::Attributes;
 use server_webhook::{Call, CallError};
 
 use super::Asking;
@@ -24,6 +25,28 @@ pub(super) enum Failure {
     Denied(Status),
     /// The server itself cannot go on.
     Own(Status),
+}
+
+/// Where among all webhooks one is that is asked, as annotations for the audit log name it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turn {
+    pub(super) step: Step,
+    pub(super) second: bool,
+    pub(super) index: usize,
+}
+
+impl Turn {
+    /// The key of an annotation: a prefix, and the turn.
+    pub(super) fn key(self, prefix: &str) -> String {
+        format!("{prefix}/round_{}_index_{}", usize::from(self.second), self.index)
+    }
+
+    fn failed_open(self) -> String {
+        self.key(match self.step {
+            Step::Admit => "failed-open.mutation.webhook.admission.k8s.io",
+            Step::Validate => "failed-open.validating.webhook.admission.k8s.io",
+        })
+    }
 }
 
 /// The object and the old one, as a webhook sees them.
@@ -51,7 +74,7 @@ impl Objects {
 impl Asking {
     pub(super) fn subject<'a>(
         &'a self,
-        attributes: &'a server_registry::admit::Attributes<'a>,
+        attributes: &'a Attributes<'a>,
         object: Option<&'a dyn api_record::Record>,
         old: Option<&'a dyn api_record::Record>,
     ) -> Subject<'a> {
@@ -117,12 +140,13 @@ impl Asking {
     /// Asks a webhook, and counts it. `None` for a failure that the webhook says is none.
     pub(super) async fn ask(
         &self,
-        step: Step,
+        turn: Turn,
         hook: &Webhook,
         subject: &Subject<'_>,
         seen: &Resource,
         objects: Objects,
     ) -> Result<Option<Verdict>, Failure> {
+        let step = turn.step;
         let begun = self.clock.now();
         let asked = self.exchange(step, hook, subject, seen, objects).await;
         let took = self.clock.now().since(begun);
@@ -155,6 +179,7 @@ impl Asking {
             Err(Failure::Calling(why, _)) if hook.ignores_failure => {
                 tracing::warn!(webhook = hook.name, why, "webhook.failed_open");
                 self.metrics.fail_open(&hook.name, step);
+                subject.attributes.caller.trail.annotate(turn.failed_open(), hook.name.as_str());
                 Ok(None)
             }
             Err(failure) => Err(failure),
@@ -202,8 +227,21 @@ impl Asking {
             ),
         })?;
         verdict.warnings.iter().for_each(|warning| subject.attributes.notes.warn(warning.clone()));
+        for (key, value) in &verdict.annotations {
+            note(subject.attributes, &hook.name, key, value);
+        }
         Ok(verdict)
     }
+}
+
+/// Notes what a webhook or a policy of a name has to say, unless no annotation can be called so (`checkKeyFormat`).
+pub(crate) fn note(attributes: &Attributes<'_>, of: &str, key: &str, value: &str) {
+    let name = format!("{of}/{key}");
+    if key.contains('/') || !names::is_label_key(&name).is_empty() {
+        tracing::warn!(annotation = name, "audit.annotation_refused");
+        return;
+    }
+    attributes.caller.trail.annotate(name, value);
 }
 
 impl Failure {

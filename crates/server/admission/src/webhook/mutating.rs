@@ -5,11 +5,12 @@ use std::sync::Arc;
 use api_meta::Status;
 use api_patch::{Document, PatchError};
 use api_record::Record;
+use client::trail::Level;
 use client::{BoxFuture, RawView, Resource};
 use server_registry::admit::{Attributes, Operation};
 
 use super::configured::{Configured, Webhook};
-use super::exchange::{Failure, Objects};
+use super::exchange::{Failure, Objects, Turn};
 use super::metrics::Step;
 use super::review::{self, Verdict};
 use super::{Asking, follow};
@@ -32,9 +33,11 @@ impl MutatingWebhooks {
         MutatingWebhooks { asking, configured: Configured::default() }
     }
 
-    /// Follows [`super::MUTATING`] until the view ends.
-    pub async fn follow(self: Arc<Self>, view: RawView) {
-        follow(view, |snapshot| self.configured.update(snapshot)).await;
+    /// Follows [`super::MUTATING`] until the view ends. What it shows counts from the call on.
+    pub fn follow(self: Arc<Self>, view: RawView) -> impl Future<Output = ()> + Send {
+        let first = view.changed();
+        self.configured.update(&view.snapshot());
+        async move { follow(first, view, |snapshot| self.configured.update(snapshot)).await }
     }
 
     #[cfg(test)]
@@ -57,7 +60,8 @@ impl MutatingWebhooks {
         if second {
             rounds.of(NAME).resume(object.as_deref());
         }
-        for hook in webhooks.iter() {
+        for (index, hook) in webhooks.iter().enumerate() {
+            let turn = Turn { step: Step::Admit, second, index };
             let subject = self.asking.subject(attributes, object.as_deref(), old);
             let Some(seen) = self.asking.seen(Step::Admit, hook, &subject).await? else { continue };
             if second && !rounds.of(NAME).is_asked_again(&hook.uid) {
@@ -65,17 +69,20 @@ impl MutatingWebhooks {
             }
             let objects = Objects::of(&subject, &seen)?;
             let shown = objects.object.clone();
-            let asked = self.asking.ask(Step::Admit, hook, &subject, &seen, objects).await;
-            let changed = match asked.map_err(|failure| failure.status(hook))? {
+            let asked = self.asking.ask(turn, hook, &subject, &seen, objects).await;
+            let patched = asked.and_then(|verdict| match verdict {
                 Some(verdict) => {
-                    let patched = self.patched(attributes, hook, &seen, shown.as_deref(), &verdict);
-                    match (patched.map_err(|failure| failure.status(hook))?, object.as_deref_mut()) {
-                        (Some(new), Some(object)) => self.take(attributes, &seen, object, new),
-                        _ => false,
-                    }
+                    let patched = self.patched(attributes, hook, &seen, shown.as_deref(), &verdict)?;
+                    Ok(patched.inspect(|_| note_patch(attributes, turn, hook, &verdict)))
                 }
-                None => false,
-            };
+                None => Ok(None),
+            });
+            let taken = patched.map(|new| match (new, object.as_deref_mut()) {
+                (Some(new), Some(object)) => self.take(attributes, &seen, object, new),
+                _ => false,
+            });
+            note_mutation(attributes, turn, hook, matches!(taken, Ok(true)));
+            let changed = taken.map_err(|failure| failure.status(hook))?;
             if changed {
                 rounds.of(NAME).ask_again();
                 rounds.want();
@@ -148,6 +155,33 @@ impl MutatingWebhooks {
         self.asking.versions.fill(seen, attributes.subresource, &mut *new);
         object.assign(&*new);
         changed
+    }
+}
+
+/// Notes whether a webhook has changed the object.
+fn note_mutation(attributes: &Attributes<'_>, turn: Turn, hook: &Webhook, mutated: bool) {
+    let trail = &attributes.caller.trail;
+    if trail.level() > Level::None {
+        let Webhook { configuration, name, .. } = hook;
+        let value =
+            serde_json::json!({ "configuration": configuration, "webhook": name, "mutated": mutated });
+        trail.annotate(turn.key("mutation.webhook.admission.k8s.io"), value.to_string());
+    }
+}
+
+/// Notes how, where so much is logged.
+fn note_patch(attributes: &Attributes<'_>, turn: Turn, hook: &Webhook, verdict: &Verdict) {
+    let trail = &attributes.caller.trail;
+    if trail.level() < Level::Request {
+        return;
+    }
+    let patch = verdict.patch.as_ref().and_then(|(patch, _)| serde_json::from_slice(patch).ok());
+    if let Some::<serde_json::Value>(patch) = patch {
+        let Webhook { configuration, name, .. } = hook;
+        let value = serde_json::json!({
+            "configuration": configuration, "webhook": name, "patch": patch, "patchType": "JSONPatch",
+        });
+        trail.annotate(turn.key("patch.webhook.admission.k8s.io"), value.to_string());
     }
 }
 

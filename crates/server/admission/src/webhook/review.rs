@@ -37,6 +37,8 @@ pub(super) struct Verdict {
     pub(super) allowed: bool,
     pub(super) result: Option<v1::Status>,
     pub(super) warnings: Vec<String>,
+    /// What it has noted for the audit log.
+    pub(super) annotations: std::collections::BTreeMap<String, String>,
     /// A JSON patch, or something else, as its type says.
     pub(super) patch: Option<(Bytes, String)>,
 }
@@ -57,7 +59,9 @@ pub(super) fn verdict(version: &str, uid: &str, mutating: bool, answer: &Answer)
         .map_err(|error| Invalid::Unreadable(error.to_string()))?;
     let refused = |why: String| Err(Invalid::Refused(why));
     let Some(response) = review.response else { return refused("webhook response was absent".to_owned()) };
-    let AdmissionResponse { uid: own, allowed, result, patch, patch_type, warnings, .. } = *response;
+    let AdmissionResponse {
+        uid: own, allowed, result, patch, patch_type, warnings, audit_annotations, ..
+    } = *response;
     let patch = patch.filter(|patch| !patch.is_empty());
     if version == "v1" {
         if own != uid {
@@ -93,6 +97,7 @@ pub(super) fn verdict(version: &str, uid: &str, mutating: bool, answer: &Answer)
         allowed,
         result: result.map(|result| *result),
         warnings,
+        annotations: audit_annotations.into_iter().collect(),
         patch: patch.filter(|_| mutating).map(|patch| (patch, of)),
     })
 }

@@ -10,8 +10,9 @@ use api_types::core::v1::{ConfigMap, Namespace, PodExecOptions};
 use api_types::object_type;
 use base::random::SystemRandom;
 use base::time::SystemClock;
+use client::trail::Level;
 use client::view::Snapshot;
-use client::{BoxFuture, Caller, Revision, WriteOptions};
+use client::{BoxFuture, Caller, Revision, Trail, WriteOptions};
 use serde_json::{Value, json};
 use server_registry::admit::{Admission as _, Attributes, Everything, Operation, Options};
 use server_registry::{Catalog, Registry, Shared};
@@ -63,6 +64,7 @@ struct World {
     validating: Arc<ValidatingWebhooks>,
     metrics: Arc<Metrics>,
     chain: Chain,
+    trail: Trail,
 }
 
 impl World {
@@ -92,7 +94,8 @@ impl World {
         let chain = Chain::default()
             .then(mutating.clone() as Arc<dyn Plugin>)
             .then(validating.clone() as Arc<dyn Plugin>);
-        let world = World { registry, stage, mutating, validating, metrics, chain };
+        let trail = Trail::of(Level::Request);
+        let world = World { registry, stage, mutating, validating, metrics, chain, trail };
         let mut namespace = Namespace::default();
         namespace.metadata.name = "shop".to_owned();
         namespace.metadata.labels.insert("hooked".to_owned(), "yes".to_owned());
@@ -146,7 +149,7 @@ impl World {
         dry_run: bool,
         map: &mut ConfigMap,
     ) -> Result<Vec<String>, Status> {
-        let caller = Caller::new("bob", &["staff"]);
+        let caller = Caller { trail: self.trail.clone(), ..Caller::new("bob", &["staff"]) };
         let options = WriteOptions { field_manager: "test".to_owned(), dry_run, ..WriteOptions::default() };
         let attributes = Attributes {
             caller: &caller,
@@ -514,4 +517,40 @@ async fn nobody_has_a_say_in_how_admission_works() {
         };
         world.chain.validate(&attributes, None, Some(&map())).await.expect("nobody is asked");
     }
+}
+
+#[tokio::test]
+async fn what_webhooks_do_and_say_is_noted_for_the_audit_log() {
+    let world = World::new().await;
+    let patch = json!([{"op": "add", "path": "/data/b", "value": "1"}]);
+    let changes = patches(&patch);
+    world
+        .hook(&MUTATING, "a", "", move |_| {
+            let mut said = changes.clone();
+            said["auditAnnotations"] = json!({"seen": "yes", "not a key": "lost"});
+            Ok(said)
+        })
+        .await;
+    let unanswered = |_: &Value| Err(CallError::Unanswered("gone".to_owned()));
+    world.hook(&MUTATING, "b", r#""failurePolicy":"Ignore""#, unanswered).await;
+    world.hook(&VALIDATING, "c", r#""failurePolicy":"Ignore""#, unanswered).await;
+    world.create().await.expect("it is admitted");
+    let noted: Vec<_> = world.trail.annotations().into_iter().collect();
+    let mutation = |name: &str, mutated: bool| {
+        format!(r#"{{"configuration":"{name}","webhook":"{name}.hook.test","mutated":{mutated}}}"#)
+    };
+    let wanted = [
+        ("a.hook.test/seen", "yes".to_owned()),
+        ("failed-open.mutation.webhook.admission.k8s.io/round_0_index_1", "b.hook.test".to_owned()),
+        ("failed-open.validating.webhook.admission.k8s.io/round_0_index_0", "c.hook.test".to_owned()),
+        ("mutation.webhook.admission.k8s.io/round_0_index_0", mutation("a", true)),
+        ("mutation.webhook.admission.k8s.io/round_0_index_1", mutation("b", false)),
+        (
+            "patch.webhook.admission.k8s.io/round_0_index_0",
+            format!(
+                r#"{{"configuration":"a","webhook":"a.hook.test","patch":{patch},"patchType":"JSONPatch"}}"#
+            ),
+        ),
+    ];
+    assert_eq!(noted, wanted.map(|(key, value)| (key.to_owned(), value)));
 }

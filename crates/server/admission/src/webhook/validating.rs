@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use server_registry::admit::Attributes;
 
 use super::configured::Configured;
-use super::exchange::Objects;
+use super::exchange::{Objects, Turn};
 use super::metrics::Step;
 use super::{Asking, follow};
 use crate::Plugin;
@@ -27,9 +27,11 @@ impl ValidatingWebhooks {
         ValidatingWebhooks { asking, configured: Configured::default() }
     }
 
-    /// Follows [`super::VALIDATING`] until the view ends.
-    pub async fn follow(self: Arc<Self>, view: RawView) {
-        follow(view, |snapshot| self.configured.update(snapshot)).await;
+    /// Follows [`super::VALIDATING`] until the view ends. What it shows counts from the call on.
+    pub fn follow(self: Arc<Self>, view: RawView) -> impl Future<Output = ()> + Send {
+        let first = view.changed();
+        self.configured.update(&view.snapshot());
+        async move { follow(first, view, |snapshot| self.configured.update(snapshot)).await }
     }
 
     #[cfg(test)]
@@ -57,12 +59,13 @@ impl ValidatingWebhooks {
             }
             asked.push((hook, seen));
         }
-        let calls = asked.iter().map(|(hook, seen)| {
+        let calls = asked.iter().enumerate().map(|(index, (hook, seen))| {
+            let turn = Turn { step: Step::Validate, second: false, index };
             let known = versions.iter().find(|(known, _)| known == seen);
             let objects = known.map(|(_, objects)| objects.clone()).unwrap_or_default();
             let subject = &subject;
             async move {
-                let asked = self.asking.ask(Step::Validate, hook, subject, seen, objects).await;
+                let asked = self.asking.ask(turn, hook, subject, seen, objects).await;
                 asked.map(drop).map_err(|failure| failure.status(hook))
             }
         });

@@ -1,5 +1,6 @@
 //! Requests through the proxy over real connections on the loopback interface: what the other end sees, and what comes back.
 
+mod logged;
 mod rights;
 
 use std::future::Future;

@@ -67,7 +67,7 @@ impl Nodes for Echo {
 }
 
 /// A handler whose policy lets the group `readers` get pods' proxies.
-async fn handler() -> Arc<Handler> {
+pub(super) async fn handler() -> Arc<Handler> {
     handler_admitting(Arc::new(Everything)).await
 }
 
@@ -98,7 +98,7 @@ async fn handler_admitting(admission: Arc<dyn Admission>) -> Arc<Handler> {
     Arc::new(Handler::new(local, clock, identify, documents, nodes, String::new()))
 }
 
-async fn asked(handler: &Arc<Handler>, who: &str, method: &str, path: &str) -> Response<Incoming> {
+pub(super) async fn asked(handler: &Arc<Handler>, who: &str, method: &str, path: &str) -> Response<Incoming> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let handler = Arc::clone(handler);
