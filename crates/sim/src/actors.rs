@@ -1,6 +1,7 @@
 //! Who acts on a world: the components of ours, each in one life after another, and the users.
 
 pub mod control;
+pub mod guarded;
 pub mod node;
 pub mod requests;
 pub mod user;

@@ -12,9 +12,13 @@ pub mod ordinals;
 pub mod quotas;
 pub mod views;
 pub mod watches;
+pub mod webhooks;
+
+use std::sync::Arc;
 
 use crate::history::{Change, History};
 use crate::profile::Profile;
+use crate::webhook::Unheard;
 
 /// Something that must hold at each change.
 pub trait Check: Send {
@@ -29,7 +33,7 @@ pub trait Check: Send {
 }
 
 /// All of them.
-pub fn all(profile: &Profile) -> Vec<Box<dyn Check>> {
+pub fn all(profile: &Profile, unheard: Arc<Unheard>) -> Vec<Box<dyn Check>> {
     vec![
         Box::new(bindings::Bindings::new(profile)),
         Box::new(addresses::Addresses),
@@ -38,5 +42,6 @@ pub fn all(profile: &Profile) -> Vec<Box<dyn Check>> {
         Box::new(life::Life),
         Box::new(ordinals::Ordinals::new(profile)),
         Box::new(quotas::Quotas),
+        Box::new(webhooks::Webhooks(unheard)),
     ]
 }

@@ -9,7 +9,7 @@
 //! runtime, the real scheduler with its shell, and nodes whose agents decide by `node-pod`'s state machine ([`actors`]). Each
 //! has a [`line`] to the server that is slow, loses requests and answers, lets watches lag and cuts them; the store under the
 //! server fails as [`medium`] has it; [`faults`] crashes components at any step, the server too, compacts the history, loses
-//! nodes and kills containers. [`profile`] says which of it a seed gets. Users ask for Deployments, ReplicaSets, Pods and
+//! nodes and kills containers; [`webhook`]s that have a say in what is written fail, hang and answer late. [`profile`] says which of it a seed gets. Users ask for Deployments, ReplicaSets, Pods and
 //! Services, and change their minds.
 //!
 //! Invariants: the same seed gives the same history, to the last revision. What runs here is what ships: nothing of a core is
@@ -18,7 +18,7 @@
 //! Checked ([`check`]): every watch is a projection of the history, every view shows its scope as of its revision, every list
 //! one moment; a write replaces the version that it was based on and meets the uid that it names; one binding a pod; unique
 //! addresses of pods and services, and node ports; a Deployment's surge and availability; nothing that is owned is garbage, and
-//! nothing is left whose owner is gone; what has ended stays ended; a node ends no pod that nobody deleted; all is as it was
+//! nothing is left whose owner is gone; what a webhook refuses is never stored; what has ended stays ended; a node ends no pod that nobody deleted; all is as it was
 //! asked for within a bound once faults stop.
 //!
 //! State: none; a world ends with its run. Failure: a run says what did not hold, and its seed.
@@ -38,4 +38,5 @@ pub mod medium;
 pub mod profile;
 pub mod run;
 pub mod server;
+pub mod webhook;
 pub mod world;

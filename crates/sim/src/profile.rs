@@ -20,6 +20,8 @@ pub enum Defect {
     ServiceAddressTwice,
     /// Views say that they have synced before they have.
     UnsyncedView,
+    /// What webhooks refuse is answered as if they let it pass.
+    RefusalLost,
 }
 
 /// How often things go wrong, in thousandths, and how long they take.
@@ -55,6 +57,8 @@ pub struct Profile {
     pub deaths: usize,
     /// How many nodes there are.
     pub nodes: usize,
+    /// Calls of webhooks that fail, and as many that take too long, and that are late.
+    pub hooks: usize,
 }
 
 impl Profile {
@@ -79,6 +83,7 @@ impl Profile {
             lost_nodes: if dice.chance(150) { 100 } else { 0 },
             deaths: maybe(300),
             nodes: 1 + dice.below(3),
+            hooks: maybe(300),
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::actors::{Fleet, user};
+use crate::actors::{Fleet, guarded, user};
 use crate::check::convergence;
 use crate::faults;
 use crate::profile::{Defect, Profile};
@@ -132,6 +132,7 @@ fn play(world: &Arc<World>) -> Result<Passed, String> {
         user::User::new(&own).work().await;
         mark.store(true, Ordering::Relaxed);
     });
+    world.executor.spawn(world.executor.group(), guarded::work(Arc::clone(world)));
     world.executor.spawn(world.executor.group(), faults::disturb(Arc::clone(world), Arc::clone(&fleet)));
     until(world, BUSY, &done)?;
     world.check_views();

@@ -8,7 +8,7 @@ use api_meta::Status;
 use api_types::authentication::v1::TokenRequest;
 use api_types::core::v1::ServiceAccount;
 use client::{Answer, Api as _, BoxFuture, Caller, Feed, Request, Revision, Scope};
-use server_admission::{Chain, Parts, Stored};
+use server_admission::{Chain, Parts, Plugin, Stored};
 use server_local::{Direct, Policy, TokenIssuer};
 use server_registry::admit::Everything;
 use server_registry::{Catalog, Registry, Shared};
@@ -16,12 +16,15 @@ use tokio::sync::{oneshot, watch};
 
 use crate::executor::Group;
 use crate::medium::Medium;
+use crate::webhook::Guards;
 use crate::world::World;
 
 /// A server that runs.
 pub struct Server {
     direct: Direct,
     group: Group,
+    /// Whether it is known what webhooks there are: no request is carried out before.
+    ready: watch::Receiver<bool>,
     /// Ends with it.
     alive: watch::Sender<()>,
 }
@@ -65,15 +68,24 @@ impl Server {
         };
         // Few, so that they are in demand.
         let open = Registry::new(Arc::new(shared), Arc::new(Everything)).with_node_ports(30_000..=30_007);
-        let parts = Parts {
-            lookup: Arc::new(Stored::new(open.clone())),
-            authorizer: Arc::new(|_| true),
-            clock: Arc::clone(&clock),
-            random,
-        };
-        let registry = open.with_admission(Arc::new(Chain::standard(parts)));
+        let group = world.executor.group();
+        let stored = Arc::new(Stored::new(open.clone()));
+        let guards = Guards::new(world, Arc::clone(&stored));
+        let parts =
+            Parts { lookup: stored, authorizer: Arc::new(|_| true), clock: Arc::clone(&clock), random };
+        let chain = Chain::standard(parts)
+            .then(Arc::clone(&guards.marking) as Arc<dyn Plugin>)
+            .then(Arc::clone(&guards.judging) as Arc<dyn Plugin>);
+        let registry = open.with_admission(Arc::new(chain));
         let direct = Direct::new(registry, Arc::new(Policy::default()), Arc::new(NoTokens), clock);
-        Server { direct, group: world.executor.group(), alive: watch::Sender::new(()) }
+        let (known, ready) = watch::channel(false);
+        let (own, following) = (Arc::clone(world), direct.clone());
+        world.executor.spawn(group, async move {
+            guards.follow(own, group, following).await;
+            // Whoever waits may have died.
+            let _ = known.send(true);
+        });
+        Server { direct, group, ready, alive: watch::Sender::new(()) }
     }
 
     /// The tasks of this life.
@@ -89,8 +101,11 @@ impl Server {
         request: Request,
     ) -> oneshot::Receiver<Result<Answer, Status>> {
         let (sender, receiver) = oneshot::channel();
-        let direct = self.direct.clone();
+        let (direct, mut ready) = (self.direct.clone(), self.ready.clone());
         world.executor.spawn(self.group, async move {
+            if ready.wait_for(|ready| *ready).await.is_err() {
+                return;
+            }
             let answer = direct.call(&who, request).await;
             // Whoever asked may have died.
             let _ = sender.send(answer);

@@ -17,6 +17,7 @@ use crate::executor::{Executor, Group};
 use crate::history::History;
 use crate::profile::{Defect, Profile};
 use crate::server::Server;
+use crate::webhook::Unheard;
 
 /// How many lines of what happened are shown of a world that failed.
 const TOLD_LINES: usize = 400;
@@ -72,6 +73,8 @@ pub struct World {
     machines: Mutex<BTreeMap<String, Arc<Mutex<Machine>>>>,
     told: Mutex<VecDeque<String>>,
     quiet: AtomicBool,
+    /// What webhooks have not heard of.
+    pub(crate) unheard: Arc<Unheard>,
 }
 
 /// Locks also after a panic elsewhere: a world that panicked is only looked at.
@@ -87,9 +90,10 @@ impl World {
         let history = History::new(store.watch(KeyRange::all(), Revision::NONE));
         // Some day in 2026.
         let begin = Time::from_unix_seconds(1_780_000_000);
+        let unheard = Arc::new(Unheard::default());
         Arc::new(World {
             executor: Executor::new(begin, dice.fork("executor")),
-            checks: Mutex::new(check::all(&profile)),
+            checks: Mutex::new(check::all(&profile, Arc::clone(&unheard))),
             dice,
             profile,
             defect,
@@ -102,6 +106,7 @@ impl World {
             machines: Mutex::default(),
             told: Mutex::default(),
             quiet: AtomicBool::new(false),
+            unheard,
         })
     }
 

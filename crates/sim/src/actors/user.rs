@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use api_record::Typed;
+use api_types::admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration};
 use api_types::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use api_types::core::v1::{Namespace, Pod, ResourceQuota, Service};
 use api_types::networking::v1::ServiceCIDR;
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 use super::requests::{Hand, object};
 use crate::dice::Dice;
 use crate::line::Line;
+use crate::webhook;
 use crate::world::World;
 
 /// How often somebody tries who does not get through.
@@ -25,9 +27,12 @@ const SPACE: &str = "shop";
 /// # Errors
 /// What the server says.
 pub async fn set_up(hand: &Hand) -> Result<(), Status> {
-    for name in ["default", "kube-system", "kube-node-lease"] {
+    for name in ["default", "kube-system", "kube-node-lease", webhook::SPACE] {
         hand.create(object::<Namespace>(&json!({"metadata": {"name": name}}))).await?;
     }
+    let [marking, judging] = webhook::configurations();
+    hand.create(object::<MutatingWebhookConfiguration>(&marking)).await?;
+    hand.create(object::<ValidatingWebhookConfiguration>(&judging)).await?;
     // Few addresses, so that they are in demand.
     let range = json!({"metadata": {"name": "kubernetes"}, "spec": {"cidrs": ["10.96.0.0/29"]}});
     let mut range: ServiceCIDR = hand.create(object(&range)).await?;

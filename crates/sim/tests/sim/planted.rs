@@ -47,6 +47,11 @@ fn an_address_that_is_given_to_two_services_is_caught() {
 }
 
 #[test]
+fn what_is_stored_although_a_webhook_refused_it_is_caught() {
+    caught(Defect::RefusalLost, &["webhooks"]);
+}
+
+#[test]
 fn a_view_that_only_says_that_it_has_synced_is_caught() {
     caught(Defect::UnsyncedView, &["surge", "fail static"]);
 }
