@@ -58,6 +58,9 @@ enum Habit {
     /// Clients that others wrote: libraries' own tests, programs of ours that use them, helm (needs root, go, Python and Java)
     #[command(disable_help_flag = true)]
     Suites(Words),
+    /// Requests made at random of the published OpenAPI: none may be answered by a fault of the server's (needs root and Python)
+    #[command(disable_help_flag = true)]
+    Schemathesis(Words),
     /// Kubernetes' own functions and Knarr's, asked the same about random objects of every kind (needs go)
     #[command(disable_help_flag = true)]
     Oracle(Words),
@@ -83,6 +86,7 @@ fn main() -> anyhow::Result<()> {
         Habit::Swap(words) => yardstick::run("swap", &words.words),
         Habit::Conformance(words) => yardstick::run("conformance", &words.words),
         Habit::Suites(words) => yardstick::run("suites", &words.words),
+        Habit::Schemathesis(words) => yardstick::run("schemathesis", &words.words),
         Habit::Oracle(words) => yardstick::ask(&words.words),
         Habit::Ci => {
             steps::check()?;

@@ -45,7 +45,7 @@ const OF_CLIENTS: [Package; 3] = [
 
 /// Runs a yardstick with these words.
 pub fn run(name: &str, words: &[String]) -> Result<()> {
-    install(if name == "suites" { &OF_CLIENTS } else { &[] })?;
+    install(if matches!(name, "suites" | "schemathesis") { &OF_CLIENTS } else { &[] })?;
     cargo(&["build", "--package", "knarr", "--package", "yardstick"])?;
     hand_over(name, words)
 }

@@ -197,6 +197,12 @@ impl Cluster {
         format!("https://{}:{PORT}", self.machines[0].address)
     }
 
+    /// The files of who vouches for the API, of the administrator's certificate and of its key.
+    pub fn administrator(&self) -> (PathBuf, PathBuf, PathBuf) {
+        let file = |name| self.authority.file(name);
+        (file("ca.crt"), file("yardstick.crt"), file("yardstick.key"))
+    }
+
     /// A kubeconfig for a component.
     fn identity(&self, file: &str, user: &str, groups: &[&str]) -> Result<PathBuf> {
         self.authority.kubeconfig(&self.server(), file, user, groups)

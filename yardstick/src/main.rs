@@ -1,4 +1,4 @@
-//! Knarr measured by what others wrote: `cargo xtask stock`, `swap`, `conformance`, `oracle`, `suites` and `bench --with-peers`.
+//! Knarr measured by what others wrote: `cargo xtask stock`, `swap`, `conformance`, `oracle`, `suites`, `schemathesis` and `bench --with-peers`.
 //!
 //! Layer: above everything. Used by people. It builds Kubernetes' own components and its conformance suite from the Go module in
 //! `tests/conformance`, and clients' suites by `tests/suites`, and runs them beside the binary of Knarr that lies beside this one in the build directory.
@@ -21,6 +21,7 @@ mod pki;
 mod record;
 mod registry;
 mod scenario;
+mod schemathesis;
 mod suites;
 mod swap;
 
@@ -57,6 +58,8 @@ enum Yardstick {
     Conformance(conformance::Options),
     /// Clients that others wrote, each against a cluster that it starts and stops
     Suites(suites::Options),
+    /// Requests made at random of the published OpenAPI, against a cluster that it starts and stops
+    Schemathesis(schemathesis::Options),
     /// Knarr's API server with each stock part, stock's with each part of Knarr: an application's life on each mixture
     Swap {
         /// Cells; all without
@@ -113,6 +116,7 @@ fn run(yardstick: Yardstick) -> Result<ExitCode> {
         Yardstick::Peers { rounds } => peers::run(&programs, &project, &directory, rounds)?,
         Yardstick::Conformance(options) => conformance::run(&programs, &project, &directory, &options)?,
         Yardstick::Suites(options) => suites::run(&programs, &project, &directory, &options)?,
+        Yardstick::Schemathesis(options) => schemathesis::run(&programs, &project, &directory, &options)?,
         Yardstick::Swap { names, keep } => swap::run(&programs, &directory, &names, keep)?,
         Yardstick::Oracle(options) => oracle::run(&go, &project, &options)?,
     }
@@ -129,6 +133,7 @@ impl Yardstick {
                 Some((conformance::CLUSTER, vec![options.own_place(directory)?]))
             }
             Yardstick::Suites(_) => Some((suites::CLUSTER, vec![suites::place(directory)])),
+            Yardstick::Schemathesis(_) => Some((schemathesis::CLUSTER, vec![schemathesis::place(directory)])),
             Yardstick::Swap { .. } => Some((swap::CLUSTER, swap::places(directory))),
             Yardstick::Stock { .. } | Yardstick::Oracle(_) => None,
         }

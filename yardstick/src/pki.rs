@@ -48,6 +48,11 @@ impl Authority {
         Ok(Authority { directory: directory.to_owned(), issuer: Issuer::new(params, key), pem })
     }
 
+    /// A file of its directory.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
     /// Its certificate, PEM.
     pub fn certificate(&self) -> &str {
         &self.pem

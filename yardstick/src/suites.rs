@@ -11,9 +11,9 @@ mod fabric8;
 mod helm;
 mod kr8s;
 mod kube_rs;
-mod python;
+pub mod python;
 mod report;
-mod workshop;
+pub mod workshop;
 
 use std::path::Path;
 
