@@ -4,10 +4,11 @@
 //! [`Caller`].
 //!
 //! Invariants: nothing here knows where the server is; whoever asks is always named, and is answered as that name may be.
-//! A view moves monotonically through the history of its own scope, may lag, and promises no order across scopes.
+//! A view moves monotonically through the history of its own scope, may lag, and promises no order across scopes. What nobody reads of it is
+//! kept as protobuf messages.
 //! State: views, which a restart loses and reads again, and the queues of [`reconcile`], which it fills anew.
 //! Failure: every error is a [`Status`] in upstream's words. Only [`reflect`] and [`reconcile`] retry.
-//! Limits: [`reconcile::limits`].
+//! Limits: [`reconcile::limits`], [`view::limits`].
 //! Upstream: `k8s.io/client-go` (reflector, informer, shared index, workqueue, event recorder, leader election), `k8s.io/apiserver`'s request attributes.
 //! How to test: `cargo test -p client`.
 

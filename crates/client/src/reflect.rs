@@ -11,6 +11,7 @@ use futures_util::StreamExt as _;
 
 use crate::request::Outcome;
 use crate::view::Publisher;
+use crate::view::limits::LIST_PAGE;
 use crate::{Api, Caller, Event, Request, Revision, Scope, Status};
 
 pub use shared::SharedViews;
@@ -59,14 +60,9 @@ async fn follow(
     let start = match *from {
         Some(revision) => revision,
         None => {
-            publisher.begin_list();
-            let answer = api.call(who, Request::from(scope)).await?;
-            let Outcome::List(list) = answer.outcome else {
-                return Err(Status::internal_error("a list was answered with something else"));
-            };
-            publisher.replace(list.items, list.revision);
-            *from = Some(list.revision);
-            list.revision
+            let revision = list(api, who, scope, publisher).await?;
+            *from = Some(revision);
+            revision
         }
     };
     let mut feed = api.watch(who, scope.clone(), start).await?;
@@ -78,6 +74,10 @@ async fn follow(
                 return Ok(());
             }
             event = feed.next() => event,
+            () = publisher.crowded() => {
+                publisher.advance(start);
+                continue;
+            }
         };
         let Some(event) = event else { break };
         let reached = match event? {
@@ -99,6 +99,31 @@ async fn follow(
         }
     }
     Ok(())
+}
+
+/// Shows what there is, read a page at a time: whole objects are many times as large as what a view keeps of them.
+async fn list(
+    api: &dyn Api,
+    who: &Caller,
+    scope: &Scope,
+    publisher: &mut Publisher,
+) -> Result<Revision, Status> {
+    publisher.begin_list();
+    let mut continue_ = String::new();
+    loop {
+        let mut request = Request::from(scope);
+        request.list.limit = LIST_PAGE;
+        request.list.continue_ = continue_;
+        let Outcome::List(page) = api.call(who, request).await?.outcome else {
+            return Err(Status::internal_error("a list was answered with something else"));
+        };
+        publisher.list(page.items);
+        if page.continue_.is_empty() {
+            publisher.end_list(page.revision);
+            return Ok(page.revision);
+        }
+        continue_ = page.continue_;
+    }
 }
 
 fn revision_of(object: &dyn api_record::Record) -> Revision {

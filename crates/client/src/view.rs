@@ -1,179 +1,30 @@
 //! Views: a scope's objects in memory, following the server.
 //!
 //! One [`Publisher`] writes, any number of [`RawView`]s read. A [`Snapshot`] is an immutable map that costs nothing to take.
+//! Objects that nobody reads are kept as their messages, and decoded when somebody does: a view of very many costs little more than what
+//! the store keeps of them.
 
 mod follow;
+mod held;
+pub mod limits;
+mod snapshot;
+mod warm;
 
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use api_meta::owners;
 use api_record::{Record, Typed};
-use api_types::object_meta;
 use arc_swap::ArcSwap;
-use rpds::RedBlackTreeMapSync;
 use tokio::sync::{Notify, watch};
 
 use crate::Revision;
 
 pub use follow::{Change, Follower};
-
-/// How many changes a view remembers for its followers; one that is further behind compares whole snapshots.
-const LOGGED_CHANGES: usize = 1024;
-
-/// An object's place in a scope: its namespace, empty for none, and its name.
-pub type Key = (Arc<str>, Arc<str>);
-
-/// The objects of a scope at one moment.
-#[derive(Clone)]
-pub struct Snapshot {
-    objects: RedBlackTreeMapSync<Key, Arc<dyn Record>>,
-    owned: RedBlackTreeMapSync<(Arc<str>, Key), ()>,
-    revision: Revision,
-    synced: bool,
-    relisted: u64,
-}
-
-impl Default for Snapshot {
-    fn default() -> Self {
-        Snapshot {
-            objects: RedBlackTreeMapSync::new_sync(),
-            owned: RedBlackTreeMapSync::new_sync(),
-            revision: Revision::default(),
-            synced: false,
-            relisted: 0,
-        }
-    }
-}
-
-impl Snapshot {
-    /// The revision that it shows.
-    pub fn revision(&self) -> Revision {
-        self.revision
-    }
-
-    /// Whether it shows the whole scope, which it does not before the first list has come.
-    pub fn is_synced(&self) -> bool {
-        self.synced
-    }
-
-    /// How many of the requests for a new list ([`RawView::relist`]) had been made when the list was begun that this rests on.
-    pub fn relisted(&self) -> u64 {
-        self.relisted
-    }
-
-    /// The number of objects.
-    pub fn len(&self) -> usize {
-        self.objects.size()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.objects.is_empty()
-    }
-
-    /// An object.
-    pub fn get(&self, namespace: &str, name: &str) -> Option<&Arc<dyn Record>> {
-        self.objects.get(&(Arc::from(namespace), Arc::from(name)))
-    }
-
-    /// All objects in the order of their keys.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Record>> {
-        self.objects.values()
-    }
-
-    /// The objects of a namespace in the order of their names.
-    pub fn in_namespace(&self, namespace: &str) -> impl Iterator<Item = &Arc<dyn Record>> {
-        let start: Key = (Arc::from(namespace), Arc::from(""));
-        let namespace = Arc::clone(&start.0);
-        self.objects.range(start..).take_while(move |(key, _)| key.0 == namespace).map(|(_, object)| object)
-    }
-
-    /// A snapshot of these objects, as a view that has synced would show them at `revision`.
-    pub fn of(objects: impl IntoIterator<Item = Arc<dyn Record>>, revision: Revision) -> Snapshot {
-        let mut snapshot = Snapshot { revision, synced: true, ..Snapshot::default() };
-        for object in objects {
-            snapshot.insert(object);
-        }
-        snapshot
-    }
-
-    /// The objects that name an owner of this uid, in the order of their keys.
-    pub fn dependents_of(&self, uid: &str) -> impl Iterator<Item = &Arc<dyn Record>> + use<'_> {
-        let uid: Arc<str> = Arc::from(uid);
-        let start = (Arc::clone(&uid), (Arc::from(""), Arc::from("")));
-        self.owned
-            .range(start..)
-            .take_while(move |((owner, _), ())| *owner == uid)
-            .filter_map(|((_, key), ())| self.objects.get(key))
-    }
-
-    /// The objects whose controller has this uid, in the order of their keys.
-    pub fn owned_by(&self, uid: &str) -> impl Iterator<Item = &Arc<dyn Record>> {
-        let uid: Arc<str> = Arc::from(uid);
-        self.dependents_of(&uid).filter(move |object| {
-            let controller = object_meta(&***object).and_then(owners::controller_of);
-            controller.is_some_and(|reference| reference.uid == *uid)
-        })
-    }
-
-    /// The objects of a namespace that no owner controls, in the order of their names.
-    pub fn orphans(&self, namespace: &str) -> impl Iterator<Item = &Arc<dyn Record>> {
-        let start = (Arc::from(NOBODY), (Arc::from(namespace), Arc::from("")));
-        let place: (Arc<str>, Arc<str>) = (Arc::clone(&start.0), Arc::clone(&start.1.0));
-        self.owned
-            .range(start..)
-            .take_while(move |((owner, key), ())| *owner == place.0 && key.0 == place.1)
-            .filter_map(|((_, key), ())| self.objects.get(key))
-    }
-
-    fn insert(&mut self, object: Arc<dyn Record>) {
-        let Some(key) = key_of(&*object) else { return };
-        self.disown(&key);
-        for uid in owner_uids(&*object) {
-            self.owned.insert_mut((uid, key.clone()), ());
-        }
-        self.objects.insert_mut(key, object);
-    }
-
-    /// The object of the same key.
-    fn same(&self, object: &dyn Record) -> Option<Arc<dyn Record>> {
-        self.objects.get(&key_of(object)?).cloned()
-    }
-
-    fn remove(&mut self, object: &dyn Record) {
-        let Some(key) = key_of(object) else { return };
-        self.disown(&key);
-        self.objects.remove_mut(&key);
-    }
-
-    fn disown(&mut self, key: &Key) {
-        let owners: Vec<Arc<str>> = self.objects.get(key).map(|old| owner_uids(&**old)).unwrap_or_default();
-        for uid in owners {
-            self.owned.remove_mut(&(uid, key.clone()));
-        }
-    }
-}
-
-fn key_of(object: &dyn Record) -> Option<Key> {
-    let meta = object_meta(object)?;
-    Some((Arc::from(meta.namespace.as_str()), Arc::from(meta.name.as_str())))
-}
-
-/// Stands for the owner of what nobody controls.
-const NOBODY: &str = "";
-
-fn owner_uids(object: &dyn Record) -> Vec<Arc<str>> {
-    let Some(meta) = object_meta(object) else { return Vec::new() };
-    let references = meta.owner_references.iter();
-    let mut uids: Vec<Arc<str>> = references.map(|reference| Arc::from(reference.uid.as_str())).collect();
-    if owners::controller_of(meta).is_none() {
-        uids.push(Arc::from(NOBODY));
-    }
-    uids
-}
+pub use held::Glance;
+use limits::{LOGGED_CHANGES, LOOKED_AT_A_CHANGE};
+pub use snapshot::Snapshot;
 
 struct Shared {
     current: ArcSwap<Snapshot>,
@@ -189,6 +40,8 @@ struct Shared {
 struct Log {
     first: u64,
     changes: VecDeque<Change>,
+    /// How many of them each follower has heard of.
+    heard: Vec<Weak<AtomicU64>>,
 }
 
 impl Log {
@@ -200,6 +53,26 @@ impl Log {
     fn skip(&mut self) {
         self.first = self.end() + 1;
         self.changes.clear();
+    }
+
+    /// The changes behind the first so many; `None` if they are not all remembered.
+    fn since(&self, seen: u64) -> Option<Vec<Change>> {
+        let skip = usize::try_from(seen.checked_sub(self.first)?).unwrap_or(usize::MAX);
+        Some(self.changes.iter().skip(skip).cloned().collect())
+    }
+
+    fn heard_by(&mut self, follower: &Arc<AtomicU64>) {
+        self.heard.push(Arc::downgrade(follower));
+    }
+
+    /// Forgets what all followers have heard of.
+    fn forget_heard(&mut self) {
+        self.heard.retain(|follower| follower.strong_count() > 0);
+        let heard = self.heard.iter().filter_map(Weak::upgrade).map(|it| it.load(Ordering::Relaxed));
+        let Some(all) = heard.min() else { return };
+        while self.first < all && self.changes.pop_front().is_some() {
+            self.first += 1;
+        }
     }
 
     fn extend(&mut self, changes: &mut Vec<Change>) {
@@ -218,6 +91,8 @@ pub struct Publisher {
     pending: Vec<Change>,
     /// How many new lists had been asked for when the one under way was begun.
     begun: u64,
+    /// What has come of that list.
+    listed: Snapshot,
 }
 
 /// The reading end of a view.
@@ -228,7 +103,8 @@ pub struct RawView {
 
 /// A connected pair, empty and not synced.
 pub fn channel() -> (Publisher, RawView) {
-    let current = ArcSwap::from_pointee(Snapshot::default());
+    let next = Snapshot::default();
+    let current = ArcSwap::from_pointee(next.clone());
     let shared = Arc::new(Shared {
         current,
         changes: watch::Sender::new(0),
@@ -236,8 +112,13 @@ pub fn channel() -> (Publisher, RawView) {
         relist: Notify::new(),
         asked: AtomicU64::new(0),
     });
-    let publisher =
-        Publisher { shared: Arc::clone(&shared), next: Snapshot::default(), pending: Vec::new(), begun: 0 };
+    let publisher = Publisher {
+        shared: Arc::clone(&shared),
+        listed: next.emptied(),
+        next,
+        pending: Vec::new(),
+        begun: 0,
+    };
     (publisher, RawView { shared })
 }
 
@@ -245,33 +126,61 @@ impl Publisher {
     /// A list is begun: what it will show is no older than now.
     pub fn begin_list(&mut self) {
         self.begun = self.shared.asked.load(Ordering::Acquire);
+        self.listed = self.next.emptied();
     }
 
-    /// Shows these objects and no others; the view is synced from now on.
-    pub fn replace(&mut self, objects: impl IntoIterator<Item = Arc<dyn Record>>, revision: Revision) {
-        self.next = Snapshot { relisted: self.begun, ..Snapshot::of(objects, revision) };
+    /// Takes in a part of the list, to be shown with its end.
+    pub fn list(&mut self, objects: impl IntoIterator<Item = Arc<dyn Record>>) {
+        for object in objects {
+            self.listed.take_over(object, &self.next);
+        }
+    }
+
+    /// Shows what has been listed and nothing else; the view is synced from now on.
+    pub fn end_list(&mut self, revision: Revision) {
+        let listed = std::mem::replace(&mut self.listed, self.next.emptied());
+        self.next = listed.ended(revision, self.begun);
         self.pending.clear();
         self.publish(true);
     }
 
+    /// Shows these objects and no others, as a list of one part.
+    pub fn replace(&mut self, objects: impl IntoIterator<Item = Arc<dyn Record>>, revision: Revision) {
+        self.listed = self.next.emptied();
+        self.list(objects);
+        self.end_list(revision);
+    }
+
     /// Adds or replaces an object; shown with the next [`Publisher::advance`].
     pub fn put(&mut self, object: Arc<dyn Record>) {
-        self.pending.push(Change { old: self.next.same(&*object), new: Some(Arc::clone(&object)) });
-        self.next.insert(object);
+        self.pending.extend(self.next.insert(object).map(|(old, new)| Change { old, new: Some(new) }));
     }
 
     /// Takes an object away; shown with the next [`Publisher::advance`].
     pub fn delete(&mut self, object: &dyn Record) {
-        if let Some(old) = self.next.same(object) {
-            self.pending.push(Change { old: Some(old), new: None });
-        }
-        self.next.remove(object);
+        self.pending.extend(self.next.remove(object).map(|old| Change { old: Some(old), new: None }));
     }
 
-    /// Shows what has been put and deleted.
+    /// Shows what has been put and deleted. Decoded objects that nobody reads are let go meanwhile: a few with each change, all when
+    /// nothing has changed.
     pub fn advance(&mut self, revision: Revision) {
         self.next.revision = self.next.revision.max(revision);
+        let changes = self.pending.len();
+        self.let_go(if changes == 0 { usize::MAX } else { changes * LOOKED_AT_A_CHANGE });
         self.publish(false);
+    }
+
+    /// Completes when more objects have been decoded by those who read the view than should stay so: then [`Publisher::advance`]
+    /// lets them go.
+    pub fn crowded(&self) -> impl Future<Output = ()> + use<> {
+        let warm = Arc::clone(&self.next.warm);
+        async move { warm.crowded().await }
+    }
+
+    fn let_go(&mut self, look_at: usize) {
+        for held in self.next.warm.unused(look_at) {
+            self.next.pack(&held);
+        }
     }
 
     fn publish(&mut self, anew: bool) {
@@ -332,7 +241,7 @@ impl RawView {
         let mut changes = self.changed();
         loop {
             let snapshot = self.snapshot();
-            if snapshot.synced && snapshot.revision >= revision {
+            if snapshot.is_synced() && snapshot.revision >= revision {
                 return;
             }
             if changes.changed().await.is_err() {
@@ -418,7 +327,7 @@ mod tests {
         assert_eq!(names(snapshot.owned_by("1")), Vec::<&str>::new());
         assert_eq!(names(snapshot.owned_by("2")), ["x"]);
         assert!(snapshot.get("b", "y").is_none());
-        assert_eq!(names(snapshot.orphans("b")), ["z"]);
-        assert_eq!(names(snapshot.orphans("a")), Vec::<&str>::new());
+        assert_eq!(names(snapshot.orphans("b").map(Glance::object)), ["z"]);
+        assert_eq!(names(snapshot.orphans("a").map(Glance::object)), Vec::<&str>::new());
     }
 }

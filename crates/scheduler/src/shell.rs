@@ -189,12 +189,8 @@ impl Loop {
 /// What a change of a view is to the core. Between two looks an object can have made room for another of its name: then both
 /// have to be told of.
 fn events(change: &Change) -> impl Iterator<Item = Event<'_>> {
-    let uid = |object: &Option<Arc<dyn Record>>| {
-        object.as_deref().and_then(object_meta).map(|meta| meta.uid.clone())
-    };
-    let replaced = uid(&change.old) != uid(&change.new);
-    let gone = change.old.as_deref().filter(|_| replaced).and_then(gone);
-    gone.into_iter().chain(change.new.as_deref().and_then(present))
+    let gone = change.gone().and_then(|object| gone(&**object));
+    gone.into_iter().chain(change.after().and_then(|object| present(&**object)))
 }
 
 fn present(object: &dyn Record) -> Option<Event<'_>> {
@@ -389,7 +385,7 @@ mod tests {
     }
 
     fn told(old: Option<Arc<dyn Record>>, new: Option<Arc<dyn Record>>) -> Vec<String> {
-        let change = Change { old, new };
+        let change = Change::between(old, new);
         let told = events(&change).map(|event| match event {
             Event::Pod(pod) => format!("+{}", pod.metadata.uid),
             Event::PodGone(uid) => format!("-{uid}"),

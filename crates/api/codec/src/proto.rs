@@ -2,6 +2,7 @@
 
 mod decode;
 mod encode;
+pub mod glance;
 mod kept;
 mod read;
 mod write;

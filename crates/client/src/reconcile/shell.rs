@@ -135,7 +135,8 @@ impl<C: Controller> Running<C> {
         let mut wanted = BTreeMap::new();
         for ((source, _), changes) in self.sources.iter().zip(all) {
             for change in changes {
-                let (old, new) = (change.old.as_deref(), change.new.as_deref());
+                let old = change.before().map(|object| &**object);
+                let new = change.after().map(|object| &**object);
                 let Some(object) = new.or(old) else { continue };
                 for key in source.about(old, new, &self.world) {
                     wanted.entry(key).or_insert_with(|| why(source, object));

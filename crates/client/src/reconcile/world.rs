@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use api_meta::labels::Selector;
 use api_record::{Record, Typed};
 
 use super::Failure;
 use super::kinds::resource_of;
-use crate::view::typed;
+use crate::view::{Glance, typed};
 use crate::{Resource, Revision, Snapshot};
 
 /// The snapshots of the views that a controller has wired, and how its last attempt at the key went.
@@ -75,10 +76,28 @@ impl World {
         typed(snapshot.into_iter().flat_map(move |snapshot| snapshot.in_namespace(namespace)))
     }
 
-    /// The objects of a type in a namespace that no owner controls.
-    pub fn orphans<T: Typed>(&self, namespace: &str) -> impl Iterator<Item = &T> {
-        let snapshot = self.snapshot(resource_of::<T>());
-        typed(snapshot.into_iter().flat_map(move |snapshot| snapshot.orphans(namespace)))
+    /// The objects of a namespace whose labels a selector picks, in the order of their names.
+    pub fn picked<T: Typed>(&self, namespace: &str, selector: &Selector) -> impl Iterator<Item = &T> {
+        let snapshot = self.snapshot(resource_of::<T>()).into_iter();
+        let all = snapshot.flat_map(move |snapshot| snapshot.glances_in(namespace));
+        typed(all.filter(move |glance| glance.is_picked_by(selector)).map(Glance::object))
+    }
+
+    /// The objects of a type whose text at a path of JSON names is one that is wanted, in the order of their keys.
+    pub fn with_text<T: Typed>(
+        &self,
+        path: &[&str],
+        wanted: impl Fn(&str) -> bool,
+    ) -> impl Iterator<Item = &T> {
+        let all = self.snapshot(resource_of::<T>()).into_iter().flat_map(Snapshot::glances);
+        typed(all.filter(move |glance| wanted(glance.text(path))).map(Glance::object))
+    }
+
+    /// The objects of a type in a namespace that no owner controls and whose labels a selector picks.
+    pub fn orphans<T: Typed>(&self, namespace: &str, selector: &Selector) -> impl Iterator<Item = &T> {
+        let snapshot = self.snapshot(resource_of::<T>()).into_iter();
+        let all = snapshot.flat_map(move |snapshot| snapshot.orphans(namespace));
+        typed(all.filter(move |glance| glance.is_picked_by(selector)).map(Glance::object))
     }
 
     /// The objects of all wired resources that name an owner of this uid.

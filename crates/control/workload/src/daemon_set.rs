@@ -80,12 +80,12 @@ impl Controller for DaemonSets {
         let revisions = world
             .owned_by::<ControllerRevision>(uid)
             .filter(|revision| in_namespace(&revision.metadata))
-            .chain(world.orphans::<ControllerRevision>(namespace));
+            .chain(world.orphans(namespace, &selector));
         let revisions = claim(set, KIND, &selector, revisions);
         let pods = world
             .owned_by::<Pod>(uid)
             .filter(|pod| in_namespace(&pod.metadata))
-            .chain(world.orphans::<Pod>(namespace));
+            .chain(world.orphans(namespace, &selector));
         let pods = claim(set, KIND, &selector, pods);
         plan.stage(revisions.writes.into_iter().chain(pods.writes));
 

@@ -66,7 +66,7 @@ impl Controller for Deployments {
         let candidates = world
             .owned_by::<ReplicaSet>(&deployment.metadata.uid)
             .filter(|set| set.metadata.namespace == *namespace)
-            .chain(world.orphans::<ReplicaSet>(namespace));
+            .chain(world.orphans(namespace, &selector));
         let claimed = claim(deployment, KIND, &selector, candidates);
         let mut rollout = Rollout::new(deployment, &claimed.objects, world, now);
         rollout.advance();

@@ -112,7 +112,7 @@ fn plan_job(namespace: &str, name: &str, world: &World, now: Time) -> Plan {
     }
     let Some(selector) = selector(job) else { return plan };
     let owned = world.owned_by::<Pod>(&job.metadata.uid).filter(|pod| pod.metadata.namespace == namespace);
-    let candidates = owned.chain(world.orphans::<Pod>(namespace));
+    let candidates = owned.chain(world.orphans(namespace, &selector));
     let claimed = claim_picked(job, KIND, |_, meta| selector.matches(&meta.labels), &[FINALIZER], candidates);
     if !claimed.writes.is_empty() {
         // Planned again when the views show whose pods they are, and that they have the finalizer.

@@ -59,7 +59,7 @@ pub(super) fn plan<S: Replicated>((namespace, name): &Name, world: &World, now: 
     let Some(selector) = set.selector() else { return plan };
     let uid = &set.metadata().uid;
     let owned = || world.owned_by::<Pod>(uid).filter(|pod| pod.metadata.namespace == *namespace);
-    let candidates = owned().chain(world.orphans::<Pod>(namespace)).filter(|pod| pod::is_active(pod));
+    let candidates = owned().chain(world.orphans(namespace, &selector)).filter(|pod| pod::is_active(pod));
     let claimed = claim(set, S::KIND, &selector, candidates);
     let terminating =
         owned().filter(|pod| pod::is_terminating(pod) && selector.matches(&pod.metadata.labels)).count();

@@ -115,7 +115,7 @@ fn members<'a>(set: &StatefulSet, selector: &Selector, world: &'a World) -> Clai
     let picks = |pod: &Pod| {
         selector.matches(&pod.metadata.labels) && identity::is_named_after(set, &pod.metadata.name)
     };
-    claim_picked(set, KIND, |pod, _| picks(pod), &[], owned.chain(world.orphans::<Pod>(namespace)))
+    claim_picked(set, KIND, |pod, _| picks(pod), &[], owned.chain(world.orphans(namespace, selector)))
 }
 
 /// Deletes the revisions that neither the set nor a pod of its has any more, beyond as many as are kept.
