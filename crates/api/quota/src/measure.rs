@@ -121,10 +121,10 @@ pub fn applies(measure: &Measure, quota: &ResourceQuota, object: &dyn Record) ->
 }
 
 /// What all objects of a resource that a quota is about use of what it limits; nothing, where there are none.
-pub fn total<'a>(
+pub fn total(
     measure: &Measure,
     quota: &ResourceQuota,
-    objects: impl Iterator<Item = &'a Arc<dyn Record>>,
+    objects: impl Iterator<Item = Arc<dyn Record>>,
     now: Time,
 ) -> ResourceList {
     let names = quota.spec.hard.keys().filter(|name| measure.has(name));
@@ -132,8 +132,8 @@ pub fn total<'a>(
     if used.is_empty() {
         return used;
     }
-    for object in objects.filter(|object| measure.fits(quota, &***object)) {
-        let mut own = measure.usage(&**object, now);
+    for object in objects.filter(|object| measure.fits(quota, &**object)) {
+        let mut own = measure.usage(&*object, now);
         own.retain(|name, _| used.contains_key(name));
         add(&mut used, &own);
     }

@@ -274,7 +274,7 @@ proptest! {
             api_meta::resources::add(&mut sum, &pods_measure.usage(pod, Time::EPOCH));
         }
         let objects: Vec<Arc<dyn Record>> = pods.into_iter().map(|pod| Arc::new(pod) as Arc<dyn Record>).collect();
-        let counted = total(&pods_measure, &quota, objects.iter(), Time::EPOCH);
+        let counted = total(&pods_measure, &quota, objects.into_iter(), Time::EPOCH);
         prop_assert_eq!(nonzero(counted.clone()), nonzero(crate::within(&sum, &counted)));
         prop_assert_eq!(counted.len(), 4);
     }

@@ -33,7 +33,7 @@ pub fn none_missed<T: Typed>(world: &World, namespace: &str) -> Guard {
     let resource = resource_of::<T>().clone();
     let snapshot = world.snapshot(&resource);
     let revision = snapshot.map_or(Revision(0), Snapshot::revision);
-    let count = snapshot.map_or(0, |snapshot| snapshot.in_namespace(namespace).count());
+    let count = snapshot.map_or(0, |snapshot| snapshot.count_in(namespace));
     let target =
         Target { resource, namespace: namespace.to_owned(), name: String::new(), subresource: String::new() };
     Guard::Current(target, revision, count)

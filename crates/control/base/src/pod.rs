@@ -8,7 +8,7 @@ use api_record::{Typed, scalar};
 use api_types::core::v1::{Pod, PodCondition, PodTemplateSpec};
 use api_types::meta::v1::{ObjectMeta, OwnerReference};
 use base::time::Time;
-use client::reconcile::{Note, Write};
+use client::reconcile::{Note, World, Write};
 
 /// The type of the condition that says that a pod is about to go for a reason that is not its own.
 pub const DISRUPTION_TARGET: &str = "DisruptionTarget";
@@ -16,6 +16,16 @@ pub const DISRUPTION_TARGET: &str = "DisruptionTarget";
 /// Whether all containers have stopped for good.
 pub fn is_terminal(pod: &Pod) -> bool {
     matches!(pod.status.phase.as_str(), "Succeeded" | "Failed")
+}
+
+/// The pods that have ended.
+pub fn terminal(world: &World) -> impl Iterator<Item = &Pod> {
+    world.with_text(&["status", "phase"], |phase| matches!(phase, "Succeeded" | "Failed"))
+}
+
+/// The pods that are bound to a node.
+pub fn on_node<'a>(world: &'a World, node: &'a str) -> impl Iterator<Item = &'a Pod> {
+    world.with_text(&["spec", "nodeName"], move |name| name == node)
 }
 
 /// Whether it neither has ended nor is being deleted.

@@ -141,18 +141,19 @@ fn deletions_at_once(row: &Served, namespace: &str) -> Option<Write> {
 /// What deletes the objects of a resource that are not going yet.
 fn deletions(row: &Served, namespace: &str, world: &World) -> Vec<Write> {
     let objects =
-        world.snapshot(&row.resource).into_iter().flat_map(|snapshot| snapshot.in_namespace(namespace));
-    let metas = objects.filter_map(|object| object_meta(&**object));
-    let mut staying = metas.filter(|meta| meta.deletion_timestamp.is_none()).peekable();
+        world.snapshot(&row.resource).into_iter().flat_map(|snapshot| snapshot.glimpses(Some(namespace)));
+    let is_staying = |object: &Arc<dyn Record>| {
+        object_meta(&**object).is_some_and(|meta| meta.deletion_timestamp.is_none())
+    };
+    let mut staying = objects.filter(is_staying).peekable();
     if staying.peek().is_some()
         && let Some(write) = deletions_at_once(row, namespace)
     {
         return vec![write];
     }
     let propagation = Some(Propagation::Background);
+    let delete = || Op::Delete { propagation, version: None, grace_seconds: None };
     staying
-        .map(|meta| {
-            Write::of(&row.resource, meta, "", Op::Delete { propagation, version: None, grace_seconds: None })
-        })
+        .filter_map(|object| Some(Write::of(&row.resource, object_meta(&*object)?, "", delete())))
         .collect()
 }

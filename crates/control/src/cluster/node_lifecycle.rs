@@ -113,8 +113,7 @@ impl Controller for NodeLifecycle {
             plan.stage([Write::of(resource_of::<Node>(), &node.metadata, "", op)]);
         }
         if state != TRUE {
-            let on_node = world.all::<Pod>().filter(|pod| pod.spec.node_name == *key && pod::is_ready(pod));
-            let pods: Vec<&Pod> = on_node.collect();
+            let pods: Vec<&Pod> = pod::on_node(world, key).filter(|pod| pod::is_ready(pod)).collect();
             plan.stage(pods.iter().map(|pod| mark_not_ready(pod, now)));
             if seen.status != node.status && ready(node) == TRUE {
                 let message = format!("Node {key} status is now: NodeNotReady");

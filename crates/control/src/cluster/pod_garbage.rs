@@ -95,7 +95,7 @@ impl PodGarbage {
             return;
         }
         *counted = Some(now);
-        let mut ended: Vec<&Pod> = world.all::<Pod>().filter(|pod| pod::is_terminal(pod)).collect();
+        let mut ended: Vec<&Pod> = pod::terminal(world).collect();
         let surplus = ended.len().saturating_sub(MOST_ENDED);
         if surplus > 0 {
             // Evicted pods first: they are no controller's record of its work.
@@ -116,7 +116,7 @@ impl PodGarbage {
         if node.is_some_and(|node| !is_out_of_service(node)) {
             return;
         }
-        let pods = world.all::<Pod>().filter(|pod| pod.spec.node_name == name);
+        let pods = pod::on_node(world, name);
         if node.is_some() {
             let going = pods.filter(|pod| pod.metadata.deletion_timestamp.is_some());
             return collect(plan, &going.collect::<Vec<_>>(), None, None);

@@ -78,7 +78,7 @@ impl Controller for ResourceQuotas {
         let mut guards = Vec::new();
         for (resource, measure) in &self.counted {
             let Some(snapshot) = world.snapshot(resource) else { continue };
-            let sum = total(measure, quota, snapshot.in_namespace(&key.0), now);
+            let sum = total(measure, quota, snapshot.glimpses(Some(&key.0)), now);
             if sum.is_empty() {
                 continue;
             }
@@ -127,13 +127,15 @@ fn guard(quota: &ResourceQuota, resource: &Resource, snapshot: &Snapshot) -> Opt
         name: String::new(),
         subresource: String::new(),
     };
-    Some(Guard::Current(target, snapshot.revision(), snapshot.in_namespace(namespace).count()))
+    Some(Guard::Current(target, snapshot.revision(), snapshot.count_in(namespace)))
 }
 
 /// When the first pod that still counts stops to, though nothing of it changes.
 fn next_release(snapshot: &Snapshot, namespace: &str, now: Time) -> Option<Duration> {
-    let pods = snapshot.in_namespace(namespace).filter_map(|object| object.downcast_ref::<Pod>());
-    let ends = pods.filter(|own| pod::is_counted(own, now)).filter_map(pod::released_at);
+    let ends = snapshot.glimpses(Some(namespace)).filter_map(|object| {
+        let counted = object.downcast_ref::<Pod>().filter(|own| pod::is_counted(own, now));
+        counted.and_then(pod::released_at)
+    });
     // A moment later, since a pod counts up to and at its end.
     ends.min().map(|end| end.since(now) + Duration::from_millis(1))
 }

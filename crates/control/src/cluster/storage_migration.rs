@@ -125,7 +125,7 @@ impl StorageMigrations {
             return;
         };
         let left: Vec<Write> = left(row, snapshot, until);
-        let total = snapshot.iter().count();
+        let total = snapshot.len();
         if let Some(failure) =
             world.failure().filter(|own| own.is_of(Verb::Patch, &row.resource) && is_final(own))
         {
@@ -148,13 +148,13 @@ impl StorageMigrations {
 
 /// A write of each object that has not been written since.
 fn left(row: &Served, snapshot: &Snapshot, until: u64) -> Vec<Write> {
-    let metas = snapshot.iter().filter_map(|object| object_meta(&**object));
-    let old = metas.filter(|meta| meta.resource_version.parse::<u64>().is_ok_and(|own| own <= until));
-    let write = |meta: &api_types::meta::v1::ObjectMeta| {
+    let old = snapshot.glimpses(None).filter_map(|object| {
+        let meta = object_meta(&*object)
+            .filter(|meta| meta.resource_version.parse().is_ok_and(|own: u64| own <= until))?;
         let patch = json!({ "metadata": { "resourceVersion": meta.resource_version } });
-        Write::of(&row.resource, meta, "", Op::Patch(PatchKind::Merge, patch))
-    };
-    old.map(write).collect()
+        Some(Write::of(&row.resource, meta, "", Op::Patch(PatchKind::Merge, patch)))
+    });
+    old.collect()
 }
 
 /// Whether trying again is of no use. An object that was written or deleted in between needs no migration.

@@ -26,7 +26,7 @@ impl Controller for TaintEviction {
             if evicting(node).next().is_none() {
                 return Vec::new();
             }
-            let pods = world.all::<Pod>().filter(|pod| pod.spec.node_name == node.metadata.name);
+            let pods = pod::on_node(world, &node.metadata.name);
             pods.map(|pod| name(&pod.metadata.namespace, &pod.metadata.name)).collect()
         });
         wires.maps::<Pod>(|pod, world| {

@@ -17,9 +17,8 @@ pub(super) fn is_selecting(service: &Service) -> bool {
 /// The pods of a service, whether they are ready or not.
 pub(super) fn pods<'a>(service: &Service, world: &'a World) -> Vec<&'a Pod> {
     let selector = Selector::from_labels(&service.spec.selector);
-    let all = world.in_namespace::<Pod>(&service.metadata.namespace);
-    all.filter(|pod| selector.matches(&pod.metadata.labels) && !pod::is_terminal(pod) && has_address(pod))
-        .collect()
+    let picked = world.picked::<Pod>(&service.metadata.namespace, &selector);
+    picked.filter(|pod| !pod::is_terminal(pod) && has_address(pod)).collect()
 }
 
 fn has_address(pod: &Pod) -> bool {

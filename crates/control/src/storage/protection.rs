@@ -10,7 +10,7 @@ use api_meta::owners;
 use api_types::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod};
 use api_types::storage::v1::VolumeAttributesClass;
 use base::time::Time;
-use client::reconcile::{Controller, Name, Plan, Wires, World, name};
+use client::reconcile::{Controller, Name, Plan, Wires, World, name, resource_of};
 use control_base::finalizer::{finalized, none_missed};
 
 const CLAIM: &str = "kubernetes.io/pvc-protection";
@@ -41,7 +41,11 @@ impl Controller for ClaimProtection {
     fn plan(&self, key: &Name, world: &World, _: Time) -> Plan {
         let mut plan = Plan::default();
         let Some(claim) = world.get::<PersistentVolumeClaim>(&key.0, &key.1) else { return plan };
-        let used = || world.in_namespace::<Pod>(&key.0).any(|pod| uses(pod, claim));
+        let pods = world.snapshot(resource_of::<Pod>());
+        let used = || {
+            let mut pods = pods.into_iter().flat_map(|pods| pods.glimpses(Some(&key.0)));
+            pods.any(|pod| pod.downcast_ref().is_some_and(|pod| uses(pod, claim)))
+        };
         if let Some(mut write) = finalized(claim, CLAIM, used) {
             if claim.metadata.deletion_timestamp.is_some() {
                 write = write.guarded(none_missed::<Pod>(world, &key.0));

@@ -120,8 +120,7 @@ impl Disruptions {
             }
         };
         let namespace = &budget.metadata.namespace;
-        let all = world.in_namespace::<Pod>(namespace);
-        let pods: Vec<&Pod> = all.filter(|pod| selector.matches(&pod.metadata.labels)).collect();
+        let pods: Vec<&Pod> = world.picked(namespace, &selector).collect();
         if pods.is_empty() {
             plan.events.push(Note::normal(budget, "NoPods", "No matching pods found"));
         }

@@ -31,7 +31,8 @@ pub(super) fn remaining<'a>(contents: &'a [Served], namespace: &str, world: &Wor
     for served in contents {
         let Some(snapshot) = world.snapshot(&served.resource) else { continue };
         let mut remaining = Remaining { served, count: 0, finalizers: BTreeMap::new() };
-        for meta in snapshot.in_namespace(namespace).filter_map(|object| object_meta(&**object)) {
+        for object in snapshot.glimpses(Some(namespace)) {
+            let Some(meta) = object_meta(&*object) else { continue };
             remaining.count += 1;
             for finalizer in &meta.finalizers {
                 *remaining.finalizers.entry(finalizer.clone()).or_default() += 1;

@@ -44,9 +44,9 @@ fn crowding<'a, S: Replicated>(set: &S, world: &'a World) -> BTreeMap<&'a str, u
         None => other.metadata().uid == set.metadata().uid,
     });
     let selectors: Vec<_> = related.filter_map(S::selector).collect();
-    for pod in world.in_namespace::<Pod>(namespace).filter(|pod| pod::is_active(pod)) {
-        let picked = selectors.iter().any(|selector| selector.matches(&pod.metadata.labels));
-        if picked && seen.insert(&pod.metadata.uid) {
+    let picked = selectors.iter().flat_map(|selector| world.picked::<Pod>(namespace, selector));
+    for pod in picked.filter(|pod| pod::is_active(pod)) {
+        if seen.insert(&pod.metadata.uid) {
             *nodes.entry(pod.spec.node_name.as_str()).or_insert(0) += 1;
         }
     }
