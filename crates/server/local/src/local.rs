@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use api_meta::{fields, labels};
 use client::reflect::SharedViews;
+use client::view::Follower;
 use client::{
     Answer, Api, Body, BoxFuture, Caller, Feed, ListOptions, PatchKind, RawView, Request, Resource, Revision,
     Scope, Status, Target, Verb,
@@ -13,7 +14,6 @@ use server_registry::Pages;
 
 use crate::attributes::Selectors;
 use crate::audited::Log;
-use crate::policy::Known;
 use crate::{Direct, Policy};
 
 /// The API for callers in this process, and for HTTP: every request is authorized as its caller.
@@ -54,13 +54,14 @@ impl Local {
             let view = self.shared_view(Scope::all(resource));
             view.reached(Revision(0)).await;
             let policy = Arc::clone(&self.policy);
-            let mut known = Known::default();
             let mut changed = view.changed();
             changed.mark_unchanged();
-            known.update(&policy, view.snapshot().iter());
+            let mut follower = Follower::new(view);
+            let mut learn = move || follower.catch_up().1.iter().for_each(|change| policy.change(change));
+            learn();
             tokio::spawn(async move {
                 while changed.changed().await.is_ok() {
-                    known.update(&policy, view.snapshot().iter());
+                    learn();
                 }
             });
         }

@@ -1,6 +1,5 @@
 //! Who may do what, kept up to date from the roles, bindings and pods that the registry holds.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use api_record::Record;
@@ -9,6 +8,7 @@ use api_types::object_meta;
 use api_types::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use api_types::storage::v1::VolumeAttachment;
 use arc_swap::ArcSwap;
+use client::view::Change;
 use client::{Caller, Status, Target, Trail};
 use server_authz::node::Graph;
 use server_authz::rbac::Index;
@@ -68,8 +68,18 @@ impl Policy {
         })
     }
 
+    /// Takes in what has become of an object: as it was, and as it is.
+    pub(crate) fn change(&self, change: &Change) {
+        if let Some(gone) = change.gone() {
+            self.remove(&**gone);
+        }
+        if let Some(now) = change.after() {
+            self.put(&**now);
+        }
+    }
+
     /// Takes in an object that is there now.
-    pub(crate) fn put(&self, object: &dyn Record) {
+    fn put(&self, object: &dyn Record) {
         if let Some(pod) = object.downcast_ref::<Pod>() {
             self.graph(|graph| graph.put_pod(pod));
         } else if let Some(volume) = object.downcast_ref::<PersistentVolume>() {
@@ -88,7 +98,7 @@ impl Policy {
     }
 
     /// Forgets an object that is gone.
-    pub(crate) fn remove(&self, object: &dyn Record) {
+    fn remove(&self, object: &dyn Record) {
         let Some(meta) = object_meta(object) else { return };
         let (namespace, name) = (meta.namespace.as_str(), meta.name.as_str());
         if object.downcast_ref::<Pod>().is_some() {
@@ -126,26 +136,44 @@ pub fn note(trail: &Trail, decision: &Decision) {
     trail.annotate("authorization.k8s.io/reason", decision.reason());
 }
 
-/// The objects of one resource that the policy knows, so that a fresh list can tell which have gone.
-#[derive(Default)]
-pub(crate) struct Known(BTreeMap<(String, String), Arc<dyn Record>>);
+#[cfg(test)]
+mod tests {
+    use api_types::core::v1::LocalObjectReference;
+    use client::Resource;
 
-impl Known {
-    /// Brings the policy from what was known to what is there now.
-    pub(crate) fn update<'a>(&mut self, policy: &Policy, now: impl Iterator<Item = &'a Arc<dyn Record>>) {
-        let mut next = BTreeMap::new();
-        for object in now {
-            let Some(meta) = object_meta(&**object) else { continue };
-            let key = (meta.namespace.clone(), meta.name.clone());
-            match self.0.remove(&key) {
-                Some(old) if Arc::ptr_eq(&old, object) => {}
-                _ => policy.put(&**object),
-            }
-            next.insert(key, Arc::clone(object));
-        }
-        for gone in self.0.values() {
-            policy.remove(&**gone);
-        }
-        self.0 = next;
+    use super::*;
+
+    fn pod(uid: &str, node: &str) -> Option<Arc<dyn Record>> {
+        let mut pod = Pod::default();
+        pod.metadata.namespace = "shop".into();
+        pod.metadata.name = "db-0".into();
+        pod.metadata.uid = uid.into();
+        pod.spec.node_name = node.into();
+        pod.spec.image_pull_secrets = vec![LocalObjectReference { name: "registry".into() }];
+        Some(Arc::new(pod))
+    }
+
+    fn may_read(policy: &Policy, node: &str) -> bool {
+        let caller = Caller::new(&format!("system:node:{node}"), &["system:nodes"]);
+        let target = Target {
+            resource: Resource::of("", "v1", "secrets"),
+            namespace: "shop".into(),
+            name: "registry".into(),
+            subresource: String::new(),
+        };
+        policy.check(&caller, "get", &target, &Selectors::default()).is_ok()
+    }
+
+    #[test]
+    fn a_node_reads_what_its_pods_need_as_long_as_they_are_there() {
+        let policy = Policy::default();
+        policy.change(&Change::between(None, pod("u1", "n1")));
+        assert!(may_read(&policy, "n1") && !may_read(&policy, "n2"));
+        policy.change(&Change::between(pod("u1", "n1"), pod("u2", "")));
+        assert!(!may_read(&policy, "n1"), "another of its name is not that pod");
+        policy.change(&Change::between(pod("u2", ""), pod("u2", "n2")));
+        assert!(may_read(&policy, "n2"));
+        policy.change(&Change::between(pod("u2", "n2"), None));
+        assert!(!may_read(&policy, "n2"));
     }
 }

@@ -21,7 +21,7 @@ type Node = Arc<str>;
 pub struct Graph {
     pods: BTreeMap<Key, BoundPod>,
     /// For each object that pods refer to: the nodes of those pods, and how many pods of each.
-    needed: BTreeMap<Target, BTreeMap<Node, usize>>,
+    needed: BTreeMap<Arc<Target>, BTreeMap<Node, usize>>,
     /// Persistent volumes that are bound to a claim.
     volumes: BTreeMap<String, BoundVolume>,
     /// For each secret that volumes refer to: those volumes.
@@ -54,7 +54,8 @@ pub(super) enum Kind {
 #[derive(Clone, Debug, PartialEq)]
 struct BoundPod {
     node: Node,
-    targets: BTreeSet<Target>,
+    /// Shared with the other pods that refer to the same: pods of one template refer to the same objects.
+    targets: Box<[Arc<Target>]>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -75,16 +76,27 @@ impl Graph {
             return;
         }
         let key = (pod.metadata.namespace.clone(), pod.metadata.name.clone());
-        let bound = BoundPod { node: pod.spec.node_name.as_str().into(), targets: pod_references(pod) };
+        let bound = self.bound(&pod.spec.node_name, pod_references(pod));
         if self.pods.get(&key) == Some(&bound) {
             return;
         }
         self.remove_pod(&key.0, &key.1);
         for target in &bound.targets {
-            let nodes = self.needed.entry(target.clone()).or_default();
+            let nodes = self.needed.entry(Arc::clone(target)).or_default();
             *nodes.entry(bound.node.clone()).or_default() += 1;
         }
         self.pods.insert(key, bound);
+    }
+
+    fn bound(&self, node: &str, targets: BTreeSet<Target>) -> BoundPod {
+        let mut known = None;
+        let shared = |target: Target| {
+            let Some((shared, nodes)) = self.needed.get_key_value(&target) else { return Arc::new(target) };
+            known = known.take().or_else(|| nodes.get_key_value(node).map(|(node, _)| Arc::clone(node)));
+            Arc::clone(shared)
+        };
+        let targets = targets.into_iter().map(shared).collect();
+        BoundPod { node: known.unwrap_or_else(|| node.into()), targets }
     }
 
     /// Forgets a pod.
