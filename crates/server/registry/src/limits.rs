@@ -3,11 +3,11 @@
 /// How often a write that lost a race is tried again before the caller is told.
 pub const WRITE_ATTEMPTS: usize = 16;
 
-/// How many decoded objects are remembered.
-pub const DECODED_OBJECTS: usize = 8_192;
+/// How many decoded objects are remembered: what has just been written, which all who watch are about to be shown, and what is read
+/// again and again. Each costs the memory of a whole object, some seven times what the store keeps of it.
+pub const DECODED_OBJECTS: usize = 1_024;
 
-/// How many of these may be objects that have been written again since. Views hold the newest of each anyway; what came
-/// before it only watchers still ask for that are a little behind, and each costs the memory of a whole object.
+/// How many of these may be objects that have been written again since: only watchers still ask for them that are a little behind.
 pub const SUPERSEDED_OBJECTS: usize = 512;
 
 /// How many objects one read of the store fetches for a list.

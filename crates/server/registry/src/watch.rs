@@ -146,14 +146,16 @@ impl Watch {
                 }
             };
             match batch {
-                Ok(batch) => match decoded(&self.registry, &self.served, &batch.events).await {
-                    Ok(decoded) => {
-                        for (event, (now, before)) in batch.events.iter().zip(decoded) {
-                            self.ready.extend(self.shown(event, now, before).map(Ok));
+                Ok(batch) => {
+                    match decoded(&self.registry, &self.served, &self.selection, &batch.events).await {
+                        Ok(decoded) => {
+                            for (event, (now, before)) in batch.events.iter().zip(decoded) {
+                                self.ready.extend(self.shown(event, now, before).map(Ok));
+                            }
                         }
+                        Err(status) => self.ready.push_back(Err(status)),
                     }
-                    Err(status) => self.ready.push_back(Err(status)),
-                },
+                }
                 Err(error) => self.ready.push_back(Err(faults::watch(&error, self.from))),
             }
         }
@@ -169,6 +171,10 @@ impl Watch {
         let served = &*self.served;
         let seen = |hub: &Arc<dyn Record>| self.selection.matches(served, &**hub);
         let show = |hub: &Arc<dyn Record>| self.registry.show(served, hub);
+        if let Some(now) = now.as_ref().filter(|_| self.selection.is_everything()) {
+            let made = event.previous().is_none();
+            return Some(if made { Event::Added(show(now)) } else { Event::Modified(show(now)) });
+        }
         match (before.filter(seen), now.filter(seen)) {
             (None, None) => None,
             (None, Some(now)) => Some(Event::Added(show(&now))),
@@ -191,10 +197,21 @@ impl Watch {
 type Both = (Option<Arc<dyn Record>>, Option<Arc<dyn Record>>);
 
 /// What objects are in the events of a batch, now and before.
-async fn decoded(registry: &Registry, served: &Served, events: &[store::Event]) -> Result<Vec<Both>, Status> {
+async fn decoded(
+    registry: &Registry,
+    served: &Served,
+    selection: &Selection,
+    events: &[store::Event],
+) -> Result<Vec<Both>, Status> {
+    let before = |event| before(event, selection);
     let entries: Vec<&Entry> =
-        events.iter().flat_map(|event| [event.entry(), event.previous()]).flatten().collect();
+        events.iter().flat_map(|event| [event.entry(), before(event)]).flatten().collect();
     let mut decoded = registry.decode_all(served, &entries).await?.into_iter();
     let mut next = |entry: Option<&Entry>| entry.and_then(|_| decoded.next());
-    Ok(events.iter().map(|event| (next(event.entry()), next(event.previous()))).collect())
+    Ok(events.iter().map(|event| (next(event.entry()), next(before(event)))).collect())
+}
+
+/// What there was before, where a watcher has to know: one who selects is told what left the selection, everybody what is gone.
+fn before<'a>(event: &'a store::Event, selection: &Selection) -> Option<&'a Entry> {
+    event.previous().filter(|_| event.entry().is_none() || !selection.is_everything())
 }
