@@ -47,6 +47,13 @@ impl Memory {
         })
     }
 
+    /// Has the most that was ever resident be counted from now on.
+    pub fn forget_peak(pid: u32) -> Result<()> {
+        let path = format!("/proc/{pid}/clear_refs");
+        // Of all that this file can clear, 5 is the peak (proc_pid_clear_refs(5)).
+        std::fs::write(&path, "5").with_context(|| format!("writing {path}"))
+    }
+
     /// This process's memory.
     pub fn own() -> Result<Memory> {
         Memory::of(std::process::id())

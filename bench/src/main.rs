@@ -26,6 +26,7 @@ mod memory;
 mod network;
 mod objects;
 mod pods;
+mod reads;
 mod report;
 mod scheduling;
 mod size;
@@ -40,12 +41,13 @@ use anyhow::{Result, bail};
 type Bench = (&'static str, fn() -> Result<()>);
 
 /// In the order in which `all` runs them: what needs a calm machine first, what makes it busy last.
-const BENCHES: [Bench; 8] = [
+const BENCHES: [Bench; 9] = [
     ("idle", idle::run),
     ("start", start::run),
     ("pods", pods::run),
     ("writes", writes::run),
     ("memory", memory::run),
+    ("reads", reads::run),
     ("scheduling", scheduling::run),
     ("size", size::run),
     ("build", build::run),

@@ -68,7 +68,7 @@ pub fn run() -> Result<()> {
 }
 
 /// Waits until pods can be made: admission wants their service account.
-async fn account(client: &Client) -> Result<()> {
+pub async fn account(client: &Client) -> Result<()> {
     let path = "/api/v1/namespaces/default/serviceaccounts/default";
     while client.json(Method::GET, path, &Value::Null).await.is_err() {
         tokio::time::sleep(Duration::from_millis(10)).await;

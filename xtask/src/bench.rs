@@ -9,7 +9,7 @@ use crate::steps::cargo;
 use crate::{tree, yardstick};
 
 /// The names, the figures of `docs/performance.md` that they print, and what these say.
-const NAMES: [(&str, &str, &str); 9] = [
+const NAMES: [(&str, &str, &str); 10] = [
     (
         "idle",
         "11",
@@ -19,6 +19,7 @@ const NAMES: [(&str, &str, &str); 9] = [
     ("pods", "13", "pod created to Running, image there; starts a second"),
     ("writes", "6", "durable writes of 1 KiB through the API"),
     ("memory", "8", "memory a stored pod"),
+    ("reads", "9, 10", "events told to many watchers; lists of all pods; what either costs of memory"),
     ("scheduling", "1 to 4", "pods scheduled a second by one core"),
     ("size", "16", "the stripped binary"),
     ("build", "17", "a clean check; one controller edited, then its tests (minutes)"),
