@@ -1,4 +1,4 @@
-//! What probes and hooks do: run a command in a container, ask an HTTP server, open a connection.
+//! What probes and hooks do: run a command in a container, ask a server by HTTP or gRPC, open a connection.
 #![allow(clippy::disallowed_types, reason = "probes and hooks reach pods by the network")]
 
 use std::time::Duration;
@@ -14,7 +14,10 @@ use tokio::net::TcpStream;
 
 use crate::limits;
 
+mod grpc;
 mod tls;
+
+pub(crate) use grpc::grpc;
 
 /// What came of it: well or not, and what was said.
 pub(crate) type Outcome = Result<String, String>;

@@ -54,6 +54,12 @@ pub const VOLUMES_REFRESH: Duration = Duration::from_secs(60);
 pub const NODE_IMAGES: usize = 50;
 /// How much of what a probe's or hook's command or server says is read.
 pub const ACTION_OUTPUT_BYTES: u64 = 10 << 10;
+/// The first wait before a gRPC probe tries again to connect; it grows by the factor, up to the longest: those of kubelet's library.
+pub const GRPC_RETRY_FIRST: Duration = Duration::from_secs(1);
+/// By what that wait grows.
+pub const GRPC_RETRY_FACTOR: f64 = 1.6;
+/// The longest of these waits.
+pub const GRPC_RETRY_MAX: Duration = Duration::from_secs(120);
 /// How long a postStart hook may take: kubelet bounds it not at all, this node so that no pod hangs for ever.
 pub const HOOK: Duration = Duration::from_secs(3600);
 /// How often images are looked at for removal: kubelet's interval.

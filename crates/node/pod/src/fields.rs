@@ -334,8 +334,9 @@ pub const TABLE: &[Row] = &[
     ),
     (
         "ProbeHandler",
-        &[("exec", Honoured), ("httpGet", Honoured), ("tcpSocket", Honoured), ("grpc", Refused)],
+        &[("exec", Honoured), ("httpGet", Honoured), ("tcpSocket", Honoured), ("grpc", Honoured)],
     ),
+    ("GRPCAction", &[("port", Honoured), ("service", Honoured), ("mode", Only(&["Plaintext", "TLS"]))]),
     (
         "HTTPGetAction",
         &[

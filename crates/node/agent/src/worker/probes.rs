@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use api_record::scalar::IntOrString;
 use api_types::core::v1::{Container, Pod, Probe};
 use base::time::Time;
 use node_pod::container::{Role, all, field_path};
@@ -184,6 +185,10 @@ impl Prober {
             let host = if tcp.host.is_empty() { &self.host } else { &tcp.host };
             let port = action::port(&tcp.port, &self.container)?;
             return action::tcp(host, port, clock, patience).await;
+        }
+        if let Some(grpc) = &handler.grpc {
+            let port = action::port(&IntOrString::Int(grpc.port), &self.container)?;
+            return action::grpc(grpc, &self.host, port, clock, patience).await;
         }
         Err("missing probe handler".to_owned())
     }
