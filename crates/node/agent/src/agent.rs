@@ -30,7 +30,7 @@ use crate::machine::Machine;
 use crate::node_api::{Directory, Local, NodeApi};
 use crate::records::Records;
 use crate::services::{NAMESPACES, SLICES, Views};
-use crate::volumes::Tokens;
+use crate::volumes::{Tokens, TrustBundles};
 use crate::worker::Worker;
 
 /// A running agent.
@@ -104,6 +104,7 @@ impl Agent {
             config,
             calls,
             clock,
+            trust: TrustBundles::new(&*random),
             random,
             runtime,
             network: Default::default(),

@@ -29,6 +29,10 @@ use crate::error::AgentError;
 use crate::events::Kind;
 use crate::lookup::present;
 
+mod trust;
+
+pub(crate) use trust::TrustBundles;
+
 /// How long a token holds that says nothing of it.
 const TOKEN_SECONDS: i64 = 3600;
 const FILE_MODE: i32 = 0o644;
@@ -229,10 +233,11 @@ impl Core {
             }
             if let Some(one) = &part.service_account_token {
                 let token = self.token(pod, one).await?;
-                // For one user only where there is only one; the pod's group may read it too.
-                let user = only_user(pod);
-                let mode = if user.is_some() || group(pod).is_some() { 0o600 } else { mode };
-                payload.insert(one.path.clone(), File { bytes: token.into_bytes(), mode, user });
+                payload.insert(one.path.clone(), for_user(pod, token.into_bytes(), mode));
+            }
+            if let Some(one) = &part.cluster_trust_bundle {
+                let anchors = self.trust_anchors(one).await?;
+                payload.insert(one.path.clone(), for_user(pod, anchors, mode));
             }
         }
         Ok(payload)
@@ -363,6 +368,13 @@ async fn bind_sub_path(root: PathBuf, sub: String, target: PathBuf) -> Result<Pa
         Ok(target)
     })
     .await
+}
+
+/// A file for one user only, where a pod has only one; the pod's group may read it too.
+fn for_user(pod: &Pod, bytes: Vec<u8>, mode: u32) -> File {
+    let user = only_user(pod);
+    let mode = if user.is_some() || group(pod).is_some() { 0o600 } else { mode };
+    File { bytes, mode, user }
 }
 
 /// The user of all of a pod's containers, if each says that it runs as this one.

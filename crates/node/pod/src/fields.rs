@@ -258,7 +258,7 @@ pub const TABLE: &[Row] = &[
             ("downwardAPI", Honoured),
             ("configMap", Honoured),
             ("serviceAccountToken", Honoured),
-            ("clusterTrustBundle", Refused),
+            ("clusterTrustBundle", Honoured),
             ("podCertificate", Refused),
         ],
     ),
@@ -272,6 +272,19 @@ pub const TABLE: &[Row] = &[
         "ServiceAccountTokenProjection",
         &[("audience", Honoured), ("expirationSeconds", Honoured), ("path", Honoured), ("user", Refused)],
     ),
+    (
+        "ClusterTrustBundleProjection",
+        &[
+            ("name", Honoured),
+            ("signerName", Honoured),
+            ("labelSelector", Honoured),
+            ("optional", Honoured),
+            ("path", Honoured),
+            ("user", Refused),
+        ],
+    ),
+    ("LabelSelector", &[("matchLabels", Honoured), ("matchExpressions", Honoured)]),
+    ("LabelSelectorRequirement", &[("key", Honoured), ("operator", Honoured), ("values", Honoured)]),
     ("LocalObjectReference", &[("name", Honoured)]),
     (
         "VolumeMount",

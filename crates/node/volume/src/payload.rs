@@ -35,6 +35,21 @@ pub enum PayloadError {
     /// A key of a secret.
     #[error("references non-existent secret key: {0}")]
     NoSecretKey(String),
+    /// The trust bundle of this name.
+    #[error("while getting ClusterTrustBundle: clustertrustbundle.certificates.k8s.io {0:?} not found")]
+    NoTrustBundle(String),
+    /// Any trust bundle of a signer that is selected.
+    #[error("combination of signerName and labelSelector matched zero ClusterTrustBundles")]
+    NoTrustBundles,
+    /// A word on which trust bundles are meant.
+    #[error("ClusterTrustBundle projection requires either name or signerName to be set")]
+    NamelessTrustBundle,
+    /// A selector that can be read.
+    #[error("while parsing label selector: {0}")]
+    BadSelector(String),
+    /// The first list of all trust bundles.
+    #[error("ClusterTrustBundle informer has not yet synced")]
+    NotSynced,
 }
 
 /// How an object is shown.
