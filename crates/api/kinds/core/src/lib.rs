@@ -26,6 +26,7 @@ pub mod resource_quota;
 pub mod secret;
 pub mod service;
 pub mod service_account;
+pub mod signer_name;
 pub mod template;
 
 /// The rows of this group.

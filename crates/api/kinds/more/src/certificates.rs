@@ -3,4 +3,3 @@
 pub mod certificate_signing_request;
 pub mod cluster_trust_bundle;
 pub mod pod_certificate_request;
-mod signer_name;

@@ -6,12 +6,14 @@ use api_kind::checks::{each, one_of, required, supported};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::names;
 use api_types::core::v1::{
-    ClusterTrustBundleProjection, DownwardAPIVolumeFile, KeyToPath, ProjectedVolumeSource,
-    QuobyteVolumeSource, Volume, VolumeProjection, VolumeSource,
+    DownwardAPIVolumeFile, KeyToPath, ProjectedVolumeSource, QuobyteVolumeSource, Volume, VolumeProjection,
+    VolumeSource,
 };
 use api_types::meta::v1::ObjectMeta;
 
 use super::env;
+
+mod signed;
 
 /// The volumes that are well-formed, by name: mounts of others are not found.
 pub type Volumes<'a> = BTreeMap<&'a str, &'a VolumeSource>;
@@ -322,10 +324,13 @@ fn projection<'a>(
         }
     }
     if let Some(bundle) = &source.cluster_trust_bundle {
-        trust_bundle(errors, &at.child("clusterTrustBundle"), bundle);
-        if !bundle.path.is_empty() && !paths.insert(&bundle.path) {
+        signed::trust_bundle(errors, &at.child("clusterTrustBundle"), bundle);
+        if !paths.insert(&bundle.path) {
             errors.push(FieldError::invalid(volume, &bundle.path, "conflicting duplicate paths"));
         }
+    }
+    if let Some(certificate) = &source.pod_certificate {
+        signed::certificate(errors, volume, &at.child("podCertificate"), certificate, paths);
     }
     let given = [
         source.secret.is_some(),
@@ -337,33 +342,6 @@ fn projection<'a>(
     ];
     if given.into_iter().filter(|given| *given).count() > 1 {
         errors.push(FieldError::forbidden(at, "may not specify more than 1 volume type per source"));
-    }
-}
-
-fn trust_bundle(errors: &mut ErrorList, at: &Path, bundle: &ClusterTrustBundleProjection) {
-    let name = bundle.name.as_deref();
-    match (name, &bundle.signer_name) {
-        (Some(_), Some(_)) => {
-            let why = "only one of name and signerName may be used";
-            errors.push(FieldError::invalid(at, api_kind::checks::shown(bundle), why));
-        }
-        (None, None) => {
-            errors.push(FieldError::required(at, "either name or signerName must be specified"));
-        }
-        (Some(name), None) => {
-            let at = at.child("name");
-            if name.is_empty() {
-                errors.push(FieldError::required(&at, "must be a valid object name"));
-            }
-            for message in names::name_is_dns_subdomain(name, false) {
-                let why = format!("not a valid clustertrustbundlename: {message}");
-                errors.push(FieldError::invalid(&at, name, why));
-            }
-        }
-        (None, Some(_)) => {}
-    }
-    if required(errors, &at.child("path"), &bundle.path) {
-        non_reserved_path(errors, &at.child("path"), &bundle.path);
     }
 }
 

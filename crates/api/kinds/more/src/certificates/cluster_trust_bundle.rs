@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 
 use api_kind::checks::immutable;
 use api_kind::{Column, Ctx, Kind};
+use api_kinds_core::signer_name::{self, bundle_name_faults};
 use api_meta::field::{ErrorList, FieldError, Path};
-use api_meta::names;
 use api_types::certificates::v1::ClusterTrustBundle;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
-
-use super::signer_name;
 
 const BUNDLE_BYTES: usize = 1 << 20;
 
@@ -44,12 +42,12 @@ fn validate(_: &Ctx<'_>, own: &ClusterTrustBundle, old: Option<&ClusterTrustBund
         errors.extend(ErrorList::invalid(
             &at,
             &meta.generate_name,
-            name_faults(signer, &meta.generate_name, true),
+            bundle_name_faults(signer, &meta.generate_name, true),
         ));
     }
     if !meta.name.is_empty() {
         let at = Path::new("metadata").child("name");
-        errors.extend(ErrorList::invalid(&at, &meta.name, name_faults(signer, &meta.name, false)));
+        errors.extend(ErrorList::invalid(&at, &meta.name, bundle_name_faults(signer, &meta.name, false)));
     }
     let at = path.child("signerName");
     if !signer.is_empty() {
@@ -61,21 +59,6 @@ fn validate(_: &Ctx<'_>, own: &ClusterTrustBundle, old: Option<&ClusterTrustBund
     }
     if let Some(old) = old {
         immutable(errors, &at, signer == old.spec.signer_name, signer);
-    }
-}
-
-/// A signer's bundles carry its name before their own.
-fn name_faults(signer: &str, name: &str, prefix: bool) -> Vec<String> {
-    if signer.is_empty() {
-        if name.contains(':') {
-            return vec!["ClusterTrustBundle without signer name must not have \":\" in its name".to_owned()];
-        }
-        return names::name_is_dns_subdomain(name, prefix);
-    }
-    let head = format!("{}:", signer.replace('/', ":"));
-    match name.strip_prefix(&head) {
-        None => vec![format!("ClusterTrustBundle for signerName {signer} must be named with prefix {head}")],
-        Some(rest) => names::name_is_dns_subdomain(rest, prefix),
     }
 }
 

@@ -5,6 +5,7 @@ mod key;
 
 use api_kind::checks::{each, immutable, shown};
 use api_kind::{Column, Ctx, Kind};
+use api_kinds_core::signer_name::{self, LEAST_SECONDS};
 use api_meta::conditions;
 use api_meta::field::{BadValue, ErrorList, FieldError, Path};
 use api_meta::labels::format_labels;
@@ -13,14 +14,7 @@ use api_types::certificates::v1::{
     PodCertificateRequest, PodCertificateRequestSpec, PodCertificateRequestStatus,
 };
 
-use super::signer_name;
-
 const UID_BYTES: usize = 128;
-const ANNOTATIONS_BYTES: usize = 256 << 10;
-const LEAST_SECONDS: i32 = 60 * 60;
-const MOST_SECONDS: i32 = 91 * 24 * 60 * 60;
-/// The signers of the project itself give certificates for a day at most.
-const MOST_SECONDS_OF_OURS: i32 = 24 * 60 * 60;
 const STATES: &[&str] = &["Issued", "Denied", "Failed"];
 
 /// The row.
@@ -90,13 +84,8 @@ fn validate(
 
 fn create(errors: &mut ErrorList, path: &Path, own: &PodCertificateRequestSpec) {
     signer_name::check(errors, &path.child("signerName"), &own.signer_name);
-    let (at, annotations) = (path.child("unverifiedUserAnnotations"), &own.unverified_user_annotations);
-    for key in annotations.keys() {
-        errors.extend(names::is_domain_prefixed_key(&at, &key.to_lowercase()));
-    }
-    if annotations.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > ANNOTATIONS_BYTES {
-        errors.push(FieldError::too_long(&at, ANNOTATIONS_BYTES));
-    }
+    let at = path.child("unverifiedUserAnnotations");
+    signer_name::annotations(errors, &at, &own.unverified_user_annotations);
     for (name, uid, text, id) in [
         ("podName", "podUID", &own.pod_name, &own.pod_uid),
         ("serviceAccountName", "serviceAccountUID", &own.service_account_name, &own.service_account_uid),
@@ -116,9 +105,7 @@ fn create(errors: &mut ErrorList, path: &Path, own: &PodCertificateRequestSpec) 
         errors.push(FieldError::required(&at, "must be set"));
         return;
     };
-    let host = own.signer_name.split('/').next().unwrap_or_default();
-    let ours = host == "kubernetes.io" || host.ends_with(".kubernetes.io");
-    let most = if ours { MOST_SECONDS_OF_OURS } else { MOST_SECONDS };
+    let most = signer_name::most_seconds(&own.signer_name);
     if !(LEAST_SECONDS..=most).contains(&seconds) {
         let why = format!("must be in the range [{LEAST_SECONDS}, {most}]");
         errors.push(FieldError::invalid(&at, seconds, why));
