@@ -67,6 +67,8 @@ pub enum MountError {
 pub trait Mounts: Send + Sync {
     /// Mounts `overlay` at `target`, an existing directory.
     fn overlay(&self, overlay: &Overlay, target: &Path) -> Result<(), MountError>;
+    /// Shows layers, the topmost first, at `target`, an existing directory, where nothing can be changed. The kernel wants at least two.
+    fn layers(&self, lower: &[PathBuf], target: &Path) -> Result<(), MountError>;
     /// Makes `source` also appear at `target`; both files or both directories.
     fn bind(&self, source: &Path, target: &Path) -> Result<(), MountError>;
     /// Mounts a memory file system of at most `size_bytes` at `target`; not executable, no devices, no set-user-id.
@@ -92,27 +94,27 @@ struct Options {
     _held: Vec<OwnedFd>,
 }
 
-fn options(overlay: &Overlay) -> Result<Options, MountError> {
+/// The options of an overlay of these layers; where there are none, changes cannot be made. Of `changes`, the first takes them and the second
+/// is the kernel's.
+fn options(lower: &[PathBuf], changes: Option<(&Path, &Path)>) -> Result<Options, MountError> {
     let plain = |paths: &[String]| {
-        format!(
-            "lowerdir={},upperdir={},workdir={}",
-            paths.join(":"),
-            overlay.upper.display(),
-            overlay.work.display()
-        )
+        let above =
+            changes.map(|(upper, work)| format!(",upperdir={},workdir={}", upper.display(), work.display()));
+        format!("lowerdir={}{}", paths.join(":"), above.unwrap_or_default())
     };
-    for path in overlay.lower.iter().chain([&overlay.upper, &overlay.work]) {
+    let above = changes.into_iter().flat_map(|(upper, work)| [upper, work]);
+    for path in lower.iter().map(PathBuf::as_path).chain(above) {
         if path.to_str().is_none_or(|text| text.contains([',', ':', '\\'])) {
-            return Err(MountError::UnusablePath { path: path.clone() });
+            return Err(MountError::UnusablePath { path: path.to_owned() });
         }
     }
-    let text = plain(&overlay.lower.iter().map(|path| path.display().to_string()).collect::<Vec<_>>());
+    let text = plain(&lower.iter().map(|path| path.display().to_string()).collect::<Vec<_>>());
     if text.len() <= OPTIONS_BYTES_MAX {
         return Ok(Options { text, _held: Vec::new() });
     }
     // Images of many layers outgrow the page: descriptors have short names on every kernel.
-    let mut held = Vec::with_capacity(overlay.lower.len());
-    for path in &overlay.lower {
+    let mut held = Vec::with_capacity(lower.len());
+    for path in lower {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         held.push(open(path, flags, Mode::empty()).map_err(failed("open", path))?);
     }
@@ -126,9 +128,18 @@ impl Mounts for LinuxMounts {
         if overlay.lower.is_empty() {
             return Err(MountError::NoLayers { path: target.to_owned() });
         }
-        let options = options(overlay)?;
+        let options = options(&overlay.lower, Some((&overlay.upper, &overlay.work)))?;
         mount(Some("overlay"), target, Some("overlay"), MsFlags::empty(), Some(options.text.as_str()))
             .map_err(failed("mount an overlay at", target))
+    }
+
+    fn layers(&self, lower: &[PathBuf], target: &Path) -> Result<(), MountError> {
+        if lower.is_empty() {
+            return Err(MountError::NoLayers { path: target.to_owned() });
+        }
+        let options = options(lower, None)?;
+        mount(Some("overlay"), target, Some("overlay"), MsFlags::MS_RDONLY, Some(options.text.as_str()))
+            .map_err(failed("mount layers at", target))
     }
 
     fn bind(&self, source: &Path, target: &Path) -> Result<(), MountError> {

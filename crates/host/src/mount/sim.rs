@@ -11,6 +11,8 @@ use super::{MountError, Mounts, Overlay};
 pub enum SimMount {
     /// An overlay.
     Overlay(Overlay),
+    /// Layers that cannot be changed.
+    Layers(Vec<PathBuf>),
     /// Another place.
     Bind(PathBuf),
     /// Memory, of this many bytes.
@@ -40,6 +42,14 @@ impl Mounts for SimMounts {
             return Err(MountError::NoLayers { path: target.to_owned() });
         }
         self.lock().insert(target.to_owned(), SimMount::Overlay(overlay.clone()));
+        Ok(())
+    }
+
+    fn layers(&self, lower: &[PathBuf], target: &Path) -> Result<(), MountError> {
+        if lower.is_empty() {
+            return Err(MountError::NoLayers { path: target.to_owned() });
+        }
+        self.lock().insert(target.to_owned(), SimMount::Layers(lower.to_vec()));
         Ok(())
     }
 

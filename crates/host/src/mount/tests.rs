@@ -59,6 +59,21 @@ fn more_layers_than_a_page_of_options_holds() {
 }
 
 #[test]
+fn layers_alone_cannot_be_changed() {
+    let place = Place::new();
+    let (top, bottom, root) = (place.directory("top"), place.directory("bottom"), place.directory("root"));
+    fs::write(top.join("a"), "top").expect("write");
+    fs::write(bottom.join("a"), "bottom").expect("write");
+    fs::write(bottom.join("b"), "bottom").expect("write");
+    LinuxMounts.layers(&[top, bottom], &root).expect("mount");
+    assert_eq!(fs::read_to_string(root.join("a")).expect("read"), "top");
+    assert_eq!(fs::read_to_string(root.join("b")).expect("read"), "bottom");
+    let refused = fs::write(root.join("c"), "").expect_err("it is read-only");
+    assert_eq!(refused.raw_os_error(), Some(nix::libc::EROFS));
+    assert!(matches!(LinuxMounts.layers(&[], &root), Err(MountError::NoLayers { .. })));
+}
+
+#[test]
 fn what_options_cannot_carry_is_refused() {
     let overlay = Overlay { lower: vec!["/a,b".into()], upper: "/u".into(), work: "/w".into() };
     assert!(matches!(LinuxMounts.overlay(&overlay, Path::new("/x")), Err(MountError::UnusablePath { .. })));

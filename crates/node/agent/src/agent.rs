@@ -111,6 +111,7 @@ impl Agent {
             events,
             machine,
             tokens: Tokens::default(),
+            certificates: Default::default(),
             directory: Directory::default(),
             views,
             health: Default::default(),

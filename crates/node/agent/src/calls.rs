@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use api_record::{Record, Typed};
 use base::time::{Clock, timeout};
-use client::{Answer, Api, Body, Caller, Outcome, Precondition, Request, Resource, Target, Verb};
+use client::{
+    Answer, Api, Body, Caller, Outcome, Precondition, RawView, Request, Resource, Scope, Target, Verb,
+};
 
 use crate::error::AgentError;
 use crate::limits;
@@ -42,6 +44,11 @@ impl Calls {
             Ok(answer) => Ok(answer?),
             Err(_) => Err(AgentError::Timeout { seconds: limits::CALL.as_secs() }),
         }
+    }
+
+    /// Opens a view of a scope.
+    pub(crate) async fn view(&self, scope: Scope) -> Result<RawView, AgentError> {
+        Ok(self.api.view(&self.caller, scope).await?)
     }
 
     async fn object<T: Typed + Clone>(&self, request: Request) -> Result<T, AgentError> {

@@ -23,7 +23,7 @@ use crate::node_api::Directory;
 use crate::pressure::Pressure;
 use crate::records::Records;
 use crate::services::Views;
-use crate::volumes::{Tokens, TrustBundles};
+use crate::volumes::{Certificates, Tokens, TrustBundles};
 
 pub(crate) struct Core {
     pub(crate) config: Config,
@@ -39,6 +39,7 @@ pub(crate) struct Core {
     pub(crate) machine: Machine,
     pub(crate) tokens: Tokens,
     pub(crate) trust: TrustBundles,
+    pub(crate) certificates: Certificates,
     pub(crate) directory: Directory,
     pub(crate) views: Views,
     pub(crate) pods: View<Pod>,

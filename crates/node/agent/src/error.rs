@@ -44,6 +44,15 @@ pub enum AgentError {
     /// A field of the pod that a volume is to show.
     #[error(transparent)]
     Field(#[from] node_pod::env::EnvError),
+    /// A certificate is wanted for a kind of key that cannot be made here.
+    #[error("keys of type {name:?} cannot be made on this node")]
+    KeyType {
+        /// Which.
+        name: String,
+    },
+    /// A key, or the request for its certificate.
+    #[error("cannot make a key and a request for its certificate")]
+    Key(#[from] rcgen::Error),
     /// A mount.
     #[error("cannot mount")]
     Mount(#[from] host::mount::MountError),
@@ -52,6 +61,15 @@ pub enum AgentError {
     NoVolume {
         /// Which.
         name: String,
+    },
+    /// A container mounts an image, or a path in it, and cannot.
+    #[error("failed to mount image volume {name:?}")]
+    ImageVolume {
+        /// The volume.
+        name: String,
+        /// Why not.
+        #[source]
+        source: Box<AgentError>,
     },
     /// The pod is ending.
     #[error("the pod is ending")]

@@ -58,6 +58,8 @@ fn needed(store: &Store, records: &[PodRecord], names: &BTreeSet<String>) -> Res
             Err(_) => {}
         }
     }
+    let shown = records.iter().flat_map(|record| &record.volume_images);
+    needed.ids.extend(shown.filter_map(|id| id.parse::<Digest>().ok()));
     for image in store.list()? {
         if image.references.iter().chain(&image.digests).any(|name| names.contains(name)) {
             needed.ids.insert(image.id);
@@ -78,7 +80,9 @@ impl Core {
         let pods = self.pods.snapshot();
         let of_pod = |pod: &Pod| {
             let added = ephemeral(pod).map(|one| complete(&one.image));
-            all(pod).map(|(one, _)| complete(&one.image)).chain(added).collect::<Vec<_>>()
+            let shown = pod.spec.volumes.iter().filter_map(|volume| volume.volume_source.image.as_deref());
+            let shown = shown.map(|image| complete(&image.reference));
+            all(pod).map(|(one, _)| complete(&one.image)).chain(added).chain(shown).collect::<Vec<_>>()
         };
         let names: BTreeSet<String> = typed::<Pod>(pods.iter()).flat_map(of_pod).collect();
         let (store, now, mut known) = (self.images.store.clone(), self.clock.now(), std::mem::take(ages));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use api_types::core::v1::{Container, Pod};
+use api_types::core::v1::{ObjectReference, Pod};
 use base::error::Chain;
 use base::time::Time;
 use node_image::credentials::Keyring;
@@ -12,12 +12,11 @@ use node_image::pull::Puller;
 use node_image::reference::Reference;
 use node_image::store::{Image, Store};
 use node_pod::backoff::Backoff;
-use node_pod::container::{Role, field_path, pull_policy};
 use node_pod::record::Waiting;
 use tokio::sync::watch;
 
 use crate::core::{Core, blocking};
-use crate::events::{Kind, pod_reference};
+use crate::events::Kind;
 
 /// The directory of the image store within the agent's data.
 pub const STORE: &str = "store";
@@ -39,6 +38,13 @@ pub(crate) struct Images {
     failures: Mutex<BTreeMap<(String, String), Failure>>,
     /// Whether what was dropped in before the agent's start has been loaded.
     loaded: watch::Sender<bool>,
+}
+
+/// Which image is wanted, when it is pulled, and whom events are about.
+pub(crate) struct Wanted<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) policy: &'a str,
+    pub(crate) reference: ObjectReference,
 }
 
 /// Why there is no image, and when to try again.
@@ -101,18 +107,17 @@ impl Images {
 }
 
 impl Core {
-    /// The image of a container, pulled if it must be.
+    /// The image of one of a pod's containers or volumes, pulled if it must be.
     pub(crate) async fn image(
         &self,
         pod: &Pod,
-        container: &Container,
-        role: Role,
+        wanted: Wanted<'_>,
         keyring: &Keyring,
     ) -> Result<Image, NoImage> {
-        let name = container.image.as_str();
-        let reference = || pod_reference(pod, &field_path(container, role));
-        let say =
-            |kind, reason: &str, message: String| self.events.record(reference(), kind, reason, message);
+        let Wanted { name, policy, reference } = wanted;
+        let say = |kind, reason: &str, message: String| {
+            self.events.record(reference.clone(), kind, reason, message);
+        };
         let refused = |error: &ImageError| {
             let reason = error.reason().as_str();
             NoImage {
@@ -120,7 +125,6 @@ impl Core {
                 retry: Some(self.clock.now() + node_pod::backoff::FIRST),
             }
         };
-        let policy = pull_policy(container);
         let found = self.images.find_or_wait(name).await.map_err(|error| {
             say(Kind::Warning, "InspectFailed", error.event(name));
             refused(&error)

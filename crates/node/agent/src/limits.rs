@@ -54,6 +54,10 @@ pub const VOLUMES_REFRESH: Duration = Duration::from_secs(60);
 pub const NODE_IMAGES: usize = 50;
 /// How much of what a probe's or hook's command or server says is read.
 pub const ACTION_OUTPUT_BYTES: u64 = 10 << 10;
+/// How long a pod's certificate is waited for that was asked for just now, before its volumes are tried again.
+pub const CERTIFICATE_ISSUE: Duration = Duration::from_secs(2);
+/// By how much the renewals of certificates are spread: kubelet's `jitterDuration`.
+pub const CERTIFICATE_SPREAD: Duration = Duration::from_secs(300);
 /// The first wait before a gRPC probe tries again to connect; it grows by the factor, up to the longest: those of kubelet's library.
 pub const GRPC_RETRY_FIRST: Duration = Duration::from_secs(1);
 /// By what that wait grows.

@@ -1,7 +1,7 @@
 //! A pod's volumes: made before its sandbox, kept up to date while it lives, mounted into its containers, taken away with it.
 
 use std::collections::BTreeMap;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,11 +14,13 @@ use api_types::core::v1::{
 use base::error::Chain;
 use base::time::Time;
 use host::mount::{LinuxMounts, Mounts};
-use node_pod::container::all;
+use node_image::store::Image;
+use node_pod::container::{account, all};
 use node_pod::env::{Node, field};
 use node_pod::expand::expand;
 use node_pod::resources;
 use node_runtime::spec::{Mount, MountSource, Propagation};
+use node_volume::certificate::Bundle;
 use node_volume::payload::{self, File, Payload, Shown};
 use node_volume::place;
 use node_volume::writer::{self, Owner};
@@ -29,8 +31,11 @@ use crate::error::AgentError;
 use crate::events::Kind;
 use crate::lookup::present;
 
+mod certificates;
+mod images;
 mod trust;
 
+pub(crate) use certificates::Certificates;
 pub(crate) use trust::TrustBundles;
 
 /// How long a token holds that says nothing of it.
@@ -135,6 +140,10 @@ impl Core {
             let (path, type_) = (host.path.clone(), host.type_.clone().unwrap_or_default());
             return blocking(move || Ok(place::host_path(&path, &type_)?)).await;
         }
+        if source.image.is_some() {
+            // Pulled and shown where a container mounts it.
+            return Ok(());
+        }
         if let Some(empty) = &source.empty_dir {
             let group = group(pod);
             let memory = empty.medium == "Memory";
@@ -192,7 +201,7 @@ impl Core {
             return downward(pod, &one.items, mode(one.default_mode), &node);
         }
         match &source.projected {
-            Some(one) => self.projected(pod, one, mode(one.default_mode), &node).await,
+            Some(one) => self.projected(pod, (&volume.name, one), mode(one.default_mode), &node).await,
             None => Ok(Payload::new()),
         }
     }
@@ -210,12 +219,12 @@ impl Core {
     async fn projected(
         &self,
         pod: &Pod,
-        source: &ProjectedVolumeSource,
+        (volume, source): (&str, &ProjectedVolumeSource),
         mode: u32,
         node: &Node,
     ) -> Result<Payload, AgentError> {
         let mut payload = Payload::new();
-        for part in &source.sources {
+        for (index, part) in source.sources.iter().enumerate() {
             if let Some(one) = &part.config_map {
                 let name = &one.local_object_reference.name;
                 let optional = one.optional == Some(true);
@@ -239,6 +248,18 @@ impl Core {
                 let anchors = self.trust_anchors(one).await?;
                 payload.insert(one.path.clone(), for_user(pod, anchors, mode));
             }
+            if let Some(one) = &part.pod_certificate {
+                let Bundle { key, chain } = self.pod_certificate(pod, volume, (index, one)).await?;
+                let both = format!("{key}{chain}");
+                let shown = [
+                    (&one.credential_bundle_path, both),
+                    (&one.key_path, key),
+                    (&one.certificate_chain_path, chain),
+                ];
+                for (path, text) in shown.into_iter().filter(|(path, _)| !path.is_empty()) {
+                    payload.insert(path.clone(), for_user(pod, text.into_bytes(), mode));
+                }
+            }
         }
         Ok(payload)
     }
@@ -252,10 +273,7 @@ impl Core {
         if let Some(held) = held.as_ref().filter(|held| now < held.renew) {
             return Ok(held.token.clone());
         }
-        let account = match pod.spec.service_account_name.as_str() {
-            "" => "default",
-            name => name,
-        };
+        let account = account(pod);
         let mut request = TokenRequest::default();
         if !wanted.audience.is_empty() {
             request.spec.audiences = vec![wanted.audience.clone()].into();
@@ -291,15 +309,12 @@ impl Core {
         pod: &Pod,
         container: &Container,
         env: &[(String, String)],
+        images: &BTreeMap<String, Image>,
     ) -> Result<Vec<Mount>, AgentError> {
         let mut mounts = Vec::new();
         for (index, wanted) in container.volume_mounts.iter().enumerate() {
             let Some(volume) = pod.spec.volumes.iter().find(|volume| volume.name == wanted.name) else {
                 return Err(AgentError::NoVolume { name: wanted.name.clone() });
-            };
-            let root = match &volume.volume_source.host_path {
-                Some(host) => PathBuf::from(&host.path),
-                None => self.volume_directory(&pod.metadata.uid, &volume.name),
             };
             let lookup =
                 |name: &str| env.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
@@ -307,18 +322,39 @@ impl Core {
                 "" => wanted.sub_path.clone(),
                 text => expand(text, lookup),
             };
-            let source = match sub.is_empty() {
-                true => root,
-                false => {
-                    let parts = [wanted.name.as_str(), container.name.as_str(), &index.to_string()];
-                    let directory = self.records.directory(&pod.metadata.uid).join("subpaths");
-                    bind_sub_path(root, sub, parts.iter().fold(directory, |path, part| path.join(part)))
-                        .await?
-                }
-            };
-            mounts.push(mount(wanted, source, is_shown(volume)));
+            let parts = [wanted.name.as_str(), container.name.as_str(), &index.to_string()];
+            let directory = self.records.directory(&pod.metadata.uid).join("subpaths");
+            let place = parts.iter().fold(directory, |path, part| path.join(part));
+            let image = images.get(&volume.name);
+            let source =
+                self.mount_source(pod, volume, image, (sub, place)).await.map_err(|error| match image {
+                    Some(_) => AgentError::ImageVolume { name: volume.name.clone(), source: Box::new(error) },
+                    None => error,
+                })?;
+            mounts.push(mount(wanted, source, is_shown(volume) || image.is_some()));
         }
         Ok(mounts)
+    }
+
+    /// What of a volume is mounted: all of it, or what is below a path of it, bound to a place of its own.
+    async fn mount_source(
+        &self,
+        pod: &Pod,
+        volume: &Volume,
+        image: Option<&Image>,
+        (sub, place): (String, PathBuf),
+    ) -> Result<PathBuf, AgentError> {
+        let uid = pod.metadata.uid.as_str();
+        let root = match (&volume.volume_source.host_path, image) {
+            (Some(host), _) => PathBuf::from(&host.path),
+            (None, Some(image)) => self.show_image(uid, image).await?,
+            (None, None) => self.volume_directory(uid, &volume.name),
+        };
+        if sub.is_empty() {
+            return Ok(root);
+        }
+        let open = if image.is_some() { place::existing_sub_path } else { place::sub_path };
+        blocking(move || bind(&open(&root, &sub)?, place)).await
     }
 
     /// Takes every mount below a pod's directory away.
@@ -339,7 +375,7 @@ fn mount(wanted: &VolumeMount, source: PathBuf, shown: bool) -> Mount {
     Mount {
         source: MountSource::Host(source),
         destination: PathBuf::from(&wanted.mount_path),
-        // What shows objects of the API is never written by containers.
+        // What shows objects of the API, or an image, is never written by containers.
         read_only: wanted.read_only || shown,
         recursive_read_only: wanted.read_only && matches!(recursive, Some("Enabled" | "IfPossible")),
         propagation: match wanted.mount_propagation.as_deref() {
@@ -350,24 +386,20 @@ fn mount(wanted: &VolumeMount, source: PathBuf, shown: bool) -> Mount {
     }
 }
 
-/// Binds what `sub` is within a volume to a place of its own: a container that changes links on the path later changes nothing.
-async fn bind_sub_path(root: PathBuf, sub: String, target: PathBuf) -> Result<PathBuf, AgentError> {
-    blocking(move || {
-        let found = place::sub_path(&root, &sub)?;
-        LinuxMounts.unmount(&target)?;
-        let parent = target.parent().unwrap_or(Path::new("/"));
-        std::fs::create_dir_all(parent).map_err(AgentError::file("create", parent))?;
-        let source = PathBuf::from(format!("/proc/self/fd/{}", found.as_raw_fd()));
-        let is_directory = std::fs::metadata(&source).map_err(AgentError::file("inspect", &source))?.is_dir();
-        if is_directory {
-            std::fs::create_dir_all(&target).map_err(AgentError::file("create", &target))?;
-        } else {
-            crate::records::overwrite(&target, b"")?;
-        }
-        LinuxMounts.bind(&source, &target)?;
-        Ok(target)
-    })
-    .await
+/// Binds what was found within a volume to a place of its own: a container that changes links on the path later changes nothing.
+fn bind(found: &OwnedFd, target: PathBuf) -> Result<PathBuf, AgentError> {
+    LinuxMounts.unmount(&target)?;
+    let parent = target.parent().unwrap_or(Path::new("/"));
+    std::fs::create_dir_all(parent).map_err(AgentError::file("create", parent))?;
+    let source = PathBuf::from(format!("/proc/self/fd/{}", found.as_raw_fd()));
+    let is_directory = std::fs::metadata(&source).map_err(AgentError::file("inspect", &source))?.is_dir();
+    if is_directory {
+        std::fs::create_dir_all(&target).map_err(AgentError::file("create", &target))?;
+    } else {
+        crate::records::overwrite(&target, b"")?;
+    }
+    LinuxMounts.bind(&source, &target)?;
+    Ok(target)
 }
 
 /// A file for one user only, where a pod has only one; the pod's group may read it too.

@@ -484,6 +484,9 @@ impl Worker {
     }
 
     fn heard_start(&mut self, name: &str, outcome: Result<start::Started, start::NotStarted>) {
+        if let Ok(started) = &outcome {
+            self.record.volume_images.extend(started.volume_images.iter().cloned());
+        }
         let known = self.record.container(name);
         match outcome {
             Ok(started) => {

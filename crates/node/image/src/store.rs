@@ -93,6 +93,11 @@ impl Store {
         &self.0.root
     }
 
+    /// A directory without anything in it, which is the layer of an image that has none.
+    pub fn empty(&self) -> PathBuf {
+        self.path("empty")
+    }
+
     pub(crate) fn options(&self) -> StoreOptions {
         self.0.options
     }

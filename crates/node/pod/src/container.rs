@@ -106,11 +106,19 @@ pub fn field_path(container: &Container, role: Role) -> String {
     format!("{list}{{{}}}", container.name)
 }
 
+/// The name of the service account that a pod acts as.
+pub fn account(pod: &Pod) -> &str {
+    match pod.spec.service_account_name.as_str() {
+        "" => "default",
+        name => name,
+    }
+}
+
 /// Whether an image is pulled even though it may be here: kubelet's policy, and its default by tag.
-pub fn pull_policy(container: &Container) -> &str {
-    match container.image_pull_policy.as_str() {
+pub fn pull_policy<'a>(policy: &'a str, image: &str) -> &'a str {
+    match policy {
         "" => {
-            let last = container.image.rsplit('/').next().unwrap_or_default();
+            let last = image.rsplit('/').next().unwrap_or_default();
             let latest = !last.contains('@') && last.split_once(':').is_none_or(|(_, tag)| tag == "latest");
             if latest { "Always" } else { "IfNotPresent" }
         }

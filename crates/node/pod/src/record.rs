@@ -1,6 +1,6 @@
 //! What is kept of a pod on disk: what neither the API nor the kernel could tell a restarted agent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -130,6 +130,8 @@ pub struct PodRecord {
     pub verdict: Option<Verdict>,
     /// When everything left is killed, in nanoseconds since the Unix epoch; set when it begins to terminate.
     pub deadline_nanos: Option<i64>,
+    /// The images that its volumes have shown, by the digests of their configurations: they stay as long as the pod.
+    pub volume_images: BTreeSet<String>,
     /// Its containers, init and sidecar ones included, by name.
     pub containers: BTreeMap<String, ContainerRecord>,
 }

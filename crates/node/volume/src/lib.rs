@@ -2,7 +2,7 @@
 //!
 //! Layer: node, below the agent, which fetches objects and tokens and says where. It knows nothing of the API's transport.
 //!
-//! Entry points: [`payload`] and [`trust`] (pure: from objects to files), [`writer::write`] (files into a volume, seen all at once),
+//! Entry points: [`payload`], [`trust`] and [`certificate`] (pure: from objects to files), [`writer::write`] (files into a volume, seen all at once),
 //! [`place`] (directories, host paths, paths within volumes).
 //!
 //! Invariants: a container sees one version of a volume's files or the next, never a mixture. No link in a volume leads
@@ -17,6 +17,7 @@
 //!
 //! Testing: `cargo test -p node-volume`, as root: owners need it.
 
+pub mod certificate;
 pub mod payload;
 pub mod place;
 pub mod trust;

@@ -47,6 +47,19 @@ pub enum PayloadError {
     /// A selector that can be read.
     #[error("while parsing label selector: {0}")]
     BadSelector(String),
+    /// A certificate that has been asked for.
+    #[error("credential bundle is not issued yet")]
+    NotIssued,
+    /// A certificate that will never be issued.
+    #[error("PodCertificateRequest was permanently {how}: reason={reason:?} message={message:?}")]
+    Refused {
+        /// `denied` or `failed`.
+        how: &'static str,
+        /// Why, in a word.
+        reason: String,
+        /// Why, in a sentence.
+        message: String,
+    },
     /// The first list of all trust bundles.
     #[error("ClusterTrustBundle informer has not yet synced")]
     NotSynced,

@@ -54,33 +54,48 @@ pub fn host_path(path: &str, type_: &str) -> Result<(), VolumeError> {
     }
 }
 
+const OPEN: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
+const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
+
+/// Opens `sub` within the volume at `root`, which has to be there: of a volume that cannot be changed.
+///
+/// # Errors
+/// When it is not there, or the path, or a link on it, leads out of the volume.
+pub fn existing_sub_path(root: &Path, sub: &str) -> Result<OwnedFd, VolumeError> {
+    let at = open_root(root, sub)?;
+    rustix::fs::openat2(&at, sub, OPEN, Mode::empty(), BENEATH).map_err(refused(root, sub, "open"))
+}
+
+fn open_root(root: &Path, sub: &str) -> Result<OwnedFd, VolumeError> {
+    if Path::new(sub).components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
+        return Err(VolumeError::Escape(sub.to_owned()));
+    }
+    rustix::fs::open(root, OPEN | OFlags::DIRECTORY, Mode::empty()).map_err(refused(root, sub, "open"))
+}
+
+fn refused(root: &Path, sub: &str, action: &'static str) -> impl FnOnce(rustix::io::Errno) -> VolumeError {
+    let path = root.join(sub);
+    move |error| match error {
+        rustix::io::Errno::XDEV => VolumeError::Escape(path.display().to_string()),
+        error => failed(action, &path)(error.into()),
+    }
+}
+
 /// Opens `sub` within the volume at `root`, made as a directory if absent. What is opened stays what it is, whatever a container
 /// does to the path meanwhile: mount `/proc/self/fd/<descriptor>`.
 ///
 /// # Errors
 /// When the path, or a link on it, leads out of the volume.
 pub fn sub_path(root: &Path, sub: &str) -> Result<OwnedFd, VolumeError> {
-    let relative = Path::new(sub);
-    if relative.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
-        return Err(VolumeError::Escape(sub.to_owned()));
-    }
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let io = |action| {
-        let path = root.join(sub);
-        move |error: rustix::io::Errno| match error {
-            rustix::io::Errno::XDEV => VolumeError::Escape(path.display().to_string()),
-            error => failed(action, &path)(error.into()),
-        }
-    };
-    let mut at = rustix::fs::open(root, flags | OFlags::DIRECTORY, Mode::empty()).map_err(io("open"))?;
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    match rustix::fs::openat2(&at, relative, flags, Mode::empty(), resolve) {
+    let (mut at, relative) = (open_root(root, sub)?, Path::new(sub));
+    let io = |action| refused(root, sub, action);
+    match rustix::fs::openat2(&at, relative, OPEN, Mode::empty(), BENEATH) {
         Ok(found) => return Ok(found),
         Err(rustix::io::Errno::NOENT) => {}
         Err(error) => return Err(io("open")(error)),
     }
     for part in relative.components().filter(|part| matches!(part, Component::Normal(_))) {
-        let open = |at: &OwnedFd| rustix::fs::openat2(at, part.as_os_str(), flags, Mode::empty(), resolve);
+        let open = |at: &OwnedFd| rustix::fs::openat2(at, part.as_os_str(), OPEN, Mode::empty(), BENEATH);
         at = match open(&at) {
             Err(rustix::io::Errno::NOENT) => {
                 match rustix::fs::mkdirat(&at, part.as_os_str(), Mode::from_raw_mode(0o755)) {
@@ -120,6 +135,8 @@ mod tests {
             ("../x", false),
             ("/etc", false),
         ] {
+            let there = path == "real";
+            assert_eq!(existing_sub_path(&root, path).is_ok(), there, "{path}");
             assert_eq!(sub_path(&root, path).is_ok(), fine, "{path}");
         }
         assert!(root.join("new/deep").is_dir() && root.join("real/x").is_dir());

@@ -9,8 +9,6 @@ use api_types::core::v1::ClusterTrustBundleProjection;
 
 use crate::payload::PayloadError;
 
-const CERTIFICATE: &str = "CERTIFICATE";
-
 /// The anchors that a projection asks for, as PEM without anything between them, each once. They are in an order that says nothing and
 /// that another `seed` changes, so that nobody comes to depend on one, as with kubelet, which draws it anew at each start.
 ///
@@ -44,14 +42,21 @@ pub fn anchors<'a>(
 }
 
 fn merged(bundles: &[&ClusterTrustBundle], seed: u64) -> Vec<u8> {
-    // The API has let nothing in but certificates in PEM; what is no block is passed over there, too.
-    let blocks =
-        bundles.iter().flat_map(|bundle| pem::parse_many(&bundle.spec.trust_bundle).unwrap_or_default());
-    let ordered: BTreeSet<(u64, Vec<u8>)> =
-        blocks.map(|block| (place(block.contents(), seed), block.into_contents())).collect();
+    let anchors = bundles.iter().flat_map(|bundle| parsed(&bundle.spec.trust_bundle));
+    let ordered: BTreeSet<(u64, Vec<u8>)> = anchors.map(|anchor| (place(&anchor, seed), anchor)).collect();
+    encoded(ordered.into_iter().map(|(_, anchor)| anchor)).into_bytes()
+}
+
+/// The contents of the blocks of a PEM text that the API has let in; what is no block is passed over there, too.
+pub(crate) fn parsed(text: &str) -> impl Iterator<Item = Vec<u8>> + use<> {
+    pem::parse_many(text).unwrap_or_default().into_iter().map(pem::Pem::into_contents)
+}
+
+/// Certificates as PEM, with nothing between them.
+pub(crate) fn encoded(certificates: impl IntoIterator<Item = Vec<u8>>) -> String {
     let ending = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
-    let text = |(_, bytes)| pem::encode_config(&pem::Pem::new(CERTIFICATE, bytes), ending);
-    ordered.into_iter().map(text).collect::<String>().into_bytes()
+    let text = |bytes| pem::encode_config(&pem::Pem::new("CERTIFICATE", bytes), ending);
+    certificates.into_iter().map(text).collect()
 }
 
 fn place(bytes: &[u8], seed: u64) -> u64 {
@@ -68,8 +73,7 @@ mod tests {
     use super::*;
 
     fn block(content: &[u8]) -> String {
-        let ending = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
-        pem::encode_config(&pem::Pem::new(CERTIFICATE, content), ending)
+        encoded([content.to_vec()])
     }
 
     fn bundle(name: &str, signer: &str, label: &str, text: &str) -> ClusterTrustBundle {

@@ -37,10 +37,7 @@ impl Core {
         &self,
         wanted: &ClusterTrustBundleProjection,
     ) -> Result<Vec<u8>, AgentError> {
-        let calls = &self.calls;
-        let open = async || {
-            Ok::<_, AgentError>(View::new(calls.api.view(&calls.caller, Scope::all(BUNDLES)).await?))
-        };
+        let open = async || Ok::<_, AgentError>(View::new(self.calls.view(Scope::all(BUNDLES)).await?));
         let view = self.trust.view.get_or_try_init(open).await?;
         let mut changes = view.raw().changed();
         let synced = async { while !view.snapshot().is_synced() && changes.changed().await.is_ok() {} };

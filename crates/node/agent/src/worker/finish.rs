@@ -17,6 +17,7 @@ impl Worker {
         self.core.runtime.remove_remains(&self.record.uid).await?;
         self.core.unmount_all(&self.record.uid).await?;
         self.core.tokens.forget(&self.record.uid);
+        self.core.certificates.forget(&self.record.uid);
         self.handle = None;
         self.events = None;
         let (network, uid) = (self.core.network()?, self.record.uid.clone());

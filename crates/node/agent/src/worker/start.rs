@@ -1,11 +1,13 @@
 //! One attempt at a container: image, environment, description, creation, start, postStart hook.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api_types::core::v1::{Container, Pod};
 use base::time::Time;
+use node_image::credentials::Keyring;
 use node_image::store::Image;
-use node_pod::container::{Role, field_path, find, target};
+use node_pod::container::{Role, field_path, find, pull_policy, target};
 use node_pod::env::environment;
 use node_pod::record::{ContainerRecord, Waiting};
 use node_pod::security::{Confinement, Profile};
@@ -16,6 +18,7 @@ use super::spec::{self, Parts};
 use crate::core::{Core, blocking};
 use crate::error::AgentError;
 use crate::events::{Kind, pod_reference};
+use crate::image::{NoImage, Wanted};
 use crate::limits;
 use crate::records::make_message;
 
@@ -37,6 +40,8 @@ pub(crate) struct Started {
     pub(super) image: String,
     pub(super) image_id: String,
     pub(super) image_digest: String,
+    /// The digests of the configurations of images that its volumes show.
+    pub(super) volume_images: Vec<String>,
     pub(super) stop_signal: String,
     /// Why it is to be stopped at once: its postStart hook failed.
     pub(super) hook_failure: Option<String>,
@@ -49,6 +54,19 @@ pub(crate) struct NotStarted {
     pub(super) created: bool,
     /// When to try again.
     pub(super) retry: Option<Time>,
+}
+
+/// What a container is created from.
+struct Prepared {
+    image: Image,
+    spec: node_runtime::spec::ContainerSpec,
+    volume_images: Vec<String>,
+}
+
+impl From<NoImage> for NotStarted {
+    fn from(missing: NoImage) -> NotStarted {
+        NotStarted { waiting: missing.waiting, created: false, retry: missing.retry }
+    }
 }
 
 fn not_started(reason: &str, message: String) -> NotStarted {
@@ -69,13 +87,14 @@ impl Attempt {
                 return Err(not_started("ContainerCreating", String::new()));
             }
         };
-        let (image, spec) = prepared?;
+        let Prepared { image, spec, volume_images } = prepared?;
         self.create(container, role, spec).await?;
         let hook_failure = self.post_start(container, role).await;
         Ok(Started {
             image: image.references.first().cloned().unwrap_or_else(|| container.image.clone()),
             image_id: image.digests.first().cloned().unwrap_or_else(|| image.id.to_string()),
             image_digest: image.id.to_string(),
+            volume_images,
             stop_signal: image.config.stop_signal.clone(),
             hook_failure,
         })
@@ -95,19 +114,20 @@ impl Attempt {
     }
 
     /// Everything that has to be there before a container can be created.
-    async fn prepare(
-        &self,
-        container: &Container,
-        role: Role,
-    ) -> Result<(Image, node_runtime::spec::ContainerSpec), NotStarted> {
+    async fn prepare(&self, container: &Container, role: Role) -> Result<Prepared, NotStarted> {
         let keyring = self.core.keyring(&self.pod).await;
-        let image = self.core.image(&self.pod, container, role, &keyring).await.map_err(|missing| {
-            NotStarted { waiting: missing.waiting, created: false, retry: missing.retry }
-        })?;
-        let config_error = |message: String| {
-            self.say(container, role, Kind::Warning, "Failed", format!("Error: {message}"));
-            not_started("CreateContainerConfigError", message)
+        let shown = self.volume_images(container, role, &keyring).await?;
+        let wanted = Wanted {
+            name: &container.image,
+            policy: pull_policy(&container.image_pull_policy, &container.image),
+            reference: pod_reference(&self.pod, &field_path(container, role)),
         };
+        let image = self.core.image(&self.pod, wanted, &keyring).await?;
+        let failed = |reason: &str, message: String| {
+            self.say(container, role, Kind::Warning, "Failed", format!("Error: {message}"));
+            not_started(reason, message)
+        };
+        let config_error = |message: String| failed("CreateContainerConfigError", message);
         let sources =
             self.core.sources(&self.pod, container).await.map_err(|error| config_error(error.text()))?;
         let refused = node_pod::fields::ephemeral_refusals(
@@ -134,8 +154,12 @@ impl Attempt {
         blocking(move || make_message(&message)).await.map_err(|error| config_error(error.text()))?;
         let mut mounts =
             spec::usual_mounts(&directory, container, self.known.attempt, confinement.read_only_rootfs);
-        let own = self.core.volume_mounts(&self.pod, container, &env).await;
-        mounts.extend(own.map_err(|error| config_error(error.text()))?);
+        let own = self.core.volume_mounts(&self.pod, container, &env, &shown).await;
+        mounts.extend(own.map_err(|error| match error {
+            // With kubelet it is the runtime that mounts images.
+            AgentError::ImageVolume { .. } => failed("CreateContainerError", error.text()),
+            error => config_error(error.text()),
+        })?);
         let seccomp = self.profile(&confinement).await.map_err(|error| config_error(error.text()))?;
         let parts =
             Parts { id: &self.known.id, attempt: self.known.attempt, image: &image, env, mounts, seccomp };
@@ -144,7 +168,31 @@ impl Attempt {
         if spec.process.args.is_empty() {
             return Err(config_error("no command specified".to_owned()));
         }
-        Ok((image, spec))
+        let volume_images = shown.values().map(|image| image.id.to_string()).collect();
+        Ok(Prepared { image, spec, volume_images })
+    }
+
+    /// The images of those of the pod's volumes that a container mounts.
+    async fn volume_images(
+        &self,
+        container: &Container,
+        role: Role,
+        keyring: &Keyring,
+    ) -> Result<BTreeMap<String, Image>, NotStarted> {
+        let mut found = self.core.volume_images(&self.pod, keyring).await;
+        let (mut shown, mut missing) = (BTreeMap::new(), None);
+        for mount in &container.volume_mounts {
+            match found.remove(&mount.name) {
+                Some(Ok(image)) => drop(shown.insert(mount.name.clone(), image)),
+                Some(Err(why)) => {
+                    let message = format!("Error: {}", why.waiting.reason);
+                    self.say(container, role, Kind::Warning, "Failed", message);
+                    missing = Some(why);
+                }
+                None => {}
+            }
+        }
+        missing.map_or(Ok(shown), |why| Err(why.into()))
     }
 
     async fn create(

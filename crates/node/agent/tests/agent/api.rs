@@ -7,6 +7,7 @@ use api_meta::Status;
 use api_meta::gvk::GroupResource;
 use api_record::{Record, scalar};
 use api_types::authentication::v1::TokenRequest;
+use api_types::certificates::v1::PodCertificateRequest;
 use api_types::core::v1::{Event, Node, Pod};
 use api_types::{object_meta, object_meta_mut};
 use client::view::{Publisher, channel};
@@ -38,11 +39,13 @@ pub struct Memory {
 }
 
 fn in_scope(scope: &Scope, key: &Key, object: &dyn Record) -> bool {
-    let node = object.downcast_ref::<Pod>().map(|pod| pod.spec.node_name.clone());
+    let pod = object.downcast_ref::<Pod>().map(|pod| &pod.spec.node_name);
+    let request = object.downcast_ref::<PodCertificateRequest>().map(|request| &request.spec.node_name);
+    let node = pod.or(request).map(String::as_str);
     key.0 == scope.resource.plural
         && (scope.namespace.is_empty() || scope.namespace == key.1)
         && scope.fields.matches(|field| match field {
-            "spec.nodeName" => node.as_deref(),
+            "spec.nodeName" => node,
             "metadata.name" => Some(&key.2),
             _ => None,
         })
@@ -96,8 +99,12 @@ impl State {
                 request.status.token = format!("token-{}", self.tokens.len());
                 Outcome::Object(Arc::new(request))
             }
-            (Verb::Create, Body::Object(object)) => {
-                key.2 = object_meta(&*object).unwrap().name.clone();
+            (Verb::Create, Body::Object(mut object)) => {
+                let meta = object_meta_mut(&mut *object).unwrap();
+                if meta.name.is_empty() {
+                    meta.name = format!("{}{}", meta.generate_name, self.revision);
+                }
+                key.2.clone_from(&meta.name);
                 if self.objects.contains_key(&key) {
                     return Err(Status::already_exists(resource, &key.2));
                 }
@@ -206,6 +213,16 @@ impl Memory {
     /// The requests for tokens.
     pub fn tokens(&self) -> Vec<TokenRequest> {
         self.state.lock().unwrap().tokens.clone()
+    }
+
+    /// The requests for certificates of pods, in the order in which they were made.
+    pub fn certificate_requests(&self) -> Vec<PodCertificateRequest> {
+        let state = self.state.lock().unwrap();
+        let found =
+            state.objects.values().filter_map(|object| object.downcast_ref::<PodCertificateRequest>());
+        let mut found: Vec<_> = found.cloned().collect();
+        found.sort_by_key(|request| request.metadata.resource_version.parse::<u64>().unwrap());
+        found
     }
 
     /// The last that was seen of a pod that was deleted for good.

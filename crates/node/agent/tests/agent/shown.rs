@@ -33,28 +33,28 @@ fn secret(value: &str) -> Secret {
     secret
 }
 
-fn volume(name: &str, fill: impl FnOnce(&mut VolumeSource)) -> Volume {
+pub fn volume(name: &str, fill: impl FnOnce(&mut VolumeSource)) -> Volume {
     let mut volume = Volume { name: name.into(), volume_source: VolumeSource::default() };
     fill(&mut volume.volume_source);
     volume
 }
 
-fn mount(name: &str) -> VolumeMount {
+pub fn mount(name: &str) -> VolumeMount {
     VolumeMount { name: name.into(), mount_path: format!("/{name}"), ..VolumeMount::default() }
 }
 
-fn running(api: &Memory) -> Option<Pod> {
+pub fn running(api: &Memory) -> Option<Pod> {
     api.pod("p").filter(|pod| pod.status.phase == "Running")
 }
 
-async fn follow(agent: &Running) -> LogStream {
+pub async fn follow(agent: &Running) -> LogStream {
     let place = Place { namespace: "default".into(), pod: "p".into(), container: String::new() };
     let options = LogOptions { follow: true, ..LogOptions::default() };
     agent.node.logs(place, options).await.unwrap()
 }
 
 /// Reads a followed log until it says this.
-async fn hear(log: &mut LogStream, heard: &mut String, wanted: &str) {
+pub async fn hear(log: &mut LogStream, heard: &mut String, wanted: &str) {
     let listen = async {
         while !heard.lines().any(|line| line == wanted) {
             heard.push_str(std::str::from_utf8(&log.next().await.unwrap()).unwrap());

@@ -123,7 +123,7 @@ impl Store {
         let mut layers: Vec<PathBuf> =
             file.diff_ids.iter().rev().map(|diff_id| self.layer_path(diff_id).join("fs")).collect();
         if layers.is_empty() {
-            layers.push(self.path("empty"));
+            layers.push(self.empty());
         }
         Ok(Some(Image {
             id: record.id.clone(),
