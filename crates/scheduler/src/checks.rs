@@ -9,6 +9,7 @@ use crate::cluster::topology::{ColumnId, Domains};
 use crate::filters::inter_pod_affinity::{self, Terms};
 use crate::filters::pod_topology_spread::{self, Constraint, Lens};
 use crate::reason::Reason;
+use crate::volumes::wanted::Wanted;
 
 /// A `ScheduleAnyway` constraint.
 pub(crate) struct Soft<'a> {
@@ -25,7 +26,7 @@ impl Soft<'_> {
     }
 }
 
-/// Everything about other pods that filters and scores read.
+/// Everything about other pods, and about volumes, that filters and scores read.
 #[derive(Default)]
 pub(crate) struct Checks<'a> {
     pub(crate) spread: Vec<Constraint<'a>>,
@@ -33,6 +34,8 @@ pub(crate) struct Checks<'a> {
     pub(crate) soft: Vec<Soft<'a>>,
     pub(crate) soft_needs_all_keys: bool,
     pub(crate) weighed: Vec<(Lens<'a>, i64)>,
+    /// Of pods whose volumes matter.
+    pub(crate) volumes: Option<Wanted<'a>>,
 }
 
 impl<'a> Checks<'a> {
@@ -115,13 +118,27 @@ impl<'a> Checks<'a> {
         }
     }
 
-    /// Whether other pods do not matter.
+    /// The same for a pod whose volumes ask this of nodes.
+    pub(crate) fn with_volumes(mut self, volumes: Option<Wanted<'a>>) -> Checks<'a> {
+        self.volumes = volumes;
+        self
+    }
+
+    /// Whether neither other pods nor volumes matter.
     pub(crate) fn is_free(&self) -> bool {
         let terms = &self.terms;
-        self.spread.is_empty()
+        self.volumes.is_none()
+            && self.spread.is_empty()
             && terms.affinity.is_empty()
             && terms.anti_affinity.is_empty()
             && terms.existing.is_empty()
+    }
+
+    /// Why a node is no place because of the pod's volumes.
+    pub(crate) fn reject_volumes(&self, node: NodeIx, reasons: &mut Vec<Reason>) {
+        if let Some(volumes) = &self.volumes {
+            volumes.reasons(node, reasons);
+        }
     }
 
     /// Why a node is no place because of other pods, if so.

@@ -34,6 +34,7 @@ use crate::demand::Amounts;
 use crate::filters::node_resources_fit::Extended;
 use crate::scores::image_locality;
 use crate::shape::Labels;
+use crate::volumes::Volumes;
 
 /// What is known of the cluster.
 #[derive(Default)]
@@ -52,6 +53,7 @@ pub(crate) struct Cluster {
     cohorts_by_label: ByLabel<CohortId>,
     pub(crate) peers: Interned<PeersKey, Peers>,
     namespaces: HashMap<String, Labels>,
+    pub(crate) volumes: Volumes,
     /// Pods that preemption made room for, by the node they are to get.
     pub(crate) nominated: BTreeMap<NodeIx, Vec<PodId>>,
     /// Changes with every change of nodes or placed pods.
@@ -217,6 +219,9 @@ impl Cluster {
         let cohort = record.cohort;
         self.nodes.take(at, &record.demand, &record.ports, 1);
         self.nodes.pods[at.index()].push(pod);
+        if let Some(claims) = &record.claims {
+            self.volumes.count(claims.named(), true);
+        }
         self.cohorts[cohort].item.place(at, 1);
         self.count(pod, at, 1);
         self.epoch += 1;
@@ -230,6 +235,9 @@ impl Cluster {
         let cohort = record.cohort;
         self.nodes.take(at, &record.demand, &record.ports, -1);
         self.nodes.pods[at.index()].retain(|other| *other != pod);
+        if let Some(claims) = &record.claims {
+            self.volumes.count(claims.named(), false);
+        }
         self.cohorts[cohort].item.place(at, -1);
         self.count(pod, at, -1);
         self.nodes.release(at);

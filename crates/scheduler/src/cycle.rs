@@ -17,9 +17,10 @@ use crate::diagnosis::Diagnosis;
 use crate::limits::{MIN_FEASIBLE_NODES, MIN_FEASIBLE_PERCENTAGE};
 use crate::nominated;
 use crate::random::Dice;
-use crate::reason::{Plugins, Reason};
+use crate::reason::{Plugins, Reason, Refusal};
 use crate::shape::Shape;
 use crate::verdicts::{self, Judge, ShapeId, Verdict, Verdicts};
+use crate::volumes::wanted::Wanted;
 
 /// What came of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,31 +77,29 @@ impl Cycle {
         let record = &cluster.pods[pod];
         let demands =
             Demands { shape, cohort: record.cohort, peers: record.peers, priority: record.priority };
-        let nominated = record.nominated;
+        let (nominated, has_volumes) = (record.nominated, record.claims.is_some());
         if let Some((before, epoch, diagnosis)) = &self.failure
             && *before == demands
             && *epoch == cluster.epoch
-            // Room that is kept from others may be this one's.
+            // Room that is kept from others may be this one's, as volumes may.
             && nominated.is_none()
+            && !has_volumes
         {
             return Outcome::Unfit(diagnosis.clone());
         }
-        if let Some(refusal) = verdicts.shape(shape).refusal {
-            let mut rejectors = Plugins::default();
-            rejectors.insert(refusal.plugin());
-            return Outcome::Unfit(Arc::new(Diagnosis {
-                nodes,
-                refusal: Some(refusal),
-                rejectors,
-                ..Diagnosis::default()
-            }));
+        if let Some(refusal) = &verdicts.shape(shape).refusal {
+            return refuse(nodes, refusal.clone());
         }
         if let Some(peers) = demands.peers {
             cluster.ensure_seek(peers);
         }
         let named = named(cluster, verdicts, shape);
         let cluster: &Cluster = cluster;
-        let checks = Checks::of(cluster, demands.cohort, demands.peers);
+        let volumes = match Wanted::of(cluster, pod) {
+            Ok(volumes) => volumes,
+            Err(refusal) => return refuse(nodes, refusal),
+        };
+        let checks = Checks::of(cluster, demands.cohort, demands.peers).with_volumes(volumes);
         let mut search = Search { cluster, pod, judge: verdicts.judge(shape, cluster), checks };
         if let Some(node) = nominated.filter(|node| search.is_feasible(*node)) {
             return Outcome::Node(node);
@@ -112,13 +111,23 @@ impl Cycle {
         match self.scratch.feasible.as_slice() {
             [] => {
                 let diagnosis = Arc::new(search.diagnose(candidates, nodes));
-                self.failure = Some((demands, cluster.epoch, diagnosis.clone()));
+                if !has_volumes {
+                    self.failure = Some((demands, cluster.epoch, diagnosis.clone()));
+                }
                 Outcome::Unfit(diagnosis)
             }
             [only] => Outcome::Node(*only),
             _ => Outcome::Node(self.scratch.best(&search.judge, &search.checks, &mut self.dice)),
         }
     }
+}
+
+/// No node at all will do.
+fn refuse(nodes: usize, refusal: Refusal) -> Outcome {
+    let mut rejectors = Plugins::default();
+    rejectors.insert(refusal.plugin());
+    let refusal = Some(refusal);
+    Outcome::Unfit(Arc::new(Diagnosis { nodes, refusal, rejectors, ..Diagnosis::default() }))
 }
 
 /// The nodes that the pod names, if it does.
@@ -151,6 +160,7 @@ impl Search<'_> {
     #[inline]
     fn is_feasible(&mut self, node: NodeIx) -> bool {
         self.judge.cell(self.cluster, node).verdict == Verdict::Fits
+            && self.checks.volumes.as_ref().is_none_or(|volumes| volumes.fits(node))
             && self.checks.reject(node).is_none()
             && (self.cluster.nominated.is_empty()
                 || nominated::reject(self.cluster, self.pod, self.judge.shape(), &self.checks, node)
@@ -221,6 +231,9 @@ fn explain(
     reasons: &mut Vec<Reason>,
 ) {
     verdicts::reasons(verdict, shape, cluster, node, reasons);
+    if reasons.is_empty() {
+        checks.reject_volumes(node, reasons);
+    }
     if reasons.is_empty() {
         let rejected = checks.reject(node).or_else(|| nominated::reject(cluster, pod, shape, checks, node));
         reasons.extend(rejected);

@@ -31,7 +31,7 @@ impl Diagnosis {
     /// The message, followed by what preemption has to say.
     pub(crate) fn message(&self, preemption: &str) -> String {
         let mut text = format!("0/{} nodes are available:", self.nodes);
-        match self.refusal {
+        match &self.refusal {
             Some(refusal) => text.push_str(&format!(" {refusal}.")),
             None => text.push_str(&histogram(&self.reasons)),
         }

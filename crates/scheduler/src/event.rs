@@ -1,10 +1,14 @@
 //! What goes into the scheduler, and what comes out of it.
 
+use std::fmt;
 use std::sync::Arc;
 
 use api_types::apps::v1::{ReplicaSet, StatefulSet};
-use api_types::core::v1::{Namespace, Node, Pod, ReplicationController, Service};
+use api_types::core::v1::{
+    Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, ReplicationController, Service,
+};
 use api_types::policy::v1::PodDisruptionBudget;
+use api_types::storage::v1::{CSINode, StorageClass, VolumeAttachment};
 use base::time::Time;
 
 use crate::cluster::pod::PodRef;
@@ -60,6 +64,38 @@ pub enum Event<'a> {
         /// Its name.
         name: &'a str,
     },
+    /// A claim is new, or as it is now.
+    Claim(&'a PersistentVolumeClaim),
+    /// A claim has gone.
+    ClaimGone {
+        /// Its namespace.
+        namespace: &'a str,
+        /// Its name.
+        name: &'a str,
+    },
+    /// A volume is new, or as it is now.
+    Volume(&'a PersistentVolume),
+    /// The volume of this name has gone.
+    VolumeGone(&'a str),
+    /// A storage class is new, or as it is now.
+    Class(&'a StorageClass),
+    /// The storage class of this name has gone.
+    ClassGone(&'a str),
+    /// The drivers of a node are new, or as they are now.
+    CsiNode(&'a CSINode),
+    /// The drivers of the node of this name have gone.
+    CsiNodeGone(&'a str),
+    /// A volume is, or is to be, attached to a node.
+    Attachment(&'a VolumeAttachment),
+    /// The attachment of this name has gone.
+    AttachmentGone(&'a str),
+    /// What came of an [`Action::BindVolumes`].
+    VolumesWritten {
+        /// The pod's uid.
+        uid: &'a str,
+        /// The error's text, if it failed.
+        result: Result<(), &'a str>,
+    },
     /// What came of a [`Action::Bind`].
     BindDone {
         /// The pod's uid.
@@ -89,6 +125,16 @@ pub enum Action {
         /// The node.
         node: Arc<str>,
     },
+    /// Write what was decided about the pod's volumes, then tell what came of it with [`Event::VolumesWritten`]. The pod is bound once
+    /// they are.
+    BindVolumes {
+        /// The pod.
+        pod: PodRef,
+        /// The node.
+        node: Arc<str>,
+        /// What to write.
+        decided: Arc<Decided>,
+    },
     /// The pod has been bound: record the event `Scheduled` (Normal, action `Binding`).
     Scheduled {
         /// The pod.
@@ -115,6 +161,44 @@ pub enum Action {
         pod: PodRef,
     },
 }
+
+/// What is to be written about volumes so that a pod can run on a node. Each object only replaces what it was made from.
+#[derive(Clone, Default)]
+pub struct Decided {
+    /// Volumes that name their claims now.
+    pub volumes: Vec<PersistentVolume>,
+    /// Those claims, by namespace and name.
+    pub claims_of: Vec<(String, String)>,
+    /// Claims whose volumes are to be made for the node.
+    pub provisions: Vec<PersistentVolumeClaim>,
+}
+
+impl Decided {
+    /// Whether there is nothing to be written.
+    pub fn is_empty(&self) -> bool {
+        self.volumes.is_empty() && self.provisions.is_empty()
+    }
+
+    fn names(&self) -> (Vec<&str>, &[(String, String)], Vec<&str>) {
+        let volumes = self.volumes.iter().map(|volume| volume.metadata.name.as_str()).collect();
+        let provisions = self.provisions.iter().map(|claim| claim.metadata.name.as_str()).collect();
+        (volumes, &self.claims_of, provisions)
+    }
+}
+
+impl fmt::Debug for Decided {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Decided").field(&self.names()).finish()
+    }
+}
+
+impl PartialEq for Decided {
+    fn eq(&self, other: &Decided) -> bool {
+        self.names() == other.names()
+    }
+}
+
+impl Eq for Decided {}
 
 impl Action {
     /// The note of the event `Preempted` of each victim.

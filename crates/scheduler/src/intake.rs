@@ -17,6 +17,7 @@ use crate::queue::hints::{Change, NodeState};
 use crate::scheduler::Scheduler;
 use crate::selectors::Owner;
 use crate::shape::Shape;
+use crate::volumes::claims::Claims;
 
 impl Scheduler {
     pub(crate) fn on_node(&mut self, node: &Node, now: Time) {
@@ -144,6 +145,7 @@ impl Scheduler {
     fn update_bound(&mut self, id: PodId, pod: &ApiPod, now: Time) {
         let node = self.cluster.nodes.slot(&pod.spec.node_name);
         self.queue.leave(id, &mut self.cluster.pods[id]);
+        self.forget_pledge(id);
         self.cluster.nominate(id, None);
         let newly = !matches!(self.cluster.pods[id].place, Place::Bound(_));
         if let Some(pending) = self.cluster.pods[id].pending.take() {
@@ -190,6 +192,7 @@ impl Scheduler {
     pub(crate) fn on_pod_gone(&mut self, uid: &str, now: Time) {
         let Some(id) = self.by_uid.remove(uid) else { return };
         self.queue.leave(id, &mut self.cluster.pods[id]);
+        self.forget_pledge(id);
         self.cluster.nominate(id, None);
         let placed = self.cluster.displace(id).is_some();
         if placed {
@@ -211,9 +214,11 @@ impl Scheduler {
     pub(crate) fn wake_for_gone(&mut self, id: PodId, now: Time) {
         let record = &self.cluster.pods[id];
         let (cohort, ports) = (self.cluster.cohorts[record.cohort].key.clone(), record.ports.clone());
+        let claims = record.claims.clone();
         let peers = record.peers.map(|peers| self.cluster.peers[peers].key.clone());
         let anti_affinity = peers.as_ref().map_or(&[][..], |peers| &peers.anti_affinity);
-        self.wake(&Change::PodGone { cohort: &cohort, ports: &ports, anti_affinity }, now);
+        let claims = claims.as_deref();
+        self.wake(&Change::PodGone { cohort: &cohort, ports: &ports, anti_affinity, claims }, now);
     }
 
     fn record(&mut self, pod: &ApiPod, demand: Arc<Demand>, ports: Arc<[HostPort]>, peers: PeersKey) -> Pod {
@@ -231,6 +236,7 @@ impl Scheduler {
             may_preempt: pod.spec.preemption_policy.as_deref() != Some("Never"),
             demand,
             ports,
+            claims: Claims::of(pod).map(Arc::new),
             cohort: self.cluster.acquire_cohort(cohort_key(pod)),
             peers: self.cluster.acquire_peers(peers),
             place: Place::Nowhere,

@@ -7,7 +7,8 @@
 //!
 //! How it works: `intake` turns objects into records; `cluster` keeps nodes as columns and, for every term and constraint
 //! in use, counts of pods by topology domain; `verdicts` remembers what each shape of pod gets of each node until the node
-//! changes; `cycle` looks for feasible nodes and ranks them; `queue` says whose turn it is; `preemption` makes room.
+//! changes; `cycle` looks for feasible nodes and ranks them; `volumes` knows which volumes a pod can have on a node, and
+//! takes them for it; `queue` says whose turn it is; `preemption` makes room.
 //! A pod costs as much as the nodes that are sampled for it, a binding as much as the counts that it moves.
 //!
 //! Invariants: the same events with the same seed give the same actions. A node never gets more than it has. A binding
@@ -19,9 +20,9 @@
 //! Failure: a failed binding frees the node and the pod backs off. Malformed selectors select nothing. Broken invariants
 //! of the scheduler itself panic.
 //!
-//! Limits: [`limits`]. Not here yet: pods whose volumes decide where they can run, and resource claims, are reported
-//! unschedulable with a reason of their own ([`Refusal`]), never placed blindly; pod groups are scheduled pod by pod;
-//! nodes' declared features are not asked for.
+//! Limits: [`limits`]. Not here yet: pods with resource claims are reported unschedulable with a reason of their own ([`Refusal`]),
+//! never placed blindly; storage capacities that drivers publish are not asked for; pod groups are scheduled pod by pod; nodes' declared
+//! features are not asked for.
 //!
 //! Upstream behaviour answered to: `pkg/scheduler` of k8s.io/kubernetes v1.37.1 with its default profile: order, reasons,
 //! weights and formulas of plugins, sampling, queueing hints, back-off, texts of events and conditions.
@@ -52,9 +53,10 @@ pub mod shell;
 #[cfg(test)]
 mod tests;
 mod verdicts;
+mod volumes;
 
 pub use cluster::pod::PodRef;
-pub use event::{Action, Event, Failure, FailureReason, Nomination, Outputs, scheduled_note};
+pub use event::{Action, Decided, Event, Failure, FailureReason, Nomination, Outputs, scheduled_note};
 pub use reason::{Plugin, Refusal};
 pub use scheduler::{Config, Scheduler};
 pub use selectors::OwnerKind;

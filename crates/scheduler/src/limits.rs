@@ -38,6 +38,9 @@ pub const DEFAULT_CPU_MILLI: i64 = 100;
 /// What a container without a memory request counts as in scores, in bytes.
 pub const DEFAULT_MEMORY_BYTES: i64 = 200 << 20;
 
+/// How long a pod's volumes may take to be bound (`bindTimeoutSeconds`).
+pub const BIND_VOLUMES: Duration = Duration::from_secs(600);
+
 /// Preemption looks at this share of the nodes it could help on.
 pub const PREEMPTION_CANDIDATE_PERCENTAGE: usize = 10;
 

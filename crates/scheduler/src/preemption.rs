@@ -24,6 +24,7 @@ use crate::limits::{MIN_PREEMPTION_CANDIDATES, PREEMPTION_CANDIDATE_PERCENTAGE};
 use crate::random::Dice;
 use crate::shape::Shape;
 use crate::verdicts::Verdicts;
+use crate::volumes::wanted::Wanted;
 
 const NOT_HELPFUL: &str = "Preemption is not helpful for scheduling";
 const NO_VICTIMS: &str = "No preemption victims found for incoming pod";
@@ -161,7 +162,7 @@ fn waits_for_victims(cluster: &Cluster, id: PodId) -> bool {
 /// Whether nothing but resources is at stake, so that nothing has to be moved to find out.
 fn is_plain(cluster: &Cluster, shape: &Shape, id: PodId) -> bool {
     let pod = &cluster.pods[id];
-    shape.ports.is_empty() && Checks::of(cluster, pod.cohort, pod.peers).is_free()
+    pod.claims.is_none() && shape.ports.is_empty() && Checks::of(cluster, pod.cohort, pod.peers).is_free()
 }
 
 /// The pods of lower priority on a node, the most important first.
@@ -206,7 +207,8 @@ fn victims(
 }
 
 fn fits(cluster: &Cluster, id: PodId, shape: &Shape, node: NodeIx) -> Result<(), String> {
-    let checks = Checks::of(cluster, cluster.pods[id].cohort, cluster.pods[id].peers);
+    let volumes = Wanted::of(cluster, id).map_err(|refusal| refusal.to_string())?;
+    let checks = Checks::of(cluster, cluster.pods[id].cohort, cluster.pods[id].peers).with_volumes(volumes);
     let mut reasons = Vec::new();
     rejections(cluster, id, shape, &checks, node, &mut reasons);
     match reasons.first() {

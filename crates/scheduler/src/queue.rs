@@ -9,6 +9,7 @@ pub(crate) mod hints;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base::time::Time;
@@ -20,6 +21,7 @@ use crate::limits::{BACK_OFF_WINDOW, INITIAL_BACK_OFF, MAX_BACK_OFF, MAX_UNSCHED
 use crate::reason::Plugins;
 use crate::shell::Waiting;
 use crate::verdicts::ShapeId;
+use crate::volumes::claims::Claims;
 
 /// Where a pod waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,12 +52,13 @@ pub(crate) struct Ticket {
 }
 
 /// Pods that failed for the same reasons with the same demands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Group {
     pub(crate) rejectors: Plugins,
     pub(crate) shape: ShapeId,
     pub(crate) cohort: CohortId,
     pub(crate) peers: Option<PeersId>,
+    pub(crate) claims: Option<Arc<Claims>>,
 }
 
 type Rank = (Reverse<i32>, Time, u64, PodId);
@@ -94,7 +97,7 @@ impl Queue {
 
     /// A pod that no node suits waits for what may help it.
     pub(crate) fn park(&mut self, id: PodId, pod: &mut Pod, rejectors: Plugins, now: Time) {
-        let (cohort, peers) = (pod.cohort, pod.peers);
+        let (cohort, peers, claims) = (pod.cohort, pod.peers, pod.claims.clone());
         let Some(pending) = &mut pod.pending else { return };
         let ticket = &mut pending.ticket;
         ticket.since = now;
@@ -103,7 +106,7 @@ impl Queue {
         ticket.rejectors = rejectors;
         ticket.back_off_until = back_off_until(now, ticket.failures);
         ticket.lane = Lane::Parked;
-        let group = Group { rejectors, shape: pending.shape, cohort, peers };
+        let group = Group { rejectors, shape: pending.shape, cohort, peers, claims };
         self.parked.entry(group).or_default().insert(id);
         self.parked_since.insert((now, id));
     }
@@ -138,7 +141,9 @@ impl Queue {
                 self.error_back_off.remove(&(ticket.back_off_until, rank));
             }
             Lane::Parked => {
-                let group = Group { rejectors: ticket.rejectors, shape: pending.shape, cohort, peers };
+                let claims = pod.claims.clone();
+                let (rejectors, shape) = (ticket.rejectors, pending.shape);
+                let group = Group { rejectors, shape, cohort, peers, claims };
                 if let Some(pods) = self.parked.get_mut(&group) {
                     pods.remove(&id);
                     if pods.is_empty() {

@@ -21,8 +21,14 @@ pub enum Plugin {
     PodTopologySpread,
     /// Affinity and anti-affinity between pods.
     InterPodAffinity,
-    /// Volumes.
+    /// Disks and claims that others use already.
+    VolumeRestrictions,
+    /// How many volumes a node can have.
+    NodeVolumeLimits,
+    /// Volumes that claims have, or get.
     VolumeBinding,
+    /// Where volumes say that they are.
+    VolumeZone,
     /// Resource claims.
     DynamicResources,
 }
@@ -35,7 +41,10 @@ impl Plugin {
         Plugin::NodeAffinity,
         Plugin::NodePorts,
         Plugin::NodeResourcesFit,
+        Plugin::VolumeRestrictions,
+        Plugin::NodeVolumeLimits,
         Plugin::VolumeBinding,
+        Plugin::VolumeZone,
         Plugin::PodTopologySpread,
         Plugin::InterPodAffinity,
         Plugin::DynamicResources,
@@ -69,6 +78,13 @@ pub(crate) enum Reason {
     Memory { never: bool },
     EphemeralStorage { never: bool },
     Extended { name: Arc<str>, never: bool },
+    DiskConflict,
+    ClaimInUse,
+    TooManyVolumes,
+    VolumeAffinity,
+    NoVolume,
+    VolumeGone,
+    VolumeZone,
     Spread,
     SpreadLabel,
     Affinity,
@@ -88,6 +104,10 @@ impl Reason {
             | Reason::Memory { .. }
             | Reason::EphemeralStorage { .. }
             | Reason::Extended { .. } => Plugin::NodeResourcesFit,
+            Reason::DiskConflict | Reason::ClaimInUse => Plugin::VolumeRestrictions,
+            Reason::TooManyVolumes => Plugin::NodeVolumeLimits,
+            Reason::VolumeAffinity | Reason::NoVolume | Reason::VolumeGone => Plugin::VolumeBinding,
+            Reason::VolumeZone => Plugin::VolumeZone,
             Reason::Spread | Reason::SpreadLabel => Plugin::PodTopologySpread,
             Reason::Affinity | Reason::AntiAffinity | Reason::ExistingAntiAffinity => {
                 Plugin::InterPodAffinity
@@ -102,6 +122,10 @@ impl Reason {
             | Reason::Taint
             | Reason::NodeAffinity
             | Reason::NodeAffinityNames
+            | Reason::VolumeAffinity
+            | Reason::NoVolume
+            | Reason::VolumeGone
+            | Reason::VolumeZone
             | Reason::SpreadLabel
             | Reason::Affinity => true,
             Reason::Cpu { never }
@@ -110,6 +134,9 @@ impl Reason {
             | Reason::Extended { never, .. } => *never,
             Reason::Ports
             | Reason::TooManyPods
+            | Reason::DiskConflict
+            | Reason::ClaimInUse
+            | Reason::TooManyVolumes
             | Reason::Spread
             | Reason::AntiAffinity
             | Reason::ExistingAntiAffinity => false,
@@ -130,6 +157,13 @@ impl fmt::Display for Reason {
             Reason::Memory { .. } => "Insufficient memory",
             Reason::EphemeralStorage { .. } => "Insufficient ephemeral-storage",
             Reason::Extended { name, .. } => return write!(f, "Insufficient {name}"),
+            Reason::DiskConflict => "node(s) had no available disk",
+            Reason::ClaimInUse => "node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by another pod",
+            Reason::TooManyVolumes => "node(s) exceed max volume count",
+            Reason::VolumeAffinity => "node(s) didn't match PersistentVolume's node affinity",
+            Reason::NoVolume => "node(s) didn't find available persistent volumes to bind",
+            Reason::VolumeGone => "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)",
+            Reason::VolumeZone => "node(s) had no available volume zone",
             Reason::Spread => "node(s) didn't match pod topology spread constraints",
             Reason::SpreadLabel => {
                 "node(s) didn't match pod topology spread constraints (missing required label)"
@@ -142,22 +176,27 @@ impl fmt::Display for Reason {
 }
 
 /// Why a pod is rejected before any node is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
     /// Its required node affinity names nodes, but no node can have all the names of any term.
     AffinityConflict,
-    /// Its volumes take part in placement: a claim, an ephemeral volume, or an in-tree disk.
-    Volumes,
+    /// Its volumes are not as any node would need them.
+    Volumes {
+        /// Who says so.
+        plugin: Plugin,
+        /// Why, in upstream's words.
+        why: Arc<str>,
+    },
     /// It has resource claims.
     ResourceClaims,
 }
 
 impl Refusal {
     /// The plugin that speaks for it.
-    pub fn plugin(self) -> Plugin {
+    pub fn plugin(&self) -> Plugin {
         match self {
             Refusal::AffinityConflict => Plugin::NodeAffinity,
-            Refusal::Volumes => Plugin::VolumeBinding,
+            Refusal::Volumes { plugin, .. } => *plugin,
             Refusal::ResourceClaims => Plugin::DynamicResources,
         }
     }
@@ -167,9 +206,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Refusal::AffinityConflict => "pod affinity terms conflict",
-            Refusal::Volumes => {
-                "pod has volumes that decide where it can run, which this scheduler cannot place yet"
-            }
+            Refusal::Volumes { why, .. } => why,
             Refusal::ResourceClaims => "pod has resource claims, which this scheduler cannot allocate yet",
         })
     }

@@ -20,6 +20,7 @@ use crate::reason::{Plugin, Plugins};
 use crate::selectors::{Owner, Selectors};
 use crate::shell::Waiting;
 use crate::verdicts::Verdicts;
+use crate::volumes::binding::Pledges;
 
 /// How a scheduler is set up.
 #[derive(Clone, Debug)]
@@ -51,6 +52,8 @@ pub struct Scheduler {
     budgets: Budgets,
     pub(crate) queue: Queue,
     pub(crate) by_uid: HashMap<Arc<str>, PodId>,
+    /// Pods that have a node and wait for their volumes there.
+    pub(crate) pledges: Pledges,
     cycle: Cycle,
     pub(crate) actions: Vec<Action>,
 }
@@ -66,6 +69,7 @@ impl Scheduler {
             budgets: Budgets::default(),
             queue: Queue::default(),
             by_uid: HashMap::new(),
+            pledges: Pledges::new(),
             cycle: Cycle::new(config.percentage_of_nodes_to_score, config.seed),
             actions: Vec::new(),
         }
@@ -85,6 +89,17 @@ impl Scheduler {
             Event::Budget(budget) => self.budgets.set(budget),
             Event::BudgetGone { namespace, name } => self.budgets.remove(namespace, name),
             Event::BindDone { uid, result } => self.on_bind_done(uid, result, now),
+            Event::Claim(claim) => self.on_claim(claim, now),
+            Event::ClaimGone { namespace, name } => self.on_claim_gone(namespace, name, now),
+            Event::Volume(volume) => self.on_volume(volume, now),
+            Event::VolumeGone(name) => self.on_volume_gone(name, now),
+            Event::Class(class) => self.on_class(class, now),
+            Event::ClassGone(name) => self.cluster.volumes.remove_class(name),
+            Event::CsiNode(node) => self.on_csi_node(node, now),
+            Event::CsiNodeGone(name) => drop(self.cluster.volumes.set_limits(name, None)),
+            Event::Attachment(attachment) => self.on_attachment(attachment),
+            Event::AttachmentGone(name) => self.on_attachment_gone(name, now),
+            Event::VolumesWritten { uid, result } => self.on_volumes_written(uid, result, now),
             Event::EvictionFailed { uid } => self.on_eviction_failed(uid),
             Event::Run { attempts } => self.run(attempts, now),
             selectors => self.on_selector(selectors),
@@ -92,8 +107,14 @@ impl Scheduler {
         Outputs {
             actions: std::mem::take(&mut self.actions),
             ready: self.queue.ready(),
-            wake_at: self.queue.wake_at(),
+            wake_at: self.wake_at(),
         }
+    }
+
+    fn wake_at(&self) -> Option<Time> {
+        let pledged =
+            self.pledges.values().filter(|pledge| pledge.is_written).map(|pledge| pledge.until).min();
+        [self.queue.wake_at(), pledged].into_iter().flatten().min()
     }
 
     /// How many pods wait, and for what.
@@ -133,6 +154,9 @@ impl Scheduler {
     }
 
     fn run(&mut self, attempts: usize, now: Time) {
+        if self.pledges.values().any(|pledge| pledge.until <= now) {
+            self.keep_pledges(now);
+        }
         for id in self.queue.due(now) {
             let pod = &mut self.cluster.pods[id];
             self.queue.leave(id, pod);
@@ -151,7 +175,7 @@ impl Scheduler {
         self.renew_default_spread(id);
         let Some(shape) = self.cluster.pods[id].pending.as_ref().map(|pending| pending.shape) else { return };
         match self.cycle.attempt(&mut self.cluster, &mut self.verdicts, id, shape) {
-            Outcome::Node(node) => self.assume(id, node),
+            Outcome::Node(node) => self.assume(id, node, now),
             Outcome::NoNodes => {
                 let message = "no nodes available to schedule pods".to_owned();
                 self.fail(id, FailureReason::Unschedulable, message, Plugins::default(), Nomination::Clear);
@@ -161,9 +185,13 @@ impl Scheduler {
         }
     }
 
-    fn assume(&mut self, id: PodId, node: NodeIx) {
+    fn assume(&mut self, id: PodId, node: NodeIx, now: Time) {
         self.cluster.nominate(id, None);
+        let waits = self.pledge(id, node, now);
         self.cluster.place(id, Place::Assumed(node));
+        if waits {
+            return;
+        }
         let pod = self.cluster.pods[id].of.clone();
         self.actions.push(Action::Bind { pod, node: self.cluster.nodes.name[node.index()].clone() });
     }
@@ -225,7 +253,7 @@ impl Scheduler {
         }
     }
 
-    fn fail(
+    pub(crate) fn fail(
         &mut self,
         id: PodId,
         reason: FailureReason,
@@ -278,6 +306,7 @@ impl Scheduler {
                     shape: verdicts.shape(group.shape),
                     cohort: &cluster.cohorts[group.cohort].key,
                     peers: group.peers.map(|peers| &*cluster.peers[peers].key),
+                    claims: group.claims.as_deref(),
                     namespace: &namespace,
                 };
                 crate::queue::hints::may_help(change, group.rejectors, &wants)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use api_types::core::v1::{Pod, Volume};
+use api_types::core::v1::Pod;
 
 use crate::demand::Demand;
 use crate::filters::node_affinity::{Preferred, Required};
@@ -47,21 +47,7 @@ fn refusal(pod: &Pod, required: &Required) -> Option<Refusal> {
     if required.node_names().is_some_and(|names| names.is_empty()) {
         return Some(Refusal::AffinityConflict);
     }
-    if pod.spec.volumes.iter().any(takes_part_in_placement) {
-        return Some(Refusal::Volumes);
-    }
     (!pod.spec.resource_claims.is_empty()).then_some(Refusal::ResourceClaims)
-}
-
-/// Claims bring the volume's own placement and limits; in-tree disks may not be attached twice.
-fn takes_part_in_placement(volume: &Volume) -> bool {
-    let source = &volume.volume_source;
-    source.persistent_volume_claim.is_some()
-        || source.ephemeral.is_some()
-        || source.gce_persistent_disk.is_some()
-        || source.aws_elastic_block_store.is_some()
-        || source.iscsi.is_some()
-        || source.rbd.is_some()
 }
 
 /// Labels by key, as objects have them.

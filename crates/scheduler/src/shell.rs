@@ -10,9 +10,13 @@ use std::time::Duration;
 
 use api_record::{Record, Typed as _};
 use api_types::apps::v1::{ReplicaSet, StatefulSet};
-use api_types::core::v1::{Binding, Namespace, Node, ObjectReference, Pod, ReplicationController, Service};
+use api_types::core::v1::{
+    Binding, Namespace, Node, ObjectReference, PersistentVolume, PersistentVolumeClaim, Pod,
+    ReplicationController, Service,
+};
 use api_types::object_meta;
 use api_types::policy::v1::PodDisruptionBudget;
+use api_types::storage::v1::{CSINode, StorageClass, VolumeAttachment};
 use base::drain;
 use base::error::Chain;
 use base::task::{self, Tasks};
@@ -24,7 +28,9 @@ use tokio::sync::{Notify, mpsc};
 
 pub use metrics::{Metrics, Waiting};
 
-use crate::{Action, Config, Event, Failure, Nomination, OwnerKind, PodRef, Scheduler, scheduled_note};
+use crate::{
+    Action, Config, Decided, Event, Failure, Nomination, OwnerKind, PodRef, Scheduler, scheduled_note,
+};
 
 /// How many attempts are made before changes are looked at again.
 const ATTEMPTS: usize = 256;
@@ -70,6 +76,11 @@ pub async fn run_counted(
         resource_of::<ReplicaSet>(),
         resource_of::<StatefulSet>(),
         resource_of::<PodDisruptionBudget>(),
+        resource_of::<StorageClass>(),
+        resource_of::<PersistentVolume>(),
+        resource_of::<PersistentVolumeClaim>(),
+        resource_of::<CSINode>(),
+        resource_of::<VolumeAttachment>(),
         resource_of::<Pod>(),
     ];
     for resource in resources {
@@ -114,6 +125,8 @@ async fn open(api: &dyn Api, clock: &dyn Clock, resource: &Resource) -> RawView 
 enum Done {
     /// A pod was bound, or was not, for this reason.
     Bound(Arc<str>, Result<(), String>),
+    /// What was decided about a pod's volumes was written, or was not, for this reason.
+    VolumesWritten(Arc<str>, Result<(), String>),
     /// A pod could not be evicted.
     NotEvicted(Arc<str>),
 }
@@ -165,6 +178,10 @@ impl Loop {
                 let result = result.as_ref().map_err(String::as_str).copied();
                 Event::BindDone { uid, result }
             }
+            Done::VolumesWritten(uid, result) => {
+                let result = result.as_ref().map_err(String::as_str).copied();
+                Event::VolumesWritten { uid, result }
+            }
             Done::NotEvicted(uid) => Event::EvictionFailed { uid },
         };
         let outputs = self.core.step(event, now);
@@ -215,7 +232,26 @@ fn present(object: &dyn Record) -> Option<Event<'_>> {
     if let Some(budget) = object.downcast_ref::<PodDisruptionBudget>() {
         return Some(Event::Budget(budget));
     }
+    if let Some(event) = of_storage(object) {
+        return Some(event);
+    }
     object.downcast_ref::<ReplicationController>().map(Event::ReplicationController)
+}
+
+fn of_storage(object: &dyn Record) -> Option<Event<'_>> {
+    if let Some(claim) = object.downcast_ref::<PersistentVolumeClaim>() {
+        return Some(Event::Claim(claim));
+    }
+    if let Some(volume) = object.downcast_ref::<PersistentVolume>() {
+        return Some(Event::Volume(volume));
+    }
+    if let Some(class) = object.downcast_ref::<StorageClass>() {
+        return Some(Event::Class(class));
+    }
+    if let Some(node) = object.downcast_ref::<CSINode>() {
+        return Some(Event::CsiNode(node));
+    }
+    object.downcast_ref::<VolumeAttachment>().map(Event::Attachment)
 }
 
 fn gone(object: &dyn Record) -> Option<Event<'_>> {
@@ -231,6 +267,13 @@ fn gone(object: &dyn Record) -> Option<Event<'_>> {
         schema if std::ptr::eq(schema, PodDisruptionBudget::SCHEMA) => {
             Some(Event::BudgetGone { namespace, name })
         }
+        schema if std::ptr::eq(schema, PersistentVolumeClaim::SCHEMA) => {
+            Some(Event::ClaimGone { namespace, name })
+        }
+        schema if std::ptr::eq(schema, PersistentVolume::SCHEMA) => Some(Event::VolumeGone(name)),
+        schema if std::ptr::eq(schema, StorageClass::SCHEMA) => Some(Event::ClassGone(name)),
+        schema if std::ptr::eq(schema, CSINode::SCHEMA) => Some(Event::CsiNodeGone(name)),
+        schema if std::ptr::eq(schema, VolumeAttachment::SCHEMA) => Some(Event::AttachmentGone(name)),
         schema if std::ptr::eq(schema, ReplicaSet::SCHEMA) => owner(OwnerKind::ReplicaSet),
         schema if std::ptr::eq(schema, StatefulSet::SCHEMA) => owner(OwnerKind::StatefulSet),
         schema if std::ptr::eq(schema, ReplicationController::SCHEMA) => {
@@ -267,6 +310,10 @@ impl Hands {
                 let failure = self.execute(bind(&pod, &node)).await;
                 // The loop outlives its work.
                 let _ = self.done.send(Done::Bound(pod.uid, failure.map_or(Ok(()), Err)));
+            }
+            Action::BindVolumes { pod, decided, .. } => {
+                let failure = self.execute(bind_volumes(&decided)).await;
+                let _ = self.done.send(Done::VolumesWritten(pod.uid, failure.map_or(Ok(()), Err)));
             }
             Action::Scheduled { pod, node } => {
                 let message = scheduled_note(&pod, &node);
@@ -372,6 +419,14 @@ fn bind(of: &PodRef, node: &str) -> Plan {
     binding.target = ObjectReference { kind: "Node".into(), name: node.into(), ..ObjectReference::default() };
     let mut plan = Plan::default();
     plan.stage([Write::of(resource_of::<Pod>(), &pod.metadata, "binding", Op::Create(Box::new(binding)))]);
+    plan
+}
+
+/// Volumes first: what they say is what the controller binds by.
+fn bind_volumes(decided: &Decided) -> Plan {
+    let mut plan = Plan::default();
+    plan.stage(decided.volumes.iter().cloned().map(Write::update));
+    plan.stage(decided.provisions.iter().cloned().map(Write::update));
     plan
 }
 

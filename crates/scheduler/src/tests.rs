@@ -7,3 +7,4 @@ mod placing;
 mod preempting;
 mod properties;
 mod queueing;
+mod volumes;

@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 23] = [
     &["api-record"],
     &["api-types"],
     &["api-codec", "api-cron", "api-meta"],
-    &["api-patch", "api-cel"],
+    &["api-patch", "api-cel", "api-volume"],
     &["api-kind"],
     &["api-custom"],
     &["api-kinds-core"],

@@ -13,6 +13,7 @@ use crate::filters::node_ports::HostPort;
 use crate::queue::Ticket;
 use crate::selectors::Owner;
 use crate::verdicts::ShapeId;
+use crate::volumes::claims::Claims;
 
 /// A pod's slot.
 pub(crate) type PodId = Id<Pod>;
@@ -60,6 +61,8 @@ pub(crate) struct Pod {
     pub(crate) may_preempt: bool,
     pub(crate) demand: Arc<Demand>,
     pub(crate) ports: Arc<[HostPort]>,
+    /// There if its volumes matter for where it can run.
+    pub(crate) claims: Option<Arc<Claims>>,
     pub(crate) cohort: CohortId,
     pub(crate) peers: Option<PeersId>,
     pub(crate) place: Place,

@@ -10,6 +10,8 @@ use crate::filters::node_resources_fit::{Extended, Room};
 use crate::filters::{node_unschedulable, taint_toleration};
 use crate::reason::{Plugin, Plugins};
 use crate::shape::{Labels, Shape};
+use crate::volumes::ClaimKey;
+use crate::volumes::claims::Claims;
 
 /// What happened.
 pub(crate) enum Change<'a> {
@@ -20,13 +22,28 @@ pub(crate) enum Change<'a> {
     /// A bound pod takes less.
     PodShrunk,
     /// A bound pod has gone.
-    PodGone { cohort: &'a CohortKey, ports: &'a [HostPort], anti_affinity: &'a [(Term, String)] },
+    PodGone {
+        cohort: &'a CohortKey,
+        ports: &'a [HostPort],
+        anti_affinity: &'a [(Term, String)],
+        claims: Option<&'a Claims>,
+    },
     /// There is a new node.
     NodeAdded(NodeState<'a>),
     /// A node says something else of itself, or has something else.
     NodeUpdated { before: NodeState<'a>, after: NodeState<'a> },
     /// A node has gone.
     NodeGone(&'a Facts),
+    /// A claim is new, or says something else.
+    Claim { of: &'a ClaimKey, is_new: bool },
+    /// A volume is new, or says something else; maybe of where it is.
+    Volume { is_elsewhere: bool },
+    /// A class is new, or says something else: it allows other nodes, or waits for consumers now.
+    Class { allows: bool, waits: bool },
+    /// A node's drivers are new, or say something else: they can attach more, maybe.
+    Limits { is_new: bool, rises: bool },
+    /// A volume is not attached any more.
+    Detached,
 }
 
 /// A node at one time.
@@ -43,6 +60,7 @@ pub(crate) struct Wants<'a> {
     pub(crate) shape: &'a Shape,
     pub(crate) cohort: &'a CohortKey,
     pub(crate) peers: Option<&'a PeersKey>,
+    pub(crate) claims: Option<&'a Claims>,
     /// Of the namespaces that terms may ask about.
     pub(crate) namespace: &'a dyn Fn(&str) -> &'a Labels,
 }
@@ -56,6 +74,10 @@ pub(crate) fn may_help(change: &Change<'_>, rejectors: Plugins, wants: &Wants<'_
         (Plugin::NodeAffinity, node_affinity),
         (Plugin::NodePorts, ports),
         (Plugin::NodeResourcesFit, resources),
+        (Plugin::VolumeRestrictions, restrictions),
+        (Plugin::NodeVolumeLimits, volume_limits),
+        (Plugin::VolumeBinding, volume_binding),
+        (Plugin::VolumeZone, volume_zone),
         (Plugin::PodTopologySpread, spread),
         (Plugin::InterPodAffinity, pod_affinity),
     ];
@@ -98,6 +120,60 @@ fn resources(change: &Change<'_>, wants: &Wants<'_>) -> bool {
         Change::NodeAdded(node) => fits_empty(node, demand),
         Change::NodeUpdated { before, after } => fits_empty(after, demand) && has_more(before, after, demand),
         _ => false,
+    }
+}
+
+/// Whether a node is new, or its labels are.
+fn is_relabelled(change: &Change<'_>) -> bool {
+    match change {
+        Change::NodeAdded(_) => true,
+        Change::NodeUpdated { before, after } => before.facts.labels != after.facts.labels,
+        _ => false,
+    }
+}
+
+fn uses(wants: &Wants<'_>, claim: &ClaimKey) -> bool {
+    wants.claims.is_some_and(|claims| claims.uses(claim))
+}
+
+fn restrictions(change: &Change<'_>, wants: &Wants<'_>) -> bool {
+    match change {
+        Change::NodeAdded(_) => true,
+        Change::Claim { of, is_new } => *is_new && uses(wants, of),
+        Change::PodGone { claims: Some(theirs), .. } => {
+            let shares = |own: &Claims| theirs.named().any(|claim| own.uses(&claim)) || own.collides(theirs);
+            theirs.namespace == wants.cohort.namespace && wants.claims.is_some_and(shares)
+        }
+        _ => false,
+    }
+}
+
+fn volume_limits(change: &Change<'_>, wants: &Wants<'_>) -> bool {
+    match change {
+        Change::Limits { is_new, rises } => *is_new || *rises,
+        Change::PodGone { claims, .. } => claims.is_some_and(|claims| !claims.uses.is_empty()),
+        Change::Claim { of, is_new } => *is_new && uses(wants, of),
+        Change::Detached => true,
+        _ => false,
+    }
+}
+
+fn volume_binding(change: &Change<'_>, wants: &Wants<'_>) -> bool {
+    match change {
+        Change::Claim { of, .. } => uses(wants, of),
+        Change::Volume { .. } => true,
+        Change::Class { allows, .. } => *allows,
+        Change::Limits { is_new, .. } => *is_new,
+        change => is_relabelled(change),
+    }
+}
+
+fn volume_zone(change: &Change<'_>, wants: &Wants<'_>) -> bool {
+    match change {
+        Change::Claim { of, .. } => uses(wants, of),
+        Change::Volume { is_elsewhere } => *is_elsewhere,
+        Change::Class { waits, .. } => *waits,
+        change => is_relabelled(change),
     }
 }
 
@@ -148,7 +224,7 @@ fn spread(change: &Change<'_>, wants: &Wants<'_>) -> bool {
             has_keys(before) != has_keys(after)
                 || (has_keys(after) && (moved || before.taints != after.taints))
         }
-        Change::PodShrunk => false,
+        _ => false,
     }
 }
 
@@ -178,6 +254,6 @@ fn pod_affinity(change: &Change<'_>, wants: &Wants<'_>) -> bool {
             peers.affinity.iter().any(|(_, key)| changed(key) && value(after, key).is_some())
                 || peers.anti_affinity.iter().any(|(_, key)| changed(key) && value(before, key).is_some())
         }
-        Change::PodShrunk | Change::NodeGone(_) => false,
+        _ => false,
     }
 }

@@ -45,7 +45,7 @@ impl Metrics {
                     FailureReason::Unschedulable => counted.unschedulable += 1,
                     FailureReason::SchedulerError => counted.errors += 1,
                 },
-                Action::Bind { .. } | Action::Unnominate { .. } => {}
+                Action::Bind { .. } | Action::BindVolumes { .. } | Action::Unnominate { .. } => {}
             }
         }
     }

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::cluster::node::{NodeIx, Nodes};
+use crate::cluster::pod::Place;
 use crate::cluster::tally::{Source, Tally};
 use crate::cluster::topology::Domains;
 use crate::scheduler::Scheduler;
+use crate::volumes::Volumes;
 
 impl Scheduler {
     /// # Panics
@@ -15,6 +17,7 @@ impl Scheduler {
         self.audit_cohorts();
         self.audit_topology();
         self.audit_tallies();
+        self.audit_volumes();
         self.verdicts.audit(&self.cluster);
     }
 
@@ -44,6 +47,19 @@ impl Scheduler {
         let mut order: Vec<NodeIx> = kept.all().collect();
         order.sort_unstable();
         assert_eq!(order.len(), self.cluster.order.len());
+    }
+
+    fn audit_volumes(&self) {
+        let mut anew = Volumes::default();
+        for (_, pod) in self.cluster.pods.iter().filter(|(_, pod)| pod.place.node().is_some()) {
+            if let Some(claims) = &pod.claims {
+                anew.count(claims.named(), true);
+            }
+        }
+        assert_eq!(self.cluster.volumes.uses(), anew.uses());
+        for id in self.pledges.keys() {
+            assert!(matches!(self.cluster.pods[*id].place, Place::Assumed(_)));
+        }
     }
 
     fn audit_cohorts(&self) {

@@ -1,9 +1,6 @@
 //! What is said of pods that do not fit, letter by letter.
 
-use api_types::core::v1::{
-    Affinity, NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm,
-    PersistentVolumeClaimVolumeSource, Volume,
-};
+use api_types::core::v1::{Affinity, NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm};
 
 use super::fixture::*;
 use crate::{Action, Event, FailureReason, Nomination, Plugin};
@@ -61,22 +58,6 @@ fn without_nodes_there_is_little_to_say() {
     let failure = Rig::new(&[]).refused(&pod("p", "1"));
     assert_eq!(failure.message, "no nodes available to schedule pods");
     assert_eq!(failure.reason.as_str(), "Unschedulable");
-}
-
-#[test]
-fn claims_are_refused_in_so_many_words() {
-    let mut pod = pod("p", "1");
-    let mut volume = Volume { name: "data".into(), ..Volume::default() };
-    volume.volume_source.persistent_volume_claim =
-        Some(Box::new(PersistentVolumeClaimVolumeSource::default()));
-    pod.spec.volumes = vec![volume];
-    let failure = Rig::new(&[node("n1", "a", "4", "10")]).refused(&pod);
-    assert_eq!(
-        failure.message,
-        "0/1 nodes are available: pod has volumes that decide where it can run, which this scheduler cannot place yet. \
-         preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."
-    );
-    assert_eq!(failure.plugins, [Plugin::VolumeBinding]);
 }
 
 #[test]

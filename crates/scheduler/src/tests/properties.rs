@@ -207,7 +207,10 @@ impl World {
                         );
                     }
                 }
-                Action::Scheduled { .. } | Action::Preempt { .. } | Action::Unnominate { .. } => {
+                Action::Scheduled { .. }
+                | Action::Preempt { .. }
+                | Action::Unnominate { .. }
+                | Action::BindVolumes { .. } => {
                     panic!("{action:?}")
                 }
             }

@@ -1,0 +1,159 @@
+//! From claims, volumes and classes to what the scheduler remembers of them, whom that may help, and whose volumes are bound now.
+
+use std::sync::Arc;
+
+use api_types::core::v1::{PersistentVolume, PersistentVolumeClaim};
+use api_types::storage::v1::{CSINode, StorageClass, VolumeAttachment};
+use api_volume::class;
+use base::time::Time;
+
+use super::binding::Pledge;
+use super::wanted::{Wanted, places};
+use super::{Limits, key};
+use crate::cluster::node::NodeIx;
+use crate::cluster::pod::{Place, PodId};
+use crate::event::{Action, Decided, FailureReason, Nomination};
+use crate::limits::BIND_VOLUMES;
+use crate::queue::hints::Change;
+use crate::reason::Plugins;
+use crate::scheduler::Scheduler;
+
+impl Scheduler {
+    pub(crate) fn on_claim(&mut self, claim: &PersistentVolumeClaim, now: Time) {
+        let of = key(claim);
+        let is_new = !self.cluster.volumes.set_claim(of.clone(), Some(claim));
+        self.keep_pledges(now);
+        self.wake(&Change::Claim { of: &of, is_new }, now);
+    }
+
+    pub(crate) fn on_claim_gone(&mut self, namespace: &str, name: &str, now: Time) {
+        self.cluster.volumes.set_claim((namespace.to_owned(), name.to_owned()), None);
+        self.keep_pledges(now);
+    }
+
+    pub(crate) fn on_volume(&mut self, volume: &PersistentVolume, now: Time) {
+        let before = self.cluster.volumes.set_volume(volume);
+        let is_elsewhere = before.as_ref().is_none_or(|before| places(before) != places(volume));
+        self.keep_pledges(now);
+        self.wake(&Change::Volume { is_elsewhere }, now);
+    }
+
+    pub(crate) fn on_volume_gone(&mut self, name: &str, now: Time) {
+        self.cluster.volumes.remove_volume(name);
+        self.keep_pledges(now);
+    }
+
+    pub(crate) fn on_class(&mut self, class: &StorageClass, now: Time) {
+        let before = self.cluster.volumes.set_class(class);
+        let topologies = |class: &StorageClass| -> Vec<Vec<(String, Vec<String>)>> {
+            let term = |term: &api_types::core::v1::TopologySelectorTerm| {
+                let all = term.match_label_expressions.iter();
+                all.map(|wanted| (wanted.key.clone(), wanted.values.to_vec())).collect()
+            };
+            class.allowed_topologies.iter().map(term).collect()
+        };
+        let is_new = before.is_none();
+        let allows = before.is_none_or(|before| topologies(&before) != topologies(class));
+        self.wake(&Change::Class { allows, waits: is_new && class::waits_for_consumer(class) }, now);
+    }
+
+    pub(crate) fn on_csi_node(&mut self, node: &CSINode, now: Time) {
+        let limit = |driver: &api_types::storage::v1::CSINodeDriver| {
+            let count = driver.allocatable.as_ref().and_then(|own| own.count)?;
+            Some((driver.name.clone(), i64::from(count)))
+        };
+        let limits: Limits = node.spec.drivers.iter().filter_map(limit).collect();
+        let before = self.cluster.volumes.set_limits(&node.metadata.name, Some(limits.clone()));
+        let is_new = before.is_none();
+        let rises = before.is_none_or(|before| {
+            limits.iter().any(|(driver, most)| *most > before.get(driver).copied().unwrap_or(0))
+        });
+        self.wake(&Change::Limits { is_new, rises }, now);
+    }
+
+    pub(crate) fn on_attachment(&mut self, attachment: &VolumeAttachment) {
+        let spec = &attachment.spec;
+        let volume = spec.source.persistent_volume_name.as_ref().filter(|_| !spec.attacher.is_empty());
+        let of = volume.map(|volume| (spec.node_name.clone(), spec.attacher.clone(), volume.clone()));
+        self.cluster.volumes.set_attachment(&attachment.metadata.name, of);
+    }
+
+    pub(crate) fn on_attachment_gone(&mut self, name: &str, now: Time) {
+        if self.cluster.volumes.set_attachment(name, None) {
+            self.wake(&Change::Detached, now);
+        }
+    }
+
+    /// Takes for a pod, which is to run on a node, the volumes that it gets there; answers whether they have to be bound first.
+    pub(crate) fn pledge(&mut self, id: PodId, node: NodeIx, now: Time) -> bool {
+        let wanted = Wanted::of(&self.cluster, id).ok().flatten();
+        let Some(decided) = wanted.map(|wanted| wanted.decide(node)).filter(|own| !own.is_empty()) else {
+            return false;
+        };
+        self.cluster.volumes.assume(&decided.volumes, &decided.provisions);
+        let decided = Arc::new(decided);
+        let node = self.cluster.nodes.name[node.index()].clone();
+        let pod = self.cluster.pods[id].of.clone();
+        let until = now + BIND_VOLUMES;
+        let pledge = Pledge { node: node.clone(), decided: Arc::clone(&decided), is_written: false, until };
+        self.pledges.insert(id, pledge);
+        self.actions.push(Action::BindVolumes { pod, node, decided });
+        true
+    }
+
+    pub(crate) fn on_volumes_written(&mut self, uid: &str, result: Result<(), &str>, now: Time) {
+        let Some(&id) = self.by_uid.get(uid) else { return };
+        match result {
+            Ok(()) => {
+                if let Some(pledge) = self.pledges.get_mut(&id) {
+                    pledge.is_written = true;
+                }
+                self.keep_pledges(now);
+            }
+            Err(error) => self.break_pledge(id, error, now),
+        }
+    }
+
+    /// Binds the pods whose volumes are bound, and gives up on those whose never will be.
+    pub(crate) fn keep_pledges(&mut self, now: Time) {
+        let written = self.pledges.iter().filter(|(_, pledge)| pledge.is_written);
+        let settled: Vec<(PodId, Result<(), String>)> = written
+            .filter_map(|(id, pledge)| match pledge.is_kept(&self.cluster) {
+                Ok(true) => Some((*id, Ok(()))),
+                Ok(false) if pledge.until <= now => Some((*id, Err("context deadline exceeded".to_owned()))),
+                Ok(false) => None,
+                Err(why) => Some((*id, Err(why))),
+            })
+            .collect();
+        for (id, result) in settled {
+            match result {
+                Ok(()) => {
+                    let Some(pledge) = self.pledges.remove(&id) else { continue };
+                    let pod = self.cluster.pods[id].of.clone();
+                    self.actions.push(Action::Bind { pod, node: pledge.node });
+                }
+                Err(why) => self.break_pledge(id, &format!("binding volumes: {why}"), now),
+            }
+        }
+    }
+
+    /// A pod that does not get its volumes where it was to run looks for a node again.
+    fn break_pledge(&mut self, id: PodId, why: &str, now: Time) {
+        if !self.forget_pledge(id) || !matches!(self.cluster.pods[id].place, Place::Assumed(_)) {
+            return;
+        }
+        self.cluster.displace(id);
+        let message = format!("running PreBind plugin \"VolumeBinding\": {why}");
+        self.fail(id, FailureReason::SchedulerError, message, Plugins::default(), Nomination::Clear);
+        self.queue.retry(id, &mut self.cluster.pods[id], now);
+        self.wake_for_gone(id, now);
+    }
+
+    /// A pod does not wait for volumes any more; what was decided for it is free again, unless the API shows it by now.
+    pub(crate) fn forget_pledge(&mut self, id: PodId) -> bool {
+        let Some(pledge) = self.pledges.remove(&id) else { return false };
+        let Decided { volumes, provisions, .. } = &*pledge.decided;
+        self.cluster.volumes.revert(volumes, provisions);
+        true
+    }
+}
