@@ -38,6 +38,9 @@ pub enum AgentError {
     /// A volume's directories and files.
     #[error(transparent)]
     Volume(#[from] node_volume::writer::VolumeError),
+    /// A claim that is to be a volume.
+    #[error(transparent)]
+    Claim(#[from] node_volume::claim::ClaimError),
     /// What a volume is to show.
     #[error(transparent)]
     Payload(#[from] node_volume::payload::PayloadError),

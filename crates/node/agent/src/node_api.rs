@@ -1,4 +1,4 @@
-//! What the API server asks of a node: its pods' logs, commands, attachments and ports, and what it has and is told. In kubelet this is its HTTP server; here it is
+//! What the API server asks of a node: its pods' logs, commands, attachments and ports, what it has and is told, and directories as volumes. In kubelet this is its HTTP server; here it is
 //! a trait object, which the API server calls in its own process and a TLS server offers to others.
 //!
 //! Commands, attachments and ports are asked for before a connection is upgraded, so that what cannot be done is refused with an ordinary
@@ -27,6 +27,7 @@ mod pods;
 mod ports;
 mod sessions;
 mod usage;
+mod volumes;
 
 pub use usage::{Used, UsedByContainer, UsedByPod};
 
@@ -99,6 +100,12 @@ pub trait NodeApi: Send + Sync {
 
     /// What the node is configured with, as kubelet shows it.
     fn configuration(&self) -> serde_json::Value;
+
+    /// Makes a directory that the node keeps as a volume of this name; answers its path.
+    fn make_volume<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<String, Status>>;
+
+    /// Takes such a directory away, with all that is in it; an absent one is fine.
+    fn remove_volume<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), Status>>;
 
     /// What is used now.
     fn usage(&self) -> BoxFuture<'_, Used>;
@@ -226,6 +233,14 @@ impl NodeApi for Local {
 
     fn configuration(&self) -> serde_json::Value {
         configuration::shown(&self.0.config)
+    }
+
+    fn make_volume<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<String, Status>> {
+        Box::pin(volumes::make(&self.0, name))
+    }
+
+    fn remove_volume<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), Status>> {
+        Box::pin(volumes::remove(&self.0, name))
     }
 
     fn usage(&self) -> BoxFuture<'_, Used> {

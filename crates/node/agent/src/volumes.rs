@@ -1,5 +1,7 @@
 //! A pod's volumes: made before its sandbox, kept up to date while it lives, mounted into its containers, taken away with it.
 
+mod claimed;
+
 use std::collections::BTreeMap;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -134,6 +136,9 @@ impl Core {
         volume: &Volume,
         addresses: &[String],
     ) -> Result<(), AgentError> {
+        if let Some(used) = api_volume::pod::claim(pod, volume) {
+            return self.make_claimed(pod, volume, &used).await;
+        }
         let directory = self.volume_directory(&pod.metadata.uid, &volume.name);
         let source = &volume.volume_source;
         if let Some(host) = &source.host_path {
@@ -331,7 +336,8 @@ impl Core {
                     Some(_) => AgentError::ImageVolume { name: volume.name.clone(), source: Box::new(error) },
                     None => error,
                 })?;
-            mounts.push(mount(wanted, source, is_shown(volume) || image.is_some()));
+            let read_only = is_shown(volume) || image.is_some() || claimed::is_read_only(volume);
+            mounts.push(mount(wanted, source, read_only));
         }
         Ok(mounts)
     }
@@ -370,13 +376,13 @@ impl Core {
     }
 }
 
-fn mount(wanted: &VolumeMount, source: PathBuf, shown: bool) -> Mount {
+fn mount(wanted: &VolumeMount, source: PathBuf, read_only: bool) -> Mount {
     let recursive = wanted.recursive_read_only.as_deref();
     Mount {
         source: MountSource::Host(source),
         destination: PathBuf::from(&wanted.mount_path),
         // What shows objects of the API, or an image, is never written by containers.
-        read_only: wanted.read_only || shown,
+        read_only: wanted.read_only || read_only,
         recursive_read_only: wanted.read_only && matches!(recursive, Some("Enabled" | "IfPossible")),
         propagation: match wanted.mount_propagation.as_deref() {
             Some("HostToContainer") => Propagation::HostToContainer,

@@ -49,7 +49,23 @@ impl Direct {
         self.agent.usage().await
     }
 
-    /// Answers a request whose path is kubelet's.
+    /// Makes a directory that the node keeps as a volume; answers its path.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub async fn make_volume(&self, name: &str) -> Result<String, Status> {
+        self.agent.make_volume(name).await
+    }
+
+    /// Takes such a directory away.
+    ///
+    /// # Errors
+    /// When the disk refuses, or something is mounted there.
+    pub async fn remove_volume(&self, name: &str) -> Result<(), Status> {
+        self.agent.remove_volume(name).await
+    }
+
+    /// Answers a request whose path is kubelet's, or that of a volume.
     ///
     /// # Errors
     /// When it cannot be carried out, or nothing is served at its path.
@@ -93,6 +109,14 @@ impl Direct {
                 let lines = self.agent.logs(place(namespace, pod, container), options).await?;
                 let frames = lines.map(|bytes| Ok::<_, io::Error>(Frame::data(bytes)));
                 Ok(plain(StreamBody::new(frames).boxed_unsync()))
+            }
+            ["volumes", name] if *request.method() == Method::PUT => {
+                let path = self.agent.make_volume(name).await?;
+                Ok(plain(whole(path.into())))
+            }
+            ["volumes", name] if *request.method() == Method::DELETE => {
+                self.agent.remove_volume(name).await?;
+                Ok(text("ok"))
             }
             ["exec", namespace, pod, container] => {
                 let command = asked.all("command").map(str::to_owned).collect();

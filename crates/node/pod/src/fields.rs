@@ -89,8 +89,7 @@ pub const TABLE: &[Row] = &[
             ("supplementalGroupsPolicy", Honoured),
             ("fsGroup", Honoured),
             ("sysctls", Honoured),
-            // Volumes here are made with the group, never given to it later.
-            ("fsGroupChangePolicy", Harmless),
+            ("fsGroupChangePolicy", Honoured),
             ("seccompProfile", Honoured),
             ("appArmorProfile", Honoured),
             ("seLinuxChangePolicy", Harmless),
@@ -189,7 +188,7 @@ pub const TABLE: &[Row] = &[
             ("nfs", Refused),
             ("iscsi", Refused),
             ("glusterfs", Refused),
-            ("persistentVolumeClaim", Refused),
+            ("persistentVolumeClaim", Honoured),
             ("rbd", Refused),
             ("flexVolume", Refused),
             ("cinder", Refused),
@@ -208,12 +207,14 @@ pub const TABLE: &[Row] = &[
             ("scaleIO", Refused),
             ("storageos", Refused),
             ("csi", Refused),
-            ("ephemeral", Refused),
+            // Its claim is made by a controller, by a name that the node knows.
+            ("ephemeral", Harmless),
             ("image", Honoured),
         ],
     ),
     ("ImageVolumeSource", &[("reference", Honoured), ("pullPolicy", Honoured)]),
     ("HostPathVolumeSource", &[("path", Honoured), ("type", Honoured)]),
+    ("PersistentVolumeClaimVolumeSource", &[("claimName", Honoured), ("readOnly", Honoured)]),
     (
         "EmptyDirVolumeSource",
         // The limit bounds what is in memory; what is on disk is not measured.

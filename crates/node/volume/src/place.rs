@@ -3,7 +3,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown, lchown};
 use std::path::{Component, Path};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
@@ -20,6 +20,81 @@ pub fn empty_dir(path: &Path, mode: u32, group: Option<u32>) -> Result<(), Volum
     // Files made in it belong to the group too.
     let mode = if group.is_some() { mode | 0o2770 } else { mode };
     fs::set_permissions(path, Permissions::from_mode(mode)).map_err(failed("permit", path))
+}
+
+/// Makes the directory of a volume that this node keeps for pods to come; any of them may write in it.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn keep(path: &Path) -> Result<(), VolumeError> {
+    fs::create_dir_all(path).map_err(failed("create", path))?;
+    fs::set_permissions(path, Permissions::from_mode(0o777)).map_err(failed("permit", path))
+}
+
+/// Takes a directory away with all that is in it; an absent one is fine.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn discard(path: &Path) -> Result<(), VolumeError> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        removed => removed.map_err(failed("remove", path)),
+    }
+}
+
+/// What a path is, following links: a directory, or something else.
+///
+/// # Errors
+/// When there is nothing, or it cannot be looked at.
+pub fn is_directory(path: &Path) -> Result<bool, VolumeError> {
+    Ok(fs::metadata(path).map_err(failed("inspect", path))?.is_dir())
+}
+
+/// Makes the place at which something is to appear: a directory, or an empty file.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn stand_in(target: &Path, is_directory: bool) -> Result<(), VolumeError> {
+    if is_directory {
+        return fs::create_dir_all(target).map_err(failed("create", target));
+    }
+    if let Some(parent) = target.parent() {
+        fs::create_dir_all(parent).map_err(failed("create", parent))?;
+    }
+    fs::write(target, b"").map_err(failed("create", target))
+}
+
+/// What a group that shares a volume may do with each file, and with each directory.
+const SHARED_FILE: u32 = 0o660;
+const SHARED_DIRECTORY: u32 = 0o2770;
+
+/// Gives all that is in a volume to a group; or nothing if its root is as it should be and `unless_right`, as a pod may wish for volumes of
+/// many files. Links are given, not what they lead to.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn give(root: &Path, group: u32, unless_right: bool) -> Result<(), VolumeError> {
+    let found = fs::metadata(root).map_err(failed("inspect", root))?;
+    if unless_right && found.gid() == group && found.mode() & SHARED_DIRECTORY == SHARED_DIRECTORY {
+        return Ok(());
+    }
+    let mut left = vec![root.to_owned()];
+    while let Some(path) = left.pop() {
+        let found = fs::symlink_metadata(&path).map_err(failed("inspect", &path))?;
+        lchown(&path, None, Some(group)).map_err(failed("give", &path))?;
+        if found.is_symlink() {
+            continue;
+        }
+        let shared = if found.is_dir() { SHARED_DIRECTORY } else { SHARED_FILE };
+        let mode = found.mode() & 0o7777 | shared;
+        fs::set_permissions(&path, Permissions::from_mode(mode)).map_err(failed("permit", &path))?;
+        if found.is_dir() {
+            for entry in fs::read_dir(&path).map_err(failed("read", &path))? {
+                left.push(entry.map_err(failed("read", &path))?.path());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Checks a path of the host against a hostPath volume's type, and makes what the type says is to be made.
@@ -141,6 +216,34 @@ mod tests {
         }
         assert!(root.join("new/deep").is_dir() && root.join("real/x").is_dir());
         assert!(!directory.path().join("x").exists());
+    }
+
+    #[test]
+    fn a_volume_is_given_to_its_group_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("volume");
+        keep(&root).unwrap();
+        fs::create_dir(root.join("d")).unwrap();
+        fs::write(root.join("d/file"), "x").unwrap();
+        fs::set_permissions(root.join("d/file"), Permissions::from_mode(0o600)).unwrap();
+        fs::write(directory.path().join("outside"), "x").unwrap();
+        symlink("../outside", root.join("link")).unwrap();
+        let outside = fs::metadata(directory.path().join("outside")).unwrap();
+        let seen = |path: &str| {
+            let found = fs::symlink_metadata(root.join(path)).unwrap();
+            (found.gid(), found.mode() & 0o7777)
+        };
+        give(&root, 4321, false).unwrap();
+        assert_eq!((seen(""), seen("d/file")), ((4321, 0o2777), (4321, 0o660)));
+        assert_eq!((seen("d").0, seen("d").1 & 0o2770, seen("link").0), (4321, 0o2770, 4321));
+        let after = fs::metadata(directory.path().join("outside")).unwrap();
+        assert_eq!((after.gid(), after.mode()), (outside.gid(), outside.mode()));
+        fs::set_permissions(root.join("d/file"), Permissions::from_mode(0o600)).unwrap();
+        give(&root, 4321, true).unwrap();
+        assert_eq!(seen("d/file").1, 0o600, "its root is right already");
+        discard(&root).unwrap();
+        discard(&root).unwrap();
+        assert!(!root.exists() && directory.path().join("outside").exists());
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub(super) fn event(error: &AgentError) -> Option<(&'static str, String)> {
         AgentError::Cancelled
             | AgentError::Volume(_)
             | AgentError::Payload(_)
+            | AgentError::Claim(_)
             | AgentError::Field(_)
             | AgentError::Mount(_)
             | AgentError::Api(_)
