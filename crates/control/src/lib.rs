@@ -1,4 +1,4 @@
-//! The controllers: what Kubernetes' controller manager does, one module for each; those of workloads are in a crate below.
+//! The controllers: what Kubernetes' controller manager does, one module for each; those of workloads and of storage are in crates below.
 //!
 //! Layer: above `client`, beside the scheduler and the node; knows neither store nor server. Entry points: [`run`],
 //! and the controllers themselves for whoever drives them otherwise (the simulator).
@@ -14,9 +14,9 @@ pub mod cluster;
 pub mod network;
 mod others;
 mod run;
-pub mod storage;
 
 pub use control_base::resources;
+pub use control_storage as storage;
 pub use control_workload as workload;
 pub use others::Others;
 pub use run::{Config, run};

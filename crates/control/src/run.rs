@@ -29,6 +29,8 @@ pub struct Config {
     pub pod_range: Option<Range>,
     /// Who signs requests for certificates; nobody approves or signs any if there is none.
     pub signer: Option<Arc<dyn Signer>>,
+    /// The nodes, if they can be asked for directories that are volumes.
+    pub volumes: Option<Arc<dyn storage::NodeVolumes>>,
     /// The other API servers behind this one, if there can be any.
     pub others: Option<Arc<dyn Others>>,
     /// Where they can be asked what they do.
@@ -65,6 +67,12 @@ pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, drain
     all.start(network::EndpointsObjects);
     all.start(network::ServiceAddresses);
     all.start(network::ServiceCidrs);
+    all.start(storage::PersistentVolumeBinder);
+    all.start(storage::EphemeralVolumes);
+    all.start(storage::Expansions);
+    if let Some(nodes) = config.volumes {
+        all.start(storage::LocalVolumes::new(nodes));
+    }
     all.start(storage::ClaimProtection);
     all.start(storage::VolumeProtection);
     all.start(storage::AttributesClassProtection);

@@ -273,6 +273,7 @@ impl ControlPlane {
             local,
             policies,
             pki,
+            nodes,
             token,
             port,
             store,
@@ -283,7 +284,6 @@ impl ControlPlane {
             handler,
             server,
             auditor,
-            ..
         } = self;
         let mut running = JoinSet::new();
         running.spawn(maintenance::run(store, Arc::clone(&clock), drain.clone()));
@@ -330,6 +330,7 @@ impl ControlPlane {
             root_ca: pki.cluster.certificate_pem().to_owned(),
             pod_range: control::cluster::Range::parse(&config.settings.cluster_cidr.to_string()),
             signer: Some(Arc::new(signing::Signing::new(Arc::clone(&pki), Arc::new(SystemRandom)))),
+            volumes: Some(nodes),
             others: Some(Arc::new(others::Behind(aggregation))),
             inspector,
         };

@@ -11,8 +11,9 @@ use api_types::core::v1::Node;
 use base::time::{Clock, timeout};
 use client::{BoxFuture, RawView, Resource, Scope};
 use client_remote::{Access, Certificate, Connector, Credentials};
+use control::storage::NodeVolumes;
 use http::header::{COOKIE, HOST};
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Method, Request, Response};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::client::conn::http1;
 use node_http::Direct;
@@ -22,6 +23,9 @@ use server_local::Local;
 
 /// How long a node may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(10);
+
+/// How long a node may take to make a directory, or to take one away with all that is in it.
+const VOLUME: Duration = Duration::from_secs(300);
 
 /// How large an answer may be that is read as a whole: some hundred bytes a container.
 const READ_BYTES: usize = 4 << 20;
@@ -74,20 +78,30 @@ impl AllNodes {
     /// # Errors
     /// When it does not answer, or not with a text.
     pub async fn read(&self, name: &str, path: &str) -> Result<String, String> {
+        self.send(name, Method::GET, path).await
+    }
+
+    /// What another node answers to a request without a body.
+    async fn send(&self, name: &str, method: Method, path: &str) -> Result<String, String> {
         let (address, port) = self.place(name).map_err(|status| status.message.clone())?;
         let place = SocketAddr::new(address, port).to_string();
         let connection = self.connector.connect(&address.to_string(), port).await;
         let connection = connection.map_err(|error| words::of_dial(&place, &error))?;
         let broken = |error: hyper::Error| base::error::Chain(&error).to_string();
         let (mut sender, connection) = http1::handshake(connection).await.map_err(broken)?;
-        let request = Request::get(path).header(HOST, &place).body(Empty::<bytes::Bytes>::new());
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, &place)
+            .body(Empty::<bytes::Bytes>::new());
         let request = request.map_err(|error| error.to_string())?;
         let asked = async {
             let (parts, body) = sender.send_request(request).await.map_err(broken)?.into_parts();
             let body = Limited::new(body, READ_BYTES).collect().await.map_err(|error| error.to_string())?;
+            let text = String::from_utf8(body.to_bytes().to_vec()).map_err(|error| error.to_string())?;
             match parts.status.as_u16() {
-                200 => String::from_utf8(body.to_bytes().to_vec()).map_err(|error| error.to_string()),
-                code => Err(format!("{place} answers {path} with {code}")),
+                200 => Ok(text),
+                code => Err(format!("{place} answers {path} with {code}: {text}")),
             }
         };
         // The connection goes on for as long as it is asked over.
@@ -130,6 +144,35 @@ impl AllNodes {
         }
         let relayed = relay(connection, Protocol::Http1, request).await;
         relayed.map_err(|error| Unanswered::Exchange(words::of_relay(&error)))
+    }
+}
+
+impl AllNodes {
+    /// Asks another node about a directory that is a volume.
+    async fn ask_volume(&self, node: &str, method: Method, name: &str) -> Result<String, Status> {
+        let path = format!("/volumes/{name}");
+        let answered = timeout(&*self.clock, VOLUME, self.send(node, method, &path)).await;
+        answered.unwrap_or_else(|_| Err("it does not answer".to_owned())).map_err(Status::internal_error)
+    }
+}
+
+impl NodeVolumes for AllNodes {
+    fn make<'a>(&'a self, node: &'a str, name: &'a str) -> BoxFuture<'a, Result<String, Status>> {
+        Box::pin(async move {
+            match self.own(node) {
+                Some(own) => own.make_volume(name).await,
+                None => self.ask_volume(node, Method::PUT, name).await,
+            }
+        })
+    }
+
+    fn remove<'a>(&'a self, node: &'a str, name: &'a str) -> BoxFuture<'a, Result<(), Status>> {
+        Box::pin(async move {
+            match self.own(node) {
+                Some(own) => own.remove_volume(name).await,
+                None => self.ask_volume(node, Method::DELETE, name).await.map(drop),
+            }
+        })
     }
 }
 

@@ -9,6 +9,7 @@ mod tests;
 use api_meta::owners;
 use api_types::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod};
 use api_types::storage::v1::VolumeAttributesClass;
+use api_volume::pod::claims;
 use base::time::Time;
 use client::reconcile::{Controller, Name, Plan, Wires, World, name, resource_of};
 use control_base::finalizer::{finalized, none_missed};
@@ -34,7 +35,7 @@ impl Controller for ClaimProtection {
         wires.primary::<PersistentVolumeClaim>();
         wires.maps::<Pod>(|pod, _| {
             let namespace = &pod.metadata.namespace;
-            claims(pod).map(|(claim, _)| name(namespace, &claim)).collect()
+            claims(pod).map(|used| name(namespace, &used.claim)).collect()
         });
     }
 
@@ -56,26 +57,14 @@ impl Controller for ClaimProtection {
     }
 }
 
-/// The claims that a pod names, and whether they are made for it.
-fn claims(pod: &Pod) -> impl Iterator<Item = (String, bool)> + '_ {
-    pod.spec.volumes.iter().filter_map(|volume| {
-        if let Some(source) = &volume.volume_source.persistent_volume_claim {
-            return Some((source.claim_name.clone(), false));
-        }
-        let own = volume.volume_source.ephemeral.is_some();
-        own.then(|| (format!("{}-{}", pod.metadata.name, volume.name), true))
-    })
-}
-
 /// Whether a pod uses a claim. One that has no node does not: no node starts a pod whose claim is to go.
 fn uses(pod: &Pod, claim: &PersistentVolumeClaim) -> bool {
     let meta = &pod.metadata;
     let is_shut = meta.deletion_timestamp.is_some() && meta.deletion_grace_period_seconds == Some(0);
     let controls = || owners::controller_of(&claim.metadata).is_some_and(|owner| owner.uid == meta.uid);
     !pod.spec.node_name.is_empty()
-        && claims(pod).any(|(named, made_for_it)| {
-            named == claim.metadata.name && (!made_for_it || (!is_shut && controls()))
-        })
+        && claims(pod)
+            .any(|used| used.claim == claim.metadata.name && (!used.is_ephemeral || (!is_shut && controls())))
 }
 
 impl Controller for VolumeProtection {

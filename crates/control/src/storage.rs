@@ -1,5 +1,0 @@
-//! Controllers of storage.
-
-mod protection;
-
-pub use protection::{AttributesClassProtection, ClaimProtection, VolumeProtection};
