@@ -44,5 +44,6 @@ mod server;
 mod session;
 mod stateful;
 mod usage;
+mod volumes;
 mod waiting;
 mod webhooks;

@@ -21,6 +21,7 @@ pub mod limits;
 mod policy;
 mod registration;
 mod service_range;
+mod storage_class;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -73,6 +74,7 @@ pub async fn bootstrap(registry: &Registry, config: &Config) -> Result<(), Statu
     policy::reconcile(&writer, config.join.is_some()).await?;
     if let Some(join) = &config.join {
         join::reconcile(&writer, join).await?;
+        storage_class::reconcile(&writer).await?;
     }
     if let Some(authentication) = &config.authentication {
         authentication::reconcile(&writer, authentication).await?;

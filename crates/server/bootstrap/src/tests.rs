@@ -90,6 +90,7 @@ async fn a_new_cluster_has_what_kubernetes_needs() {
     assert_eq!(world.names("", "namespaces").await, namespaces);
     let classes = ["system-cluster-critical", "system-node-critical"];
     assert_eq!(world.names("scheduling.k8s.io", "priorityclasses").await, classes);
+    assert_eq!(world.names("storage.k8s.io", "storageclasses").await, ["local"]);
     assert_eq!(world.names("networking.k8s.io", "servicecidrs").await, ["kubernetes"]);
     assert_eq!(world.names("networking.k8s.io", "ipaddresses").await, ["10.96.0.1", "10.96.0.10"]);
     let trust: ConfigMap =

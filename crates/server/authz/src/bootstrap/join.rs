@@ -32,6 +32,8 @@ const BINDINGS: &[BindingRow] = &[
         .of_role("system:kubelet-api-admin"),
     // A node's serving certificate is approved when its names are the node's own.
     bind("knarr:kubelet-serving-approver", &[Account("kubelet-serving-approver")]),
+    // Directories of nodes as volumes, as a provisioner outside would make them.
+    bind("knarr:local-volume-provisioner", &[Account("local-volume-provisioner")]),
     // Upstream's is part of its API server, which may do anything.
     bind("knarr:ipallocator-repair-controller", &[Account("ipallocator-repair-controller")]),
 ];
@@ -53,6 +55,16 @@ const ROLES: &[RoleRow] = &[
         &[
             on("certificates.k8s.io", "certificatesigningrequests/approval", "update"),
             on("certificates.k8s.io", "signers", "approve").named("kubernetes.io/kubelet-serving"),
+        ],
+    ),
+    role(
+        "knarr:local-volume-provisioner",
+        &[
+            on("core", "persistentvolumes", "get list watch create patch delete"),
+            on("core", "persistentvolumeclaims", "get list watch patch"),
+            on("core", "nodes", "get list watch"),
+            on("storage.k8s.io", "storageclasses", "get list watch"),
+            EVENTS,
         ],
     ),
     role(
