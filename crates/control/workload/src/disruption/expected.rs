@@ -3,19 +3,19 @@
 //! With a number for `minAvailable` the pods themselves are counted; otherwise the workloads that own them say how many they want.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use api_meta::owners;
 use api_record::Typed;
 use api_record::scalar::IntOrString;
 use api_types::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use api_types::core::v1::{Pod, ReplicationController};
-use api_types::meta::v1::{LabelSelector, OwnerReference};
+use api_types::meta::v1::OwnerReference;
 use api_types::object_meta;
 use api_types::policy::v1::PodDisruptionBudget;
 use client::reconcile::World;
 
 use control_base::resources::Served;
+use control_base::words;
 
 /// What is expected of the pods of a budget.
 pub(super) struct Expected {
@@ -141,27 +141,8 @@ fn scaled<'a>(
 
 /// What is said of a budget some of whose pods have no owner.
 pub(super) fn unmanaged(budget: &PodDisruptionBudget) -> String {
-    let selector = budget.spec.selector.as_deref().map_or_else(|| "nil".to_owned(), shown);
+    let selector = words::of_selector(budget.spec.selector.as_deref());
     format!(
         "Pods selected by this PodDisruptionBudget (selector: {selector}) were found to be unmanaged. As a result, the status of the PDB cannot be calculated correctly, which may result in undefined behavior. To account for these pods please set \".spec.minAvailable\" field of the PDB to an integer value."
-    )
-}
-
-/// A selector as Go's types for protobuf show it.
-fn shown(selector: &LabelSelector) -> String {
-    let mut labels = String::new();
-    for (key, value) in &selector.match_labels {
-        let _ = write!(labels, "{key}: {value},");
-    }
-    let mut expressions = String::new();
-    for own in &selector.match_expressions {
-        let (key, operator, values) = (&own.key, &own.operator, own.values.join(" "));
-        let _ = write!(
-            expressions,
-            "LabelSelectorRequirement{{Key:{key},Operator:{operator},Values:[{values}],}},"
-        );
-    }
-    format!(
-        "&LabelSelector{{MatchLabels:map[string]string{{{labels}}},MatchExpressions:[]LabelSelectorRequirement{{{expressions}}},}}"
     )
 }
