@@ -12,6 +12,7 @@ mod alone;
 mod apart;
 mod application;
 mod apply;
+mod autoscale;
 mod certificates;
 mod commands;
 mod configuration;

@@ -21,6 +21,7 @@ pub mod reflect;
 mod request;
 mod scope;
 pub mod trail;
+mod uri;
 pub mod view;
 
 pub use api::{Api, BoxFuture};
@@ -34,4 +35,5 @@ pub use request::{
 };
 pub use scope::{Resource, Revision, Scope};
 pub use trail::Trail;
+pub use uri::Uri;
 pub use view::{RawView, Snapshot, View};

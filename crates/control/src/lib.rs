@@ -1,4 +1,4 @@
-//! The controllers: what Kubernetes' controller manager does, one module for each; those of workloads and of storage are in crates below.
+//! The controllers: what Kubernetes' controller manager does, one module for each; those of workloads, of storage, and autoscaling, are in crates below.
 //!
 //! Layer: above `client`, beside the scheduler and the node; knows neither store nor server. Entry points: [`run`],
 //! and the controllers themselves for whoever drives them otherwise (the simulator).
@@ -15,6 +15,7 @@ pub mod network;
 mod others;
 mod run;
 
+pub use control_autoscale as autoscale;
 pub use control_base::resources;
 pub use control_storage as storage;
 pub use control_workload as workload;

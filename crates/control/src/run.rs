@@ -9,6 +9,7 @@ use base::task::Tasks;
 use base::time::Clock;
 use client::Api;
 use client::reconcile::{self, Controller, Deps, Inspector};
+use control_autoscale::{HorizontalPodAutoscalers, Meters};
 use tokio::task::JoinSet;
 
 use crate::cluster::{Range, Signer};
@@ -33,6 +34,8 @@ pub struct Config {
     pub volumes: Option<Arc<dyn storage::NodeVolumes>>,
     /// The other API servers behind this one, if there can be any.
     pub others: Option<Arc<dyn Others>>,
+    /// Who says what is measured; nothing is autoscaled if nobody does.
+    pub meters: Option<Arc<dyn Meters>>,
     /// Where they can be asked what they do.
     pub inspector: Arc<Inspector>,
 }
@@ -52,6 +55,10 @@ pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, drain
     all.start(workload::DaemonSets::default());
     all.start(cluster::ServiceAccounts);
     all.start(cluster::RootCa::new(&config.root_ca));
+    if let Some(meters) = config.meters {
+        let (api, clock) = (Arc::clone(&all.deps.api), Arc::clone(&all.deps.clock));
+        all.start(HorizontalPodAutoscalers::new(api, meters, clock, &config.served));
+    }
     if config.definitions {
         let others = config.others.clone();
         all.running.spawn(kinds::run(all.deps.clone(), config.served, others, all.drain.clone()));

@@ -13,7 +13,7 @@ use base::time::{Clock, SystemClock};
 use cli::arguments::flags::{ComponentFlags, ControllerManagerFlags};
 use cli::config::Verbosity;
 use cli::surroundings::{ProcessSurroundings, Surroundings as _};
-use client::{Api, Caller, election};
+use client::{Caller, election};
 use client_remote::{Access, Remote, kubeconfig};
 
 use accounts::Accounts;
@@ -39,7 +39,8 @@ pub fn controllers(flags: &ControllerManagerFlags) -> anyhow::Result<()> {
     };
     let tokens_from = access.clone();
     alone(&flags.component, &access, "kube-controller-manager", |api, clock, drain| async move {
-        let api: Arc<dyn Api> = Arc::new(Accounts::new(api, tokens_from, Arc::clone(&clock)));
+        let api = Arc::new(Accounts::new(api, tokens_from, Arc::clone(&clock)));
+        let config = control::Config { meters: Some(api.clone()), ..config };
         control::run(api, clock, config, drain).await;
     })
 }

@@ -7,6 +7,7 @@ mod identity;
 mod join;
 mod lasting;
 mod maintenance;
+mod meters;
 pub mod nodes;
 mod others;
 mod policies;
@@ -323,6 +324,7 @@ impl ControlPlane {
             running.spawn(role::keep(local.clone(), name, drain.clone()));
         }
         let direct = local.direct().clone();
+        let meters = meters::Served { local: local.clone(), aggregation: aggregation.clone() };
         let api: Arc<dyn Api> = Arc::new(local);
         let controllers = control::Config {
             served: control::resources::built_in(),
@@ -331,7 +333,8 @@ impl ControlPlane {
             pod_range: control::cluster::Range::parse(&config.settings.cluster_cidr.to_string()),
             signer: Some(Arc::new(signing::Signing::new(Arc::clone(&pki), Arc::new(SystemRandom)))),
             volumes: Some(nodes),
-            others: Some(Arc::new(others::Behind(aggregation))),
+            others: Some(Arc::new(others::Behind(aggregation.clone()))),
+            meters: Some(Arc::new(meters)),
             inspector,
         };
         if !config.without_controllers {

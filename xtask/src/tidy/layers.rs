@@ -31,7 +31,7 @@ const LAYERS: [&[&str]; 23] = [
     &["client-remote"],
     &["server-"],
     &["control-base"],
-    &["control-storage", "control-workload"],
+    &["control-autoscale", "control-storage", "control-workload"],
     &["control", "scheduler", "net-"],
     &["node-"],
     &["cli"],

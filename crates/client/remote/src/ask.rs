@@ -7,19 +7,16 @@ use api_types::GroupVersionKind;
 use api_types::meta::v1;
 use bytes::Bytes;
 use client::{
-    Body, DeleteOptions, FieldValidation, ListOptions, Propagation, Request, Resource, Scope, Target, Verb,
-    VersionMatch, WriteOptions,
+    Body, DeleteOptions, FieldValidation, ListOptions, Propagation, Request, Resource, Scope, Target, Uri,
+    Verb, VersionMatch, WriteOptions,
 };
 use http::Method;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::limits;
 
 /// What objects are sent and wanted as; errors of things between here and the server come as JSON.
 pub(crate) const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
-
-/// What names, versions and most values are made of; everything else is escaped.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(crate) const JSON: &str = "application/json";
 
 /// What goes into the head and the body of an HTTP request.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,23 +30,19 @@ pub(crate) struct Asked {
 /// A request's form.
 pub(crate) fn request(request: &Request) -> Result<Asked, Status> {
     let Request { verb, target, body, list, write, delete, .. } = request;
-    let mut query = Query::default();
-    let mut asked = Asked {
-        method: method(*verb),
-        path: path(target, *verb == Verb::Create && target.subresource.is_empty()),
-        content_type: "",
-        body: Bytes::new(),
-    };
+    let mut uri = Uri::of(target, *verb == Verb::Create && target.subresource.is_empty());
+    let mut asked =
+        Asked { method: method(*verb), path: String::new(), content_type: "", body: Bytes::new() };
     match verb {
-        Verb::Get | Verb::List => query.list(list),
+        Verb::Get | Verb::List => add_list(&mut uri, list),
         Verb::DeleteCollection => {
-            query.list(list);
+            add_list(&mut uri, list);
             (asked.content_type, asked.body) = (PROTOBUF, options(delete, write, &target.resource));
         }
         Verb::Delete => {
             (asked.content_type, asked.body) = (PROTOBUF, options(delete, write, &target.resource))
         }
-        Verb::Create | Verb::Update | Verb::Patch => query.write(write),
+        Verb::Create | Verb::Update | Verb::Patch => add_write(&mut uri, write),
     }
     match body {
         Body::Empty => {}
@@ -59,7 +52,7 @@ pub(crate) fn request(request: &Request) -> Result<Asked, Status> {
         }
         Body::Patch(kind, bytes) => (asked.content_type, asked.body) = (kind.media_type(), bytes.clone()),
     }
-    asked.path.push_str(&query.0);
+    asked.path = uri.into();
     Ok(asked)
 }
 
@@ -71,16 +64,16 @@ pub(crate) fn watch(scope: &Scope, from: client::Revision) -> String {
         name: String::new(),
         subresource: String::new(),
     };
-    let mut query = Query::default();
-    query.add("watch", "true");
-    query.add("allowWatchBookmarks", "true");
-    query.add("timeoutSeconds", &limits::WATCH_SECONDS.to_string());
-    query.add_some("labelSelector", &scope.labels.to_string());
-    query.add_some("fieldSelector", &scope.fields.to_string());
+    let mut uri = Uri::of(&target, false);
+    uri.add("watch", "true");
+    uri.add("allowWatchBookmarks", "true");
+    uri.add("timeoutSeconds", &limits::WATCH_SECONDS.to_string());
+    uri.add_some("labelSelector", &scope.labels.to_string());
+    uri.add_some("fieldSelector", &scope.fields.to_string());
     if from.0 > 0 {
-        query.add("resourceVersion", &from.to_string());
+        uri.add("resourceVersion", &from.to_string());
     }
-    path(&target, false) + &query.0
+    uri.into()
 }
 
 fn method(verb: Verb) -> Method {
@@ -91,33 +84,6 @@ fn method(verb: Verb) -> Method {
         Verb::Patch => Method::PATCH,
         Verb::Delete | Verb::DeleteCollection => Method::DELETE,
     }
-}
-
-/// The path of an object, a part of it, or the collection that it is to be in.
-fn path(target: &Target, collection: bool) -> String {
-    let Target { resource, namespace, name, subresource } = target;
-    let mut path = if resource.group.is_empty() {
-        format!("/api/{}", resource.version)
-    } else {
-        format!("/apis/{}/{}", resource.group, resource.version)
-    };
-    let mut part = |text: &str| {
-        path.push('/');
-        path.extend(utf8_percent_encode(text, ESCAPED));
-    };
-    if !namespace.is_empty() && resource.plural != "namespaces" {
-        part("namespaces");
-        part(namespace);
-    }
-    part(&resource.plural);
-    if !collection {
-        for text in [name, subresource] {
-            if !text.is_empty() {
-                part(text);
-            }
-        }
-    }
-    path
 }
 
 /// The options of a deletion, which clients send in the version of what they delete.
@@ -153,52 +119,33 @@ fn kind_of(object: &dyn Record, resource: &Resource) -> Result<GroupVersionKind<
     found.ok_or_else(|| Status::internal_error(format!("what is sent to {resource} has no kind")))
 }
 
-/// A query that grows.
-#[derive(Default)]
-struct Query(String);
-
-impl Query {
-    fn add(&mut self, key: &str, value: &str) {
-        self.0.push(if self.0.is_empty() { '?' } else { '&' });
-        self.0.push_str(key);
-        self.0.push('=');
-        self.0.extend(utf8_percent_encode(value, ESCAPED));
+fn add_list(uri: &mut Uri, options: &ListOptions) {
+    uri.add_some("labelSelector", &options.labels);
+    uri.add_some("fieldSelector", &options.fields);
+    if options.limit > 0 {
+        uri.add("limit", &options.limit.to_string());
     }
-
-    fn add_some(&mut self, key: &str, value: &str) {
-        if !value.is_empty() {
-            self.add(key, value);
-        }
+    uri.add_some("continue", &options.continue_);
+    uri.add_some("resourceVersion", &options.version);
+    match options.version_match {
+        None => {}
+        Some(VersionMatch::Exact) => uri.add("resourceVersionMatch", "Exact"),
+        Some(VersionMatch::NotOlderThan) => uri.add("resourceVersionMatch", "NotOlderThan"),
     }
+}
 
-    fn list(&mut self, options: &ListOptions) {
-        self.add_some("labelSelector", &options.labels);
-        self.add_some("fieldSelector", &options.fields);
-        if options.limit > 0 {
-            self.add("limit", &options.limit.to_string());
-        }
-        self.add_some("continue", &options.continue_);
-        self.add_some("resourceVersion", &options.version);
-        match options.version_match {
-            None => {}
-            Some(VersionMatch::Exact) => self.add("resourceVersionMatch", "Exact"),
-            Some(VersionMatch::NotOlderThan) => self.add("resourceVersionMatch", "NotOlderThan"),
-        }
+fn add_write(uri: &mut Uri, options: &WriteOptions) {
+    if options.dry_run {
+        uri.add("dryRun", "All");
     }
-
-    fn write(&mut self, options: &WriteOptions) {
-        if options.dry_run {
-            self.add("dryRun", "All");
-        }
-        match options.field_validation {
-            FieldValidation::Warn => {}
-            FieldValidation::Ignore => self.add("fieldValidation", "Ignore"),
-            FieldValidation::Strict => self.add("fieldValidation", "Strict"),
-        }
-        self.add_some("fieldManager", &options.field_manager);
-        if let Some(force) = options.force {
-            self.add("force", if force { "true" } else { "false" });
-        }
+    match options.field_validation {
+        FieldValidation::Warn => {}
+        FieldValidation::Ignore => uri.add("fieldValidation", "Ignore"),
+        FieldValidation::Strict => uri.add("fieldValidation", "Strict"),
+    }
+    uri.add_some("fieldManager", &options.field_manager);
+    if let Some(force) = options.force {
+        uri.add("force", if force { "true" } else { "false" });
     }
 }
 

@@ -7,7 +7,7 @@ use base::error::Chain;
 use base::time::Clock;
 use bytes::Bytes;
 use client::reflect::SharedViews;
-use client::{Answer, Api, BoxFuture, Caller, Feed, RawView, Request, Revision, Scope};
+use client::{Answer, Api, BoxFuture, Caller, Feed, RawView, Request, Revision, Scope, Target, Uri, Verb};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use http::{Method, Response};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -17,7 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::access::{Access, AccessError, Credentials};
 use crate::answer::{self, Question};
-use crate::ask::{self, Asked, PROTOBUF};
+use crate::ask::{self, Asked, JSON, PROTOBUF};
 use crate::connect::Connector;
 use crate::limits;
 use crate::watch::Events;
@@ -69,12 +69,21 @@ impl Remote {
 
     /// Asks in the name of a program, which owns what it writes.
     async fn send(&self, program: &str, asked: Asked) -> Result<Response<Incoming>, Status> {
+        self.send_accepting(&format!("{PROTOBUF},{JSON}"), program, asked).await
+    }
+
+    async fn send_accepting(
+        &self,
+        accept: &str,
+        program: &str,
+        asked: Asked,
+    ) -> Result<Response<Incoming>, Status> {
         let Asked { method, path, content_type, body } = asked;
         let program = if program.is_empty() { "knarr" } else { program };
         let mut request = http::Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.0.server))
-            .header(ACCEPT, format!("{PROTOBUF},application/json"))
+            .header(ACCEPT, accept)
             .header(USER_AGENT, format!("{program}/{}", env!("CARGO_PKG_VERSION")));
         if !content_type.is_empty() {
             request = request.header(CONTENT_TYPE, content_type);
@@ -98,10 +107,30 @@ impl Remote {
             let (parts, body) = response.into_parts();
             Ok::<_, Status>((parts, whole(body).await?))
         });
-        let (parts, body) = answered.await.map_err(|_| {
-            Status::timeout(format!("{} did not answer in time", self.0.server).as_str(), 0)
-        })??;
+        let (parts, body) = answered.await.map_err(|_| self.late())??;
         answer::read(&Question { verb, resource: &resource }, parts.status.as_u16(), &parts.headers, &body)
+    }
+
+    /// The document about a target, in JSON: of groups whose types are not known here.
+    ///
+    /// # Errors
+    /// When it cannot be asked, is not answered in time, or the answer is no success.
+    pub async fn document(&self, who: &Caller, target: &Target, uri: Uri) -> Result<Bytes, Status> {
+        let asked = Asked { method: Method::GET, path: uri.into(), content_type: "", body: Bytes::new() };
+        let answered = base::time::timeout(&*self.0.clock, limits::REQUEST, async {
+            let (parts, body) = self.send_accepting(JSON, who.program(), asked).await?.into_parts();
+            Ok::<_, Status>((parts, whole(body).await?))
+        });
+        let (parts, body) = answered.await.map_err(|_| self.late())??;
+        if parts.status.is_success() {
+            return Ok(body);
+        }
+        let question = Question { verb: Verb::Get, resource: &target.resource };
+        Err(answer::failure(Some(&question), parts.status.as_u16(), &parts.headers, &body))
+    }
+
+    fn late(&self) -> Status {
+        Status::timeout(format!("{} did not answer in time", self.0.server).as_str(), 0)
     }
 
     /// What a path answers that is no resource's, such as `/version`.
@@ -111,7 +140,8 @@ impl Remote {
     pub async fn raw(&self, path: &str) -> Result<Bytes, Status> {
         let asked =
             Asked { method: Method::GET, path: path.to_owned(), content_type: "", body: Bytes::new() };
-        let (parts, body) = self.send("", asked).await?.into_parts();
+        let accept = format!("{JSON}, */*");
+        let (parts, body) = self.send_accepting(&accept, "", asked).await?.into_parts();
         let body = whole(body).await?;
         if parts.status.is_success() {
             return Ok(body);
@@ -143,9 +173,7 @@ impl Api for Remote {
             let asked = Asked { method: Method::GET, path, content_type: "", body: Bytes::new() };
             let sent = self.send(who.program(), asked);
             let response = base::time::timeout(&*self.0.clock, limits::REQUEST, sent).await;
-            let response = response.map_err(|_| {
-                Status::timeout(format!("{} did not answer in time", self.0.server).as_str(), 0)
-            })??;
+            let response = response.map_err(|_| self.late())??;
             let (parts, body) = response.into_parts();
             if !parts.status.is_success() {
                 let body = whole(body).await?;

@@ -14,6 +14,8 @@ use client::{
     Target, Verb,
 };
 use client_remote::{Access, Credentials, Remote};
+use control::autoscale::{Meters, Narrowed};
+use serde_json::Value;
 
 const ACCOUNTS: Resource = Resource::of("", "v1", "serviceaccounts");
 
@@ -111,5 +113,37 @@ impl Api for Accounts {
 
     fn view<'a>(&'a self, who: &'a Caller, scope: Scope) -> BoxFuture<'a, Result<RawView, Status>> {
         self.own.view(who, scope)
+    }
+}
+
+impl Meters for Accounts {
+    fn versions<'a>(
+        &'a self,
+        who: &'a Caller,
+        group: &'static str,
+    ) -> BoxFuture<'a, Result<Vec<String>, Status>> {
+        Box::pin(async move {
+            let asked = self.of(who).await?.raw(&format!("/apis/{group}")).await;
+            let document: Value = match asked {
+                Ok(bytes) => serde_json::from_slice(&bytes).map_err(Status::internal_error)?,
+                Err(status) if status.is_not_found() => return Ok(Vec::new()),
+                Err(status) => return Err(status),
+            };
+            let preferred = &document["preferredVersion"];
+            let all = std::iter::once(preferred).chain(document["versions"].as_array().into_iter().flatten());
+            Ok(all.filter_map(|own| own["version"].as_str().map(str::to_owned)).collect())
+        })
+    }
+
+    fn read<'a>(
+        &'a self,
+        who: &'a Caller,
+        target: &'a Target,
+        narrowed: &'a Narrowed,
+    ) -> BoxFuture<'a, Result<Value, Status>> {
+        Box::pin(async move {
+            let asked = self.of(who).await?.document(who, target, narrowed.uri(target)).await?;
+            serde_json::from_slice(&asked).map_err(Status::internal_error)
+        })
     }
 }

@@ -12,6 +12,7 @@ mod endpoint;
 mod follow;
 mod openapi;
 mod probe;
+mod read;
 pub(crate) mod registration;
 mod route;
 #[cfg(test)]

@@ -3,12 +3,12 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use api_types::apiregistration::v1::{APIService, ServiceReference};
+use api_types::apiregistration::v1::{APIService, APIServiceCondition, ServiceReference};
 use api_types::core::v1::{Service, ServicePort};
 use api_types::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
 use base::time::SystemClock;
 use base_serve::{Socket, Tls};
-use client::{Revision, Snapshot, view};
+use client::{Caller, Revision, Snapshot, Target, Uri, view};
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -59,6 +59,17 @@ async fn answer(mood: Mood, asked: Arc<AtomicUsize>, request: Request<Incoming>)
             Response::builder().status(code).header("content-type", content_type).header("etag", "\"1\"");
         response.body(Full::new(Bytes::from(text.to_owned()))).expect("an answer")
     };
+    if request.uri().path().starts_with("/apis/shop/v1/namespaces/") {
+        assert_eq!(request.headers()["x-remote-user"], "ada");
+        assert_eq!(request.uri().query(), Some("labelSelector=a%3Db"));
+        let refused = r#"{"kind":"Status","reason":"Forbidden","message":"not for you"}"#;
+        return match mood {
+            Mood::Well => whole(200, "application/json", r#"{"items":[1]}"#),
+            Mood::OldFashioned => whole(403, "application/json", refused),
+            Mood::Garbage => whole(200, "application/json", "[{"),
+            _ => whole(404, "text/plain", "404 page not found"),
+        };
+    }
     assert_eq!(request.headers()["x-remote-user"], "system:kube-aggregator");
     assert_eq!(request.headers()["x-remote-group"], "system:masters");
     let aggregated = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
@@ -228,6 +239,49 @@ async fn whoever_is_somebody_else_is_not_asked() {
     world.service.spec.ca_bundle = Some(b"nonsense".to_vec().into());
     let told = probe::probe(&world.aggregation, &world.route()).await.expect_err("that is no bundle");
     assert!(told.ends_with("unable to load root certificates: unable to parse bytes as PEM block"), "{told}");
+}
+
+#[tokio::test]
+async fn a_document_is_read_for_whoever_asks() {
+    let target = Target {
+        resource: Resource::of("shop", "v1", "wares"),
+        namespace: "eu".to_owned(),
+        name: String::new(),
+        subresource: String::new(),
+    };
+    let mut told = Vec::new();
+    for (mood, available) in [
+        (Mood::Well, true),
+        (Mood::OldFashioned, true),
+        (Mood::Garbage, true),
+        (Mood::Broken, true),
+        (Mood::Well, false),
+    ] {
+        let mut world = World::with(mood).await;
+        world.service.status.conditions.push(APIServiceCondition {
+            type_: "Available".to_owned(),
+            status: if available { "True" } else { "False" }.to_owned(),
+            ..APIServiceCondition::default()
+        });
+        let mut uri = Uri::of(&target, false);
+        uri.add("labelSelector", "a=b");
+        let who = Caller::new("ada", &[]);
+        let read = world.aggregation.read(&who, &world.route(), &target, uri).await;
+        told.push(read.map_or_else(
+            |status| format!("{} {}", status.code, status.message),
+            |document| document.to_string(),
+        ));
+    }
+    assert_eq!(
+        told,
+        [
+            r#"{"items":[1]}"#,
+            "403 not for you",
+            "500 Internal error occurred: what /apis/shop/v1/namespaces/eu/wares?labelSelector=a%3Db answers is no JSON",
+            "404 the server could not find the requested resource (get wares.shop)",
+            "503 the server is currently unable to handle the request",
+        ]
+    );
 }
 
 #[test]
