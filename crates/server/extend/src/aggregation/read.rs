@@ -31,7 +31,7 @@ impl Aggregation {
         let path = String::from(uri);
         let (accept, who) = ("application/json", Some(who));
         let question = Question { path: &path, accept, who, limit: CONTENTS, ..Question::default() };
-        let answered = ask(self.clock(), route, address, question).await.map_err(unavailable)?;
+        let answered = ask(self.clock(), route, &address, question).await.map_err(unavailable)?;
         let document: Option<Value> = serde_json::from_slice(&answered.body).ok();
         match (answered.status, document) {
             (200..300, Some(document)) => Ok(document),
