@@ -79,7 +79,7 @@ impl Policy {
     }
 
     /// Takes in an object that is there now.
-    fn put(&self, object: &dyn Record) {
+    pub(crate) fn put(&self, object: &dyn Record) {
         if let Some(pod) = object.downcast_ref::<Pod>() {
             self.graph(|graph| graph.put_pod(pod));
         } else if let Some(volume) = object.downcast_ref::<PersistentVolume>() {

@@ -12,7 +12,7 @@ fn pod(number: usize) -> Arc<dyn Record> {
     pod.metadata.namespace = "shop".into();
     pod.metadata.name = format!("pod-{number:06}");
     pod.metadata.uid = format!("u{number}");
-    pod.metadata.labels.insert("app".into(), if number % 2 == 0 { "web" } else { "db" }.into());
+    pod.metadata.labels.insert("app".into(), if number.is_multiple_of(2) { "web" } else { "db" }.into());
     pod.spec.node_name = format!("node-{}", number % 7);
     pod.spec.node_selector.insert("disk".into(), String::new());
     pod.status.phase = "Running".into();
