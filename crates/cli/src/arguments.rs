@@ -39,7 +39,7 @@ pub enum Command {
     /// Run the controllers alone, against any API server
     ControllerManager(flags::ControllerManagerFlags),
     /// Run the scheduler alone, against any API server
-    Scheduler(flags::ComponentFlags),
+    Scheduler(flags::SchedulerFlags),
     /// Start the cluster in the background and wait until its node is ready
     Up(ServerFlags),
     /// Stop the cluster and everything it started

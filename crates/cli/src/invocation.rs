@@ -41,7 +41,7 @@ pub enum Invocation {
     /// Run the controllers alone.
     ControllerManager(Box<flags::ControllerManagerFlags>),
     /// Run the scheduler alone.
-    Scheduler(flags::ComponentFlags),
+    Scheduler(flags::SchedulerFlags),
     /// Start a server in the background.
     Up(Box<ServerConfig>, ServerWords),
     /// Stop everything; purge if true.

@@ -10,7 +10,7 @@ use base::drain;
 use base::random::SystemRandom;
 use base::task::Tasks;
 use base::time::{Clock, SystemClock};
-use cli::arguments::flags::{ComponentFlags, ControllerManagerFlags};
+use cli::arguments::flags::{ComponentFlags, ControllerManagerFlags, SchedulerFlags};
 use cli::config::Verbosity;
 use cli::surroundings::{ProcessSurroundings, Surroundings as _};
 use client::{Caller, election};
@@ -45,12 +45,20 @@ pub fn controllers(flags: &ControllerManagerFlags) -> anyhow::Result<()> {
     })
 }
 
-/// Runs the scheduler.
-pub fn scheduler(flags: &ComponentFlags) -> anyhow::Result<()> {
-    let access = kubeconfig::read(&flags.kubeconfig)?;
-    alone(flags, &access, "kube-scheduler", |api, clock, drain| async move {
-        let tasks = Tasks::default();
-        scheduler::shell::run(Arc::new(api), clock, tasks, scheduler::Config::default(), drain).await;
+/// Runs the scheduler, by its configuration if it is given one.
+pub fn scheduler(flags: &SchedulerFlags) -> anyhow::Result<()> {
+    let mut component = flags.component.clone();
+    let access = kubeconfig::read(&component.kubeconfig)?;
+    let mut config = scheduler::Config::default();
+    if let Some(path) = &flags.config {
+        let wrong = || format!("--config {}", path.display());
+        let text = std::fs::read(path).with_context(wrong)?;
+        let read = scheduler_config::read(&text).with_context(wrong)?;
+        component.leader_elect &= read.leader_elect.unwrap_or(true);
+        config = read.scheduler;
+    }
+    alone(&component, &access, "kube-scheduler", |api, clock, drain| async move {
+        scheduler::shell::run(Arc::new(api), clock, Tasks::default(), config, drain).await;
     })
 }
 

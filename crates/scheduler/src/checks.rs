@@ -8,7 +8,9 @@ use crate::cluster::tally::{Role, Source};
 use crate::cluster::topology::{ColumnId, Domains};
 use crate::filters::inter_pod_affinity::{self, Terms};
 use crate::filters::pod_topology_spread::{self, Constraint, Lens};
-use crate::reason::Reason;
+use crate::profile::Profile;
+use crate::reason::{Plugin, Reason};
+use crate::scores::Score;
 use crate::volumes::wanted::Wanted;
 
 /// A `ScheduleAnyway` constraint.
@@ -40,19 +42,49 @@ pub(crate) struct Checks<'a> {
 
 impl<'a> Checks<'a> {
     /// What applies to a pod of this cohort with these demands, whose seeking has been ensured.
-    pub(crate) fn of(cluster: &'a Cluster, cohort: CohortId, peers: Option<PeersId>) -> Checks<'a> {
+    pub(crate) fn of(
+        cluster: &'a Cluster,
+        profile: &Profile,
+        cohort: CohortId,
+        peers: Option<PeersId>,
+    ) -> Checks<'a> {
         let mut checks = Checks::default();
-        checks.meet_existing(cluster, cohort);
-        if let Some(id) = peers
-            && let Some(seek) = &cluster.peers[id].item.seek
+        let sought = peers.map(|id| &cluster.peers[id]);
+        let prefers = sought.is_some_and(|peers| !peers.key.preferred.is_empty());
+        let settings = &profile.pod_affinity;
+        let weighs =
+            profile.scores(Score::InterPodAffinity) && (prefers || !settings.ignore_preferred_of_existing);
+        let hard_weight = if weighs { settings.hard_weight } else { 0 };
+        let repels = profile.filters(Plugin::InterPodAffinity);
+        checks.meet_existing(cluster, cohort, repels, weighs, hard_weight);
+        if let Some(peers) = sought
+            && let Some(seek) = &peers.item.seek
         {
-            checks.seek(cluster, cohort, &cluster.peers[id].key, seek);
+            if profile.filters(Plugin::PodTopologySpread) {
+                checks.seek_evenly(cluster, cohort, &peers.key, seek);
+            }
+            if repels {
+                checks.seek_peers(cluster, cohort, &peers.key, seek);
+            }
+            if profile.scores(Score::PodTopologySpread) {
+                checks.seek_softly(cluster, &peers.key, seek);
+            }
+            if weighs {
+                checks.seek_preferred(cluster, seek);
+            }
         }
         checks
     }
 
     /// What pods that are there hold against, or for, this one.
-    fn meet_existing(&mut self, cluster: &'a Cluster, cohort: CohortId) {
+    fn meet_existing(
+        &mut self,
+        cluster: &'a Cluster,
+        cohort: CohortId,
+        repels: bool,
+        weighs: bool,
+        hard_weight: i64,
+    ) {
         for matcher in &cluster.cohorts[cohort].item.matched_by {
             for tally in &cluster.matchers[*matcher].item.carrying {
                 let tally = &cluster.tallies[*tally];
@@ -66,14 +98,16 @@ impl<'a> Checks<'a> {
                 }
                 let lens = lens(cluster, column, tally.item.counts());
                 match role {
-                    Role::Reject => self.terms.existing.push(lens),
-                    Role::Weigh(weight) => self.weighed.push((lens, i64::from(weight))),
+                    Role::Reject if repels => self.terms.existing.push(lens),
+                    Role::Attract if hard_weight > 0 => self.weighed.push((lens, hard_weight)),
+                    Role::Weigh(weight) if weighs => self.weighed.push((lens, i64::from(weight))),
+                    Role::Reject | Role::Attract | Role::Weigh(_) => {}
                 }
             }
         }
     }
 
-    fn seek(&mut self, cluster: &'a Cluster, cohort: CohortId, key: &PeersKey, seek: &Seek) {
+    fn seek_evenly(&mut self, cluster: &'a Cluster, cohort: CohortId, key: &PeersKey, seek: &Seek) {
         let own = &cluster.cohorts[cohort].key;
         for (spread, (column, tally)) in key.hard.iter().zip(&seek.hard) {
             let tally = &cluster.tallies[*tally].item;
@@ -86,6 +120,10 @@ impl<'a> Checks<'a> {
                 counted,
             ));
         }
+    }
+
+    fn seek_peers(&mut self, cluster: &'a Cluster, cohort: CohortId, key: &PeersKey, seek: &Seek) {
+        let own = &cluster.cohorts[cohort].key;
         let mut matching = 0;
         for (column, tally) in &seek.affinity {
             let tally = &cluster.tallies[*tally].item;
@@ -101,6 +139,9 @@ impl<'a> Checks<'a> {
                 self.terms.anti_affinity.push(lens(cluster, *column, tally.counts()));
             }
         }
+    }
+
+    fn seek_softly(&mut self, cluster: &'a Cluster, key: &PeersKey, seek: &Seek) {
         for (spread, (column, tally)) in key.soft.iter().zip(&seek.soft) {
             let counts = tally.map_or(&[][..], |tally| cluster.tallies[tally].item.counts());
             self.soft.push(Soft {
@@ -110,6 +151,9 @@ impl<'a> Checks<'a> {
             });
         }
         self.soft_needs_all_keys = key.soft_needs_all_keys;
+    }
+
+    fn seek_preferred(&mut self, cluster: &'a Cluster, seek: &Seek) {
         for (column, tally, weight) in &seek.preferred {
             let tally = &cluster.tallies[*tally].item;
             if tally.total() > 0 {

@@ -32,6 +32,7 @@ use self::topology::{Column, Domains};
 use crate::arena::{Arena, Interned, Shared};
 use crate::demand::Amounts;
 use crate::filters::node_resources_fit::Extended;
+use crate::profile::Profiles;
 use crate::scores::image_locality;
 use crate::shape::Labels;
 use crate::volumes::Volumes;
@@ -39,6 +40,7 @@ use crate::volumes::Volumes;
 /// What is known of the cluster.
 #[derive(Default)]
 pub(crate) struct Cluster {
+    pub(crate) profiles: Profiles,
     pub(crate) nodes: Nodes,
     pub(crate) order: Order,
     pub(crate) images: Images,

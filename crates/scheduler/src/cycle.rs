@@ -4,6 +4,7 @@
 //! last attempt stopped; among equally good ones chance decides.
 
 pub(crate) mod ranking;
+mod survey;
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use crate::diagnosis::Diagnosis;
 use crate::limits::{MIN_FEASIBLE_NODES, MIN_FEASIBLE_PERCENTAGE};
 use crate::nominated;
 use crate::random::Dice;
-use crate::reason::{Plugins, Reason, Refusal};
+use crate::reason::{Plugin, Reason, Refusal};
 use crate::shape::Shape;
 use crate::verdicts::{self, Judge, ShapeId, Verdict, Verdicts};
 use crate::volumes::wanted::Wanted;
@@ -88,24 +89,27 @@ impl Cycle {
             return Outcome::Unfit(diagnosis.clone());
         }
         if let Some(refusal) = &verdicts.shape(shape).refusal {
-            return refuse(nodes, refusal.clone());
+            return Outcome::Unfit(Arc::new(Diagnosis::refused(refusal.clone(), nodes)));
         }
         if let Some(peers) = demands.peers {
             cluster.ensure_seek(peers);
         }
         let named = named(cluster, verdicts, shape);
         let cluster: &Cluster = cluster;
+        let profile = cluster.profiles.of(verdicts.shape(shape).profile);
         let volumes = match Wanted::of(cluster, pod) {
             Ok(volumes) => volumes,
-            Err(refusal) => return refuse(nodes, refusal),
+            Err(refusal) => return Outcome::Unfit(Arc::new(Diagnosis::refused(refusal, nodes))),
         };
-        let checks = Checks::of(cluster, demands.cohort, demands.peers).with_volumes(volumes);
+        let checks = Checks::of(cluster, profile, demands.cohort, demands.peers).with_volumes(volumes);
         let mut search = Search { cluster, pod, judge: verdicts.judge(shape, cluster), checks };
         if let Some(node) = nominated.filter(|node| search.is_feasible(*node)) {
             return Outcome::Node(node);
         }
         let candidates: &[NodeIx] = named.as_deref().unwrap_or(cluster.order.nodes());
-        let want = to_find(self.percentage, candidates.len());
+        // Where nothing is scored, the first feasible node is as good as any.
+        let percentage = profile.percentage_of_nodes_to_score.unwrap_or(self.percentage);
+        let want = if profile.weights.is_none() { 1 } else { to_find(percentage, candidates.len()) };
         let looked_at = search.collect(candidates, self.start, want, &mut self.scratch.feasible);
         self.start = (self.start + looked_at) % nodes;
         match self.scratch.feasible.as_slice() {
@@ -117,7 +121,12 @@ impl Cycle {
                 Outcome::Unfit(diagnosis)
             }
             [only] => Outcome::Node(*only),
-            _ => Outcome::Node(self.scratch.best(&search.judge, &search.checks, &mut self.dice)),
+            _ => Outcome::Node(self.scratch.best(
+                &search.judge,
+                &search.checks,
+                &profile.weights,
+                &mut self.dice,
+            )),
         }
     }
 }
@@ -132,7 +141,11 @@ fn refuse(nodes: usize, refusal: Refusal) -> Outcome {
 
 /// The nodes that the pod names, if it does.
 fn named(cluster: &Cluster, verdicts: &Verdicts, shape: ShapeId) -> Option<Vec<NodeIx>> {
-    let names = verdicts.shape(shape).required.node_names()?;
+    let shape = verdicts.shape(shape);
+    if !cluster.profiles.of(shape.profile).filters(Plugin::NodeAffinity) {
+        return None;
+    }
+    let names = shape.required.node_names()?;
     let known = |node: &NodeIx| cluster.nodes.known[node.index()];
     Some(names.iter().filter_map(|name| cluster.nodes.find(name)).filter(known).collect())
 }
@@ -191,8 +204,21 @@ impl Search<'_> {
         candidates.len()
     }
 
+    /// Why nodes are left out that the pod does not name. The plugin that rejects the node which it is nominated to is told with it,
+    /// as upstream does: both are of one set there.
+    fn not_named(&self) -> Reason {
+        let also = self.cluster.pods[self.pod].nominated.and_then(|node| {
+            let verdict = verdicts::judge(self.judge.shape(), self.cluster, node).verdict;
+            let mut reasons = Vec::new();
+            explain(self.cluster, self.pod, self.judge.shape(), &self.checks, node, verdict, &mut reasons);
+            reasons.first().map(Reason::plugin)
+        });
+        Reason::NodeAffinityNames { also }
+    }
+
     /// Why none of the candidates is feasible.
     fn diagnose(self, candidates: &[NodeIx], nodes: usize) -> Diagnosis {
+        let not_named = self.not_named();
         let Search { cluster, pod, checks, judge } = self;
         let shape = judge.shape();
         let mut diagnosis = Diagnosis { nodes, ..Diagnosis::default() };
@@ -215,7 +241,7 @@ impl Search<'_> {
             diagnosis.reject(&last, alike);
         }
         if candidates.len() < nodes {
-            diagnosis.reject(&[Reason::NodeAffinityNames], nodes - candidates.len());
+            diagnosis.reject(&[not_named], nodes - candidates.len());
         }
         diagnosis
     }
@@ -230,13 +256,18 @@ fn explain(
     verdict: Verdict,
     reasons: &mut Vec<Reason>,
 ) {
-    verdicts::reasons(verdict, shape, cluster, node, reasons);
+    if matches!(verdict, Verdict::Fits | Verdict::Ports | Verdict::Resources) {
+        nominated::crowd(cluster, pod, shape, node, verdict, reasons);
+    }
+    if reasons.is_empty() {
+        verdicts::reasons(verdict, shape, cluster, node, reasons);
+    }
     if reasons.is_empty() {
         checks.reject_volumes(node, reasons);
     }
     if reasons.is_empty() {
-        let rejected = checks.reject(node).or_else(|| nominated::reject(cluster, pod, shape, checks, node));
-        reasons.extend(rejected);
+        let rejected = checks.reject(node);
+        reasons.extend(rejected.or_else(|| nominated::by_place(cluster, pod, shape, checks, node)));
     }
 }
 

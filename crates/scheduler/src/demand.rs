@@ -12,6 +12,7 @@ use api_record::scalar::Quantity;
 use api_types::core::v1::{Container, ContainerStatus, Pod};
 
 use crate::limits::{DEFAULT_CPU_MILLI, DEFAULT_MEMORY_BYTES};
+use crate::profile::Resource;
 
 /// Amounts of the resources that every node has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -76,9 +77,19 @@ impl Demand {
         }
     }
 
-    /// Whether the pod asks for nothing that scores look at.
-    pub(crate) fn is_best_effort(&self) -> bool {
-        self.amounts.cpu_milli == 0 && self.amounts.memory_bytes == 0
+    /// How much of a resource, as scores count it or as it is asked for.
+    pub(crate) fn of_resource(&self, resource: &Resource, as_scored: bool) -> i64 {
+        match resource {
+            Resource::Cpu if as_scored => self.scored_cpu_milli,
+            Resource::Cpu => self.amounts.cpu_milli,
+            Resource::Memory if as_scored => self.scored_memory_bytes,
+            Resource::Memory => self.amounts.memory_bytes,
+            Resource::EphemeralStorage => self.amounts.ephemeral_bytes,
+            Resource::Other(name) => {
+                let found = self.extended.iter().find(|(other, _)| other == name);
+                found.map_or(0, |(_, amount)| *amount)
+            }
+        }
     }
 }
 
@@ -256,7 +267,8 @@ mod tests {
             vec![container("a", &[], false), container("b", &[("cpu", "0")], false)],
         ));
         assert_eq!((demand.scored_cpu_milli, demand.scored_memory_bytes), (100, 2 * DEFAULT_MEMORY_BYTES));
-        assert!(demand.is_best_effort());
+        assert_eq!(demand.of_resource(&Resource::Memory, false), 0);
+        assert_eq!(demand.of_resource(&Resource::Memory, true), 2 * DEFAULT_MEMORY_BYTES);
     }
 
     #[test]

@@ -19,7 +19,17 @@ pub(crate) struct Diagnosis {
     pub(crate) resolvable: Vec<NodeIx>,
 }
 
+/// What is said where there is no node at all.
+pub(crate) const NO_NODES: &str = "no nodes available to schedule pods";
+
 impl Diagnosis {
+    /// No node was looked at, as none would do.
+    pub(crate) fn refused(refusal: Refusal, nodes: usize) -> Diagnosis {
+        let mut rejectors = Plugins::default();
+        rejectors.insert(refusal.plugin());
+        Diagnosis { nodes, refusal: Some(refusal), rejectors, ..Diagnosis::default() }
+    }
+
     /// Counts nodes that are rejected for these reasons.
     pub(crate) fn reject(&mut self, reasons: &[Reason], nodes: usize) {
         for reason in reasons {

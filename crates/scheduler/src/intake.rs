@@ -7,17 +7,20 @@ use base::time::Time;
 
 use crate::cluster::cohort::CohortKey;
 use crate::cluster::node::Facts;
-use crate::cluster::peers::PeersKey;
+use crate::cluster::peers::{Alike, PeersKey};
 use crate::cluster::pod::{DefaultSpread, Pending, Place, Pod, PodId, PodRef};
 use crate::demand::Demand;
-use crate::filters::node_affinity::Required;
 use crate::filters::node_ports::HostPort;
 use crate::queue::Ticket;
 use crate::queue::hints::{Change, NodeState};
 use crate::scheduler::Scheduler;
 use crate::selectors::Owner;
-use crate::shape::Shape;
+use crate::shape::{Labels, Shape};
+use crate::verdicts::ShapeId;
 use crate::volumes::claims::Claims;
+
+/// When a pod started that has not: later than any other.
+const NOT_YET: Time = Time::from_unix_nanos(i64::MAX);
 
 impl Scheduler {
     pub(crate) fn on_node(&mut self, node: &Node, now: Time) {
@@ -62,11 +65,11 @@ impl Scheduler {
     }
 
     fn admit_pending(&mut self, pod: &ApiPod, now: Time) {
-        let ours = self.names.contains(&pod.spec.scheduler_name);
-        if !ours || pod.metadata.deletion_timestamp.is_some() {
+        let Some(profile) = self.cluster.profiles.find(&pod.spec.scheduler_name) else { return };
+        if pod.metadata.deletion_timestamp.is_some() {
             return;
         }
-        let shape = Shape::of(pod);
+        let shape = Shape::of(pod, &self.cluster.profiles, profile);
         let (demand, ports) = (shape.demand.clone(), shape.ports.as_slice().into());
         let shape = self.verdicts.acquire(shape);
         let demand = if *demand == *self.verdicts.shape(shape).demand {
@@ -74,7 +77,7 @@ impl Scheduler {
         } else {
             demand
         };
-        let (own, default_spread) = self.peers_of(pod);
+        let (own, default_spread) = self.peers_of(pod, shape);
         let mut record = self.record(pod, demand, ports, own);
         record.pending =
             Some(Pending { shape, ticket: Ticket::default(), default_spread, nominated_by_api: false });
@@ -102,8 +105,9 @@ impl Scheduler {
         let Some(shape_before) = self.cluster.pods[id].pending.as_ref().map(|pending| pending.shape) else {
             return;
         };
-        let shape = self.verdicts.acquire(Shape::of(pod));
-        let (own, default_spread) = self.peers_of(pod);
+        let profile = self.verdicts.shape(shape_before).profile;
+        let shape = self.verdicts.acquire(Shape::of(pod, &self.cluster.profiles, profile));
+        let (own, default_spread) = self.peers_of(pod, shape);
         let peers = self.cluster.acquire_peers(own);
         let cohort = self.cluster.acquire_cohort(cohort_key(pod));
         let record = &self.cluster.pods[id];
@@ -222,15 +226,15 @@ impl Scheduler {
     }
 
     fn record(&mut self, pod: &ApiPod, demand: Arc<Demand>, ports: Arc<[HostPort]>, peers: PeersKey) -> Pod {
-        let since = pod.status.start_time.or(pod.metadata.creation_timestamp);
         Pod {
             of: PodRef {
                 uid: pod.metadata.uid.as_str().into(),
                 namespace: pod.metadata.namespace.as_str().into(),
                 name: pod.metadata.name.as_str().into(),
+                scheduler_name: pod.spec.scheduler_name.as_str().into(),
             },
             priority: pod.spec.priority.unwrap_or(0),
-            since: since.map_or(Time::EPOCH, |since| Time::from_unix_seconds(since.seconds)),
+            since: pod.status.start_time.map_or(NOT_YET, |start| Time::from_unix_seconds(start.seconds)),
             terminating: pod.metadata.deletion_timestamp.is_some(),
             preempted: is_preempted(pod),
             may_preempt: pod.spec.preemption_policy.as_deref() != Some("Never"),
@@ -264,18 +268,32 @@ impl Scheduler {
     }
 
     /// What a pod demands of others, its default constraints included, and how those came about.
-    fn peers_of(&self, pod: &ApiPod) -> (PeersKey, Option<DefaultSpread>) {
+    fn peers_of(&self, pod: &ApiPod, shape: ShapeId) -> (PeersKey, Option<DefaultSpread>) {
         let own = PeersKey::of(pod);
         if !pod.spec.topology_spread_constraints.is_empty() {
             return (own, None);
         }
         let (meta, owner) = (&pod.metadata, Owner::of(pod));
-        let alike = self.selectors.alike(&meta.namespace, &meta.labels, owner.as_ref());
-        let required = Required::of(&pod.spec);
-        let with = alike.map(|selector| own.spread_by_default(&meta.namespace, &selector, &required));
+        let with = self.spread_by_default(&own, shape, &meta.namespace, &meta.labels, owner.as_ref());
         let selectors = self.selectors.state(&meta.namespace);
         let default_spread = DefaultSpread { own: own.clone(), owner, selectors };
         (with.unwrap_or(own), Some(default_spread))
+    }
+
+    /// Demands with the default constraints of the shape's profile, for a pod of these labels; `None` if nothing selects its like.
+    fn spread_by_default(
+        &self,
+        own: &PeersKey,
+        shape: ShapeId,
+        namespace: &str,
+        labels: &Labels,
+        owner: Option<&Owner>,
+    ) -> Option<PeersKey> {
+        let selector = self.selectors.alike(namespace, labels, owner)?;
+        let shape = self.verdicts.shape(shape);
+        let spreading = &self.cluster.profiles.of(shape.profile).spreading;
+        let (required, tolerations) = (&shape.required, &shape.tolerations);
+        Some(own.spread_by_default(&Alike { namespace, selector, required, tolerations, spreading }))
     }
 
     /// Brings the default constraints of a pod up to date with the services and controllers of its namespace.
@@ -288,11 +306,9 @@ impl Scheduler {
             return;
         }
         let cohort = &self.cluster.cohorts[record.cohort].key;
-        let required = &self.verdicts.shape(pending.shape).required;
-        let key = match self.selectors.alike(&cohort.namespace, &cohort.labels, spread.owner.as_ref()) {
-            Some(selector) => spread.own.spread_by_default(&cohort.namespace, &selector, required),
-            None => spread.own.clone(),
-        };
+        let (own, owner) = (&spread.own, spread.owner.as_ref());
+        let with = self.spread_by_default(own, pending.shape, &cohort.namespace, &cohort.labels, owner);
+        let key = with.unwrap_or_else(|| own.clone());
         let peers = self.cluster.acquire_peers(key);
         let record = &mut self.cluster.pods[id];
         let before = std::mem::replace(&mut record.peers, peers);

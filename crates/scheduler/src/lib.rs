@@ -3,7 +3,8 @@
 //! Layer: beside `control`, above `api`; it never sees `store`, `server`, a clock or a socket. Whoever runs it feeds it what
 //! the API says, carries out the [`Action`]s, and tells it what came of bindings.
 //!
-//! Entry points: [`Scheduler::step`] with an [`Event`], giving [`Outputs`]; [`Config`].
+//! Entry points: [`Scheduler::step`] with an [`Event`], giving [`Outputs`]; [`Config`] with its [`Profile`]s; for those who
+//! compare, [`Scheduler::survey`].
 //!
 //! How it works: `intake` turns objects into records; `cluster` keeps nodes as columns and, for every term and constraint
 //! in use, counts of pods by topology domain; `verdicts` remembers what each shape of pod gets of each node until the node
@@ -24,11 +25,12 @@
 //! never placed blindly; storage capacities that drivers publish are not asked for; pod groups are scheduled pod by pod; nodes' declared
 //! features are not asked for.
 //!
-//! Upstream behaviour answered to: `pkg/scheduler` of k8s.io/kubernetes v1.37.1 with its default profile: order, reasons,
+//! Upstream behaviour answered to: `pkg/scheduler` of k8s.io/kubernetes v1.37.1 with profiles of its own plugins: order, reasons,
 //! weights and formulas of plugins, sampling, queueing hints, back-off, texts of events and conditions.
 //!
 //! How to test: `cargo test -p scheduler`: tables beside each filter and score, and `tests` for whole clusters, with
-//! properties that compare the incremental state with one counted anew, and decisions with naive ones. `cargo xtask bench scheduling` measures.
+//! properties that compare the incremental state with one counted anew, and decisions with naive ones. `cargo xtask oracle --op
+//! schedule` compares with kube-scheduler. `cargo xtask bench scheduling` measures.
 
 mod arena;
 mod checks;
@@ -42,6 +44,7 @@ mod intake;
 pub mod limits;
 mod nominated;
 mod preemption;
+mod profile;
 mod queue;
 mod random;
 mod reason;
@@ -50,6 +53,7 @@ mod scores;
 mod selectors;
 mod shape;
 pub mod shell;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod verdicts;
@@ -57,6 +61,9 @@ mod volumes;
 
 pub use cluster::pod::PodRef;
 pub use event::{Action, Decided, Event, Failure, FailureReason, Nomination, Outputs, scheduled_note};
-pub use reason::{Plugin, Refusal};
+pub use profile::{Fit, PodAffinity, Preempting, Profile, Resource, Spreading, Strategy, Weights};
+pub use reason::{Plugin, Plugins, Refusal};
 pub use scheduler::{Config, Scheduler};
+pub use scores::Score;
 pub use selectors::OwnerKind;
+pub use survey::{Judgement, Survey};

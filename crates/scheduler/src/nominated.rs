@@ -11,8 +11,17 @@ use crate::cluster::peers::PeersKey;
 use crate::cluster::pod::{Pod, PodId};
 use crate::filters::node_ports;
 use crate::filters::node_resources_fit::{Room, shift};
-use crate::reason::Reason;
+use crate::reason::{Plugin, Reason};
 use crate::shape::Shape;
+use crate::verdicts::Verdict;
+
+/// The pods that are nominated to a node before which a pod has to give way.
+fn others<'a>(cluster: &'a Cluster, id: PodId, node: NodeIx) -> Vec<&'a Pod> {
+    let Some(nominated) = cluster.nominated.get(&node) else { return Vec::new() };
+    let priority = cluster.pods[id].priority;
+    let others = nominated.iter().filter(|other| **other != id).map(|other| &cluster.pods[*other]);
+    others.filter(|other| other.priority >= priority).collect()
+}
 
 /// Why a node would not do beside the pods that are nominated to it, if so.
 pub(crate) fn reject(
@@ -22,28 +31,52 @@ pub(crate) fn reject(
     checks: &Checks<'_>,
     node: NodeIx,
 ) -> Option<Reason> {
-    let nominated = cluster.nominated.get(&node)?;
-    let pod = &cluster.pods[id];
-    let others = nominated.iter().filter(|other| **other != id).map(|other| &cluster.pods[*other]);
-    let others: Vec<&Pod> = others.filter(|other| other.priority >= pod.priority).collect();
-    if others.is_empty() {
-        return None;
-    }
-    room(cluster, shape, &others, node)
-        .or_else(|| others.iter().find_map(|other| ports(shape, other)))
-        .or_else(|| spread(cluster, pod, checks, &others, node))
-        .or_else(|| others.iter().find_map(|other| terms(cluster, pod, other, node)))
+    let mut reasons = Vec::new();
+    crowd(cluster, id, shape, node, Verdict::Fits, &mut reasons);
+    let by_place = || by_place(cluster, id, shape, checks, node);
+    reasons.into_iter().next().or_else(by_place)
 }
 
-fn room(cluster: &Cluster, shape: &Shape, others: &[&Pod], node: NodeIx) -> Option<Reason> {
-    let room = cluster.nodes.room(node);
-    let (mut requested, mut extended) = (*room.requested, room.extended.to_vec());
-    for demand in others.iter().map(|other| &other.demand) {
-        shift(&mut requested, &mut extended, demand, 1);
+/// What of ports and resources there is not enough of beside them; where the node's own ports are in the way, resources are not
+/// looked at.
+pub(crate) fn crowd(
+    cluster: &Cluster,
+    id: PodId,
+    shape: &Shape,
+    node: NodeIx,
+    verdict: Verdict,
+    reasons: &mut Vec<Reason>,
+) {
+    let others = others(cluster, id, node);
+    if others.is_empty() {
+        return;
     }
-    let mut reasons = Vec::new();
-    Room { requested: &requested, extended: &extended, ..room }.lacks(&shape.demand, &mut reasons);
-    reasons.into_iter().next()
+    let profile = cluster.profiles.of(shape.profile);
+    let ports = others.iter().find_map(|other| ports(shape, other));
+    if let Some(ports) = ports.filter(|_| profile.filters(Plugin::NodePorts)) {
+        reasons.push(ports);
+    } else if profile.filters(Plugin::NodeResourcesFit) && verdict != Verdict::Ports {
+        let room = cluster.nodes.room(node);
+        let (mut requested, mut extended) = (*room.requested, room.extended.to_vec());
+        for other in others {
+            shift(&mut requested, &mut extended, &other.demand, 1);
+        }
+        Room { requested: &requested, extended: &extended, ..room }.lacks(shape.needed(), reasons);
+    }
+}
+
+/// Whether they would be too many in the node's domains, or whom they repel.
+pub(crate) fn by_place(
+    cluster: &Cluster,
+    id: PodId,
+    shape: &Shape,
+    checks: &Checks<'_>,
+    node: NodeIx,
+) -> Option<Reason> {
+    let (others, pod) = (others(cluster, id, node), &cluster.pods[id]);
+    let repels = cluster.profiles.of(shape.profile).filters(Plugin::InterPodAffinity);
+    let terms = || others.iter().find_map(|other| terms(cluster, pod, other, node));
+    spread(cluster, pod, checks, &others, node).or_else(|| repels.then(terms).flatten())
 }
 
 fn ports(shape: &Shape, other: &Pod) -> Option<Reason> {

@@ -20,8 +20,8 @@ use crate::cluster::node::NodeIx;
 use crate::cluster::pod::{Place, PodId};
 use crate::cycle::rejections;
 use crate::diagnosis::{Diagnosis, histogram};
-use crate::limits::{MIN_PREEMPTION_CANDIDATES, PREEMPTION_CANDIDATE_PERCENTAGE};
 use crate::random::Dice;
+use crate::reason::Plugin;
 use crate::shape::Shape;
 use crate::verdicts::Verdicts;
 use crate::volumes::wanted::Wanted;
@@ -62,6 +62,9 @@ pub(crate) fn preempt(
     let Some(shape) = pod.pending.as_ref().map(|pending| pending.shape) else {
         return unhelpful(&BTreeMap::new());
     };
+    let Some(share) = cluster.profiles.of(verdicts.shape(shape).profile).preemption else {
+        return Preemption::Ineligible(String::new());
+    };
     if !pod.may_preempt {
         return Preemption::Ineligible("not eligible due to preemptionPolicy=Never.".to_owned());
     }
@@ -73,15 +76,33 @@ pub(crate) fn preempt(
     if diagnosis.refusal.is_some() || diagnosis.resolvable.is_empty() {
         return unhelpful(&BTreeMap::new());
     }
-    let potential = &diagnosis.resolvable;
-    let wanted = (potential.len() * PREEMPTION_CANDIDATE_PERCENTAGE / 100).max(MIN_PREEMPTION_CANDIDATES);
-    let start = dice.below(potential.len());
-    let (before, after) = potential.split_at(start);
+    let potential = diagnosis.resolvable.len();
+    let wanted = (potential * share.percentage / 100).max(share.absolute).min(potential);
+    let start = dice.below(potential);
+    let (candidates, failed) =
+        candidates(cluster, verdicts.shape(shape), budgets, id, diagnosis, start, wanted);
+    match candidates.into_iter().min_by_key(|candidate| candidate.loss(cluster)) {
+        Some(Candidate { node, victims, .. }) => Preemption::Victims { node, victims },
+        None => unhelpful(&failed),
+    }
+}
+
+/// Tries the nodes that eviction could help on, from one of them on, until enough would do; the others are counted by reason.
+pub(crate) fn candidates(
+    cluster: &mut Cluster,
+    shape: &Shape,
+    budgets: &Budgets,
+    id: PodId,
+    diagnosis: &Diagnosis,
+    start: usize,
+    wanted: usize,
+) -> (Vec<Candidate>, BTreeMap<String, usize>) {
+    let (before, after) = diagnosis.resolvable.split_at(start);
     let mut failed: BTreeMap<String, usize> = BTreeMap::new();
     let mut candidates: Vec<Candidate> = Vec::new();
-    let plain = is_plain(cluster, verdicts.shape(shape), id);
+    let plain = is_plain(cluster, shape, id);
     for node in after.iter().chain(before) {
-        match candidate(cluster, verdicts.shape(shape), budgets, id, *node, plain) {
+        match candidate(cluster, shape, budgets, id, *node, plain) {
             Ok(candidate) => candidates.push(candidate),
             Err(reason) => *failed.entry(reason).or_insert(0) += 1,
         }
@@ -89,25 +110,22 @@ pub(crate) fn preempt(
             break;
         }
     }
-    match candidates.into_iter().min_by_key(|candidate| candidate.loss(cluster)) {
-        Some(Candidate { node, victims, .. }) => Preemption::Victims { node, victims },
-        None => unhelpful(&failed),
-    }
+    (candidates, failed)
 }
 
 /// A node that would do, and at what cost.
-struct Candidate {
-    node: NodeIx,
+pub(crate) struct Candidate {
+    pub(crate) node: NodeIx,
     /// The most important first.
-    victims: Vec<PodId>,
+    pub(crate) victims: Vec<PodId>,
     /// Evictions that go against disruption budgets.
-    violations: usize,
+    pub(crate) violations: usize,
 }
 
 impl Candidate {
     /// In this order: the fewest violations, the lowest highest priority, the lowest sum of priorities, the fewest victims,
     /// the latest start of the most important ones; among equals the first is taken.
-    fn loss(&self, cluster: &Cluster) -> (usize, i32, i64, usize, Reverse<Time>) {
+    pub(crate) fn loss(&self, cluster: &Cluster) -> (usize, i32, i64, usize, Reverse<Time>) {
         let priorities = || self.victims.iter().map(|victim| cluster.pods[*victim].priority);
         let highest = priorities().max().unwrap_or(i32::MIN);
         // Upstream shifts priorities so that many negative ones do not weigh less than few.
@@ -134,7 +152,7 @@ fn candidate(
     let violating = budgets.violated_by(cluster, &lower);
     lower.sort_by_key(|other| !violating.contains(other));
     let mut victims = if plain && !cluster.nominated.contains_key(&node) {
-        room::victims(cluster, &shape.demand, node, &lower)?
+        room::victims(cluster, shape, node, &lower)?
     } else {
         victims(cluster, shape, id, node, &lower)?
     };
@@ -162,7 +180,11 @@ fn waits_for_victims(cluster: &Cluster, id: PodId) -> bool {
 /// Whether nothing but resources is at stake, so that nothing has to be moved to find out.
 fn is_plain(cluster: &Cluster, shape: &Shape, id: PodId) -> bool {
     let pod = &cluster.pods[id];
-    pod.claims.is_none() && shape.ports.is_empty() && Checks::of(cluster, pod.cohort, pod.peers).is_free()
+    let profile = cluster.profiles.of(shape.profile);
+    profile.filters(Plugin::NodeResourcesFit)
+        && pod.claims.is_none()
+        && shape.ports.is_empty()
+        && Checks::of(cluster, profile, pod.cohort, pod.peers).is_free()
 }
 
 /// The pods of lower priority on a node, the most important first.
@@ -207,8 +229,10 @@ fn victims(
 }
 
 fn fits(cluster: &Cluster, id: PodId, shape: &Shape, node: NodeIx) -> Result<(), String> {
+    let profile = cluster.profiles.of(shape.profile);
     let volumes = Wanted::of(cluster, id).map_err(|refusal| refusal.to_string())?;
-    let checks = Checks::of(cluster, cluster.pods[id].cohort, cluster.pods[id].peers).with_volumes(volumes);
+    let checks = Checks::of(cluster, profile, cluster.pods[id].cohort, cluster.pods[id].peers)
+            .with_volumes(volumes);
     let mut reasons = Vec::new();
     rejections(cluster, id, shape, &checks, node, &mut reasons);
     match reasons.first() {

@@ -72,6 +72,7 @@ pub(crate) struct Queue {
     parked: BTreeMap<Group, BTreeSet<PodId>>,
     parked_since: BTreeSet<(Time, PodId)>,
     turns: u64,
+    pub(crate) back_off_times: BackOff,
 }
 
 impl Queue {
@@ -104,7 +105,7 @@ impl Queue {
         ticket.failures += 1;
         ticket.errors = 0;
         ticket.rejectors = rejectors;
-        ticket.back_off_until = back_off_until(now, ticket.failures);
+        ticket.back_off_until = self.back_off_times.until(now, ticket.failures);
         ticket.lane = Lane::Parked;
         let group = Group { rejectors, shape: pending.shape, cohort, peers, claims };
         self.parked.entry(group).or_default().insert(id);
@@ -118,7 +119,7 @@ impl Queue {
         ticket.since = now;
         ticket.errors += 1;
         ticket.rejectors = Plugins::default();
-        ticket.back_off_until = back_off_until(now, ticket.errors);
+        ticket.back_off_until = self.back_off_times.until(now, ticket.errors);
         ticket.lane = Lane::ErrorBackOff;
         let until = ticket.back_off_until;
         self.error_back_off.insert((until, rank(id, pod)));
@@ -230,11 +231,26 @@ fn rank(id: PodId, pod: &Pod) -> Rank {
     (Reverse(pod.priority), since, turn, id)
 }
 
-fn back_off_until(now: Time, times: u32) -> Time {
-    let doubled = INITIAL_BACK_OFF.checked_mul(1 << (times - 1).min(16)).unwrap_or(Duration::MAX);
-    let window = BACK_OFF_WINDOW.as_nanos() as i64;
-    let until = now + doubled.min(MAX_BACK_OFF);
-    Time::from_unix_nanos(until.unix_nanos().div_euclid(window) * window)
+/// How long pods back off: the first time, and at most.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BackOff {
+    pub(crate) initial: Duration,
+    pub(crate) most: Duration,
+}
+
+impl Default for BackOff {
+    fn default() -> Self {
+        BackOff { initial: INITIAL_BACK_OFF, most: MAX_BACK_OFF }
+    }
+}
+
+impl BackOff {
+    fn until(self, now: Time, times: u32) -> Time {
+        let doubled = self.initial.checked_mul(1 << (times - 1).min(16)).unwrap_or(Duration::MAX);
+        let window = BACK_OFF_WINDOW.as_nanos() as i64;
+        let until = now + doubled.min(self.most);
+        Time::from_unix_nanos(until.unix_nanos().div_euclid(window) * window)
+    }
 }
 
 #[cfg(test)]
@@ -244,8 +260,9 @@ mod tests {
     #[test]
     fn back_off_doubles_up_to_its_limit_and_ends_with_a_window() {
         let now = Time::from_unix_nanos(10_900_000_000);
-        let seconds = [1, 2, 3, 4, 5, 60].map(|times| back_off_until(now, times).unix_seconds() - 10);
+        let back_off = BackOff::default();
+        let seconds = [1, 2, 3, 4, 5, 60].map(|times| back_off.until(now, times).unix_seconds() - 10);
         assert_eq!(seconds, [1, 2, 4, 8, 10, 10]);
-        assert_eq!(back_off_until(now, 1).unix_nanos() % 1_000_000_000, 0);
+        assert_eq!(back_off.until(now, 1).unix_nanos() % 1_000_000_000, 0);
     }
 }

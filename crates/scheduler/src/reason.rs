@@ -49,18 +49,44 @@ impl Plugin {
         Plugin::InterPodAffinity,
         Plugin::DynamicResources,
     ];
+
+    /// As configurations name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Plugin::NodeUnschedulable => "NodeUnschedulable",
+            Plugin::TaintToleration => "TaintToleration",
+            Plugin::NodeAffinity => "NodeAffinity",
+            Plugin::NodePorts => "NodePorts",
+            Plugin::NodeResourcesFit => "NodeResourcesFit",
+            Plugin::PodTopologySpread => "PodTopologySpread",
+            Plugin::InterPodAffinity => "InterPodAffinity",
+            Plugin::VolumeBinding => "VolumeBinding",
+            Plugin::DynamicResources => "DynamicResources",
+        }
+    }
 }
 
 /// A set of plugins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Plugins(u16);
+pub struct Plugins(u16);
 
 impl Plugins {
-    pub(crate) fn insert(&mut self, plugin: Plugin) {
+    /// All of them.
+    pub fn all() -> Plugins {
+        let mut all = Plugins::default();
+        for plugin in Plugin::ALL {
+            all.insert(*plugin);
+        }
+        all
+    }
+
+    /// Adds one.
+    pub fn insert(&mut self, plugin: Plugin) {
         self.0 |= 1 << plugin as u8;
     }
 
-    pub(crate) fn has(self, plugin: Plugin) -> bool {
+    /// Whether one is in it.
+    pub fn has(self, plugin: Plugin) -> bool {
         self.0 & (1 << plugin as u8) != 0
     }
 }
@@ -70,14 +96,28 @@ impl Plugins {
 pub(crate) enum Reason {
     Unschedulable,
     Taint,
+    /// What the profile adds.
+    EnforcedAffinity,
     NodeAffinity,
-    NodeAffinityNames,
+    /// It is none of those that the pod names.
+    NodeAffinityNames {
+        also: Option<Plugin>,
+    },
     Ports,
     TooManyPods,
-    Cpu { never: bool },
-    Memory { never: bool },
-    EphemeralStorage { never: bool },
-    Extended { name: Arc<str>, never: bool },
+    Cpu {
+        never: bool,
+    },
+    Memory {
+        never: bool,
+    },
+    EphemeralStorage {
+        never: bool,
+    },
+    Extended {
+        name: Arc<str>,
+        never: bool,
+    },
     DiskConflict,
     ClaimInUse,
     TooManyVolumes,
@@ -97,7 +137,9 @@ impl Reason {
         match self {
             Reason::Unschedulable => Plugin::NodeUnschedulable,
             Reason::Taint => Plugin::TaintToleration,
-            Reason::NodeAffinity | Reason::NodeAffinityNames => Plugin::NodeAffinity,
+            Reason::EnforcedAffinity | Reason::NodeAffinity | Reason::NodeAffinityNames { .. } => {
+                Plugin::NodeAffinity
+            }
             Reason::Ports => Plugin::NodePorts,
             Reason::TooManyPods
             | Reason::Cpu { .. }
@@ -120,8 +162,9 @@ impl Reason {
         match self {
             Reason::Unschedulable
             | Reason::Taint
+            | Reason::EnforcedAffinity
             | Reason::NodeAffinity
-            | Reason::NodeAffinityNames
+            | Reason::NodeAffinityNames { .. }
             | Reason::VolumeAffinity
             | Reason::NoVolume
             | Reason::VolumeGone
@@ -149,8 +192,14 @@ impl fmt::Display for Reason {
         f.write_str(match self {
             Reason::Unschedulable => "node(s) were unschedulable",
             Reason::Taint => "node(s) had untolerated taint(s)",
+            Reason::EnforcedAffinity => "node(s) didn't match scheduler-enforced node affinity",
             Reason::NodeAffinity => "node(s) didn't match Pod's node affinity/selector",
-            Reason::NodeAffinityNames => "node(s) didn't satisfy plugin(s) [NodeAffinity]",
+            Reason::NodeAffinityNames { also } => {
+                let mut plugins = vec![Plugin::NodeAffinity.name()];
+                plugins.extend(also.filter(|also| *also != Plugin::NodeAffinity).map(Plugin::name));
+                plugins.sort_unstable();
+                return write!(f, "node(s) didn't satisfy plugin(s) [{}]", plugins.join(" "));
+            }
             Reason::Ports => "node(s) didn't have free ports for the requested pod ports",
             Reason::TooManyPods => "Too many pods",
             Reason::Cpu { .. } => "Insufficient cpu",

@@ -1,7 +1,8 @@
 //! The scheduler itself: takes events in, keeps the state, and runs attempts.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use api_meta::labels::Selector;
 use base::time::Time;
@@ -10,12 +11,14 @@ use crate::cluster::Cluster;
 use crate::cluster::node::NodeIx;
 use crate::cluster::pod::{Place, PodId};
 use crate::cycle::{Cycle, Outcome};
-use crate::diagnosis::Diagnosis;
+use crate::diagnosis::{Diagnosis, NO_NODES};
 use crate::event::{Action, Event, Failure, FailureReason, Nomination, Outputs};
+use crate::limits::{INITIAL_BACK_OFF, MAX_BACK_OFF};
 use crate::preemption::budgets::Budgets;
 use crate::preemption::{self, Preemption};
+use crate::profile::{DEFAULT_NAME, Profile, Profiles};
 use crate::queue::hints::Change;
-use crate::queue::{Lane, Queue};
+use crate::queue::{BackOff, Lane, Queue};
 use crate::reason::{Plugin, Plugins};
 use crate::selectors::{Owner, Selectors};
 use crate::shell::Waiting;
@@ -25,10 +28,14 @@ use crate::volumes::binding::Pledges;
 /// How a scheduler is set up.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The values of `spec.schedulerName` that are its own.
-    pub scheduler_names: BTreeSet<String>,
+    /// How pods are scheduled, by the scheduler that they ask for; the default profile if there is none.
+    pub profiles: Vec<Profile>,
     /// Look for feasible nodes until this share of all nodes has been found; 0 adapts to the size of the cluster.
     pub percentage_of_nodes_to_score: usize,
+    /// How long a pod backs off that could not be scheduled for the first time.
+    pub initial_back_off: Duration,
+    /// How long a pod backs off at most.
+    pub max_back_off: Duration,
     /// Where chance starts from.
     pub seed: u64,
 }
@@ -36,8 +43,10 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Config {
-            scheduler_names: BTreeSet::from(["default-scheduler".to_owned()]),
+            profiles: vec![Profile::named(DEFAULT_NAME)],
             percentage_of_nodes_to_score: 0,
+            initial_back_off: INITIAL_BACK_OFF,
+            max_back_off: MAX_BACK_OFF,
             seed: 0,
         }
     }
@@ -45,29 +54,31 @@ impl Default for Config {
 
 /// The scheduler's state.
 pub struct Scheduler {
-    pub(crate) names: BTreeSet<String>,
     pub(crate) cluster: Cluster,
     pub(crate) verdicts: Verdicts,
     pub(crate) selectors: Selectors,
-    budgets: Budgets,
+    pub(crate) budgets: Budgets,
     pub(crate) queue: Queue,
     pub(crate) by_uid: HashMap<Arc<str>, PodId>,
     /// Pods that have a node and wait for their volumes there.
     pub(crate) pledges: Pledges,
-    cycle: Cycle,
+    pub(crate) cycle: Cycle,
     pub(crate) actions: Vec<Action>,
 }
 
 impl Scheduler {
     /// A scheduler that knows of nothing yet.
     pub fn new(config: Config) -> Scheduler {
+        let mut cluster = Cluster::default();
+        cluster.profiles = Profiles::new(config.profiles);
+        let mut queue = Queue::default();
+        queue.back_off_times = BackOff { initial: config.initial_back_off, most: config.max_back_off };
         Scheduler {
-            names: config.scheduler_names,
-            cluster: Cluster::default(),
+            cluster,
             verdicts: Verdicts::default(),
             selectors: Selectors::default(),
             budgets: Budgets::default(),
-            queue: Queue::default(),
+            queue,
             by_uid: HashMap::new(),
             pledges: Pledges::new(),
             cycle: Cycle::new(config.percentage_of_nodes_to_score, config.seed),
@@ -177,7 +188,7 @@ impl Scheduler {
         match self.cycle.attempt(&mut self.cluster, &mut self.verdicts, id, shape) {
             Outcome::Node(node) => self.assume(id, node, now),
             Outcome::NoNodes => {
-                let message = "no nodes available to schedule pods".to_owned();
+                let message = NO_NODES.to_owned();
                 self.fail(id, FailureReason::Unschedulable, message, Plugins::default(), Nomination::Clear);
                 self.queue.retry(id, &mut self.cluster.pods[id], now);
             }
@@ -197,15 +208,7 @@ impl Scheduler {
     }
 
     fn reject(&mut self, id: PodId, diagnosis: &Diagnosis, now: Time) {
-        let preemption = preemption::preempt(
-            &mut self.cluster,
-            &self.verdicts,
-            &self.budgets,
-            id,
-            diagnosis,
-            &mut self.cycle.dice,
-        );
-        let (says, nomination) = match preemption {
+        let (says, nomination) = match self.preempt(id, diagnosis) {
             Preemption::Ineligible(says) => (says, Nomination::Keep),
             Preemption::Nothing(says) => {
                 self.cluster.nominate(id, None);
@@ -234,6 +237,12 @@ impl Scheduler {
         let message = diagnosis.message(&says);
         self.fail(id, FailureReason::Unschedulable, message, diagnosis.rejectors, nomination);
         self.queue.park(id, &mut self.cluster.pods[id], diagnosis.rejectors, now);
+    }
+
+    /// Looks for pods to evict, and evicts none.
+    pub(crate) fn preempt(&mut self, id: PodId, diagnosis: &Diagnosis) -> Preemption {
+        let Scheduler { cluster, verdicts, budgets, cycle, .. } = self;
+        preemption::preempt(cluster, verdicts, budgets, id, diagnosis, &mut cycle.dice)
     }
 
     /// Pods of lower priority lose their nomination to a node that another gets, and look for one again.

@@ -3,10 +3,10 @@
 //! The first three are judged with the filters, once for a shape and a state of the node; taints and preferred node
 //! affinity keep their raw values there and are normalised over the feasible nodes; the last two read counts.
 
+pub(crate) mod allocation;
 pub(crate) mod balanced_allocation;
 pub(crate) mod image_locality;
 pub(crate) mod inter_pod_affinity;
-pub(crate) mod least_allocated;
 pub(crate) mod node_affinity;
 pub(crate) mod pod_topology_spread;
 pub(crate) mod taint_toleration;
@@ -14,13 +14,57 @@ pub(crate) mod taint_toleration;
 /// The best that a score can give.
 pub(crate) const MAX: i64 = 100;
 
-/// The weights that upstream's default profile gives.
-pub(crate) mod weight {
-    pub(crate) const LEAST_ALLOCATED: i64 = 1;
-    pub(crate) const BALANCED_ALLOCATION: i64 = 1;
-    pub(crate) const IMAGE_LOCALITY: i64 = 1;
-    pub(crate) const TAINT_TOLERATION: i64 = 3;
-    pub(crate) const NODE_AFFINITY: i64 = 2;
-    pub(crate) const POD_TOPOLOGY_SPREAD: i64 = 2;
-    pub(crate) const INTER_POD_AFFINITY: i64 = 2;
+/// The plugins that score; the names are upstream's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Score {
+    /// Soft taints.
+    TaintToleration,
+    /// Preferred node affinity.
+    NodeAffinity,
+    /// How much is free.
+    NodeResourcesFit,
+    /// Soft topology spread constraints.
+    PodTopologySpread,
+    /// Preferred affinity and anti-affinity between pods.
+    InterPodAffinity,
+    /// How evenly CPU and memory are used.
+    NodeResourcesBalancedAllocation,
+    /// Images that are there already.
+    ImageLocality,
+}
+
+impl Score {
+    /// All of them.
+    pub const ALL: &[Score] = &[
+        Score::TaintToleration,
+        Score::NodeAffinity,
+        Score::NodeResourcesFit,
+        Score::PodTopologySpread,
+        Score::InterPodAffinity,
+        Score::NodeResourcesBalancedAllocation,
+        Score::ImageLocality,
+    ];
+
+    /// As configurations name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Score::TaintToleration => "TaintToleration",
+            Score::NodeAffinity => "NodeAffinity",
+            Score::NodeResourcesFit => "NodeResourcesFit",
+            Score::PodTopologySpread => "PodTopologySpread",
+            Score::InterPodAffinity => "InterPodAffinity",
+            Score::NodeResourcesBalancedAllocation => "NodeResourcesBalancedAllocation",
+            Score::ImageLocality => "ImageLocality",
+        }
+    }
+
+    /// The weight that upstream's default profile gives it.
+    pub(crate) fn weight(self) -> i64 {
+        match self {
+            Score::TaintToleration => 3,
+            Score::NodeAffinity | Score::PodTopologySpread | Score::InterPodAffinity => 2,
+            Score::NodeResourcesFit | Score::NodeResourcesBalancedAllocation | Score::ImageLocality => 1,
+        }
+    }
 }

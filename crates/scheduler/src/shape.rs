@@ -9,13 +9,17 @@ use crate::demand::Demand;
 use crate::filters::node_affinity::{Preferred, Required};
 use crate::filters::node_ports::HostPort;
 use crate::filters::taint_toleration::Toleration;
-use crate::reason::Refusal;
+use crate::profile::{Profile, ProfileIx, Profiles};
+use crate::reason::{Plugin, Refusal};
 use crate::scores::image_locality;
 
 /// What a pod demands of a node; equal for all pods of a shape.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Shape {
+    pub(crate) profile: ProfileIx,
     pub(crate) demand: Arc<Demand>,
+    /// What nodes must have room for, where that is less.
+    needed: Option<Arc<Demand>>,
     pub(crate) required: Required,
     pub(crate) preferred: Preferred,
     pub(crate) tolerations: Vec<Toleration>,
@@ -27,12 +31,18 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
-    /// What `pod` demands.
-    pub(crate) fn of(pod: &Pod) -> Shape {
+    /// What `pod` demands under the profile.
+    pub(crate) fn of(pod: &Pod, profiles: &Profiles, profile: ProfileIx) -> Shape {
         let required = Required::of(&pod.spec);
-        let refusal = refusal(pod, &required);
+        let settings = profiles.of(profile);
+        let refusal = refusal(pod, &required, settings);
+        let demand = Demand::wished(pod);
+        let mut needed = demand.clone();
+        needed.extended.retain(|(name, _)| !settings.fit.ignores(name));
         Shape {
-            demand: Arc::new(Demand::wished(pod)),
+            profile,
+            needed: (needed != demand).then(|| Arc::new(needed)),
+            demand: Arc::new(demand),
             preferred: Preferred::of(&pod.spec),
             tolerations: pod.spec.tolerations.iter().map(Toleration::of).collect(),
             ports: HostPort::of_pod(pod),
@@ -41,10 +51,15 @@ impl Shape {
             refusal,
         }
     }
+
+    /// What nodes must have room for.
+    pub(crate) fn needed(&self) -> &Demand {
+        self.needed.as_deref().unwrap_or(&self.demand)
+    }
 }
 
-fn refusal(pod: &Pod, required: &Required) -> Option<Refusal> {
-    if required.node_names().is_some_and(|names| names.is_empty()) {
+fn refusal(pod: &Pod, required: &Required, profile: &Profile) -> Option<Refusal> {
+    if profile.filters(Plugin::NodeAffinity) && required.node_names().is_some_and(|names| names.is_empty()) {
         return Some(Refusal::AffinityConflict);
     }
     (!pod.spec.resource_claims.is_empty()).then_some(Refusal::ResourceClaims)

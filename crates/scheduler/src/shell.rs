@@ -5,6 +5,7 @@
 
 mod metrics;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ use tokio::sync::{Notify, mpsc};
 
 pub use metrics::{Metrics, Waiting};
 
+use crate::profile::DEFAULT_NAME;
 use crate::{
     Action, Config, Decided, Event, Failure, Nomination, OwnerKind, PodRef, Scheduler, scheduled_note,
 };
@@ -63,7 +65,6 @@ pub async fn run_counted(
     metrics: Arc<Metrics>,
     mut drain: drain::Watch,
 ) {
-    let name: &'static str = "default-scheduler";
     let changed = Arc::new(Notify::new());
     let mut listeners = task::Set::new(tasks.clone());
     let mut followers = Vec::new();
@@ -99,7 +100,7 @@ pub async fn run_counted(
         api,
         clock: Arc::clone(&clock),
         who: Arc::new(caller()),
-        recorder: Arc::new(Mutex::new(Recorder::new(name))),
+        recorders: Arc::new(Recorders::of_all(&config)),
         pods,
         metrics,
         done,
@@ -283,13 +284,34 @@ fn gone(object: &dyn Record) -> Option<Event<'_>> {
     }
 }
 
+/// Who tells of pods: a recorder for each profile, under its name.
+struct Recorders {
+    by_name: BTreeMap<String, Mutex<Recorder>>,
+    rest: Mutex<Recorder>,
+}
+
+impl Recorders {
+    fn of_all(config: &Config) -> Recorders {
+        let recorder = |name: &str| Mutex::new(Recorder::new(name));
+        let names = config.profiles.iter().map(|profile| profile.scheduler_name.clone());
+        Recorders {
+            by_name: names.map(|name| (name.clone(), recorder(&name))).collect(),
+            rest: recorder(DEFAULT_NAME),
+        }
+    }
+
+    fn of(&self, name: &str) -> &Mutex<Recorder> {
+        self.by_name.get(name).unwrap_or(&self.rest)
+    }
+}
+
 /// What carries actions out.
 #[derive(Clone)]
 struct Hands {
     api: Arc<dyn Api>,
     clock: Arc<dyn Clock>,
     who: Arc<Caller>,
-    recorder: Arc<Mutex<Recorder>>,
+    recorders: Arc<Recorders>,
     pods: Option<RawView>,
     metrics: Arc<Metrics>,
     done: mpsc::UnboundedSender<Done>,
@@ -307,7 +329,7 @@ impl Hands {
     async fn act(&self, action: Action) {
         match action {
             Action::Bind { pod, node } => {
-                let failure = self.execute(bind(&pod, &node)).await;
+                let failure = self.execute(&pod.scheduler_name, bind(&pod, &node)).await;
                 // The loop outlives its work.
                 let _ = self.done.send(Done::Bound(pod.uid, failure.map_or(Ok(()), Err)));
             }
@@ -317,7 +339,7 @@ impl Hands {
             }
             Action::Scheduled { pod, node } => {
                 let message = scheduled_note(&pod, &node);
-                self.tell(&pod, Severity::Normal, "Scheduled", message).await;
+                self.tell(&pod.scheduler_name, &pod, Severity::Normal, "Scheduled", message).await;
             }
             Action::Failed(failure) => self.failed(&failure).await,
             Action::Unnominate { pod } => self.unnominate(&pod).await,
@@ -333,8 +355,9 @@ impl Hands {
     }
 
     async fn failed(&self, failure: &Failure) {
-        self.tell(&failure.pod, Severity::Warning, "FailedScheduling", failure.note()).await;
-        let Some(pod) = self.pod(&failure.pod) else { return };
+        let of = &failure.pod;
+        self.tell(&of.scheduler_name, of, Severity::Warning, "FailedScheduling", failure.note()).await;
+        let Some(pod) = self.pod(of) else { return };
         let now: api_record::scalar::Time = self.clock.now().into();
         let old = pod.status.conditions.iter().find(|condition| condition.type_ == "PodScheduled");
         let since =
@@ -355,7 +378,7 @@ impl Hands {
         }
         let mut plan = Plan::default();
         plan.stage([Write::patch(&pod, "status", serde_json::json!({ "status": status }))]);
-        self.execute(plan).await;
+        self.execute(&of.scheduler_name, plan).await;
     }
 
     async fn unnominate(&self, of: &PodRef) {
@@ -363,42 +386,51 @@ impl Hands {
         let status = serde_json::json!({ "status": { "nominatedNodeName": null } });
         let mut plan = Plan::default();
         plan.stage([Write::patch(&pod, "status", status)]);
-        self.execute(plan).await;
+        self.execute(&of.scheduler_name, plan).await;
     }
 
     async fn preempt(&self, preemptor: &PodRef, node: &str, victims: &[PodRef]) {
         let now: api_record::scalar::Time = self.clock.now().into();
+        let teller = &preemptor.scheduler_name;
         for victim in victims {
             let Some(pod) = self.pod(victim) else { continue };
             let condition = serde_json::json!({ "status": { "conditions": [{
                 "type": "DisruptionTarget",
                 "status": "True",
                 "reason": "PreemptionByScheduler",
-                "message": "default-scheduler: preempting to accommodate a higher priority pod",
+                "message": format!("{teller}: preempting to accommodate a higher priority pod"),
                 "lastTransitionTime": now.to_string(),
             }] } });
             let mut plan = Plan::default();
             plan.stage([Write::patch(&pod, "status", condition)]);
             plan.stage([Write::delete(&pod)]);
-            match self.execute(plan).await {
+            match self.execute(teller, plan).await {
                 None => {
                     let message = Action::preempted_note(preemptor, node);
-                    self.tell(victim, Severity::Normal, "Preempted", message).await;
+                    self.tell(teller, victim, Severity::Normal, "Preempted", message).await;
                 }
                 Some(_) => drop(self.done.send(Done::NotEvicted(Arc::clone(&victim.uid)))),
             }
         }
     }
 
-    async fn tell(&self, of: &PodRef, severity: Severity, reason: &'static str, message: String) {
+    async fn tell(
+        &self,
+        teller: &str,
+        of: &PodRef,
+        severity: Severity,
+        reason: &'static str,
+        message: String,
+    ) {
         let about = self.pod(of).unwrap_or_else(|| bare(of));
         let plan = Plan { events: vec![Note::new(&about, severity, reason, message)], ..Plan::default() };
-        self.execute(plan).await;
+        self.execute(teller, plan).await;
     }
 
-    /// Carries a plan out; answers what went wrong.
-    async fn execute(&self, plan: Plan) -> Option<String> {
-        let finished = execute(&*self.api, &self.who, &self.recorder, &*self.clock, plan).await;
+    /// Carries a plan out, in the name of a profile; answers what went wrong.
+    async fn execute(&self, teller: &str, plan: Plan) -> Option<String> {
+        let recorder = self.recorders.of(teller);
+        let finished = execute(&*self.api, &self.who, recorder, &*self.clock, plan).await;
         finished.failure.map(|failure| failure.status.message.clone())
     }
 }
@@ -435,7 +467,12 @@ mod tests {
     use super::*;
 
     fn pod(uid: &str) -> Option<Arc<dyn Record>> {
-        let of = PodRef { uid: uid.into(), namespace: "shop".into(), name: "db-0".into() };
+        let of = PodRef {
+            uid: uid.into(),
+            namespace: "shop".into(),
+            name: "db-0".into(),
+            scheduler_name: "c".into(),
+        };
         Some(Arc::new(bare(&of)))
     }
 

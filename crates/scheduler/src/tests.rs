@@ -7,4 +7,5 @@ mod placing;
 mod preempting;
 mod properties;
 mod queueing;
+mod surveying;
 mod volumes;

@@ -9,8 +9,10 @@ use crate::cluster::Cluster;
 use crate::cluster::node::NodeIx;
 use crate::filters::{node_ports, node_unschedulable, taint_toleration};
 use crate::limits::{MAX_REMEMBERED_SHAPES, MIN_REMEMBERED_SHAPES, REMEMBERED_BYTES};
-use crate::reason::Reason;
-use crate::scores::{balanced_allocation, least_allocated, weight};
+use crate::profile::{Profile, Resource};
+use crate::reason::{Plugin, Reason};
+use crate::scores::allocation::{self, Taken};
+use crate::scores::balanced_allocation::{self, Change};
 use crate::shape::Shape;
 
 /// The place of a shape.
@@ -28,6 +30,7 @@ pub(crate) enum Verdict {
     Fits,
     Unschedulable,
     Taint,
+    EnforcedAffinity,
     NodeAffinity,
     Ports,
     Resources,
@@ -40,8 +43,8 @@ pub(crate) struct Cell {
     /// Raw, as is the next.
     pub(crate) affinity: i32,
     pub(crate) taints: u16,
-    /// Least allocated and balanced allocation, weighted.
-    pub(crate) resources: u8,
+    pub(crate) fit: u8,
+    pub(crate) balance: u8,
     pub(crate) verdict: Verdict,
 }
 
@@ -179,41 +182,92 @@ impl<'a> Judge<'a> {
 pub(crate) fn judge(shape: &Shape, cluster: &Cluster, node: NodeIx) -> Cell {
     let (nodes, at) = (&cluster.nodes, node.index());
     let facts = &nodes.facts[at];
-    let verdict = if !node_unschedulable::admits(facts, &shape.tolerations) {
-        Verdict::Unschedulable
-    } else if !taint_toleration::admits(&facts.taints, &shape.tolerations) {
-        Verdict::Taint
-    } else if !shape.required.matches(&nodes.name[at], &facts.labels) {
-        Verdict::NodeAffinity
-    } else if !shape.ports.is_empty() && !node_ports::fits(&shape.ports, nodes.ports[at].keys()) {
-        Verdict::Ports
-    } else if !nodes.room(node).fits(&shape.demand) {
-        Verdict::Resources
-    } else {
-        Verdict::Fits
-    };
+    let profile = cluster.profiles.of(shape.profile);
+    let verdict = first_to_reject(shape, profile, cluster, node);
     let mut cell = Cell { stamp: nodes.stamp[at], verdict, ..Cell::default() };
     if verdict == Verdict::Fits {
-        let affinity = shape.preferred.weight(&nodes.name[at], &facts.labels);
+        let (name, labels) = (&nodes.name[at], &facts.labels);
+        let affinity = shape.preferred.weight(name, labels) + profile.added.preferred.weight(name, labels);
         cell.affinity = affinity.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32;
         cell.taints = crate::scores::taint_toleration::raw(&facts.taints, &shape.tolerations) as u16;
-        cell.resources = resources(shape, cluster, at) as u8;
+        let (fit, balance) = resources(shape, profile, cluster, at);
+        (cell.fit, cell.balance) = (fit as u8, balance as u8);
     }
     cell
 }
 
-fn resources(shape: &Shape, cluster: &Cluster, at: usize) -> i64 {
-    let (nodes, demand) = (&cluster.nodes, &shape.demand);
-    let allocatable = [nodes.allocatable[at].cpu_milli, nodes.allocatable[at].memory_bytes];
-    let scored =
-        [nodes.scored[at][0] + demand.scored_cpu_milli, nodes.scored[at][1] + demand.scored_memory_bytes];
-    let mut score = weight::LEAST_ALLOCATED * least_allocated::score(scored, allocatable);
-    if !demand.is_best_effort() {
-        let without = [nodes.requested[at].cpu_milli, nodes.requested[at].memory_bytes];
-        let with = [without[0] + demand.amounts.cpu_milli, without[1] + demand.amounts.memory_bytes];
-        score += weight::BALANCED_ALLOCATION * balanced_allocation::score(with, without, allocatable);
+/// The first of the profile's filters that rejects.
+fn first_to_reject(shape: &Shape, profile: &Profile, cluster: &Cluster, node: NodeIx) -> Verdict {
+    let (nodes, at) = (&cluster.nodes, node.index());
+    let (name, facts) = (&nodes.name[at], &nodes.facts[at]);
+    let asks = |plugin| profile.filters(plugin);
+    if asks(Plugin::NodeUnschedulable) && !node_unschedulable::admits(facts, &shape.tolerations) {
+        Verdict::Unschedulable
+    } else if asks(Plugin::TaintToleration) && !taint_toleration::admits(&facts.taints, &shape.tolerations) {
+        Verdict::Taint
+    } else if asks(Plugin::NodeAffinity) && !profile.added.admits(name, &facts.labels) {
+        Verdict::EnforcedAffinity
+    } else if asks(Plugin::NodeAffinity) && !shape.required.matches(name, &facts.labels) {
+        Verdict::NodeAffinity
+    } else if asks(Plugin::NodePorts)
+        && !shape.ports.is_empty()
+        && !node_ports::fits(&shape.ports, nodes.ports[at].keys())
+    {
+        Verdict::Ports
+    } else if asks(Plugin::NodeResourcesFit) && !nodes.room(node).fits(shape.needed()) {
+        Verdict::Resources
+    } else {
+        Verdict::Fits
     }
-    score
+}
+
+/// What the use of resources is worth once the pod is there, and how even it gets.
+fn resources(shape: &Shape, profile: &Profile, cluster: &Cluster, at: usize) -> (i64, i64) {
+    let demand = &shape.demand;
+    let taken = profile.fit.resources.iter().map(|(resource, weight)| {
+        let [allocatable, requested] = use_of(cluster, at, resource, true);
+        let wanted = demand.of_resource(resource, true);
+        Taken {
+            requested: requested + wanted,
+            allocatable: counted(resource, wanted, allocatable),
+            weight: *weight,
+        }
+    });
+    let fit = allocation::score(&profile.fit.strategy, taken);
+    if profile.balanced.iter().all(|resource| demand.of_resource(resource, false) == 0) {
+        return (fit, 0);
+    }
+    let changes = profile.balanced.iter().map(|resource| {
+        let [allocatable, without] = use_of(cluster, at, resource, false);
+        let wanted = demand.of_resource(resource, false);
+        Change { with: without + wanted, without, allocatable: counted(resource, wanted, allocatable) }
+    });
+    (fit, balanced_allocation::score(changes))
+}
+
+/// A resource that not every node has counts only for pods that want it.
+fn counted(resource: &Resource, wanted: i64, allocatable: i64) -> i64 {
+    match resource {
+        Resource::Other(_) if wanted == 0 => 0,
+        _ => allocatable,
+    }
+}
+
+/// How much of a resource a node has, and how much of it is taken, as scores count it or as it is.
+fn use_of(cluster: &Cluster, at: usize, resource: &Resource, as_scored: bool) -> [i64; 2] {
+    let nodes = &cluster.nodes;
+    let (have, taken) = (&nodes.allocatable[at], &nodes.requested[at]);
+    match resource {
+        Resource::Cpu if as_scored => [have.cpu_milli, nodes.scored[at][0]],
+        Resource::Cpu => [have.cpu_milli, taken.cpu_milli],
+        Resource::Memory if as_scored => [have.memory_bytes, nodes.scored[at][1]],
+        Resource::Memory => [have.memory_bytes, taken.memory_bytes],
+        Resource::EphemeralStorage => [have.ephemeral_bytes, taken.ephemeral_bytes],
+        Resource::Other(name) => {
+            let found = nodes.extended[at].iter().find(|extended| extended.name == *name);
+            found.map_or([0, 0], |extended| [extended.allocatable, extended.requested])
+        }
+    }
 }
 
 /// The reasons behind a verdict.
@@ -228,8 +282,9 @@ pub(crate) fn reasons(
         Verdict::Fits => {}
         Verdict::Unschedulable => reasons.push(Reason::Unschedulable),
         Verdict::Taint => reasons.push(Reason::Taint),
+        Verdict::EnforcedAffinity => reasons.push(Reason::EnforcedAffinity),
         Verdict::NodeAffinity => reasons.push(Reason::NodeAffinity),
         Verdict::Ports => reasons.push(Reason::Ports),
-        Verdict::Resources => cluster.nodes.room(node).lacks(&shape.demand, reasons),
+        Verdict::Resources => cluster.nodes.room(node).lacks(shape.needed(), reasons),
     }
 }

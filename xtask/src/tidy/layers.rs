@@ -32,7 +32,7 @@ const LAYERS: [&[&str]; 23] = [
     &["server-"],
     &["control-base"],
     &["control-autoscale", "control-storage", "control-workload"],
-    &["control", "scheduler", "net-"],
+    &["control", "scheduler", "scheduler-", "net-"],
     &["node-"],
     &["cli"],
     &["hello", "knarr", "sim"],

@@ -209,6 +209,17 @@ pub struct ComponentFlags {
     pub verbosity: u8,
 }
 
+/// Flags of `knarr scheduler`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct SchedulerFlags {
+    /// Flags of every component.
+    #[command(flatten)]
+    pub component: ComponentFlags,
+    /// File of a KubeSchedulerConfiguration: profiles, plugins and their arguments [default: one profile, upstream's]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
 /// Flags of `knarr controller-manager`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ControllerManagerFlags {

@@ -106,15 +106,19 @@ const NAME_BYTES: usize = 253;
 
 /// Makes events of notes, as one component.
 pub struct Recorder {
-    component: &'static str,
+    component: String,
     correlator: Correlator,
     names: EventNames,
 }
 
 impl Recorder {
     /// The recorder of a component.
-    pub fn new(component: &'static str) -> Recorder {
-        Recorder { component, correlator: Correlator::default(), names: EventNames::default() }
+    pub fn new(component: &str) -> Recorder {
+        Recorder {
+            component: component.to_owned(),
+            correlator: Correlator::default(),
+            names: EventNames::default(),
+        }
     }
 
     /// What to do about a note; nothing if there have been too many about its object.
@@ -143,12 +147,12 @@ impl Recorder {
             involved_object: note.about.clone(),
             reason: note.reason.to_owned(),
             message: note.message.clone(),
-            source: EventSource { component: self.component.to_owned(), ..EventSource::default() },
+            source: EventSource { component: self.component.clone(), ..EventSource::default() },
             first_timestamp: Some(now.into()),
             last_timestamp: Some(now.into()),
             count: 1,
             type_: type_.to_owned(),
-            reporting_controller: self.component.to_owned(),
+            reporting_controller: self.component.clone(),
             ..Event::default()
         }
     }

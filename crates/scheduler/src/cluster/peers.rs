@@ -16,6 +16,7 @@ use super::topology::ColumnId;
 use crate::arena::SharedId;
 use crate::filters::node_affinity::Required;
 use crate::filters::taint_toleration::Toleration;
+use crate::profile::Spreading;
 use crate::shape::Labels;
 
 /// The label that names a node's host.
@@ -60,12 +61,7 @@ impl PeersKey {
     pub(crate) fn of(pod: &Pod) -> PeersKey {
         let mut key = PeersKey::default();
         for constraint in &pod.spec.topology_spread_constraints {
-            let spread = spread(pod, constraint);
-            match constraint.when_unsatisfiable.as_str() {
-                "DoNotSchedule" => key.hard.push(spread),
-                "ScheduleAnyway" => key.soft.push(spread),
-                _ => {}
-            }
+            key.push(constraint, &pod.metadata.namespace, own_selector(pod, constraint));
         }
         key.soft_needs_all_keys = !key.soft.is_empty();
         if !key.hard.is_empty() || !key.soft.is_empty() {
@@ -98,18 +94,34 @@ impl PeersKey {
         key
     }
 
-    /// The same for a pod without constraints of its own, spread by upstream's default ones over its like.
+    /// The same for a pod without constraints of its own, spread by those of its profile over its like.
     #[must_use]
-    pub(crate) fn spread_by_default(
-        &self,
-        namespace: &str,
-        selector: &Selector,
-        required: &Required,
-    ) -> PeersKey {
-        PeersKey {
-            soft: default_constraints(namespace, selector),
-            required: required.clone(),
-            ..self.clone()
+    pub(crate) fn spread_by_default(&self, alike: &Alike<'_>) -> PeersKey {
+        let mut key = self.clone();
+        match alike.spreading {
+            Spreading::System => key.soft = default_constraints(alike.namespace, &alike.selector),
+            Spreading::List(constraints) => {
+                for constraint in constraints {
+                    key.push(constraint, alike.namespace, alike.selector.clone());
+                }
+                key.soft_needs_all_keys = !key.soft.is_empty();
+            }
+        }
+        if !key.hard.is_empty() || !key.soft.is_empty() {
+            key.required = alike.required.clone();
+        }
+        if key.hard.iter().chain(&key.soft).any(|spread| spread.honor_taints) {
+            key.tolerations = alike.tolerations.to_vec();
+        }
+        key
+    }
+
+    fn push(&mut self, constraint: &TopologySpreadConstraint, namespace: &str, selector: Selector) {
+        let spread = spread(constraint, namespace, selector);
+        match constraint.when_unsatisfiable.as_str() {
+            "DoNotSchedule" => self.hard.push(spread),
+            "ScheduleAnyway" => self.soft.push(spread),
+            _ => {}
         }
     }
 
@@ -138,6 +150,16 @@ impl PeersKey {
     }
 }
 
+/// What constraints that a pod does not name itself are made of.
+pub(crate) struct Alike<'a> {
+    pub(crate) namespace: &'a str,
+    /// Selects its like.
+    pub(crate) selector: Selector,
+    pub(crate) required: &'a Required,
+    pub(crate) tolerations: &'a [Toleration],
+    pub(crate) spreading: &'a Spreading,
+}
+
 impl Spread {
     /// The pods that are counted: an empty selector counts none, though it selects the pod itself.
     pub(crate) fn matcher(&self) -> Option<MatcherKey> {
@@ -157,16 +179,20 @@ fn selector(of: Option<&LabelSelector>) -> Selector {
     Selector::from_api(of).unwrap_or(Selector::nothing())
 }
 
-fn spread(pod: &Pod, of: &TopologySpreadConstraint) -> Spread {
+/// What a constraint of a pod selects.
+fn own_selector(pod: &Pod, of: &TopologySpreadConstraint) -> Selector {
     let own = of.match_label_keys.iter().filter_map(|key| pod.metadata.labels.get_key_value(key));
     let own: Labels = own.map(|(key, value)| (key.clone(), value.clone())).collect();
-    let mut selector = selector(of.label_selector.as_deref());
-    if !own.is_empty() {
-        selector =
-            selector.and(Selector::from_labels(&own).requirements().unwrap_or_default().iter().cloned());
+    let selector = selector(of.label_selector.as_deref());
+    if own.is_empty() {
+        return selector;
     }
+    selector.and(Selector::from_labels(&own).requirements().unwrap_or_default().iter().cloned())
+}
+
+fn spread(of: &TopologySpreadConstraint, namespace: &str, selector: Selector) -> Spread {
     Spread {
-        namespace: pod.metadata.namespace.clone(),
+        namespace: namespace.to_owned(),
         selector,
         key: of.topology_key.clone(),
         max_skew: of.max_skew,

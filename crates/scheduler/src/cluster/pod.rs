@@ -27,6 +27,8 @@ pub struct PodRef {
     pub namespace: Arc<str>,
     /// `metadata.name`.
     pub name: Arc<str>,
+    /// `spec.schedulerName`, in whose name events tell of it.
+    pub scheduler_name: Arc<str>,
 }
 
 /// Where a pod is.
@@ -53,7 +55,7 @@ impl Place {
 pub(crate) struct Pod {
     pub(crate) of: PodRef,
     pub(crate) priority: i32,
-    /// When it started, or came to be; older pods are spared by preemption.
+    /// When it started; preemption spares those that did so earlier, and takes those first that have not started yet.
     pub(crate) since: Time,
     pub(crate) terminating: bool,
     /// Whether it is on its way out because it was preempted.

@@ -7,7 +7,6 @@ use super::peers::{HOSTNAME, Peers, PeersId, PeersKey, Seek, Spread};
 use super::tally::{Role, Source, Tally, TallyId, TallyKey};
 use super::topology::{Column, ColumnId, Domains};
 use super::{Cluster, add, domain};
-use crate::scores::inter_pod_affinity::HARD_AFFINITY_WEIGHT;
 
 impl Cluster {
     /// The slot of these demands, used once more; none for a pod without any.
@@ -23,7 +22,7 @@ impl Cluster {
             carried.push(self.acquire_carried(term, topology, Role::Reject));
         }
         for (term, topology) in &key.affinity {
-            carried.push(self.acquire_carried(term, topology, Role::Weigh(HARD_AFFINITY_WEIGHT)));
+            carried.push(self.acquire_carried(term, topology, Role::Attract));
         }
         for (weight, term, topology) in &key.preferred {
             carried.push(self.acquire_carried(term, topology, Role::Weigh(*weight)));

@@ -24,7 +24,9 @@ pub(crate) enum Source {
 pub(crate) enum Role {
     /// Stay away (required anti-affinity).
     Reject,
-    /// Come, or stay away if negative (preferred terms, and required affinity).
+    /// Come (required affinity).
+    Attract,
+    /// Come, or stay away if negative (preferred terms).
     Weigh(i32),
 }
 

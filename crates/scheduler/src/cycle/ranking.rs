@@ -2,8 +2,9 @@
 
 use crate::checks::{Checks, Soft};
 use crate::cluster::node::NodeIx;
+use crate::profile::Weights;
 use crate::random::Dice;
-use crate::scores::{inter_pod_affinity, node_affinity, pod_topology_spread, taint_toleration, weight};
+use crate::scores::{Score, inter_pod_affinity, node_affinity, pod_topology_spread, taint_toleration};
 use crate::verdicts::Judge;
 
 /// Buffers that ranking reuses.
@@ -18,14 +19,18 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     /// The best of the feasible nodes; by chance among equals.
-    pub(crate) fn best(&mut self, judge: &Judge<'_>, checks: &Checks<'_>, dice: &mut Dice) -> NodeIx {
-        self.add_own(judge);
-        if !checks.soft.is_empty() {
-            self.add_spread(checks);
-        }
-        if !checks.weighed.is_empty() {
-            self.add_affinity(checks);
-        }
+    pub(crate) fn best(
+        &mut self,
+        judge: &Judge<'_>,
+        checks: &Checks<'_>,
+        weights: &Weights,
+        dice: &mut Dice,
+    ) -> NodeIx {
+        let mut totals = std::mem::take(&mut self.totals);
+        totals.clear();
+        totals.resize(self.feasible.len(), 0);
+        self.rate(judge, checks, |at, score, value| totals[at] += weights.of(score) * value);
+        self.totals = totals;
         let most = self.totals.iter().copied().max().unwrap_or(0);
         let equals = self.totals.iter().filter(|total| **total == most).count();
         let chosen = dice.below(equals.max(1));
@@ -33,26 +38,42 @@ impl Scratch {
         best.nth(chosen).map_or(self.feasible[0], |(_, node)| *node)
     }
 
+    /// Tells what each score gives to each of the feasible nodes, by the node's place among them, normalised.
+    pub(crate) fn rate(
+        &mut self,
+        judge: &Judge<'_>,
+        checks: &Checks<'_>,
+        mut tell: impl FnMut(usize, Score, i64),
+    ) {
+        self.rate_own(judge, &mut tell);
+        if !checks.soft.is_empty() {
+            self.rate_spread(checks, &mut tell);
+        }
+        if !checks.weighed.is_empty() {
+            self.rate_affinity(checks, &mut tell);
+        }
+    }
+
     /// What no other pod takes part in.
-    fn add_own(&mut self, judge: &Judge<'_>) {
+    fn rate_own(&self, judge: &Judge<'_>, tell: &mut impl FnMut(usize, Score, i64)) {
         let (mut taints, mut affinity) = (0, 0);
         for node in &self.feasible {
             let cell = judge.known(*node);
             taints = taints.max(i64::from(cell.taints));
             affinity = affinity.max(i64::from(cell.affinity));
         }
-        self.totals.clear();
-        self.totals.extend(self.feasible.iter().map(|node| {
+        for (at, node) in self.feasible.iter().enumerate() {
             let cell = judge.known(*node);
             let image = judge.images.get(node.index()).copied().unwrap_or(0);
-            i64::from(cell.resources)
-                + weight::IMAGE_LOCALITY * i64::from(image)
-                + weight::TAINT_TOLERATION * taint_toleration::normalized(i64::from(cell.taints), taints)
-                + weight::NODE_AFFINITY * node_affinity::normalized(i64::from(cell.affinity), affinity)
-        }));
+            tell(at, Score::NodeResourcesFit, i64::from(cell.fit));
+            tell(at, Score::NodeResourcesBalancedAllocation, i64::from(cell.balance));
+            tell(at, Score::ImageLocality, i64::from(image));
+            tell(at, Score::TaintToleration, taint_toleration::normalized(i64::from(cell.taints), taints));
+            tell(at, Score::NodeAffinity, node_affinity::normalized(i64::from(cell.affinity), affinity));
+        }
     }
 
-    fn add_spread(&mut self, checks: &Checks<'_>) {
+    fn rate_spread(&mut self, checks: &Checks<'_>, tell: &mut impl FnMut(usize, Score, i64)) {
         let lacks_a_key = |node: NodeIx| {
             checks.soft_needs_all_keys && checks.soft.iter().any(|soft| soft.lens.domain(node) == 0)
         };
@@ -76,9 +97,9 @@ impl Scratch {
             (least, most) = (least.min(raw), most.max(raw));
             self.raw.push(Some(raw));
         }
-        for (total, raw) in self.totals.iter_mut().zip(&self.raw) {
+        for (at, raw) in self.raw.iter().enumerate() {
             if let Some(raw) = raw {
-                *total += weight::POD_TOPOLOGY_SPREAD * pod_topology_spread::normalized(*raw, least, most);
+                tell(at, Score::PodTopologySpread, pod_topology_spread::normalized(*raw, least, most));
             }
         }
     }
@@ -102,7 +123,7 @@ impl Scratch {
         pod_topology_spread::domain_weight(domains)
     }
 
-    fn add_affinity(&mut self, checks: &Checks<'_>) {
+    fn rate_affinity(&mut self, checks: &Checks<'_>, tell: &mut impl FnMut(usize, Score, i64)) {
         let raw = |node: &NodeIx| -> i64 {
             let weighed = checks.weighed.iter();
             weighed.map(|(lens, weight)| i64::from(lens.count(lens.domain(*node))) * weight).sum()
@@ -111,8 +132,8 @@ impl Scratch {
         self.raw.extend(self.feasible.iter().map(|node| Some(raw(node))));
         let values = || self.raw.iter().flatten().copied();
         let (least, most) = (values().min().unwrap_or(0), values().max().unwrap_or(0));
-        for (total, raw) in self.totals.iter_mut().zip(self.raw.iter().flatten()) {
-            *total += weight::INTER_POD_AFFINITY * inter_pod_affinity::normalized(*raw, least, most);
+        for (at, raw) in self.raw.iter().flatten().enumerate() {
+            tell(at, Score::InterPodAffinity, inter_pod_affinity::normalized(*raw, least, most));
         }
     }
 }

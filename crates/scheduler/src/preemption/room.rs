@@ -3,18 +3,18 @@
 use crate::cluster::Cluster;
 use crate::cluster::node::NodeIx;
 use crate::cluster::pod::PodId;
-use crate::demand::Demand;
 use crate::filters::node_resources_fit::{Room, shift};
+use crate::shape::Shape;
 
-/// The pods of `lower`, the most important first, that would have to go to make room for `demand`; or what is lacking even
+/// The pods of `lower`, the most important first, that would have to go to make room for the shape; or what is lacking even
 /// without all of them.
 pub(crate) fn victims(
     cluster: &Cluster,
-    demand: &Demand,
+    shape: &Shape,
     node: NodeIx,
     lower: &[PodId],
 ) -> Result<Vec<PodId>, String> {
-    let room = cluster.nodes.room(node);
+    let (room, demand) = (cluster.nodes.room(node), shape.needed());
     let (mut requested, mut extended) = (*room.requested, room.extended.to_vec());
     for other in lower {
         shift(&mut requested, &mut extended, &cluster.pods[*other].demand, -1);

@@ -114,7 +114,7 @@ fn ports(change: &Change<'_>, wants: &Wants<'_>) -> bool {
 }
 
 fn resources(change: &Change<'_>, wants: &Wants<'_>) -> bool {
-    let demand = &*wants.shape.demand;
+    let demand = wants.shape.needed();
     match change {
         Change::PodGone { .. } | Change::PodShrunk => true,
         Change::NodeAdded(node) => fits_empty(node, demand),

@@ -2,9 +2,6 @@
 
 use super::MAX;
 
-/// How much an existing pod's required affinity to the pod weighs (upstream's `hardPodAffinityWeight`).
-pub(crate) const HARD_AFFINITY_WEIGHT: i32 = 1;
-
 /// The score of a raw value between the smallest and the largest of the feasible nodes.
 pub(crate) fn normalized(raw: i64, least: i64, most: i64) -> i64 {
     if most <= least {

@@ -88,7 +88,12 @@ mod tests {
 
     #[test]
     fn attempts_are_counted_by_what_came_of_them() {
-        let pod = || PodRef { uid: "u".into(), namespace: "a".into(), name: "b".into() };
+        let pod = || PodRef {
+            uid: "u".into(),
+            namespace: "a".into(),
+            name: "b".into(),
+            scheduler_name: "c".into(),
+        };
         let failed = |reason| {
             let (message, plugins) = (String::new(), Vec::new());
             Action::Failed(Failure { pod: pod(), reason, message, plugins, nomination: Nomination::Keep })

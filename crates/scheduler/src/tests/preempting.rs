@@ -1,5 +1,7 @@
 //! Who has to go.
 
+use base::time::Time;
+
 use super::fixture::*;
 use crate::{Action, Event, Nomination};
 
@@ -140,4 +142,18 @@ fn a_more_important_pod_takes_over_a_nomination() {
     assert!(
         actions.iter().any(|action| matches!(action, Action::Unnominate { pod } if &*pod.name == "high"))
     );
+}
+
+#[test]
+fn of_equals_the_one_that_has_not_started_goes() {
+    let mut rig = Rig::new(&[node("n1", "a", "2", "10")]);
+    let mut young = on(pod("young", "1"), "n1");
+    young.status.start_time = Some(Time::from_unix_seconds(90).into());
+    let mut unstarted = on(pod("unstarted", "1"), "n1");
+    unstarted.metadata.creation_timestamp = Some(Time::from_unix_seconds(10).into());
+    for there in [&unstarted, &young] {
+        rig.step(Event::Pod(there));
+    }
+    let actions = rig.try_pod(&with_priority(pod("p", "1"), 10));
+    assert_eq!(victims(&actions), Some(("n1".into(), vec!["unstarted".into()])));
 }

@@ -1,0 +1,84 @@
+//! Every node judged for a pod, and every feasible one rated.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Cycle, Outcome, Search, explain, named};
+use crate::checks::Checks;
+use crate::cluster::Cluster;
+use crate::cluster::node::NodeIx;
+use crate::cluster::pod::PodId;
+use crate::diagnosis::Diagnosis;
+use crate::reason::Reason;
+use crate::survey::Judgement;
+use crate::verdicts::{ShapeId, Verdicts};
+
+impl Cycle {
+    /// Judges all nodes for a pending pod. The outcome's node is the first feasible one.
+    pub(crate) fn survey(
+        &mut self,
+        cluster: &mut Cluster,
+        verdicts: &mut Verdicts,
+        pod: PodId,
+        shape: ShapeId,
+        judged: &mut BTreeMap<NodeIx, Judgement>,
+    ) -> Outcome {
+        cluster.order.lay_out();
+        let nodes = cluster.order.nodes().to_vec();
+        if nodes.is_empty() {
+            return Outcome::NoNodes;
+        }
+        if let Some(refusal) = verdicts.shape(shape).refusal {
+            let rejected = Judgement {
+                plugin: Some(refusal.plugin().name()),
+                reasons: vec![refusal.to_string()],
+                is_final: true,
+                ..Judgement::default()
+            };
+            judged.extend(nodes.iter().map(|node| (*node, rejected.clone())));
+            return Outcome::Unfit(Arc::new(Diagnosis::refused(refusal, nodes.len())));
+        }
+        if let Some(peers) = cluster.pods[pod].peers {
+            cluster.ensure_seek(peers);
+        }
+        let named = named(cluster, verdicts, shape);
+        let cluster: &Cluster = cluster;
+        let profile = cluster.profiles.of(verdicts.shape(shape).profile);
+        let checks = Checks::of(cluster, profile, cluster.pods[pod].cohort, cluster.pods[pod].peers);
+        let mut search = Search { cluster, pod, judge: verdicts.judge(shape, cluster), checks };
+        let candidates = named.unwrap_or_else(|| nodes.clone());
+        search.collect(&candidates, 0, usize::MAX, &mut self.scratch.feasible);
+        for node in &nodes {
+            judged.insert(*node, search.judgement(*node, candidates.contains(node)));
+        }
+        let feasible = self.scratch.feasible.clone();
+        self.scratch.rate(&search.judge, &search.checks, |at, score, value| {
+            if profile.scores(score) {
+                let scores = &mut judged.entry(feasible[at]).or_default().scores;
+                scores.insert(score, profile.weights.of(score) * value);
+            }
+        });
+        match feasible.first() {
+            Some(node) => Outcome::Node(*node),
+            None => Outcome::Unfit(Arc::new(search.diagnose(&candidates, nodes.len()))),
+        }
+    }
+}
+
+impl Search<'_> {
+    fn judgement(&self, node: NodeIx, is_candidate: bool) -> Judgement {
+        let mut reasons: Vec<Reason> = Vec::new();
+        if is_candidate {
+            let verdict = self.judge.known(node).verdict;
+            explain(self.cluster, self.pod, self.judge.shape(), &self.checks, node, verdict, &mut reasons);
+        } else {
+            reasons.push(self.not_named());
+        }
+        Judgement {
+            plugin: reasons.first().filter(|_| is_candidate).map(|reason| reason.plugin().name()),
+            is_final: reasons.iter().any(Reason::is_final),
+            reasons: reasons.iter().map(Reason::to_string).collect(),
+            ..Judgement::default()
+        }
+    }
+}
