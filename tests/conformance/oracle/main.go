@@ -1,7 +1,7 @@
 // Command oracle says what Kubernetes makes of objects: `cargo xtask oracle` builds it, asks it, and compares its answers with Knarr's.
 //
-// It reads questions from its standard input, one a line in JSON, and writes an answer to each in the same order. It knows no cluster:
-// everything it answers comes from the functions that kube-apiserver itself calls.
+// It reads questions from its standard input, one a line in JSON, and writes an answer to each in the same order. It knows no cluster but
+// what a question about scheduling tells it: everything it answers comes from the functions that kube-apiserver and kube-scheduler call.
 package main
 
 import (
@@ -63,6 +63,7 @@ var operations = map[string]func(*question) (*answer, error){
 	"validate":        validate,
 	"strategic-merge": strategicMerge,
 	"apply":           apply,
+	"schedule":        schedule,
 }
 
 func main() {

@@ -1,5 +1,6 @@
 //! Random objects of any schema: sparse ones with a few fields at each level, and full ones. The same seed makes the same objects.
 
+mod cluster;
 mod configuration;
 mod patch;
 mod words;
@@ -7,6 +8,7 @@ mod words;
 use api_record::{Field, JsonForm, Schema, Shape};
 use serde_json::{Map, Value, json};
 
+pub use cluster::cluster;
 pub use configuration::configuration;
 pub use patch::patch;
 

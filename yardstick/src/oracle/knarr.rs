@@ -1,6 +1,7 @@
 //! Knarr's answers: from the engines and rows that its server runs.
 
 mod apply;
+mod schedule;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -24,6 +25,7 @@ pub fn answer(question: &Question) -> Answer {
         Op::Validate => validate(question),
         Op::StrategicMerge => merge(question),
         Op::Apply => apply::apply(question),
+        Op::Schedule => schedule::schedule(question),
     };
     catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|_| Answer::unanswered(PANIC))
 }

@@ -19,12 +19,14 @@ pub enum Op {
     StrategicMerge,
     /// Configurations are applied to it.
     Apply,
+    /// It is a cluster, and a node is looked for a pod of it.
+    Schedule,
 }
 
 impl Op {
     /// All of them.
-    pub const ALL: [Op; 6] =
-        [Op::Encode, Op::Default, Op::Convert, Op::StrategicMerge, Op::Apply, Op::Validate];
+    pub const ALL: [Op; 7] =
+        [Op::Encode, Op::Default, Op::Convert, Op::StrategicMerge, Op::Apply, Op::Validate, Op::Schedule];
 
     /// As it is written in questions and in the names of files.
     pub fn name(self) -> &'static str {
@@ -35,6 +37,7 @@ impl Op {
             Op::Validate => "validate",
             Op::StrategicMerge => "strategic-merge",
             Op::Apply => "apply",
+            Op::Schedule => "schedule",
         }
     }
 }

@@ -3,7 +3,7 @@
 use api_types::{ObjectType, Resource};
 use serde_json::{Map, Value};
 
-use super::generate::{Dice, Maker, Style, configuration, patch};
+use super::generate::{Dice, Maker, Style, cluster, configuration, patch};
 use super::question::{Op, Question};
 
 /// A kind that an operation is asked about.
@@ -31,6 +31,10 @@ pub fn subjects(op: Op) -> Vec<Subject> {
     for resource in api_types::resources() {
         let gvk = resource.kind;
         let Some(object) = api_types::object_type(gvk.group, gvk.version, gvk.kind) else { continue };
+        // A cluster is asked about by the pod that it is to take.
+        if op == Op::Schedule && (gvk.group, gvk.kind) != ("", "Pod") {
+            continue;
+        }
         if matches!(op, Op::Validate | Op::Apply) && !resource.verbs.contains(&"create") {
             continue;
         }
@@ -61,7 +65,10 @@ pub fn question(op: Op, subject: &Subject, seed: u64, number: usize) -> Question
     let broken = op == Op::Encode && number % 3 == 1;
     let odd = if op == Op::Validate { [40, 12, 6][number % 3] } else { 8 };
     let style = Style { full: number % 4 == 3, odd, broken };
-    let mut object = Maker::new(&mut dice, style).object(subject.object.schema);
+    let mut object = match op {
+        Op::Schedule => cluster(&mut dice),
+        _ => Maker::new(&mut dice, style).object(subject.object.schema),
+    };
     if let Some(map) = object.as_object_mut() {
         settle(op, subject.resource, map);
     }
