@@ -18,7 +18,7 @@ use crate::diagnosis::Diagnosis;
 use crate::limits::{MIN_FEASIBLE_NODES, MIN_FEASIBLE_PERCENTAGE};
 use crate::nominated;
 use crate::random::Dice;
-use crate::reason::{Plugin, Reason, Refusal};
+use crate::reason::{Plugin, Reason};
 use crate::shape::Shape;
 use crate::verdicts::{self, Judge, ShapeId, Verdict, Verdicts};
 use crate::volumes::wanted::Wanted;
@@ -97,7 +97,7 @@ impl Cycle {
         let named = named(cluster, verdicts, shape);
         let cluster: &Cluster = cluster;
         let profile = cluster.profiles.of(verdicts.shape(shape).profile);
-        let volumes = match Wanted::of(cluster, pod) {
+        let volumes = match Wanted::of(cluster, profile, pod) {
             Ok(volumes) => volumes,
             Err(refusal) => return Outcome::Unfit(Arc::new(Diagnosis::refused(refusal, nodes))),
         };
@@ -129,14 +129,6 @@ impl Cycle {
             )),
         }
     }
-}
-
-/// No node at all will do.
-fn refuse(nodes: usize, refusal: Refusal) -> Outcome {
-    let mut rejectors = Plugins::default();
-    rejectors.insert(refusal.plugin());
-    let refusal = Some(refusal);
-    Outcome::Unfit(Arc::new(Diagnosis { nodes, refusal, rejectors, ..Diagnosis::default() }))
 }
 
 /// The nodes that the pod names, if it does.

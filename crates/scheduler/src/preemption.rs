@@ -230,9 +230,9 @@ fn victims(
 
 fn fits(cluster: &Cluster, id: PodId, shape: &Shape, node: NodeIx) -> Result<(), String> {
     let profile = cluster.profiles.of(shape.profile);
-    let volumes = Wanted::of(cluster, id).map_err(|refusal| refusal.to_string())?;
-    let checks = Checks::of(cluster, profile, cluster.pods[id].cohort, cluster.pods[id].peers)
-            .with_volumes(volumes);
+    let volumes = Wanted::of(cluster, profile, id).map_err(|refusal| refusal.to_string())?;
+    let checks =
+        Checks::of(cluster, profile, cluster.pods[id].cohort, cluster.pods[id].peers).with_volumes(volumes);
     let mut reasons = Vec::new();
     rejections(cluster, id, shape, &checks, node, &mut reasons);
     match reasons.first() {

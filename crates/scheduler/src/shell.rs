@@ -334,7 +334,7 @@ impl Hands {
                 let _ = self.done.send(Done::Bound(pod.uid, failure.map_or(Ok(()), Err)));
             }
             Action::BindVolumes { pod, decided, .. } => {
-                let failure = self.execute(bind_volumes(&decided)).await;
+                let failure = self.execute(&pod.scheduler_name, bind_volumes(&decided)).await;
                 let _ = self.done.send(Done::VolumesWritten(pod.uid, failure.map_or(Ok(()), Err)));
             }
             Action::Scheduled { pod, node } => {

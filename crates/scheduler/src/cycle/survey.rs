@@ -9,9 +9,10 @@ use crate::cluster::Cluster;
 use crate::cluster::node::NodeIx;
 use crate::cluster::pod::PodId;
 use crate::diagnosis::Diagnosis;
-use crate::reason::Reason;
+use crate::reason::{Reason, Refusal};
 use crate::survey::Judgement;
 use crate::verdicts::{ShapeId, Verdicts};
+use crate::volumes::wanted::Wanted;
 
 impl Cycle {
     /// Judges all nodes for a pending pod. The outcome's node is the first feasible one.
@@ -28,7 +29,7 @@ impl Cycle {
         if nodes.is_empty() {
             return Outcome::NoNodes;
         }
-        if let Some(refusal) = verdicts.shape(shape).refusal {
+        let refuse = |refusal: Refusal, judged: &mut BTreeMap<NodeIx, Judgement>| {
             let rejected = Judgement {
                 plugin: Some(refusal.plugin().name()),
                 reasons: vec![refusal.to_string()],
@@ -36,7 +37,10 @@ impl Cycle {
                 ..Judgement::default()
             };
             judged.extend(nodes.iter().map(|node| (*node, rejected.clone())));
-            return Outcome::Unfit(Arc::new(Diagnosis::refused(refusal, nodes.len())));
+            Outcome::Unfit(Arc::new(Diagnosis::refused(refusal, nodes.len())))
+        };
+        if let Some(refusal) = &verdicts.shape(shape).refusal {
+            return refuse(refusal.clone(), judged);
         }
         if let Some(peers) = cluster.pods[pod].peers {
             cluster.ensure_seek(peers);
@@ -44,7 +48,12 @@ impl Cycle {
         let named = named(cluster, verdicts, shape);
         let cluster: &Cluster = cluster;
         let profile = cluster.profiles.of(verdicts.shape(shape).profile);
-        let checks = Checks::of(cluster, profile, cluster.pods[pod].cohort, cluster.pods[pod].peers);
+        let volumes = match Wanted::of(cluster, profile, pod) {
+            Ok(volumes) => volumes,
+            Err(refusal) => return refuse(refusal, judged),
+        };
+        let (cohort, peers) = (cluster.pods[pod].cohort, cluster.pods[pod].peers);
+        let checks = Checks::of(cluster, profile, cohort, peers).with_volumes(volumes);
         let mut search = Search { cluster, pod, judge: verdicts.judge(shape, cluster), checks };
         let candidates = named.unwrap_or_else(|| nodes.clone());
         search.collect(&candidates, 0, usize::MAX, &mut self.scratch.feasible);

@@ -86,7 +86,9 @@ impl Scheduler {
 
     /// Takes for a pod, which is to run on a node, the volumes that it gets there; answers whether they have to be bound first.
     pub(crate) fn pledge(&mut self, id: PodId, node: NodeIx, now: Time) -> bool {
-        let wanted = Wanted::of(&self.cluster, id).ok().flatten();
+        let profiles = &self.cluster.profiles;
+        let Some(profile) = profiles.find(&self.cluster.pods[id].of.scheduler_name) else { return false };
+        let wanted = Wanted::of(&self.cluster, profiles.of(profile), id).ok().flatten();
         let Some(decided) = wanted.map(|wanted| wanted.decide(node)).filter(|own| !own.is_empty()) else {
             return false;
         };

@@ -16,6 +16,7 @@ use crate::cluster::Cluster;
 use crate::cluster::node::NodeIx;
 use crate::cluster::pod::PodId;
 use crate::event::Decided;
+use crate::profile::Profile;
 use crate::reason::{Plugin, Reason, Refusal};
 
 const EXCLUSIVE: &str = "ReadWriteOncePod";
@@ -39,6 +40,7 @@ pub(crate) struct Wanted<'a> {
     places: Vec<(&'static str, BTreeSet<&'a str>)>,
     /// Claims that one pod alone may use.
     exclusive: Vec<ClaimKey>,
+    profile: &'a Profile,
 }
 
 fn refused(plugin: Plugin, why: String) -> Refusal {
@@ -50,7 +52,11 @@ impl<'a> Wanted<'a> {
     ///
     /// # Errors
     /// If no node will do as things are.
-    pub(crate) fn of(cluster: &'a Cluster, pod: PodId) -> Result<Option<Wanted<'a>>, Refusal> {
+    pub(crate) fn of(
+        cluster: &'a Cluster,
+        profile: &'a Profile,
+        pod: PodId,
+    ) -> Result<Option<Wanted<'a>>, Refusal> {
         let Some(claims) = cluster.pods[pod].claims.as_deref() else { return Ok(None) };
         let volumes = &cluster.volumes;
         let mut wanted = Wanted {
@@ -60,8 +66,9 @@ impl<'a> Wanted<'a> {
             delayed: Vec::new(),
             places: Vec::new(),
             exclusive: Vec::new(),
+            profile,
         };
-        for of in claims.named() {
+        for of in claims.named().filter(|_| profile.filters(Plugin::VolumeRestrictions)) {
             let claim = volumes.claim(&of).ok_or_else(|| {
                 let why = format!("persistentvolumeclaim {:?} not found", of.1);
                 refused(Plugin::VolumeRestrictions, why)
@@ -70,9 +77,13 @@ impl<'a> Wanted<'a> {
                 wanted.exclusive.push(of);
             }
         }
-        let found = usable(cluster, pod, claims).map_err(|why| refused(Plugin::VolumeBinding, why))?;
-        wanted.sort(&found)?;
-        wanted.locate()?;
+        if profile.filters(Plugin::VolumeBinding) {
+            let found = usable(cluster, pod, claims).map_err(|why| refused(Plugin::VolumeBinding, why))?;
+            wanted.sort(&found)?;
+        }
+        if profile.filters(Plugin::VolumeZone) {
+            wanted.locate()?;
+        }
         Ok(Some(wanted))
     }
 
@@ -132,10 +143,12 @@ impl<'a> Wanted<'a> {
     }
 
     fn judge(&self, node: NodeIx) -> Result<Decided, Vec<Reason>> {
-        if let Some(reason) = self.restricted(node) {
+        if self.profile.filters(Plugin::VolumeRestrictions)
+            && let Some(reason) = self.restricted(node)
+        {
             return Err(vec![reason]);
         }
-        if self.is_too_much(node) {
+        if self.profile.filters(Plugin::NodeVolumeLimits) && self.is_too_much(node) {
             return Err(vec![Reason::TooManyVolumes]);
         }
         let decided = self.bind(node)?;
