@@ -66,9 +66,12 @@ fn usual() -> HorizontalPodAutoscalerBehavior {
     }
 }
 
+/// Which policy is chosen, the policies, how many replicas there are and how many are wanted; how many come of it, and why.
+type Row = (&'static str, &'static [(&'static str, i32, i32)], i32, i32, (i32, &'static str));
+
 #[test]
 fn policies_limit_how_fast_a_target_grows() {
-    let table: &[(&str, &[(&str, i32, i32)], i32, i32, (i32, &str))] = &[
+    let table: &[Row] = &[
         ("Max", &[("Pods", 4, 60), ("Percent", 100, 60)], 10, 100, (20, "ScaleUpLimit")),
         ("Min", &[("Pods", 4, 60), ("Percent", 100, 60)], 10, 100, (14, "ScaleUpLimit")),
         ("Max", &[("Percent", 5, 60)], 10, 100, (11, "ScaleUpLimit")),
@@ -87,7 +90,7 @@ fn policies_limit_how_fast_a_target_grows() {
 
 #[test]
 fn policies_limit_how_fast_a_target_shrinks() {
-    let table: &[(&str, &[(&str, i32, i32)], i32, i32, (i32, &str))] = &[
+    let table: &[Row] = &[
         ("Max", &[("Pods", 4, 60), ("Percent", 50, 60)], 10, 1, (5, "ScaleDownLimit")),
         ("Min", &[("Pods", 4, 60), ("Percent", 50, 60)], 10, 1, (6, "ScaleDownLimit")),
         ("Max", &[("Percent", 10, 60)], 5, 1, (4, "ScaleDownLimit")),

@@ -67,9 +67,12 @@ fn shown(counted: Result<Counted, String>) -> String {
     counted.map_or_else(|why| why, |own| format!("{} {}% {}", own.replicas, own.percent, own.used))
 }
 
+/// What is shown, how many replicas are wanted, the pods' states, what each uses, the target; what comes of it.
+type Row<T> = (&'static str, i32, &'static str, &'static [i64], T, &'static str);
+
 #[test]
 fn usage_is_weighed_against_what_is_asked_for() {
-    let table: &[(&str, i32, &str, &[i64], i32, &str)] = &[
+    let table: &[Row<i32>] = &[
         ("more", 3, "rrr", &[600, 1000, 1400], 30, "5 50% 1000"),
         ("pods that never were ready dampen", 3, "urr", &[600, 1000, 1400], 30, "4 60% 1200"),
         ("pods that have just started dampen", 3, "hrr", &[600, 1000, 1400], 30, "4 60% 1200"),
@@ -155,7 +158,7 @@ fn what_a_pod_asks_for_as_a_whole_comes_first() {
 
 #[test]
 fn metrics_that_nobody_asks_for_are_averaged() {
-    let table: &[(&str, i32, &str, &[i64], i64, &str)] = &[
+    let table: &[Row<i64>] = &[
         ("more", 3, "rrr", &[20_000, 10_000, 30_000], 15_000, "4 0% 20000"),
         ("readiness is nothing to them", 3, "ruu", &[50_000, 10_000, 30_000], 15_000, "6 0% 30000"),
         ("waiting for a node is", 3, "rrp", &[50_000, 15_000, 30_000], 15_000, "5 0% 32500"),

@@ -37,7 +37,8 @@ fn rule(at: &Path, own: &WrittenRule, errors: &mut ErrorList) {
     }
     own.resources.iter().for_each(|own| resources(&at.child("resources"), own, errors));
     stages(&at.child("omitStages"), &own.stages, errors);
-    if !own.urls.is_empty() && !(own.resources.is_empty() && own.namespaces.is_empty()) {
+    let has_objects = !own.resources.is_empty() || !own.namespaces.is_empty();
+    if has_objects && !own.urls.is_empty() {
         let why = "rules cannot apply to both regular resources and non-resource URLs";
         errors.push(FieldError::invalid(&path, &own.urls, why));
     }
