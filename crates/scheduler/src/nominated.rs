@@ -16,7 +16,7 @@ use crate::shape::Shape;
 use crate::verdicts::Verdict;
 
 /// The pods that are nominated to a node before which a pod has to give way.
-fn others<'a>(cluster: &'a Cluster, id: PodId, node: NodeIx) -> Vec<&'a Pod> {
+fn others(cluster: &Cluster, id: PodId, node: NodeIx) -> Vec<&Pod> {
     let Some(nominated) = cluster.nominated.get(&node) else { return Vec::new() };
     let priority = cluster.pods[id].priority;
     let others = nominated.iter().filter(|other| **other != id).map(|other| &cluster.pods[*other]);

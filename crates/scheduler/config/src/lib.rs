@@ -123,7 +123,7 @@ pub fn read(text: &[u8]) -> Result<Configuration, Error> {
 }
 
 fn limits() -> Limits {
-    Limits { bytes: MAX_BYTES, ..Limits::REQUEST }
+    Limits { bytes: MAX_BYTES }
 }
 
 /// Decodes strictly, and fills in defaults.

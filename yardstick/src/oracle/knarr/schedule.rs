@@ -79,7 +79,7 @@ fn shown(survey: &Survey, names: &[String]) -> Value {
     let nodes: Vec<Value> = names
         .iter()
         .filter_map(|name| survey.nodes.get(name.as_str()))
-        .map(|judgement| judgement_shown(judgement))
+        .map(judgement_shown)
         .collect();
     let mut shown = Map::new();
     if !survey.message.is_empty() {
