@@ -10,7 +10,7 @@ mod stock;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use crate::go::Go;
 use crate::images::{Image, Images};
@@ -240,10 +240,38 @@ pub fn down(name: &str, directory: &Path) -> Result<()> {
     groups.iter().try_for_each(|group| machine::remove_groups(group))
 }
 
+/// What came of a run, and of ending its cluster after it: the run's error comes first.
+///
+/// # Errors
+/// When either failed.
+pub fn both<T>(run: Result<T>, ending: Result<()>) -> Result<T> {
+    match (run, ending) {
+        (Ok(done), ending) => ending.map(|()| done),
+        (Err(error), Ok(())) => Err(error),
+        (Err(error), Err(ending)) => bail!("{error:#}; and its cluster cannot be ended: {ending:#}"),
+    }
+}
+
 /// The hub of the cluster whose files lie there.
 ///
 /// # Errors
 /// When none runs.
 pub fn hub(directory: &Path) -> Result<Machine> {
     Machine::find(&directory.join("hub"), HUB).context("no cluster runs there")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_error_of_a_run_comes_before_that_of_its_ending() {
+        let (run, ending) = (|| bail!("it broke"), || bail!("it stays"));
+        let said = |run: Result<u8>, ending| both(run, ending).map_err(|error| error.to_string());
+        assert_eq!(said(Ok(1), Ok(())), Ok(1));
+        assert_eq!(said(Ok(1), ending()), Err("it stays".to_owned()));
+        assert_eq!(said(run(), Ok(())), Err("it broke".to_owned()));
+        let both = "it broke; and its cluster cannot be ended: it stays";
+        assert_eq!(said(run(), ending()), Err(both.to_owned()));
+    }
 }

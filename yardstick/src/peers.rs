@@ -98,11 +98,13 @@ fn one(
     maker: Maker,
 ) -> Result<Vec<Figure>> {
     let begun = Instant::now();
-    let cluster = Cluster::up(programs, CLUSTER, place, Parts::all(maker, 1))?;
-    let started = begun.elapsed();
-    let outcome = measure(&cluster, images, bench, started);
-    cluster::down(CLUSTER, place)?;
-    outcome
+    let outcome = Cluster::up(programs, CLUSTER, place, Parts::all(maker, 1)).and_then(|mut cluster| {
+        let outcome = measure(&cluster, images, bench, begun.elapsed());
+        // A part that ended explains more than the load that failed after it.
+        cluster.check()?;
+        outcome
+    });
+    cluster::both(outcome, cluster::down(CLUSTER, place))
 }
 
 fn measure(cluster: &Cluster, images: &Images, bench: &Path, started: Duration) -> Result<Vec<Figure>> {

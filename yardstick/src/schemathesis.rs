@@ -46,13 +46,15 @@ pub fn place(directory: &Path) -> std::path::PathBuf {
 pub fn run(programs: &Programs<'_>, project: &Path, directory: &Path, options: &Options) -> Result<()> {
     let workshop = Workshop::new(project, &directory.join("schemathesis"), programs, None)?;
     let python = python::environment(&workshop, "schemathesis")?;
-    let mut cluster = Cluster::up(programs, CLUSTER, &place(directory), Parts::all(Maker::Knarr, 1))?;
-    let made = ask(&workshop, &cluster, &python, options);
-    // A server that ended explains more than the requests that failed after it.
-    let alive = cluster.check();
-    cluster::down(CLUSTER, &place(directory))?;
-    alive?;
-    made
+    let place = place(directory);
+    let started = Cluster::up(programs, CLUSTER, &place, Parts::all(Maker::Knarr, 1));
+    let outcome = started.and_then(|mut cluster| {
+        let made = ask(&workshop, &cluster, &python, options);
+        // A server that ended explains more than the requests that failed after it.
+        cluster.check()?;
+        made
+    });
+    cluster::both(outcome, cluster::down(CLUSTER, &place))
 }
 
 fn ask(workshop: &Workshop<'_>, cluster: &Cluster, python: &Path, options: &Options) -> Result<()> {

@@ -112,7 +112,10 @@ pub fn run(programs: &Programs<'_>, project: &Path, directory: &Path, options: &
                 wrong.push(format!("{}: {error:#}", suite.name));
             }
         }
-        cluster::down(CLUSTER, &place(directory))?;
+        if let Err(error) = cluster::down(CLUSTER, &place(directory)) {
+            wrong.push(format!("{}: its cluster cannot be ended: {error:#}", suite.name));
+            break;
+        }
     }
     println!("| suite | passed | failed | skipped |\n|---|---|---|---|\n{}", rows.join("\n"));
     if !wrong.is_empty() {
@@ -150,9 +153,10 @@ fn one(
 ) -> Result<Found> {
     let (maker, against) = if options.stock { (Maker::Stock, "stock") } else { (Maker::Knarr, "knarr") };
     let mut cluster = start(workshop.programs, images, &place(directory), maker)?;
-    let mut tests = (suite.run)(workshop, &cluster)?;
+    let tests = (suite.run)(workshop, &cluster);
     // A part that ended explains more than the tests that failed after it.
     cluster.check()?;
+    let mut tests = tests?;
     if tests.is_empty() {
         bail!("it ran no test");
     }

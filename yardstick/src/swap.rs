@@ -58,18 +58,19 @@ pub fn run(programs: &Programs<'_>, directory: &Path, names: &[String], keep: bo
         let begun = Instant::now();
         let outcome = cell(programs, &images, name, &place, parts);
         let seconds = begun.elapsed().as_secs();
-        match &outcome {
+        let kept = outcome.is_err() && keep && cluster::hub(&place).is_ok();
+        let outcome = if kept { outcome } else { cluster::both(outcome, cluster::down(CLUSTER, &place)) };
+        match outcome {
             Ok(()) => println!("green  {name}  {seconds} s"),
             Err(error) => {
                 println!("red    {name}  {seconds} s: {error:#}");
                 red.push(name);
             }
         }
-        if outcome.is_err() && keep {
+        if kept {
             println!("it is kept below {}", place.display());
             break;
         }
-        cluster::down(CLUSTER, &place)?;
     }
     if !red.is_empty() {
         bail!("{} of the cells are red: {}", red.len(), red.join(", "));
