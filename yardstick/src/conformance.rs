@@ -1,12 +1,13 @@
 //! `cargo xtask conformance`: Kubernetes' conformance suite against a cluster of Knarr's, a stock one, or any other.
 
+mod report;
 mod selection;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
 
 use crate::cluster::{self, Cluster, Maker, Parts, Programs};
@@ -14,6 +15,8 @@ use crate::images::{Images, PAUSE, SUITE};
 use crate::machine::Machine;
 use crate::record::{self, Kept, Known, Record, Test};
 use crate::registry;
+
+use report::Found;
 
 /// The name of the cluster that is started.
 pub const CLUSTER: &str = "conf";
@@ -83,67 +86,134 @@ impl Options {
     }
 }
 
+/// What the arguments ask for, and what it is judged by.
+pub struct Plan {
+    areas: BTreeMap<String, String>,
+    selected: Vec<String>,
+    patterns: Vec<String>,
+    known: Known,
+}
+
+impl Plan {
+    /// Reads all that a run needs to be judged by, so that it is not found missing or broken after it.
+    ///
+    /// # Errors
+    /// When an argument names what is not there, or something that was kept of earlier runs cannot be read.
+    pub fn new(project: &Path, options: &Options) -> Result<Plan> {
+        let areas = record::areas(&project.join("../shared/kubernetes/conformance.tsv"))?;
+        let selected = if options.selection { selection::read(project, &areas)? } else { Vec::new() };
+        let patterns = patterns(options, &areas, &selected)?;
+        if let Some(kubeconfig) = options.against.as_ref().filter(|kubeconfig| !kubeconfig.exists()) {
+            bail!("there is no {}", kubeconfig.display());
+        }
+        Record::read(&kept(project, options.name()))?;
+        let known = Known::read(&project.join(RECORDS))?;
+        Ok(Plan { areas, selected, patterns, known })
+    }
+}
+
+/// Where records are kept.
+const RECORDS: &str = "docs/conformance";
+
+fn kept(project: &Path, against: &str) -> PathBuf {
+    project.join(RECORDS).join(format!("{against}.json"))
+}
+
 /// Runs the suite and keeps what it found.
 ///
 /// # Errors
-/// When it cannot be run, or a test of the selection did not pass. Any other test that fails is no error: the record says it.
+/// When it cannot be run to its end, or a test of the selection did not pass. Any other test that fails is no error: the record says it.
 pub fn run(programs: &Programs<'_>, project: &Path, directory: &Path, options: &Options) -> Result<()> {
-    let outcome = judged(programs, project, directory, options);
-    if let Some(place) = options.own_place(directory) {
-        if options.keep {
-            println!("the cluster is kept; its files lie in {}", place.display());
-        } else {
-            cluster::down(CLUSTER, &place)?;
-        }
+    let plan = Plan::new(project, options)?;
+    let outcome = judged(programs, project, directory, options, &plan);
+    let Some(place) = options.own_place(directory) else { return outcome };
+    if options.keep && cluster::hub(&place).is_ok() {
+        println!("the cluster is kept; its files lie in {}", place.display());
+        return outcome;
     }
-    outcome
+    cluster::both(outcome, cluster::down(CLUSTER, &place))
 }
 
 /// The same, and leaves the cluster to the caller.
-fn judged(programs: &Programs<'_>, project: &Path, directory: &Path, options: &Options) -> Result<()> {
-    let areas = record::areas(&project.join("../shared/kubernetes/conformance.tsv"))?;
-    let chosen = if options.selection { selection::read(project, &areas)? } else { Vec::new() };
-    let patterns = patterns(options, &areas, &chosen)?;
+fn judged(
+    programs: &Programs<'_>,
+    project: &Path,
+    directory: &Path,
+    options: &Options,
+    plan: &Plan,
+) -> Result<()> {
     let suite = Suite::build(programs)?;
     let mut cluster = match options.own_place(directory) {
         Some(place) => Some(start(programs, directory, &place, options)?),
         None => None,
     };
-    let started = cluster.as_ref().map(|cluster| &cluster.kubeconfig);
-    let kubeconfig = started.or(options.against.as_ref()).context("a kubeconfig")?;
+    let reports = directory.join("reports").join(options.name());
+    std::fs::create_dir_all(&reports)?;
+    let found = found(&suite, cluster.as_mut(), &reports, directory, options, plan)?;
+    if found.tests.is_empty() {
+        let why = match found.cut_short {
+            0 => "--focus, --skip and --label leave none".to_owned(),
+            count => format!("{count} had not ended after {}: --timeout gives more", options.timeout),
+        };
+        bail!("no test was run, and nothing is kept: {why} (the logs are in {})", reports.display());
+    }
+    let judged = if options.selection {
+        selection::judge(project, &plan.selected, found.tests)
+    } else if options.label != CONFORMANCE {
+        record::keep(project, options.name(), found.tests, None)
+    } else {
+        keep(project, options.name(), &plan.known, found.tests)
+    };
+    if found.cut_short > 0 {
+        let over = format!(
+            "the time was over: {} of the tests had not ended after {}: --timeout gives more",
+            found.cut_short, options.timeout
+        );
+        return match judged {
+            Ok(()) => Err(anyhow!(over)),
+            Err(error) => Err(error.context(over)),
+        };
+    }
+    judged
+}
+
+/// Runs the tests that may run together, then those that may not.
+fn found(
+    suite: &Suite,
+    mut cluster: Option<&mut Cluster>,
+    reports: &Path,
+    directory: &Path,
+    options: &Options,
+    plan: &Plan,
+) -> Result<Found> {
+    let started = cluster.as_ref().map(|cluster| cluster.kubeconfig.clone());
+    let kubeconfig = started.or_else(|| options.against.clone()).context("a kubeconfig")?;
     // The tests run in a folder of their own.
     let kubeconfig = kubeconfig.canonicalize().with_context(|| kubeconfig.display().to_string())?;
     let list = directory.join("repositories.yaml");
     registry::list(&list)?;
-    let reports = directory.join("reports").join(options.name());
-    std::fs::create_dir_all(&reports)?;
-    let mut tests = Vec::new();
+    let mut found = Found::default();
     for (serial, procs) in [(false, options.procs), (true, 1)] {
-        let report = suite.run(&Run {
+        let ran = suite.run(&Run {
             from: cluster.as_ref().map(|cluster| &cluster.hub),
             kubeconfig: &kubeconfig,
             list: cluster.is_some().then_some(&*list),
-            reports: &reports,
-            patterns: &patterns,
+            reports,
+            patterns: &plan.patterns,
             skip: options.skip.as_deref(),
             label: &options.label,
             timeout: &options.timeout,
             serial,
             procs,
-        })?;
-        record::read_report(&report, &areas, &mut tests)?;
+        });
+        // A part that ended explains more than the tests that failed after it, which say nothing of what it was made for.
+        if let Some(cluster) = &mut cluster {
+            cluster.check().context("a part of the cluster ended while the tests ran, so nothing is kept")?;
+        }
+        let ran = ran?;
+        found.add(&ran.report, &ran.log, ran.status, &plan.areas)?;
     }
-    // A part that ended explains more than the tests that failed after it.
-    if let Some(Err(error)) = cluster.as_mut().map(Cluster::check) {
-        println!("note: {error:#}");
-    }
-    if options.selection {
-        selection::judge(project, &chosen, tests)
-    } else if options.label != CONFORMANCE {
-        record::keep(project, options.name(), tests, None)
-    } else {
-        keep(project, options.name(), tests)
-    }
+    Ok(found)
 }
 
 /// Starts a cluster whose nodes have the images, or can pull them.
@@ -215,14 +285,21 @@ struct Run<'a> {
     procs: u16,
 }
 
+/// How one ended, and what it left.
+struct Ran {
+    status: ExitStatus,
+    report: PathBuf,
+    log: PathBuf,
+}
+
 impl Suite {
     fn build(programs: &Programs<'_>) -> Result<Suite> {
         let go = programs.go;
         Ok(Suite { ginkgo: go.program("ginkgo")?, tests: go.suite()?, kubectl: go.program("kubectl")? })
     }
 
-    /// Runs the tests that may run together, or those that may not, and answers where the report lies.
-    fn run(&self, run: &Run<'_>) -> Result<PathBuf> {
+    /// Runs the tests that may run together, or those that may not.
+    fn run(&self, run: &Run<'_>) -> Result<Ran> {
         let name = if run.serial { "serial.json" } else { "parallel.json" };
         let report = run.reports.join(name);
         let _ = std::fs::remove_file(&report);
@@ -261,19 +338,14 @@ impl Suite {
         );
         let file = std::fs::File::create(&log)?;
         let status = command.stdout(file.try_clone()?).stderr(file).status().context("running ginkgo")?;
-        if !report.exists() {
-            bail!("ginkgo ended with {status} and left no report: see {}", log.display());
-        }
-        Ok(report)
+        Ok(Ran { status, report, log })
     }
 }
 
 /// Prints what was found and what changed, and keeps it: as JSON, and as a page for readers.
-fn keep(project: &Path, against: &str, mut tests: Vec<Test>) -> Result<()> {
-    let directory = project.join("docs/conformance");
-    let known = Known::read(&directory)?;
+fn keep(project: &Path, against: &str, known: &Known, mut tests: Vec<Test>) -> Result<()> {
     known.classify(against, &mut tests);
-    let path = directory.join(format!("{against}.json"));
+    let path = kept(project, against);
     record::keep(project, against, tests, Some(Kept::Over(&path)))?;
     let mut record = Record::read(&path)?.context("the record")?;
     // What was not run again may be known better by now.
@@ -282,6 +354,6 @@ fn keep(project: &Path, against: &str, mut tests: Vec<Test>) -> Result<()> {
     let head = format!(
         "# Kubernetes' conformance suite against {against}\n\nWritten by `cargo xtask conformance`.\n\n"
     );
-    std::fs::write(path.with_extension("md"), head + &record.page(&known))?;
+    std::fs::write(path.with_extension("md"), head + &record.page(known))?;
     Ok(())
 }

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::machine;
 
@@ -24,7 +23,7 @@ pub struct Record {
 }
 
 /// One test.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Test {
     /// Its full name.
     pub name: String,
@@ -53,9 +52,6 @@ pub enum Outcome {
     /// It does not apply to this cluster.
     Skipped,
 }
-
-/// What Ginkgo says of a test that ran when the time for all of them was over.
-const SUITE_TIMEOUT: &str = "A suite timeout occurred";
 
 /// Why a test of the conformance suite fails: Kubernetes' own parts fail it here too, since this kind of machine cannot do what it asks for;
 /// it asks for what Knarr does not have yet; or Knarr does it wrong.
@@ -117,61 +113,6 @@ pub fn areas(table: &Path) -> Result<BTreeMap<String, String>> {
         Some(((*columns.get(4)?).to_owned(), (*columns.get(1)?).to_owned()))
     });
     Ok(rows.collect())
-}
-
-/// Adds what a report of Ginkgo's says of tests that were run.
-///
-/// # Errors
-/// When it cannot be read, or says that no test was begun because what comes before all of them failed.
-pub fn read_report(path: &Path, areas: &BTreeMap<String, String>, tests: &mut Vec<Test>) -> Result<()> {
-    let text = std::fs::read(path).with_context(|| format!("the report {}", path.display()))?;
-    let suites: Value = serde_json::from_slice(&text)?;
-    let mut cut_short = 0;
-    let suites = suites.as_array().into_iter().flatten();
-    for spec in suites.flat_map(|suite| suite["SpecReports"].as_array().into_iter().flatten()) {
-        let is_before_all = spec["LeafNodeType"].as_str().is_some_and(|type_| type_.ends_with("BeforeSuite"));
-        if is_before_all && spec["State"] == "failed" {
-            let why = first_line(spec["Failure"]["Message"].as_str().unwrap_or_default());
-            bail!("no test was run, because what comes before all tests failed: {why}");
-        }
-        if spec["LeafNodeType"] != "It" || (spec["State"] == "skipped" && spec["NumAttempts"] == 0) {
-            continue;
-        }
-        // The time for all of them was over, which says nothing of this one.
-        if spec["State"] == "interrupted" || spec["Failure"]["Message"] == SUITE_TIMEOUT {
-            cut_short += 1;
-            continue;
-        }
-        tests.push(test(spec, areas));
-    }
-    tests.sort_by(|a, b| (&a.area, &a.name).cmp(&(&b.area, &b.name)));
-    if cut_short > 0 {
-        println!(
-            "note: the time was over before {cut_short} tests had ended, and perhaps before others had begun: --timeout gives more"
-        );
-    }
-    Ok(())
-}
-
-fn test(spec: &Value, areas: &BTreeMap<String, String>) -> Test {
-    let words =
-        spec["ContainerHierarchyTexts"].as_array().into_iter().flatten().chain([&spec["LeafNodeText"]]);
-    let name = words.filter_map(Value::as_str).collect::<Vec<_>>().join(" ");
-    let result = match spec["State"].as_str() {
-        Some("passed") => Outcome::Passed,
-        Some("skipped" | "pending") => Outcome::Skipped,
-        _ => Outcome::Failed,
-    };
-    let message = spec["Failure"]["Message"].as_str().unwrap_or_default();
-    let failed = result == Outcome::Failed;
-    Test {
-        area: areas.get(&name).cloned().unwrap_or_else(|| "other".to_owned()),
-        name,
-        result,
-        seconds: spec["RunTime"].as_u64().unwrap_or_default() / 1_000_000_000,
-        class: String::new(),
-        failure: if failed { first_line(message) } else { String::new() },
-    }
 }
 
 /// The first line of a message, and no more of it than one reads.

@@ -16,45 +16,6 @@ fn record(tests: Vec<Test>) -> Record {
 }
 
 #[test]
-fn a_report_of_ginkgos_is_read_with_areas_and_first_lines() {
-    let report = serde_json::json!([{ "SpecReports": [
-        { "LeafNodeType": "It", "ContainerHierarchyTexts": ["[sig-apps] Job"], "LeafNodeText": "should run [Conformance]",
-          "State": "passed", "RunTime": 2_500_000_000_u64, "NumAttempts": 1 },
-        { "LeafNodeType": "It", "ContainerHierarchyTexts": ["[sig-node] Pods"], "LeafNodeText": "should end",
-          "State": "failed", "RunTime": 0, "NumAttempts": 1,
-          "Failure": { "Message": "Timed out after 300s.\nThe pod is there." } },
-        { "LeafNodeType": "It", "ContainerHierarchyTexts": [], "LeafNodeText": "not chosen", "State": "skipped", "NumAttempts": 0 },
-        { "LeafNodeType": "It", "ContainerHierarchyTexts": [], "LeafNodeText": "cut short", "State": "timedout", "NumAttempts": 1,
-          "Failure": { "Message": "A suite timeout occurred" } },
-        { "LeafNodeType": "BeforeSuite", "State": "passed" },
-    ] }]);
-    let file = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(file.path(), report.to_string()).expect("it is written");
-    let areas = BTreeMap::from([("[sig-apps] Job should run [Conformance]".to_owned(), "apps".to_owned())]);
-    let mut tests = Vec::new();
-    read_report(file.path(), &areas, &mut tests).expect("it is read");
-    assert_eq!(tests.len(), 2);
-    assert_eq!((tests[0].area.as_str(), tests[0].result, tests[0].seconds), ("apps", Outcome::Passed, 2));
-    assert_eq!((tests[1].area.as_str(), tests[1].result), ("other", Outcome::Failed));
-    assert_eq!(tests[1].failure, "Timed out after 300s.");
-}
-
-#[test]
-fn a_report_in_which_nothing_was_begun_is_an_error() {
-    let report = serde_json::json!([{ "SpecReports": [
-        { "LeafNodeType": "SynchronizedBeforeSuite", "State": "failed",
-          "Failure": { "Message": "Error loading client: no such file\nat e2e.go" } },
-        { "LeafNodeType": "It", "ContainerHierarchyTexts": [], "LeafNodeText": "a test", "State": "skipped", "NumAttempts": 0 },
-    ] }]);
-    let file = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(file.path(), report.to_string()).expect("it is written");
-    let error = read_report(file.path(), &BTreeMap::new(), &mut Vec::new()).expect_err("nothing was run");
-    let wanted =
-        "no test was run, because what comes before all tests failed: Error loading client: no such file";
-    assert_eq!(error.to_string(), wanted);
-}
-
-#[test]
 fn tests_that_ran_again_take_the_place_of_the_earlier_ones() {
     let earlier =
         record(vec![test_of("one", "apps", Outcome::Failed), test_of("two", "node", Outcome::Passed)]);
