@@ -10,7 +10,7 @@ mod stock;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::go::Go;
 use crate::images::{Image, Images};
@@ -54,6 +54,11 @@ impl Parts {
     pub fn all(maker: Maker, nodes: u8) -> Parts {
         Parts { api: maker, controllers: maker, scheduler: maker, node: maker, nodes }
     }
+
+    /// Whether names are told by one of the cluster's own: Knarr's nodes answer themselves.
+    fn has_name_server(self) -> bool {
+        [self.api, self.node] == [Maker::Stock; 2]
+    }
 }
 
 /// What programs a cluster is made of.
@@ -62,6 +67,33 @@ pub struct Programs<'a> {
     pub go: &'a Go,
     /// Knarr's binary.
     pub knarr: PathBuf,
+}
+
+impl Programs<'_> {
+    /// Builds all that a cluster of these parts is made of, before anything of it is.
+    fn make(&self, parts: Parts) -> Result<()> {
+        let stock: [(Maker, &[&str]); 4] = [
+            (parts.api, &["etcd", "kube-apiserver"]),
+            (parts.controllers, &["kube-controller-manager"]),
+            (parts.scheduler, &["kube-scheduler"]),
+            (parts.node, &["kubelet", "kube-proxy"]),
+        ];
+        for name in stock.iter().filter(|(maker, _)| *maker == Maker::Stock).flat_map(|(_, names)| *names) {
+            self.go.program(name)?;
+        }
+        if parts.has_name_server() {
+            self.go.name_server()?;
+        }
+        Ok(())
+    }
+
+    /// Kubernetes' own kubectl if it has been built, or the machine's.
+    fn kubectl(&self) -> Result<PathBuf> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let installed = std::env::split_paths(&path).map(|directory| directory.join("kubectl"));
+        let found = self.go.built("kubectl").into_iter().chain(installed).find(|path| path.is_file());
+        found.context("kubectl is missing: https://kubernetes.io/docs/tasks/tools/ says how to get it")
+    }
 }
 
 /// A running cluster. It runs on when this value ends; [`down`] ends it.
@@ -75,6 +107,7 @@ pub struct Cluster {
     /// The administrator's kubeconfig.
     pub kubeconfig: PathBuf,
     knarr: String,
+    kubectl: PathBuf,
     data: String,
     parts: Parts,
     authority: Authority,
@@ -101,6 +134,8 @@ impl Cluster {
         parts: Parts,
         prepare: impl FnOnce(&Machine, &[Machine]) -> Result<Option<Daemon>>,
     ) -> Result<Cluster> {
+        programs.make(parts)?;
+        let kubectl = programs.kubectl()?;
         down(name, directory)?;
         let link = Link::new(name, directory)?;
         let directory = directory.canonicalize()?;
@@ -109,7 +144,7 @@ impl Cluster {
             (1..=parts.nodes).map(|number| link.machine(&hub, number)).collect::<Result<Vec<_>>>()?;
         let mut daemons = Vec::from_iter(prepare(&hub, &machines)?);
         let first = &machines[0];
-        let data = knarr::data(name);
+        let data = knarr::data(link.name());
         let keys = match parts.api {
             Maker::Knarr => knarr::server(programs, first, &data, parts, &mut daemons)?,
             Maker::Stock => stock::api_server(programs.go, first, &directory.join("tls"), &mut daemons)?,
@@ -121,21 +156,28 @@ impl Cluster {
         std::fs::copy(admin, &kubeconfig)?;
         let knarr = programs.knarr.display().to_string();
         let mut cluster =
-            Cluster { directory, hub, machines, kubeconfig, knarr, data, parts, authority, daemons };
-        wait_until("the API server is ready", || {
-            cluster.check()?;
-            Ok(cluster.kubectl(&["get", "--raw", "/readyz"]).is_ok())
-        })?;
+            Cluster { directory, hub, machines, kubeconfig, knarr, kubectl, data, parts, authority, daemons };
+        cluster.is_ready()?;
         if parts.api == Maker::Stock {
             knarr::permissions(&cluster)?;
         }
         cluster.control(programs, &keys)?;
         cluster.nodes(programs)?;
-        if [parts.api, parts.node] == [Maker::Stock; 2] {
-            // Knarr's nodes answer themselves.
+        if parts.has_name_server() {
             dns::name_server(&mut cluster, programs.go)?;
         }
         Ok(cluster)
+    }
+
+    /// Waits until the API server says so.
+    fn is_ready(&mut self) -> Result<()> {
+        let mut last = String::new();
+        let ready = wait_until("the API server is ready", || {
+            self.check()?;
+            let said = self.kubectl(&["get", "--raw", "/readyz"]);
+            Ok(said.map_err(|error| last = format!("{error:#}")).is_ok())
+        });
+        ready.map_err(|error| if last.is_empty() { error } else { anyhow!("{error:#}: {last}") })
     }
 
     fn control(&mut self, programs: &Programs<'_>, keys: &Path) -> Result<()> {
@@ -218,7 +260,9 @@ impl Cluster {
     /// # Errors
     /// With what it complains of.
     pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
-        machine::run(self.hub.command("kubectl").arg("--kubeconfig").arg(&self.kubeconfig).args(arguments))
+        machine::run(
+            self.hub.command(&self.kubectl).arg("--kubeconfig").arg(&self.kubeconfig).args(arguments),
+        )
     }
 
     /// Fails when a part has ended.

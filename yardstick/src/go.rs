@@ -52,6 +52,11 @@ impl Go {
         self.build(name, &["build"], package)
     }
 
+    /// Where a program lies if it was built before.
+    pub fn built(&self, name: &str) -> Option<PathBuf> {
+        Some(self.directory.join(name)).filter(|path| path.is_file())
+    }
+
     /// The name server of stock clusters.
     ///
     /// # Errors

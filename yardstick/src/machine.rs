@@ -86,6 +86,11 @@ impl Link {
         Ok(Link { name: format!("{name}-{mark}"), directory })
     }
 
+    /// Its name, with the mark.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The machine that the bridge is in.
     ///
     /// # Errors
@@ -353,13 +358,17 @@ pub fn run(command: &mut Command) -> Result<String> {
 /// # Errors
 /// When it cannot be started, or does not end.
 pub fn output(command: &mut Command) -> Result<Output> {
+    output_within(command, PATIENCE)
+}
+
+fn output_within(command: &mut Command, patience: Duration) -> Result<Output> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().with_context(|| format!("running {}", command.get_program().display()))?;
     let process = LinuxProcesses.identify(i32::try_from(child.id())?);
     let (done, ended) = mpsc::channel::<()>();
     let limit = std::thread::spawn(move || {
-        if ended.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
-            let _ = process.map(|process| LinuxProcesses.signal(process, 9));
+        if ended.recv_timeout(patience) == Err(mpsc::RecvTimeoutError::Timeout) {
+            process.into_iter().for_each(end_tree);
         }
     });
     let output = child.wait_with_output();
@@ -367,9 +376,21 @@ pub fn output(command: &mut Command) -> Result<Output> {
     let _ = limit.join();
     let output = output?;
     if output.status.signal() == Some(9) {
-        bail!("{command:?} does not end");
+        bail!("{command:?} does not end within {} s", patience.as_secs());
     }
     Ok(output)
+}
+
+/// Ends a process with those that it started: who enters a machine waits there for a child, which would go on and keep what it prints open.
+fn end_tree(process: Identity) {
+    let pid = process.pid;
+    // Stopped, it starts nobody while its children are looked for.
+    let _ = LinuxProcesses.signal(process, 19);
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let children = children.split_whitespace().filter_map(|pid| LinuxProcesses.identify(pid.parse().ok()?));
+    let children: Vec<Identity> = children.collect();
+    let _ = LinuxProcesses.signal(process, 9);
+    children.into_iter().for_each(end_tree);
 }
 
 /// A program of its own process group, which no Ctrl-C reaches.
@@ -377,4 +398,18 @@ fn detached(command: &mut Command, log: std::fs::File) -> Result<Child> {
     use std::os::unix::process::CommandExt as _;
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
     Ok(command.spawn()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_too_long_is_ended_with_what_it_started() {
+        // The sleeper would keep open what the shells print.
+        let mut command = Command::new("sh");
+        command.args(["-c", "sh -c 'sleep 86400; true'; true"]);
+        let error = output_within(&mut command, Duration::from_secs(1)).expect_err("it never ends");
+        assert!(error.to_string().ends_with("does not end within 1 s"), "{error}");
+    }
 }

@@ -150,7 +150,10 @@ fn stock_place(directory: &Path) -> PathBuf {
 fn stock_verb(verb: StockVerb, programs: &Programs<'_>, directory: &Path) -> Result<ExitCode> {
     match verb {
         StockVerb::Up { nodes } => {
-            let cluster = Cluster::up(programs, STOCK, directory, Parts::all(Maker::Stock, nodes))?;
+            let cluster = match Cluster::up(programs, STOCK, directory, Parts::all(Maker::Stock, nodes)) {
+                Err(error) => cluster::both(Err(error), cluster::down(STOCK, directory))?,
+                Ok(cluster) => cluster,
+            };
             println!("{}", cluster.kubectl(&["get", "nodes", "-o", "wide"])?.trim_end());
             println!(
                 "cargo xtask stock exec -- kubectl get pods -A    # it can be reached from its own link only"

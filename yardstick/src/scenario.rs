@@ -10,6 +10,9 @@ use crate::registry;
 
 const NODE_PORT: u16 = 30080;
 
+/// How long kubectl waits for something: less than a program may take here, so that it is kubectl that says what it waited for.
+const STEP_SECONDS: u64 = machine::PATIENCE.as_secs() - 20;
+
 /// The image is on every node.
 const MANIFEST: &str = r#"
 apiVersion: v1
@@ -80,8 +83,9 @@ pub fn run(cluster: &mut Cluster, images: &Images) -> Result<()> {
         cluster.load(machine, images, &[PAGE, PAUSE])?;
     }
     for (name, step) in STEPS {
-        step(cluster).with_context(|| format!("step {name:?}"))?;
-        cluster.check()?;
+        let outcome = step(cluster);
+        // A part that ended explains more than the step that failed after it.
+        cluster.check().and(outcome).with_context(|| format!("step {name:?}"))?;
     }
     Ok(())
 }
@@ -98,7 +102,7 @@ fn deploy(cluster: &Cluster) -> Result<()> {
 }
 
 fn rolled_out(cluster: &Cluster) -> Result<()> {
-    kubectl(cluster, &["rollout", "status", "deployment/web", "--timeout=120s"])?;
+    kubectl(cluster, &["rollout", "status", "deployment/web", &format!("--timeout={STEP_SECONDS}s")])?;
     Ok(())
 }
 
@@ -174,7 +178,7 @@ fn heal(cluster: &Cluster) -> Result<()> {
 }
 
 fn delete(cluster: &Cluster) -> Result<()> {
-    cluster.kubectl(&["delete", "namespace", "swap", "--timeout=120s"])?;
+    cluster.kubectl(&["delete", "namespace", "swap", &format!("--timeout={STEP_SECONDS}s")])?;
     let left = cluster.kubectl(&["get", "pods", "--all-namespaces", "-o", "name"])?;
     ensure!(left.is_empty(), "pods are left: {left}");
     Ok(())

@@ -11,10 +11,10 @@ use crate::machine::{Daemon, Machine, wait_until};
 /// How full this machine's disk is is nobody's subject here.
 const NO_EVICTION: [&str; 2] = ["--kubelet-arg", "eviction-hard=memory.available<1Mi"];
 
-/// The data directory of a cluster of this name, on its machines. Clusters are told apart by it, and those of different names may run at
-/// the same time: their control groups are one kernel's.
-pub(super) fn data(name: &str) -> String {
-    format!("/var/lib/knarr/{name}")
+/// The data directory of a cluster on the link of this name, on its machines. Clusters are told apart by it, and those of different names or
+/// checkouts may run at the same time: their control groups are one kernel's.
+pub(super) fn data(link: &str) -> String {
+    format!("/var/lib/knarr/{link}")
 }
 
 /// Where that directory lies for us.
