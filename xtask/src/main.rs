@@ -12,6 +12,8 @@ mod tidy;
 mod tree;
 mod yardstick;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -73,8 +75,19 @@ struct Words {
     words: Vec<String>,
 }
 
-fn main() -> anyhow::Result<()> {
-    match Args::parse().habit {
+fn main() -> ExitCode {
+    match run(Args::parse().habit) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // What people did wrong has no stack.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(habit: Habit) -> anyhow::Result<()> {
+    match habit {
         Habit::Codegen => codegen::run(),
         Habit::Tidy => tidy::run(),
         Habit::Check => steps::check(),
@@ -87,7 +100,7 @@ fn main() -> anyhow::Result<()> {
         Habit::Conformance(words) => yardstick::run("conformance", &words.words),
         Habit::Suites(words) => yardstick::run("suites", &words.words),
         Habit::Schemathesis(words) => yardstick::run("schemathesis", &words.words),
-        Habit::Oracle(words) => yardstick::ask(&words.words),
+        Habit::Oracle(words) => yardstick::run("oracle", &words.words),
         Habit::Ci => {
             steps::check()?;
             steps::test()?;

@@ -72,6 +72,11 @@ impl Options {
         self.against.is_none().then(|| directory.join("conformance").join(self.name()))
     }
 
+    /// Whether it is against a cluster that is there.
+    pub fn is_against_another(&self) -> bool {
+        self.against.is_some()
+    }
+
     /// Against whom.
     fn name(&self) -> &'static str {
         match (&self.against, self.maker()) {

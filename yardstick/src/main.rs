@@ -15,6 +15,7 @@ mod go;
 mod images;
 mod interrupt;
 mod machine;
+mod needs;
 mod oracle;
 mod peers;
 mod pki;
@@ -24,15 +25,17 @@ mod scenario;
 mod schemathesis;
 mod suites;
 mod swap;
+mod turn;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::{Parser, Subcommand};
 
 use cluster::{Cluster, Maker, Parts, Programs};
 use go::Go;
+use interrupt::{Clusters, Role};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Knarr measured by what others wrote")]
@@ -91,6 +94,7 @@ enum StockVerb {
 }
 
 fn main() -> ExitCode {
+    interrupt::end_when_unread();
     match run(Arguments::parse().yardstick) {
         Ok(code) => code,
         Err(error) => {
@@ -103,14 +107,25 @@ fn main() -> ExitCode {
 fn run(yardstick: Yardstick) -> Result<ExitCode> {
     let project = project();
     let directory = project.join("target/yardstick");
+    if yardstick.needs_root() && !rustix::process::geteuid().is_root() {
+        bail!("needs root: it makes namespaces, control groups and mounts");
+    }
+    if let Some(clusters) = yardstick.clusters(&directory) {
+        match Role::own()? {
+            Role::Guard => {
+                yardstick.judge(&project)?;
+                let turns = clusters.places.iter().map(|place| turn::take(place));
+                let _turns = turns.collect::<Result<Vec<_>>>()?;
+                yardstick.prepare()?;
+                return interrupt::guard(&clusters);
+            }
+            Role::Run(guard) => interrupt::follow(guard)?,
+            Role::End(group) => return interrupt::finish(group, &clusters),
+        }
+    }
     let go = Go::new(&project, &directory.join("bin"));
     let knarr = std::env::current_exe()?.with_file_name("knarr");
     let programs = Programs { go: &go, knarr };
-    if let Some((name, places)) = yardstick.clusters(&directory)
-        && let Some(code) = interrupt::guarded(name, &places)?
-    {
-        return Ok(code);
-    }
     match yardstick {
         Yardstick::Stock { verb } => return stock_verb(verb, &programs, &stock_place(&directory)),
         Yardstick::Peers { rounds } => peers::run(&programs, &project, &directory, rounds)?,
@@ -124,19 +139,43 @@ fn run(yardstick: Yardstick) -> Result<ExitCode> {
 }
 
 impl Yardstick {
-    /// The name of the clusters that it starts, and where the files of each lie: what is to be ended when it is interrupted.
-    fn clusters(&self, directory: &Path) -> Option<(&'static str, Vec<PathBuf>)> {
+    /// The clusters that it starts: what is to be ended however it ends.
+    fn clusters(&self, directory: &Path) -> Option<Clusters> {
+        let (name, places) = match self {
+            Yardstick::Stock { verb: StockVerb::Up { .. } } => (STOCK, vec![stock_place(directory)]),
+            Yardstick::Peers { .. } => (peers::CLUSTER, vec![peers::place(directory)]),
+            Yardstick::Conformance(options) => (conformance::CLUSTER, vec![options.own_place(directory)?]),
+            Yardstick::Suites(_) => (suites::CLUSTER, vec![suites::place(directory)]),
+            Yardstick::Schemathesis(_) => (schemathesis::CLUSTER, vec![schemathesis::place(directory)]),
+            Yardstick::Swap { names, .. } => (swap::CLUSTER, swap::places(directory, names)),
+            Yardstick::Stock { .. } | Yardstick::Oracle(_) => return None,
+        };
+        Some(Clusters { name, places })
+    }
+
+    fn needs_root(&self) -> bool {
         match self {
-            Yardstick::Stock { verb: StockVerb::Up { .. } } => Some((STOCK, vec![stock_place(directory)])),
-            Yardstick::Peers { .. } => Some((peers::CLUSTER, vec![peers::place(directory)])),
-            Yardstick::Conformance(options) => {
-                Some((conformance::CLUSTER, vec![options.own_place(directory)?]))
-            }
-            Yardstick::Suites(_) => Some((suites::CLUSTER, vec![suites::place(directory)])),
-            Yardstick::Schemathesis(_) => Some((schemathesis::CLUSTER, vec![schemathesis::place(directory)])),
-            Yardstick::Swap { .. } => Some((swap::CLUSTER, swap::places(directory))),
-            Yardstick::Stock { .. } | Yardstick::Oracle(_) => None,
+            Yardstick::Oracle(_) => false,
+            Yardstick::Conformance(options) => !options.is_against_another(),
+            _ => true,
         }
+    }
+
+    /// Refuses arguments that name what is not there, before anything is touched.
+    fn judge(&self, project: &Path) -> Result<()> {
+        match self {
+            Yardstick::Conformance(options) => conformance::Plan::new(project, options).map(drop),
+            Yardstick::Suites(options) => suites::Plan::new(project, options).map(drop),
+            Yardstick::Swap { names, .. } => swap::choose(names).map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    /// Brings what its clusters are made of, but for what Go builds.
+    fn prepare(&self) -> Result<()> {
+        let builds_clients = matches!(self, Yardstick::Suites(_) | Yardstick::Schemathesis(_));
+        needs::install(if builds_clients { &needs::OF_CLIENTS } else { &[] })?;
+        if matches!(self, Yardstick::Stock { .. }) { Ok(()) } else { needs::knarr().map(drop) }
     }
 }
 

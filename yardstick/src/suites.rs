@@ -76,13 +76,39 @@ pub fn place(directory: &Path) -> std::path::PathBuf {
     directory.join("suites/cluster")
 }
 
+/// What the arguments ask for, and what it is judged by.
+pub struct Plan {
+    chosen: Vec<&'static Suite>,
+    explained: Explained,
+}
+
+impl Plan {
+    /// Reads all that a run needs to be judged by, so that it is not found missing or broken after it.
+    ///
+    /// # Errors
+    /// When there is no suite of a name, or something that was kept of earlier runs cannot be read.
+    pub fn new(project: &Path, options: &Options) -> Result<Plan> {
+        let chosen = choose(&options.names)?;
+        let explained = Explained::read(&project.join("tests/suites/explained.tsv"))?;
+        for suite in &chosen {
+            for against in ["", "-stock"] {
+                Record::read(&kept(project, suite, against))?;
+            }
+        }
+        Ok(Plan { chosen, explained })
+    }
+}
+
+fn kept(project: &Path, suite: &Suite, against: &str) -> std::path::PathBuf {
+    project.join(format!("docs/suites/{}{against}.json", suite.name))
+}
+
 /// Runs the suites of these names, or all, and prints a table.
 ///
 /// # Errors
 /// When one cannot be built or run to its end, or a failure is not explained.
 pub fn run(programs: &Programs<'_>, project: &Path, directory: &Path, options: &Options) -> Result<()> {
-    let chosen = choose(&options.names)?;
-    let explained = Explained::read(&project.join("tests/suites/explained.tsv"))?;
+    let Plan { chosen, explained } = Plan::new(project, options)?;
     let workshop = Workshop::new(project, &directory.join("suites"), programs, options.only.as_deref())?;
     let images = Images::build(programs, &directory.join("images"), &SUITES)?;
     for suite in &chosen {
@@ -160,7 +186,7 @@ fn one(
     if tests.is_empty() {
         bail!("it ran no test");
     }
-    let path = |against: &str| workshop.project.join(format!("docs/suites/{}{against}.json", suite.name));
+    let path = |against: &str| kept(workshop.project, suite, against);
     let stock = if options.stock { None } else { Record::read(&path("-stock"))? };
     let mut found = Found::default();
     for test in &mut tests {

@@ -31,9 +31,25 @@ const CELLS: [Cell; 9] = [
 /// The name of the cells' clusters.
 pub const CLUSTER: &str = "swap";
 
-/// Where the files of each cell's cluster lie.
-pub fn places(directory: &Path) -> Vec<PathBuf> {
-    CELLS.iter().map(|(name, _)| place(directory, name)).collect()
+/// Where the files of the clusters of these cells lie, or of all.
+pub fn places(directory: &Path, names: &[String]) -> Vec<PathBuf> {
+    chosen(names).map(|(name, _)| place(directory, name)).collect()
+}
+
+/// The cells of these names, or all.
+///
+/// # Errors
+/// When there is none of a name.
+pub fn choose(names: &[String]) -> Result<Vec<Cell>> {
+    if let Some(unknown) = names.iter().find(|name| CELLS.iter().all(|(known, _)| known != name)) {
+        let known: Vec<&str> = CELLS.iter().map(|(name, _)| *name).collect();
+        bail!("there is no cell {unknown}; there are {}", known.join(", "));
+    }
+    Ok(chosen(names).collect())
+}
+
+fn chosen(names: &[String]) -> impl Iterator<Item = Cell> {
+    CELLS.into_iter().filter(move |(name, _)| names.is_empty() || names.iter().any(|wanted| wanted == name))
 }
 
 fn place(directory: &Path, cell: &str) -> PathBuf {
@@ -45,15 +61,10 @@ fn place(directory: &Path, cell: &str) -> PathBuf {
 /// # Errors
 /// When one of them is not green.
 pub fn run(programs: &Programs<'_>, directory: &Path, names: &[String], keep: bool) -> Result<()> {
-    if let Some(unknown) = names.iter().find(|name| CELLS.iter().all(|(known, _)| known != name)) {
-        let known: Vec<&str> = CELLS.iter().map(|(name, _)| *name).collect();
-        bail!("there is no cell {unknown}; there are {}", known.join(", "));
-    }
+    let cells = choose(names)?;
     let images = Images::build(programs, &directory.join("images"), &[PAGE, PAUSE])?;
     let mut red = Vec::new();
-    for (name, parts) in
-        CELLS.into_iter().filter(|(name, _)| names.is_empty() || names.iter().any(|wanted| wanted == name))
-    {
+    for (name, parts) in cells {
         let place = place(directory, name);
         let begun = Instant::now();
         let outcome = cell(programs, &images, name, &place, parts);
@@ -82,4 +93,19 @@ fn cell(programs: &Programs<'_>, images: &Images, name: &str, place: &Path, part
     println!("==> {name}");
     let mut cluster = Cluster::up(programs, CLUSTER, place, parts)?;
     scenario::run(&mut cluster, images)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_cells_of_these_names_are_touched() {
+        let directory = Path::new("target/yardstick");
+        assert_eq!(places(directory, &[]).len(), CELLS.len());
+        let one = places(directory, &["stock".to_owned()]);
+        assert_eq!(one, [Path::new("target/yardstick/swap/stock")]);
+        let error = choose(&["stok".to_owned()]).expect_err("there is none").to_string();
+        assert!(error.starts_with("there is no cell stok; there are knarr, "), "{error}");
+    }
 }
