@@ -35,8 +35,8 @@ pub struct Options {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Questions about each kind, for each operation
-    #[arg(long, default_value_t = 20)]
-    count: usize,
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
+    count: u16,
     /// An operation; all without
     #[arg(long)]
     op: Option<Op>,
@@ -69,6 +69,9 @@ struct Tally {
 /// # Errors
 /// When there is a difference that is not known.
 pub fn run(go: &Go, project: &Path, options: &Options) -> Result<()> {
+    if let Some(kind) = &options.kind {
+        is_asked_about(kind, options.op)?;
+    }
     let directory = project.join("yardstick/oracle");
     let known =
         std::fs::read_to_string(directory.join("known.tsv")).context("the list of known differences")?;
@@ -94,6 +97,18 @@ pub fn run(go: &Go, project: &Path, options: &Options) -> Result<()> {
     let differing: usize = rows.iter().map(|(_, tally)| tally.differing).sum();
     if differing > 0 {
         bail!("{differing} answers differ for no known reason, in {} ways", session.found.len());
+    }
+    Ok(())
+}
+
+/// Refuses a kind that no operation is asked about, or not this one.
+fn is_asked_about(kind: &str, op: Option<Op>) -> Result<()> {
+    let ops = Op::ALL.into_iter().filter(|of| op.is_none_or(|wanted| wanted == *of));
+    let subjects: Vec<_> = ops.flat_map(questions::subjects).collect();
+    let kinds: BTreeSet<&str> = subjects.iter().map(questions::Subject::kind).collect();
+    if !kinds.contains(kind) {
+        let asked = op.map_or("nothing is asked".to_owned(), |op| format!("{} is not asked", op.name()));
+        bail!("{asked} about a kind {kind}; there are {}", Vec::from_iter(kinds).join(", "));
     }
     Ok(())
 }
@@ -129,7 +144,7 @@ impl Session<'_> {
             if self.options.kind.as_deref().is_some_and(|kind| kind != subject.kind()) {
                 continue;
             }
-            for number in 0..self.options.count {
+            for number in 0..usize::from(self.options.count) {
                 let question = questions::question(op, &subject, self.options.seed, number);
                 let answer = self.upstream.ask(&question)?;
                 tally.asked += 1;
@@ -231,4 +246,22 @@ fn spread(fixtures: Vec<Fixture>, wanted: usize) -> Vec<Fixture> {
     }
     ranked.sort_by_key(|(rank, _)| *rank);
     ranked.into_iter().take(wanted).map(|(_, fixture)| fixture).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_that_nothing_is_asked_about_is_refused_with_those_that_there_are() {
+        assert!(is_asked_about("Pod", None).is_ok());
+        assert!(is_asked_about("Pod", Some(Op::Default)).is_ok());
+        for (kind, op, wanted) in [
+            ("Nonsense", None, "nothing is asked about a kind Nonsense; there are "),
+            ("Pod", Some(Op::Convert), "convert is not asked about a kind Pod; there are "),
+        ] {
+            let error = is_asked_about(kind, op).expect_err("it is refused").to_string();
+            assert!(error.starts_with(wanted), "{error}");
+        }
+    }
 }
