@@ -135,11 +135,14 @@ impl Go {
             version("k8s.io/component-base/version"),
             version("k8s.io/client-go/pkg/version")
         );
+        // What is not whole never has the name.
+        let partial = self.directory.join(format!("{name}.part"));
         let mut command = Command::new("go");
-        command.args(verb).args(["-trimpath", "-ldflags", &stamps, "-o"]).arg(&path).arg(package);
+        command.args(verb).args(["-trimpath", "-ldflags", &stamps, "-o"]).arg(&partial).arg(package);
         // Static, so that they run in an image of their own.
         command.current_dir(&self.module).env("CGO_ENABLED", "0");
         succeed(&mut command, package)?;
+        std::fs::rename(&partial, &path).with_context(|| format!("naming {}", path.display()))?;
         Ok(path)
     }
 

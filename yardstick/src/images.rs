@@ -64,7 +64,8 @@ impl Images {
 }
 
 fn package(programs: &Programs<'_>, image: &Image, archive: &Path) -> Result<()> {
-    let scratch = tempfile::tempdir()?;
+    // Beside the archive, for what is filled in may be more than another file system holds.
+    let scratch = tempfile::tempdir_in(archive.parent().context("an archive in no directory")?)?;
     let (root, data) = (scratch.path().join("root"), scratch.path().join("data"));
     std::fs::create_dir_all(&root)?;
     (image.fill)(&root, programs)?;

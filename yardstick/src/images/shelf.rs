@@ -16,7 +16,7 @@ use crate::machine::run;
 /// # Errors
 /// When it cannot be built, or its files cannot be written.
 pub fn put(programs: &Programs<'_>, image: &Image, name: &str, tag: &str, shelf: &Path) -> Result<()> {
-    let scratch = tempfile::tempdir()?;
+    let scratch = tempfile::tempdir_in(shelf.parent().context("a shelf in no directory")?)?;
     let (archive, layout) = (scratch.path().join("image.tar"), scratch.path().join("layout"));
     package(programs, image, &archive)?;
     std::fs::create_dir_all(&layout)?;
