@@ -207,25 +207,31 @@ fn page(rows: &[Row], rounds: u8, project: &Path) -> Result<String> {
     let mut page = format!(
         "# Knarr beside Kubernetes' own parts\n\n\
          Written by `cargo xtask bench --with-peers`: kube-apiserver, kube-controller-manager, kube-scheduler (its limit of requests lifted), kubelet and kube-proxy \
-         1.37.1, etcd 3.7, CoreDNS 1.15, containerd and runc of Debian, against Knarr's release binary; the same load, the same machine, in turn; medians of {rounds} rounds, each with a cluster \
+         1.37.1, etcd 3.7, CoreDNS 1.15, containerd and runc of Debian, against Knarr's release binary; the same load, the same machine, in turn; {}, each with a cluster \
          of its own. The load generator shares the cores. {}, commit {}.\n\n\
-         | # | figure | Knarr | stock | Knarr is better by |\n|---|---|---|---|---|\n",
+         | # | figure | Knarr | stock | Knarr is |\n|---|---|---|---|---|\n",
+        if rounds == 1 { "one round".to_owned() } else { format!("medians of {rounds} rounds") },
         date.trim(),
         commit.trim()
     );
     for row in rows {
         page += &format!(
-            "| {} | {} | {}{} | {}{} | {}× |\n",
+            "| {} | {} | {}{} | {}{} | {} |\n",
             row.figure,
             row.what,
             shown(row.knarr),
             row.unit,
             shown(row.stock),
             row.unit,
-            shown(row.ratio)
+            verdict(row.ratio)
         );
     }
     Ok(page)
+}
+
+/// How many times better Knarr is, or worse.
+fn verdict(ratio: f64) -> String {
+    if ratio < 1.0 { format!("{}× worse", shown(1.0 / ratio)) } else { format!("{}× better", shown(ratio)) }
 }
 
 /// Three digits, or all before the point.
@@ -254,6 +260,7 @@ mod tests {
         assert_eq!(ratio(true), Some((20.0, 5.0, 4.0)));
         assert_eq!(ratio(false), Some((20.0, 5.0, 0.25)));
         assert!(row(&[vec![figure(1.0, true)], Vec::new()]).is_none());
+        assert_eq!([4.0, 1.0, 0.25].map(verdict), ["4.0× better", "1.0× better", "4.0× worse"]);
         assert_eq!([0.254, 1.26, 123.4].map(shown), ["0.25", "1.3", "123"]);
     }
 }
