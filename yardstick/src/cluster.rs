@@ -106,8 +106,9 @@ pub struct Cluster {
     pub machines: Vec<Machine>,
     /// The administrator's kubeconfig.
     pub kubeconfig: PathBuf,
+    /// The kubectl that speaks with it.
+    pub kubectl: PathBuf,
     knarr: String,
-    kubectl: PathBuf,
     data: String,
     parts: Parts,
     authority: Authority,

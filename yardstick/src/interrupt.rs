@@ -65,9 +65,11 @@ pub struct Clusters {
 impl Clusters {
     /// Ends them all; one that stays keeps none of the others.
     fn down(&self) -> Result<()> {
-        self.places
-            .iter()
-            .fold(Ok(()), |before, place| cluster::both(before, cluster::down(self.name, place)))
+        let mut ended = Ok(());
+        for place in &self.places {
+            ended = cluster::both(ended, cluster::down(self.name, place));
+        }
+        ended
     }
 }
 

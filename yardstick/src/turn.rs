@@ -42,7 +42,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let place = directory.path().join("swap/knarr");
         let turn = take(&place).expect("nobody has it");
-        let error = take(&place).err().expect("it is taken").to_string();
+        let error = take(&place).expect_err("it is taken").to_string();
         let wanted = format!("another run has {} (pid {})", place.display(), std::process::id());
         assert_eq!(error, wanted);
         assert!(take(&directory.path().join("swap/stock")).is_ok(), "other places are free");

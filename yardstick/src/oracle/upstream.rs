@@ -90,7 +90,7 @@ mod tests {
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("a mode");
         let mut upstream = Upstream::start(&program).expect("it starts");
         let subject = &subjects(Op::Default)[0];
-        let error = upstream.ask(&question(Op::Default, subject, 1, 0)).err().expect("it died").to_string();
+        let error = upstream.ask(&question(Op::Default, subject, 1, 0)).expect_err("it died").to_string();
         assert!(error.starts_with("the oracle has ended (exit status: 3) at a question about "), "{error}");
         assert!(error.contains(&program.display().to_string()), "{error}");
     }

@@ -60,7 +60,7 @@ fn with_token(cluster: &Cluster) -> Result<PathBuf> {
     let path = cluster.directory.join("token.kubeconfig");
     std::fs::copy(&cluster.kubeconfig, &path)?;
     for words in [&["unset", "users.default"][..], &["set-credentials", "default", "--token", token.trim()]] {
-        let mut command = Command::new("kubectl");
+        let mut command = Command::new(&cluster.kubectl);
         machine::run(command.arg("--kubeconfig").arg(&path).arg("config").args(words))?;
     }
     Ok(path)
