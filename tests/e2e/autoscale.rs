@@ -58,7 +58,7 @@ fn a_workload_grows_with_what_it_uses() {
     cluster.busybox_image("example.com/shell:1");
     cluster.apply(BUSY);
     cluster.kubectl(&["rollout", "status", "deployment", "busy", "--timeout=120s"]);
-    cluster.kubectl(&["autoscale", "deployment", "busy", "--cpu=50%", "--max=3"]);
+    cluster.kubectl(&["autoscale", "deployment", "busy", "--cpu-percent=50", "--max=3"]);
     cluster.eventually(&["get", "deployment", "busy", "-o", "jsonpath={.spec.replicas}"], |replicas| {
         replicas == "3"
     });

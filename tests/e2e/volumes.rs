@@ -103,7 +103,7 @@ fn a_claim_keeps_its_data_over_pods_and_goes_with_it() {
     cluster.kubectl(&["exec", "db-0", "--", "sh", "-c", "echo kept > /data/file"]);
     let file = Path::new(&directory).join("file");
     assert_eq!(std::fs::read_to_string(&file).expect("the directory is the node's"), "kept\n");
-    let owner = cluster.kubectl(&["exec", "db-0", "--", "stat", "-c", "%u %g", "/data/file"]);
+    let owner = cluster.kubectl(&["exec", "db-0", "--", "busybox", "stat", "-c", "%u %g", "/data/file"]);
     assert_eq!(owner, "1000 2000\n", "it belongs to the pod's group");
 
     let before = cluster.value(&["pod", "db-0"], "{.metadata.uid}");
