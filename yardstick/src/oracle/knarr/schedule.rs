@@ -76,11 +76,8 @@ fn object<T: Record + Default>(value: &Value, plural: &str) -> Result<T, String>
 }
 
 fn shown(survey: &Survey, names: &[String]) -> Value {
-    let nodes: Vec<Value> = names
-        .iter()
-        .filter_map(|name| survey.nodes.get(name.as_str()))
-        .map(judgement_shown)
-        .collect();
+    let nodes: Vec<Value> =
+        names.iter().filter_map(|name| survey.nodes.get(name.as_str())).map(judgement_shown).collect();
     let mut shown = Map::new();
     if !survey.message.is_empty() {
         shown.insert("message".into(), survey.message.as_str().into());
