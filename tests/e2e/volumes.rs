@@ -115,7 +115,7 @@ fn a_claim_keeps_its_data_over_pods_and_goes_with_it() {
     cluster.kubectl(&["scale", "statefulset", "db", "--replicas=2"]);
     rolled_out(&cluster);
     assert_eq!(claim("data-db-1", "{.status.phase}"), "Bound");
-    assert_eq!(cluster.kubectl(&["exec", "db-1", "--", "ls", "/data"]), "", "each has its own");
+    assert_eq!(cluster.kubectl(&["exec", "db-1", "--", "busybox", "ls", "/data"]), "", "each has its own");
 
     cluster.kubectl(&["delete", "pvc", "data-db-0", "--wait=false"]);
     assert_ne!(claim("data-db-0", "{.metadata.deletionTimestamp}"), "", "it stays while a pod uses it");
