@@ -53,7 +53,10 @@ pub(crate) async fn answer(
         let managers =
             owners::from_scale(workload, &new.metadata.managed_fields, &version, &known).map_err(owned)?;
         if let Some(meta) = object_meta_mut(&mut *object) {
-            meta.resource_version.clone_from(&new.metadata.resource_version);
+            // Whoever names no version means the object as it is now, custom resources too, which are never written without one.
+            if !new.metadata.resource_version.is_empty() {
+                meta.resource_version.clone_from(&new.metadata.resource_version);
+            }
             meta.managed_fields = managers;
         }
         Ok(object)
