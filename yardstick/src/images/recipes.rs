@@ -145,6 +145,8 @@ fn nautilus(root: &Path, programs: &Programs<'_>) -> Result<()> {
 
 fn picture(root: &Path, programs: &Programs<'_>, name: &str) -> Result<()> {
     agnhost_root(root, programs)?;
+    // What upstream makes these from, and what the suite knows them by where they are volumes.
+    std::fs::write(root.join("etc/os-release"), "NAME=\"Alpine Linux\"\nID=alpine\n")?;
     for file in [format!("{name}.jpg"), "data.json".to_owned()] {
         install(&programs.go.source(&format!("test/images/{name}/html/{file}"))?, root, &file)?;
     }
