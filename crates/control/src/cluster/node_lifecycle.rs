@@ -23,7 +23,6 @@ use client::{Caller, PatchKind, Target};
 use serde_json::json;
 
 use control_base::pod;
-use zone::Turn;
 
 /// How long a node may be silent (`--node-monitor-grace-period`).
 const GRACE: Duration = Duration::from_secs(50);
@@ -43,6 +42,15 @@ const TAINTS: [(&str, &str, &str); 7] = [
     ("", "", "node.kubernetes.io/unschedulable"),
 ];
 
+/// What is looked at.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// One node.
+    Node(String),
+    /// Whose pods are sent away next, in all zones.
+    Evictions,
+}
+
 /// The controller of nodes' health.
 pub struct NodeLifecycle {
     begun: Time,
@@ -57,34 +65,44 @@ impl NodeLifecycle {
 
 impl Controller for NodeLifecycle {
     const NAME: &'static str = "node-lifecycle-controller";
-    type Key = String;
+    type Key = Key;
 
-    fn wire(&self, wires: &mut Wires<String>) {
-        wires.maps::<Node>(|node, _| vec![node.metadata.name.clone()]);
+    fn wire(&self, wires: &mut Wires<Key>) {
+        wires.maps::<Node>(|node, _| vec![Key::Node(node.metadata.name.clone())]);
         // How many nodes are ready says how fast the others are evicted, and so does whose turn has come.
         wires.maps_changed::<Node>(
             |old, new| ready(old) != ready(new) || old.metadata.labels != new.metadata.labels,
-            |_, world| {
-                let unready = world.all::<Node>().filter(|other| ready(other) != TRUE);
-                unready.map(|other| other.metadata.name.clone()).collect()
-            },
+            |_, _| vec![Key::Evictions],
         );
         // A lease that is renewed changes nothing: its end is waited for. One that comes back does.
         wires.maps::<Lease>(|lease, world| {
             let name = &lease.metadata.name;
             let node = world.get::<Node>("", name).filter(|_| lease.metadata.namespace == LEASES);
-            node.filter(|node| ready(node) != TRUE).map(|_| name.clone()).into_iter().collect()
+            node.filter(|node| ready(node) != TRUE).map(|_| Key::Node(name.clone())).into_iter().collect()
         });
         wires.maps::<Pod>(|pod, world| {
             let node = world.get::<Node>("", &pod.spec.node_name).filter(|_| pod::is_ready(pod));
             node.filter(|node| ready(node) != TRUE)
-                .map(|node| node.metadata.name.clone())
+                .map(|node| Key::Node(node.metadata.name.clone()))
                 .into_iter()
                 .collect()
         });
     }
 
-    fn plan(&self, key: &String, world: &World, now: Time) -> Plan {
+    fn plan(&self, key: &Key, world: &World, now: Time) -> Plan {
+        match key {
+            Key::Node(name) => self.node(name, world, now),
+            Key::Evictions => evictions(world, now),
+        }
+    }
+
+    fn caller(&self) -> Caller {
+        service_account("node-controller")
+    }
+}
+
+impl NodeLifecycle {
+    fn node(&self, key: &str, world: &World, now: Time) -> Plan {
         let mut plan = Plan::default();
         let Some(node) = world.get::<Node>("", key) else { return plan };
         let lease = world.get::<Lease>(LEASES, key);
@@ -100,17 +118,9 @@ impl Controller for NodeLifecycle {
         }
         let state = ready(&seen);
         // The taints are bound to the version that they were read at, which a written status has made old: they come next.
-        let turn = if state == TRUE { Turn::Never } else { zone::turn(&seen, world, now) };
-        if let Turn::In(wait) = turn {
-            plan.again_in(wait);
-        }
-        let taints = taints(&seen, turn == Turn::Now, now);
-        if plan.stages.is_empty() && taints != node.spec.taints {
-            let taints: Vec<_> = taints.iter().map(written).collect();
-            let version = &node.metadata.resource_version;
-            let patch = json!({"metadata": {"resourceVersion": version}, "spec": {"taints": taints}});
-            let op = Op::Patch(PatchKind::Merge, patch);
-            plan.stage([Write::of(resource_of::<Node>(), &node.metadata, "", op)]);
+        if plan.stages.is_empty() {
+            // Who sends pods away already goes on, whatever the reason is now.
+            plan.stage(tainted(node, node.spec.taints.iter().any(zone::sends_away), now));
         }
         if state != TRUE {
             let pods: Vec<&Pod> = pod::on_node(world, key).filter(|pod| pod::is_ready(pod)).collect();
@@ -122,10 +132,27 @@ impl Controller for NodeLifecycle {
         }
         plan
     }
+}
 
-    fn caller(&self) -> Caller {
-        service_account("node-controller")
+fn evictions(world: &World, now: Time) -> Plan {
+    let evictions = zone::evictions(world, now);
+    let begun = evictions.begun.iter().filter_map(|node| tainted(node, true, now));
+    let ended = evictions.ended.iter().filter_map(|node| tainted(node, false, now));
+    let mut plan = Plan { again: evictions.again, ..Plan::default() };
+    plan.stage(begun.chain(ended));
+    plan
+}
+
+/// What gives a node the taints that it should have, if it has others.
+fn tainted(node: &Node, may_evict: bool, now: Time) -> Option<Write> {
+    let taints = taints(node, may_evict, now);
+    if taints == node.spec.taints {
+        return None;
     }
+    let taints: Vec<_> = taints.iter().map(written).collect();
+    let version = &node.metadata.resource_version;
+    let patch = json!({"metadata": {"resourceVersion": version}, "spec": {"taints": taints}});
+    Some(Write::of(resource_of::<Node>(), &node.metadata, "", Op::Patch(PatchKind::Merge, patch)))
 }
 
 /// A node is declared dead only if it is not the view of its lease that is: nothing has renewed that since.

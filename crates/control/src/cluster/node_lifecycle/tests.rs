@@ -1,5 +1,7 @@
 //! Nodes, leases and the plans that they lead to.
 
+use std::collections::BTreeSet;
+
 use api_types::core::v1::PodCondition;
 use client::Revision;
 
@@ -46,7 +48,7 @@ fn plan_since(begun: i64, nodes: Vec<Node>, now: i64) -> Plan {
         .with(nodes, Revision(1))
         .with([lease("a", 100), lease("b", 100)], Revision(1))
         .with([pod("a")], Revision(1));
-    NodeLifecycle::new(at(begun)).plan(&"a".to_owned(), &world, at(now))
+    NodeLifecycle::new(at(begun)).plan(&Key::Node("a".to_owned()), &world, at(now))
 }
 
 fn effects(taints: &[Taint]) -> Vec<String> {
@@ -132,23 +134,34 @@ fn zone_of(waiting: &[(&str, i64)], tainted: &[(&str, i64)], ready: &[&str]) -> 
     World::default().with(nodes, Revision(1))
 }
 
-fn turn_of(name: &str, world: &World) -> Turn {
-    zone::turn(world.get::<Node>("", name).expect("a node"), world, at(100))
+fn named(nodes: Vec<&Node>) -> Vec<&str> {
+    nodes.into_iter().map(|node| node.metadata.name.as_str()).collect()
+}
+
+/// Whose turn it is, who is spared, and when to look again.
+fn turns(world: &World) -> (Vec<&str>, Vec<&str>, Option<u64>) {
+    let evictions = zone::evictions(world, at(100));
+    let again = evictions.again.map(|wait| wait.as_secs());
+    (named(evictions.begun), named(evictions.ended), again)
 }
 
 #[test]
 fn nodes_of_a_zone_are_evicted_one_after_the_other() {
-    let wait = |seconds| Turn::In(Duration::from_secs(seconds));
     let ready = ["a7", "a8", "a9"];
     let world = zone_of(&[("a1", 60), ("a2", 50), ("b1", 70)], &[], &ready);
-    assert_eq!(turn_of("a2", &world), Turn::Now, "unready for longest");
-    assert_eq!(turn_of("a1", &world), wait(10));
-    assert_eq!(turn_of("b1", &world), Turn::Now, "another zone, gone as a whole");
+    assert_eq!(
+        turns(&world),
+        (vec!["a2", "b1"], vec![], Some(10)),
+        "the longest first; a zone that is gone as a whole"
+    );
     let world = zone_of(&[("a1", 60)], &[("a2", 97)], &ready);
-    assert_eq!(turn_of("a1", &world), wait(7), "the last one was three seconds ago");
-    assert_eq!(turn_of("a2", &world), Turn::Now, "has been told already");
+    assert_eq!(turns(&world), (vec![], vec![], Some(7)), "the last one was three seconds ago");
     let world = zone_of(&[("a1", 60)], &[("a2", 90)], &ready);
-    assert_eq!(turn_of("a1", &world), Turn::Now);
+    assert_eq!(turns(&world), (vec!["a1"], vec![], None), "the last of all");
+    let world = zone_of(&[("a1", 60)], &[("a2", 90)], &[]);
+    assert_eq!(turns(&world), (vec![], vec!["a2"], None), "no node at all is ready");
+    let plan = NodeLifecycle::new(at(0)).plan(&Key::Evictions, &world, at(100));
+    assert_eq!(plan.describe(), ["patch nodes a2"]);
 }
 
 #[test]
@@ -156,20 +169,21 @@ fn a_zone_of_which_much_is_silent_is_not_emptied() {
     let many = |prefix: &str, count: usize| -> Vec<String> {
         (100..100 + count).map(|number| format!("{prefix}{number}")).collect()
     };
-    let turn = |unready: usize, ready: usize, elsewhere: &[&str]| {
+    let again = |unready: usize, ready: usize, elsewhere: &[&str]| {
         let unready = many("a", unready);
         let ready = many("a9", ready);
         let waiting: Vec<(&str, i64)> = unready.iter().map(|name| (name.as_str(), 0)).collect();
         let ready: Vec<&str> = ready.iter().map(String::as_str).chain(elsewhere.iter().copied()).collect();
-        turn_of("a101", &zone_of(&waiting, &[], &ready))
+        let world = zone_of(&waiting, &[], &ready);
+        let (begun, _, again) = turns(&world);
+        (begun.len(), again)
     };
-    let wait = |seconds| Turn::In(Duration::from_secs(seconds));
-    assert_eq!(turn(2, 1, &[]), wait(10), "two are too few to judge by");
-    assert_eq!(turn(5, 5, &[]), wait(10), "half of them is not yet much");
-    assert_eq!(turn(6, 4, &[]), Turn::Never, "a small zone");
-    assert_eq!(turn(30, 21, &[]), wait(100), "a large one, slowly");
-    assert_eq!(turn(6, 0, &["b1"]), wait(10), "a zone is gone, another is there");
-    assert_eq!(turn(6, 0, &[]), Turn::Never, "all zones are gone");
+    assert_eq!(again(2, 1, &[]), (1, Some(10)), "two are too few to judge by");
+    assert_eq!(again(5, 5, &[]), (1, Some(10)), "half of them is not yet much");
+    assert_eq!(again(6, 4, &[]), (0, None), "a small zone");
+    assert_eq!(again(30, 21, &[]), (1, Some(100)), "a large one, slowly");
+    assert_eq!(again(6, 0, &["b1"]), (1, Some(10)), "a zone is gone, another is there");
+    assert_eq!(again(6, 0, &[]), (0, None), "all zones are gone");
 }
 
 #[test]
@@ -177,14 +191,11 @@ fn what_a_node_becomes_is_about_those_that_wait() {
     let mut wires = Wires::default();
     NodeLifecycle::new(at(0)).wire(&mut wires);
     let sources = wires.into_sources();
-    let world = zone_of(&[("a1", 0), ("b1", 0)], &[], &["a2"]);
     let about = |old: &str, new: &str| {
         let (old, new) = (node("a2", old), node("a2", new));
-        let mut keys = sources[0].about(Some(&old), Some(&new), &world);
-        keys.sort();
-        keys.dedup();
-        keys
+        sources[0].about(Some(&old), Some(&new), &World::default()).into_iter().collect::<BTreeSet<_>>()
     };
-    assert_eq!(about(UNKNOWN, TRUE), ["a1", "a2", "b1"]);
-    assert_eq!(about(TRUE, TRUE), ["a2"]);
+    let own = Key::Node("a2".to_owned());
+    assert_eq!(about(UNKNOWN, TRUE), BTreeSet::from([own.clone(), Key::Evictions]));
+    assert_eq!(about(TRUE, TRUE), BTreeSet::from([own]));
 }

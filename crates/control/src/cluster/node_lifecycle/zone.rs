@@ -4,6 +4,7 @@
 //! taint is written on it, and the queue is those that wait, the one first that has been unready for longest. A
 //! controller that starts again does not begin anew.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use api_meta::conditions::{self, TRUE};
@@ -24,35 +25,48 @@ const DISRUPTED_PERCENT: usize = 55;
 /// ... if there are more of them than this.
 const FEW: usize = 2;
 
-/// When an unready node may be told to send its pods away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// At once.
-    Now,
-    /// After a while, if nothing changes.
-    In(Duration),
-    /// Not before something changes.
-    Never,
+/// What is to become of the pods of unready nodes, all zones taken together.
+#[derive(Default)]
+pub(super) struct Evictions<'a> {
+    /// Nodes whose turn has come: one of a zone at most.
+    pub(super) begun: Vec<&'a Node>,
+    /// Nodes whose pods are to stay after all.
+    pub(super) ended: Vec<&'a Node>,
+    /// When the next turn comes, if nothing changes.
+    pub(super) again: Option<Duration>,
 }
 
-/// When it is an unready node's turn.
-pub(super) fn turn(node: &Node, world: &World, now: Time) -> Turn {
-    if world.all::<Node>().all(|other| ready(other) != TRUE) {
-        return Turn::Never;
+/// Whose turn it is.
+pub(super) fn evictions(world: &World, now: Time) -> Evictions<'_> {
+    let mut evictions = Evictions::default();
+    let mut zones: BTreeMap<(&str, &str), Vec<&Node>> = BTreeMap::new();
+    for node in world.all::<Node>() {
+        zones.entry(key(node)).or_default().push(node);
     }
-    if node.spec.taints.iter().any(sends_away) {
-        return Turn::Now;
+    let is_told = |node: &&&Node| node.spec.taints.iter().any(sends_away);
+    if zones.values().flatten().all(|node| ready(node) != TRUE) {
+        evictions.ended = zones.values().flatten().filter(is_told).copied().collect();
+        return evictions;
     }
-    let own = key(node);
-    let zone: Vec<&Node> = world.all::<Node>().filter(|other| key(other) == own).collect();
-    let Some(interval) = interval(&zone) else { return Turn::Never };
-    let waits = |other: &&&Node| ready(other) != TRUE && !other.spec.taints.iter().any(sends_away);
-    let before = zone.iter().filter(waits).filter(|other| order(other) < order(node)).count();
-    let taints = zone.iter().flat_map(|other| &other.spec.taints);
-    let last = taints.filter(|taint| sends_away(taint)).filter_map(|taint| taint.time_added).max();
-    let first = last.map_or(now, |last| now.max(Time::from(last) + interval));
-    let wait = first.since(now) + interval * u32::try_from(before).unwrap_or(u32::MAX);
-    if wait.is_zero() { Turn::Now } else { Turn::In(wait) }
+    for zone in zones.values() {
+        let waiting = zone.iter().filter(|node| ready(node) != TRUE && !is_told(node));
+        let Some(interval) = interval(zone) else { continue };
+        let mut waiting: Vec<&Node> = waiting.copied().collect();
+        waiting.sort_by_key(|node| order(node));
+        let taints = zone.iter().flat_map(|node| &node.spec.taints);
+        let last = taints.filter(|taint| sends_away(taint)).filter_map(|taint| taint.time_added).max();
+        let wait = last.map_or(Duration::ZERO, |last| (Time::from(last) + interval).since(now));
+        let next = match waiting.as_slice() {
+            [] => continue,
+            [first, others @ ..] if wait.is_zero() => {
+                evictions.begun.push(first);
+                (!others.is_empty()).then_some(interval)
+            }
+            _ => Some(wait),
+        };
+        evictions.again = evictions.again.into_iter().chain(next).min();
+    }
+    evictions
 }
 
 /// Whether a taint is one of those that this controller sends pods away with.
