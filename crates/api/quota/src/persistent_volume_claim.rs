@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use api_record::scalar::Quantity;
 use api_types::core::v1::{PersistentVolumeClaim, ScopedResourceSelectorRequirement};
+use api_volume::class;
 
 use crate::list::{ResourceList, whole};
 use crate::scope;
@@ -12,20 +13,6 @@ const COUNT: &str = "count/persistentvolumeclaims";
 const CLAIMS: &str = "persistentvolumeclaims";
 const STORAGE: &str = "requests.storage";
 const OF_CLASS: &str = ".storageclass.storage.k8s.io/";
-const OLD_CLASS: &str = "volume.beta.kubernetes.io/storage-class";
-
-/// The storage class that a claim names, empty for none.
-pub fn class(claim: &PersistentVolumeClaim) -> &str {
-    match claim.metadata.annotations.get(OLD_CLASS) {
-        Some(class) => class,
-        None => claim.spec.storage_class_name.as_deref().unwrap_or_default(),
-    }
-}
-
-/// Whether a claim says which class it wants, be it none.
-pub fn has_class(claim: &PersistentVolumeClaim) -> bool {
-    claim.metadata.annotations.contains_key(OLD_CLASS) || claim.spec.storage_class_name.is_some()
-}
 
 pub(crate) fn is_measured(name: &str) -> bool {
     matches!(name, COUNT | CLAIMS | STORAGE)
@@ -36,7 +23,7 @@ pub(crate) fn usage(claim: &PersistentVolumeClaim) -> ResourceList {
     let mut used = ResourceList::from([(COUNT.to_owned(), whole(1)), (CLAIMS.to_owned(), whole(1))]);
     let storage = storage(claim);
     used.extend(storage.clone().map(|storage| (STORAGE.to_owned(), storage)));
-    let class = class(claim);
+    let class = class::of_claim(claim);
     if !class.is_empty() {
         used.insert(format!("{class}{OF_CLASS}{CLAIMS}"), whole(1));
         used.extend(storage.map(|storage| (format!("{class}{OF_CLASS}{STORAGE}"), storage)));

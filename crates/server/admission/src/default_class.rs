@@ -4,11 +4,12 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use api_meta::Status;
-use api_quota::persistent_volume_claim::has_class;
 use api_record::Record;
 use api_types::core::v1::PersistentVolumeClaim;
+use api_types::meta::v1::ObjectMeta;
 use api_types::networking::v1::Ingress;
 use api_types::object_meta;
+use api_volume::class;
 use client::{BoxFuture, Resource};
 use server_registry::admit::{Attributes, Operation};
 
@@ -16,10 +17,8 @@ use crate::plugin::is_about;
 use crate::{Lookup, Plugin, forbidden};
 
 const STORAGE: Resource = Resource::of("storage.k8s.io", "v1", "storageclasses");
-const STORAGE_MARKS: [&str; 2] =
-    ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"];
 const INGRESS: Resource = Resource::of("networking.k8s.io", "v1", "ingressclasses");
-const INGRESS_MARKS: [&str; 1] = ["ingressclass.kubernetes.io/is-default-class"];
+const INGRESS_MARK: &str = "ingressclass.kubernetes.io/is-default-class";
 /// How ingresses named their class before there was a field for it.
 const INGRESS_CLASS: &str = "kubernetes.io/ingress.class";
 
@@ -47,17 +46,17 @@ impl DefaultIngressClass {
     }
 }
 
-/// The class that bears one of the marks; of several, the newest, or of those the first by name.
+/// The class that is marked; of several, the newest, or of those the first by name.
 async fn default_of(
     lookup: &dyn Lookup,
     classes: &Resource,
-    marks: &[&str],
+    is_marked: impl Fn(&ObjectMeta) -> bool,
 ) -> Result<Option<String>, Status> {
     let found = lookup.list(classes, "").await?;
     let metas = found.iter().filter_map(|class| object_meta(&**class));
-    let marked = metas
-        .filter(|meta| marks.iter().any(|mark| meta.annotations.get(*mark).is_some_and(|is| is == "true")));
-    let first = marked.min_by_key(|meta| (Reverse(meta.creation_timestamp), &meta.name));
+    let first = metas
+        .filter(|meta| is_marked(meta))
+        .min_by_key(|meta| (Reverse(meta.creation_timestamp), &meta.name));
     Ok(first.map(|meta| meta.name.clone()))
 }
 
@@ -79,8 +78,8 @@ impl Plugin for DefaultStorageClass {
                 return Ok(());
             }
             let Some(claim) = object.downcast_mut::<PersistentVolumeClaim>() else { return Ok(()) };
-            if !has_class(claim) {
-                let class = default_of(&*self.lookup, &STORAGE, &STORAGE_MARKS).await;
+            if !class::is_named(claim) {
+                let class = default_of(&*self.lookup, &STORAGE, class::is_default).await;
                 claim.spec.storage_class_name =
                     class.map_err(|status| forbidden(attributes, Some(claim), status))?;
             }
@@ -103,7 +102,9 @@ impl Plugin for DefaultIngressClass {
             let Some(ingress) = object.downcast_mut::<Ingress>() else { return Ok(()) };
             let named = ingress.metadata.annotations.contains_key(INGRESS_CLASS);
             if ingress.spec.ingress_class_name.is_none() && !named {
-                let class = default_of(&*self.lookup, &INGRESS, &INGRESS_MARKS).await;
+                let is_marked =
+                    |meta: &ObjectMeta| meta.annotations.get(INGRESS_MARK).is_some_and(|is| is == "true");
+                let class = default_of(&*self.lookup, &INGRESS, is_marked).await;
                 ingress.spec.ingress_class_name =
                     class.map_err(|status| forbidden(attributes, Some(ingress), status))?;
             }

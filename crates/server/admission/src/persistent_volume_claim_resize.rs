@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use api_meta::Status;
-use api_quota::persistent_volume_claim::class;
 use api_record::Record;
 use api_record::scalar::Quantity;
 use api_types::core::v1::PersistentVolumeClaim;
 use api_types::storage::v1::StorageClass;
+use api_volume::class;
 use client::{BoxFuture, Resource};
 use server_registry::admit::{Attributes, Operation};
 
@@ -28,8 +28,8 @@ impl PersistentVolumeClaimResize {
     }
 
     async fn may_grow(&self, claim: &PersistentVolumeClaim, old: &PersistentVolumeClaim) -> bool {
-        let name = class(claim);
-        if name.is_empty() || name != class(old) {
+        let name = class::of_claim(claim);
+        if name.is_empty() || name != class::of_claim(old) {
             return false;
         }
         let Ok(found) = self.lookup.get(&CLASSES, "", name).await else { return false };

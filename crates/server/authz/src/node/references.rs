@@ -109,11 +109,8 @@ impl References<'_> {
 
     fn add_volume(&mut self, pod: &Pod, volume: &Volume) {
         let source = &volume.volume_source;
-        if let Some(claim) = &source.persistent_volume_claim {
-            self.add(Kind::PersistentVolumeClaim, &claim.claim_name);
-        } else if source.ephemeral.is_some() {
-            let claim = format!("{}-{}", pod.metadata.name, volume.name);
-            self.add(Kind::PersistentVolumeClaim, &claim);
+        if let Some(used) = api_volume::pod::claim(pod, volume) {
+            self.add(Kind::PersistentVolumeClaim, &used.claim);
         }
         for projection in source.projected.iter().flat_map(|projected| &projected.sources) {
             if let Some(secret) = &projection.secret {
