@@ -276,7 +276,7 @@ pub fn command() -> clap::Command {
 
 fn name_variables(command: clap::Command) -> clap::Command {
     let command = command.mut_args(|arg| {
-        let variable = arg.get_long().and_then(flags::variable);
+        let variable = flags::variable(&arg);
         match (variable, arg.get_help()) {
             (Some(variable), Some(help)) => {
                 let text = format!("{help} [env: {variable}]");

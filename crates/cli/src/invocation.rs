@@ -216,7 +216,7 @@ fn leaf<'a>(command: &'a clap::Command, matches: &'a ArgMatches) -> (usize, Leaf
 }
 
 fn takes_files(command: &clap::Command) -> bool {
-    command.get_arguments().any(|argument| argument.get_long() == Some("config"))
+    command.get_arguments().any(flags::is_config)
 }
 
 /// Kubernetes gives a pod variables for each service of its namespace, and one may be named `knarr`.

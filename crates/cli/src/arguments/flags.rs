@@ -216,9 +216,12 @@ pub struct SchedulerFlags {
     #[command(flatten)]
     pub component: ComponentFlags,
     /// File of a KubeSchedulerConfiguration: profiles, plugins and their arguments [default: one profile, upstream's]
-    #[arg(long, value_name = "FILE")]
+    #[arg(id = SCHEDULER_CONFIG, long = "config", value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
+
+/// What the scheduler's `--config` is told from the configuration file by, which other commands have by that name.
+const SCHEDULER_CONFIG: &str = "scheduler-config";
 
 /// Flags of `knarr controller-manager`.
 #[derive(Clone, Debug, Default, Args)]
@@ -249,6 +252,12 @@ pub const VARIABLES: [(&str, &str); 10] = [
 ];
 
 /// The environment variable of a flag.
-pub fn variable(long: &str) -> Option<&'static str> {
+pub fn variable(argument: &clap::Arg) -> Option<&'static str> {
+    let long = argument.get_long().filter(|_| argument.get_id() != SCHEDULER_CONFIG)?;
     VARIABLES.iter().find(|(flag, _)| *flag == long).map(|(_, variable)| *variable)
+}
+
+/// Whether a flag names the configuration file.
+pub fn is_config(argument: &clap::Arg) -> bool {
+    argument.get_id() == "config"
 }

@@ -335,3 +335,16 @@ fn an_agent_of_another_cluster_is_told_what_that_cannot_say() {
     );
     assert!(invocation(&format!("{line} --server https://1.2.3.4:6443"), &around).is_err());
 }
+
+#[test]
+fn the_schedulers_configuration_is_another_file_than_the_clusters() {
+    let around = || Fake::default().file("/s.yaml", "kind: KubeSchedulerConfiguration");
+    let config = |line: &str, around: &Fake| match invocation(line, around).expect(line) {
+        Invocation::Scheduler(flags) => flags.config,
+        other => panic!("{line} gave {other:?}"),
+    };
+    let line = "knarr scheduler --kubeconfig /k";
+    assert_eq!(config(&format!("{line} --config /s.yaml"), &around()), Some("/s.yaml".into()));
+    assert_eq!(config(line, &around().variable("KNARR_CONFIG_FILE", "/s.yaml")), None);
+    assert_eq!(config(line, &around().config("data-dir: /d\nhttps-listen-prt: 7000")), None);
+}
