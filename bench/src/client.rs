@@ -40,10 +40,12 @@ impl Client {
     }
 
     async fn open(&self, method: Method, path: &str, media: &str, body: Bytes) -> Result<Response<Incoming>> {
+        // A patch says what sort it is of; it is answered with JSON.
+        let accepted = if method == Method::PATCH { JSON } else { media };
         let request = Request::builder()
             .method(method)
             .uri(format!("https://{}{path}", self.authority))
-            .header("accept", media)
+            .header("accept", accepted)
             .header("content-type", media)
             .body(Full::new(body))?;
         let mut requests = self.requests.clone();
@@ -74,6 +76,12 @@ impl Client {
         let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
         let answer = succeeded(path, self.ask(method, path, JSON, body).await?)?;
         serde_json::from_slice(&answer).with_context(|| format!("{path} answered no JSON"))
+    }
+
+    /// Patches as kubelet patches statuses; anything but success is an error.
+    pub async fn patch(&self, path: &str, patch: &Value) -> Result<Bytes> {
+        const MEDIA: &str = "application/strategic-merge-patch+json";
+        succeeded(path, self.ask(Method::PATCH, path, MEDIA, patch.to_string().into()).await?)
     }
 
     /// Watches in protobuf, of which only the messages are told apart.

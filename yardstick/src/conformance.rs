@@ -12,7 +12,7 @@ use clap::Args;
 
 use crate::cluster::{self, Cluster, Maker, Parts, Programs};
 use crate::images::{Images, PAUSE, SUITE};
-use crate::machine::Machine;
+use crate::machine::{self, Machine};
 use crate::record::{self, Kept, Known, Record, Test};
 use crate::registry;
 
@@ -199,8 +199,8 @@ fn found(
     registry::list(&list)?;
     let mut found = Found::default();
     for (serial, procs) in [(false, options.procs), (true, 1)] {
-        let ran = suite.run(&Run {
-            from: cluster.as_ref().map(|cluster| &cluster.hub),
+        let from = cluster.as_ref().map(|cluster| cluster.hub.clone());
+        let run = Run {
             kubeconfig: &kubeconfig,
             list: cluster.is_some().then_some(&*list),
             reports,
@@ -210,12 +210,14 @@ fn found(
             timeout: &options.timeout,
             serial,
             procs,
-        });
-        // A part that ended explains more than the tests that failed after it, which say nothing of what it was made for.
-        if let Some(cluster) = &mut cluster {
-            cluster.check().context("a part of the cluster ended while the tests ran, so nothing is kept")?;
-        }
-        let ran = ran?;
+        };
+        // Tests that fail after a part ended say nothing of what they were made for.
+        let ran = suite.run(&run, from.as_ref(), || match &mut cluster {
+            Some(cluster) => {
+                cluster.check().context("a part of the cluster ended while the tests ran, so nothing is kept")
+            }
+            None => Ok(()),
+        })?;
         found.add(&ran.report, &ran.log, ran.status, &plan.areas)?;
     }
     Ok(found)
@@ -277,7 +279,6 @@ struct Suite {
 
 /// One run of them.
 struct Run<'a> {
-    from: Option<&'a Machine>,
     kubeconfig: &'a Path,
     /// Where images are pulled from, if not from where upstream keeps them.
     list: Option<&'a Path>,
@@ -303,12 +304,12 @@ impl Suite {
         Ok(Suite { ginkgo: go.program("ginkgo")?, tests: go.suite()?, kubectl: go.program("kubectl")? })
     }
 
-    /// Runs the tests that may run together, or those that may not.
-    fn run(&self, run: &Run<'_>) -> Result<Ran> {
+    /// Runs the tests that may run together, or those that may not, for as long as what they run against is well.
+    fn run(&self, run: &Run<'_>, from: Option<&Machine>, well: impl FnMut() -> Result<()>) -> Result<Ran> {
         let name = if run.serial { "serial.json" } else { "parallel.json" };
         let report = run.reports.join(name);
         let _ = std::fs::remove_file(&report);
-        let mut command = match run.from {
+        let mut command = match from {
             Some(machine) => machine.command(&self.ginkgo),
             None => Command::new(&self.ginkgo),
         };
@@ -342,7 +343,7 @@ impl Suite {
             log.display()
         );
         let file = std::fs::File::create(&log)?;
-        let status = command.stdout(file.try_clone()?).stderr(file).status().context("running ginkgo")?;
+        let status = machine::status_while(command.stdout(file.try_clone()?).stderr(file), well)?;
         Ok(Ran { status, report, log })
     }
 }

@@ -6,11 +6,12 @@ mod recipes;
 mod root;
 mod shelf;
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
+use sha2::{Digest as _, Sha256};
 
 use crate::cluster::Programs;
 use crate::machine::run;
@@ -49,7 +50,7 @@ impl Images {
         let built = Images { directory: directory.to_owned() };
         for image in images {
             let archive = built.archive(image);
-            if !archive.exists() {
+            if !is_whole(&archive) {
                 println!("==> image {}", image.name);
                 package(programs, image, &archive).with_context(|| format!("the image {}", image.name))?;
             }
@@ -93,5 +94,44 @@ fn package(programs: &Programs<'_>, image: &Image, archive: &Path) -> Result<()>
         .arg("--output")
         .arg(&partial);
     run(&mut export)?;
+    std::fs::write(sum_file(archive), sum(&partial)?).context("noting the archive's sum")?;
     std::fs::rename(partial, archive).context("naming the archive")
+}
+
+/// Whether an archive is there, and as it was made: one that was damaged since is made anew.
+fn is_whole(archive: &Path) -> bool {
+    let noted = std::fs::read_to_string(sum_file(archive));
+    noted.is_ok_and(|noted| sum(archive).is_ok_and(|sum| sum == noted))
+}
+
+fn sum_file(archive: &Path) -> PathBuf {
+    archive.with_extension("sum")
+}
+
+fn sum(file: &Path) -> Result<String> {
+    let (mut file, mut hasher, mut piece) = (std::fs::File::open(file)?, Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+            length => hasher.update(&piece[..length]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_archive_is_none() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let archive = directory.path().join("image.tar");
+        assert!(!is_whole(&archive), "there is none");
+        std::fs::write(&archive, "layers").expect("an archive");
+        assert!(!is_whole(&archive), "it has no sum");
+        std::fs::write(sum_file(&archive), sum(&archive).expect("its sum")).expect("the sum");
+        assert!(is_whole(&archive));
+        std::fs::write(&archive, "lay").expect("a part of it");
+        assert!(!is_whole(&archive), "it was cut");
+    }
 }

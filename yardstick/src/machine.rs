@@ -3,7 +3,7 @@
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -381,6 +381,27 @@ fn output_within(command: &mut Command, patience: Duration) -> Result<Output> {
     Ok(output)
 }
 
+/// Runs a program to its end for as long as something else is well, and ends it as soon as that is not.
+///
+/// # Errors
+/// When it cannot be started, or with what is not well.
+pub fn status_while(command: &mut Command, mut well: impl FnMut() -> Result<()>) -> Result<ExitStatus> {
+    let mut child =
+        command.spawn().with_context(|| format!("running {}", command.get_program().display()))?;
+    let process = LinuxProcesses.identify(i32::try_from(child.id())?);
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        if let Err(error) = well() {
+            process.into_iter().for_each(end_tree);
+            child.wait()?;
+            return Err(error);
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
 /// Ends a process with those that it started: who enters a machine waits there for a child, which would go on and keep what it prints open.
 fn end_tree(process: Identity) {
     let pid = process.pid;
@@ -411,5 +432,15 @@ mod tests {
         command.args(["-c", "sh -c 'sleep 86400; true'; true"]);
         let error = output_within(&mut command, Duration::from_secs(1)).expect_err("it never ends");
         assert!(error.to_string().ends_with("does not end within 1 s"), "{error}");
+    }
+
+    #[test]
+    fn what_runs_ends_with_what_it_stands_on() {
+        let mut command = Command::new("sleep");
+        let mut well = [Ok(()), Err(anyhow::anyhow!("etcd ended"))].into_iter();
+        let ran = status_while(command.arg("86400"), || well.next().expect("asked no more after an error"));
+        assert_eq!(ran.expect_err("a part ended").to_string(), "etcd ended");
+        let ran = status_while(&mut Command::new("true"), || Ok(()));
+        assert!(ran.expect("it ran").success());
     }
 }

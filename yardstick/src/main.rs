@@ -35,6 +35,7 @@ use clap::{Parser, Subcommand};
 
 use cluster::{Cluster, Maker, Parts, Programs};
 use go::Go;
+use images::{Images, PAUSE};
 use interrupt::{Clusters, Role};
 
 #[derive(Parser)]
@@ -127,7 +128,7 @@ fn run(yardstick: Yardstick) -> Result<ExitCode> {
     let knarr = std::env::current_exe()?.with_file_name("knarr");
     let programs = Programs { go: &go, knarr };
     match yardstick {
-        Yardstick::Stock { verb } => return stock_verb(verb, &programs, &stock_place(&directory)),
+        Yardstick::Stock { verb } => return stock_verb(verb, &programs, &directory),
         Yardstick::Peers { rounds } => peers::run(&programs, &project, &directory, rounds)?,
         Yardstick::Conformance(options) => conformance::run(&programs, &project, &directory, &options)?,
         Yardstick::Suites(options) => suites::run(&programs, &project, &directory, &options)?,
@@ -175,7 +176,7 @@ impl Yardstick {
     fn prepare(&self) -> Result<()> {
         let builds_clients = matches!(self, Yardstick::Suites(_) | Yardstick::Schemathesis(_));
         needs::install(if builds_clients { &needs::OF_CLIENTS } else { &[] })?;
-        if matches!(self, Yardstick::Stock { .. }) { Ok(()) } else { needs::knarr().map(drop) }
+        needs::knarr().map(drop)
     }
 }
 
@@ -187,10 +188,11 @@ fn stock_place(directory: &Path) -> PathBuf {
 }
 
 fn stock_verb(verb: StockVerb, programs: &Programs<'_>, directory: &Path) -> Result<ExitCode> {
+    let place = stock_place(directory);
     match verb {
         StockVerb::Up { nodes } => {
-            let cluster = match Cluster::up(programs, STOCK, directory, Parts::all(Maker::Stock, nodes)) {
-                Err(error) => cluster::both(Err(error), cluster::down(STOCK, directory))?,
+            let cluster = match stock_up(programs, directory, &place, nodes) {
+                Err(error) => cluster::both(Err(error), cluster::down(STOCK, &place))?,
                 Ok(cluster) => cluster,
             };
             println!("{}", cluster.kubectl(&["get", "nodes", "-o", "wide"])?.trim_end());
@@ -199,17 +201,27 @@ fn stock_verb(verb: StockVerb, programs: &Programs<'_>, directory: &Path) -> Res
             );
             println!("cargo xtask stock down");
         }
-        StockVerb::Down => cluster::down(STOCK, directory)?,
+        StockVerb::Down => cluster::down(STOCK, &place)?,
         StockVerb::Exec { words } => {
             // Entering a machine leads to its root; files are named from here.
-            let mut command = cluster::hub(directory)?.command("env");
+            let mut command = cluster::hub(&place)?.command("env");
             command.arg(format!("--chdir={}", std::env::current_dir()?.display())).args(&words);
-            command.env("KUBECONFIG", directory.join("admin.kubeconfig"));
+            command.env("KUBECONFIG", place.join("admin.kubeconfig"));
             let status = command.status().with_context(|| format!("running {}", words[0]))?;
             return Ok(ExitCode::from(u8::try_from(status.code().unwrap_or(1)).unwrap_or(1)));
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Starts one whose nodes have what every pod needs, so that nothing is pulled but what a user asks for.
+fn stock_up(programs: &Programs<'_>, directory: &Path, place: &Path, nodes: u8) -> Result<Cluster> {
+    let images = Images::build(programs, &directory.join("images"), &[PAUSE])?;
+    let cluster = Cluster::up(programs, STOCK, place, Parts::all(Maker::Stock, nodes))?;
+    for machine in &cluster.machines {
+        cluster.load(machine, &images, &[PAUSE])?;
+    }
+    Ok(cluster)
 }
 
 /// The root of this project: `cargo xtask` starts this program there.
