@@ -94,13 +94,19 @@ impl Client {
         Ok(Frames { body: response.into_body(), read: BytesMut::new() })
     }
 
-    /// Watches in JSON.
+    /// Watches in JSON. The path has a query.
     pub async fn watch(&self, path: &str) -> Result<Watch> {
+        let body = self.stream(path).await?;
+        let (client, path) = (self.clone(), path.to_owned());
+        Ok(Watch { client, path, seen: String::new(), body, read: Vec::new() })
+    }
+
+    async fn stream(&self, path: &str) -> Result<Incoming> {
         let response = self.open(Method::GET, path, JSON, Bytes::new()).await?;
         if !response.status().is_success() {
             bail!("{path}: {}", response.status());
         }
-        Ok(Watch { body: response.into_body(), read: Vec::new() })
+        Ok(response.into_body())
     }
 }
 
@@ -111,8 +117,13 @@ fn succeeded(path: &str, (status, answer): (StatusCode, Bytes)) -> Result<Bytes>
     Ok(answer)
 }
 
-/// An open watch.
+/// An open watch. Where the server ends it, it goes on from what it has seen, as informers do: Kubernetes' own ends those of watchers that fall
+/// behind.
 pub struct Watch {
+    client: Client,
+    path: String,
+    /// The version of the last object.
+    seen: String,
     body: Incoming,
     read: Vec<u8>,
 }
@@ -124,9 +135,16 @@ impl Watch {
             if let Some(end) = self.read.iter().position(|byte| *byte == b'\n') {
                 let mut event: Value = serde_json::from_slice(&self.read[..end])?;
                 self.read.drain(..=end);
+                let version = event["object"]["metadata"]["resourceVersion"].as_str();
+                version.context("a watch said what is no object")?.clone_into(&mut self.seen);
                 return Ok((event["type"].as_str().unwrap_or_default().to_owned(), event["object"].take()));
             }
-            let frame = self.body.frame().await.context("the watch ended")??;
+            let Some(frame) = self.body.frame().await.transpose()? else {
+                self.read.clear();
+                let from = format!("{}&resourceVersion={}", self.path, self.seen);
+                self.body = self.client.stream(&from).await?;
+                continue;
+            };
             if let Some(data) = frame.data_ref() {
                 self.read.extend_from_slice(data);
             }

@@ -143,7 +143,7 @@ fn measure(cluster: &Cluster, images: &Images, bench: &Path, started: Duration) 
 fn said(load: &mut Command) -> Result<Vec<Figure>> {
     let output = load.output().context("running the load")?;
     if !output.status.success() {
-        bail!("the load failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+        bail!("{load:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
     let lines = String::from_utf8_lossy(&output.stdout);
     lines
