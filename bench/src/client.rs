@@ -1,6 +1,10 @@
 //! A client that does as little as it can, because it shares the cores with the server: one HTTP/2 connection over TLS.
 
 use anyhow::{Context as _, Result, bail};
+use api_codec::limits::Limits;
+use api_codec::proto;
+use api_types::core::v1::ConfigMap;
+use api_types::meta::v1::WatchEvent;
 use bytes::{Bytes, BytesMut};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
@@ -16,6 +20,8 @@ use crate::access::Access;
 
 /// Kubernetes' media type of protobuf.
 pub const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+
+const WATCHED_PROTOBUF: &str = "application/vnd.kubernetes.protobuf;stream=watch";
 
 const JSON: &str = "application/json";
 
@@ -84,25 +90,29 @@ impl Client {
         succeeded(path, self.ask(Method::PATCH, path, MEDIA, patch.to_string().into()).await?)
     }
 
-    /// Watches in protobuf, of which only the messages are told apart.
-    pub async fn frames(&self, path: &str) -> Result<Frames> {
-        let response =
-            self.open(Method::GET, path, &format!("{PROTOBUF};stream=watch"), Bytes::new()).await?;
-        if !response.status().is_success() {
-            bail!("{path}: {}", response.status());
-        }
-        Ok(Frames { body: response.into_body(), read: BytesMut::new() })
+    /// Watches ConfigMaps in protobuf from a version on. Only the messages are told apart. The path has a query.
+    pub async fn frames(&self, path: &str, version: &str) -> Result<Frames> {
+        let body = self.stream(&from(path, version), WATCHED_PROTOBUF).await?;
+        let (client, path) = (self.clone(), path.to_owned());
+        Ok(Frames {
+            client,
+            path,
+            version: version.to_owned(),
+            last: Bytes::new(),
+            body,
+            read: BytesMut::new(),
+        })
     }
 
     /// Watches in JSON. The path has a query.
     pub async fn watch(&self, path: &str) -> Result<Watch> {
-        let body = self.stream(path).await?;
+        let body = self.stream(path, JSON).await?;
         let (client, path) = (self.clone(), path.to_owned());
         Ok(Watch { client, path, seen: String::new(), body, read: Vec::new() })
     }
 
-    async fn stream(&self, path: &str) -> Result<Incoming> {
-        let response = self.open(Method::GET, path, JSON, Bytes::new()).await?;
+    async fn stream(&self, path: &str, media: &str) -> Result<Incoming> {
+        let response = self.open(Method::GET, path, media, Bytes::new()).await?;
         if !response.status().is_success() {
             bail!("{path}: {}", response.status());
         }
@@ -115,6 +125,11 @@ fn succeeded(path: &str, (status, answer): (StatusCode, Bytes)) -> Result<Bytes>
         bail!("{path}: {status}: {}", String::from_utf8_lossy(&answer));
     }
     Ok(answer)
+}
+
+/// The path of a watch that goes on from a version.
+fn from(path: &str, version: &str) -> String {
+    format!("{path}&resourceVersion={version}")
 }
 
 /// An open watch. Where the server ends it, it goes on from what it has seen, as informers do: Kubernetes' own ends those of watchers that fall
@@ -141,8 +156,7 @@ impl Watch {
             }
             let Some(frame) = self.body.frame().await.transpose()? else {
                 self.read.clear();
-                let from = format!("{}&resourceVersion={}", self.path, self.seen);
-                self.body = self.client.stream(&from).await?;
+                self.body = self.client.stream(&from(&self.path, &self.seen), JSON).await?;
                 continue;
             };
             if let Some(data) = frame.data_ref() {
@@ -162,8 +176,13 @@ impl Watch {
     }
 }
 
-/// An open watch in protobuf.
+/// An open watch of ConfigMaps in protobuf, which goes on likewise.
 pub struct Frames {
+    client: Client,
+    path: String,
+    /// What it began from.
+    version: String,
+    last: Bytes,
     body: Incoming,
     read: BytesMut,
 }
@@ -175,13 +194,30 @@ impl Frames {
             if let Some(length) = self.read.first_chunk::<4>().map(|length| u32::from_be_bytes(*length)) {
                 let end = 4 + length as usize;
                 if self.read.len() >= end {
-                    return Ok(self.read.split_to(end).freeze());
+                    self.last = self.read.split_to(end).freeze();
+                    return Ok(self.last.clone());
                 }
             }
-            let frame = self.body.frame().await.context("the watch ended")??;
+            let Some(frame) = self.body.frame().await.transpose()? else {
+                self.read.clear();
+                let seen =
+                    if self.last.is_empty() { self.version.clone() } else { version(&self.last[4..])? };
+                self.body = self.client.stream(&from(&self.path, &seen), WATCHED_PROTOBUF).await?;
+                continue;
+            };
             if let Some(data) = frame.data_ref() {
                 self.read.extend_from_slice(data);
             }
         }
     }
+}
+
+/// The version of the ConfigMap that an event tells of.
+fn version(message: &[u8]) -> Result<String> {
+    let (mut event, mut object) = (WatchEvent::default(), ConfigMap::default());
+    proto::decode(message, &mut event).context("a watch said what is no event")?;
+    let envelope = event.object.0.context("an event of no object")?;
+    let raw = proto::open(&envelope, Limits::RESPONSE).context("an event of what is no object")?.raw;
+    proto::decode(raw, &mut object).context("an event of what is no ConfigMap")?;
+    Ok(object.metadata.resource_version)
 }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinSet, LocalSet, spawn_local};
 
 use crate::access::Access;
-use crate::client::{Client, PROTOBUF};
+use crate::client::{Client, Frames, PROTOBUF};
 use crate::cluster::{Cluster, PATIENCE};
 use crate::machine::Memory;
 use crate::memory::account;
@@ -22,7 +22,7 @@ pub const WATCHERS: usize = 256;
 /// So many share a connection.
 const WATCHERS_A_CONNECTION: usize = 32;
 /// Changes are made in rounds, each once all have heard of the last: Kubernetes' own API server ends the watch of whoever falls further behind
-/// than its buffers hold.
+/// than its buffers hold, and he begins anew.
 const ROUNDS: usize = 25;
 const CHANGES_A_ROUND: usize = 40;
 const CLIENTS: usize = 16;
@@ -94,7 +94,8 @@ async fn listed(cluster: &Cluster, access: &Access, pods: usize) -> Result<()> {
 /// Many who watch the same.
 pub struct Watchers {
     client: Client,
-    told: mpsc::Receiver<()>,
+    /// Who has heard of a round, and whose watch failed.
+    told: mpsc::Receiver<Result<()>>,
 }
 
 impl Watchers {
@@ -104,21 +105,16 @@ impl Watchers {
         let path = format!("{CONFIG_MAPS}?limit=1");
         let list = client.json(Method::GET, &path, &serde_json::Value::Null).await?;
         let version = list["metadata"]["resourceVersion"].as_str().context("a list without a version")?;
-        let path = format!("{CONFIG_MAPS}?watch=true&resourceVersion={version}");
+        let path = format!("{CONFIG_MAPS}?watch=true");
         let (done, told) = mpsc::channel(WATCHERS);
         for connection in 0..WATCHERS / WATCHERS_A_CONNECTION {
             let client = Client::connect(access).await.with_context(|| format!("connection {connection}"))?;
             for _ in 0..WATCHERS_A_CONNECTION {
-                let mut watch = client.frames(&path).await?;
-                let done = done.clone();
+                let (watch, done) = (client.frames(&path, version).await?, done.clone());
                 spawn_local(async move {
-                    for _ in 0..ROUNDS {
-                        for _ in 0..CHANGES_A_ROUND {
-                            watch.next().await?;
-                        }
-                        done.send(()).await?;
+                    if let Err(error) = hear(watch, &done).await {
+                        let _ = done.send(Err(error)).await;
                     }
-                    anyhow::Ok(())
                 });
             }
         }
@@ -144,12 +140,23 @@ impl Watchers {
                 client??;
             }
             for heard in 0..WATCHERS {
-                let told = self.told.recv().await;
-                told.with_context(|| format!("{} of {WATCHERS} watches ended early", WATCHERS - heard))?;
+                let told = self.told.recv().await.context("no watch is open")?;
+                told.with_context(|| format!("{heard} of {WATCHERS} watches have heard of round {round}"))?;
             }
         }
         Ok((WATCHERS * ROUNDS * CHANGES_A_ROUND) as f64 / begun.elapsed().as_secs_f64())
     }
+}
+
+/// Says of each round that a watch has told all of it.
+async fn hear(mut watch: Frames, done: &mpsc::Sender<Result<()>>) -> Result<()> {
+    for _ in 0..ROUNDS {
+        for _ in 0..CHANGES_A_ROUND {
+            watch.next().await?;
+        }
+        done.send(Ok(())).await?;
+    }
+    Ok(())
 }
 
 /// Makes so many pods, and the nodes that they are bound to.
