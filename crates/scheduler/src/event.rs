@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use api_record::Record;
 use api_types::apps::v1::{ReplicaSet, StatefulSet};
 use api_types::core::v1::{
     Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, ReplicationController, Service,
@@ -113,6 +114,34 @@ pub enum Event<'a> {
         /// Try no more than this many.
         attempts: usize,
     },
+}
+
+impl<'a> Event<'a> {
+    /// That an object is new, or as it is now; `None` if it is of a kind that the scheduler does not look at.
+    pub fn of(object: &'a dyn Record) -> Option<Event<'a>> {
+        let cluster = as_is(object, Event::Pod)
+            .or_else(|| as_is(object, Event::Node))
+            .or_else(|| as_is(object, Event::Namespace))
+            .or_else(|| as_is(object, Event::Budget));
+        let owners = || {
+            as_is(object, Event::Service)
+                .or_else(|| as_is(object, Event::ReplicaSet))
+                .or_else(|| as_is(object, Event::StatefulSet))
+                .or_else(|| as_is(object, Event::ReplicationController))
+        };
+        let storage = || {
+            as_is(object, Event::Claim)
+                .or_else(|| as_is(object, Event::Volume))
+                .or_else(|| as_is(object, Event::Class))
+                .or_else(|| as_is(object, Event::CsiNode))
+                .or_else(|| as_is(object, Event::Attachment))
+        };
+        cluster.or_else(owners).or_else(storage)
+    }
+}
+
+fn as_is<'a, T: Record>(object: &'a dyn Record, event: impl Fn(&'a T) -> Event<'a>) -> Option<Event<'a>> {
+    object.downcast_ref::<T>().map(event)
 }
 
 /// Something to be done.

@@ -68,23 +68,7 @@ pub async fn run_counted(
     let changed = Arc::new(Notify::new());
     let mut listeners = task::Set::new(tasks.clone());
     let mut followers = Vec::new();
-    // Nodes come before the pods on them, and what pods refer to before the pods.
-    let resources = [
-        resource_of::<Namespace>(),
-        resource_of::<Node>(),
-        resource_of::<Service>(),
-        resource_of::<ReplicationController>(),
-        resource_of::<ReplicaSet>(),
-        resource_of::<StatefulSet>(),
-        resource_of::<PodDisruptionBudget>(),
-        resource_of::<StorageClass>(),
-        resource_of::<PersistentVolume>(),
-        resource_of::<PersistentVolumeClaim>(),
-        resource_of::<CSINode>(),
-        resource_of::<VolumeAttachment>(),
-        resource_of::<Pod>(),
-    ];
-    for resource in resources {
+    for resource in resources() {
         let view = tokio::select! {
             biased;
             view = open(&*api, &*clock, resource) => view,
@@ -108,6 +92,25 @@ pub async fn run_counted(
     let mut loop_ =
         Loop { core: Scheduler::new(config), followers, hands, outcomes, work: task::Set::new(tasks) };
     loop_.serve(&changed, &mut drain).await;
+}
+
+/// What the scheduler looks at. Nodes come before the pods on them, and what pods refer to before the pods.
+pub fn resources() -> [&'static Resource; 13] {
+    [
+        resource_of::<Namespace>(),
+        resource_of::<Node>(),
+        resource_of::<Service>(),
+        resource_of::<ReplicationController>(),
+        resource_of::<ReplicaSet>(),
+        resource_of::<StatefulSet>(),
+        resource_of::<PodDisruptionBudget>(),
+        resource_of::<StorageClass>(),
+        resource_of::<PersistentVolume>(),
+        resource_of::<PersistentVolumeClaim>(),
+        resource_of::<CSINode>(),
+        resource_of::<VolumeAttachment>(),
+        resource_of::<Pod>(),
+    ]
 }
 
 async fn open(api: &dyn Api, clock: &dyn Clock, resource: &Resource) -> RawView {
@@ -208,51 +211,7 @@ impl Loop {
 /// have to be told of.
 fn events(change: &Change) -> impl Iterator<Item = Event<'_>> {
     let gone = change.gone().and_then(|object| gone(&**object));
-    gone.into_iter().chain(change.after().and_then(|object| present(&**object)))
-}
-
-fn present(object: &dyn Record) -> Option<Event<'_>> {
-    if let Some(pod) = object.downcast_ref::<Pod>() {
-        return Some(Event::Pod(pod));
-    }
-    if let Some(node) = object.downcast_ref::<Node>() {
-        return Some(Event::Node(node));
-    }
-    if let Some(namespace) = object.downcast_ref::<Namespace>() {
-        return Some(Event::Namespace(namespace));
-    }
-    if let Some(service) = object.downcast_ref::<Service>() {
-        return Some(Event::Service(service));
-    }
-    if let Some(set) = object.downcast_ref::<ReplicaSet>() {
-        return Some(Event::ReplicaSet(set));
-    }
-    if let Some(set) = object.downcast_ref::<StatefulSet>() {
-        return Some(Event::StatefulSet(set));
-    }
-    if let Some(budget) = object.downcast_ref::<PodDisruptionBudget>() {
-        return Some(Event::Budget(budget));
-    }
-    if let Some(event) = of_storage(object) {
-        return Some(event);
-    }
-    object.downcast_ref::<ReplicationController>().map(Event::ReplicationController)
-}
-
-fn of_storage(object: &dyn Record) -> Option<Event<'_>> {
-    if let Some(claim) = object.downcast_ref::<PersistentVolumeClaim>() {
-        return Some(Event::Claim(claim));
-    }
-    if let Some(volume) = object.downcast_ref::<PersistentVolume>() {
-        return Some(Event::Volume(volume));
-    }
-    if let Some(class) = object.downcast_ref::<StorageClass>() {
-        return Some(Event::Class(class));
-    }
-    if let Some(node) = object.downcast_ref::<CSINode>() {
-        return Some(Event::CsiNode(node));
-    }
-    object.downcast_ref::<VolumeAttachment>().map(Event::Attachment)
+    gone.into_iter().chain(change.after().and_then(|object| Event::of(&**object)))
 }
 
 fn gone(object: &dyn Record) -> Option<Event<'_>> {

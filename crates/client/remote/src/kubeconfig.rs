@@ -1,5 +1,6 @@
-//! Kubeconfigs, read to connect with: the cluster and the user of the current context.
+//! Kubeconfigs, read to connect with: the cluster and the user of a context, the current one if none is named.
 //!
+//! Of several files the first that says a thing counts, as `clientcmd` merges them.
 //! What needs a program or a provider of identities to log in with is refused by name.
 
 use std::path::{Path, PathBuf};
@@ -57,7 +58,7 @@ pub enum KubeconfigError {
     Access(#[from] AccessError),
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Config {
     #[serde(default)]
@@ -118,6 +119,17 @@ struct Context {
     cluster: String,
     #[serde(default)]
     user: String,
+    #[serde(default)]
+    namespace: String,
+}
+
+/// What a context leads to.
+#[derive(Clone)]
+pub struct Chosen {
+    /// How the cluster is reached, and as whom.
+    pub access: Access,
+    /// The namespace that is meant where none is named.
+    pub namespace: String,
 }
 
 /// The access that a file gives. Files that it names are looked for beside it.
@@ -125,18 +137,88 @@ struct Context {
 /// # Errors
 /// When it cannot be read or used; see [`KubeconfigError`].
 pub fn read(path: &Path) -> Result<Access, KubeconfigError> {
-    let text = text(path)?;
-    let form = |source| KubeconfigError::Form { path: path.to_owned(), source: Box::new(source) };
-    let config: Config = serde_saphyr::from_str(&text).map_err(form)?;
-    let folder = path.parent().unwrap_or(Path::new("."));
+    Ok(choose(&[path.to_owned()], None)?.access)
+}
+
+/// What a context of these files leads to, or their current context. Files that are not there are passed over if another is.
+///
+/// # Errors
+/// When none can be read, or what is chosen cannot be used; see [`KubeconfigError`].
+pub fn choose(paths: &[PathBuf], context: Option<&str>) -> Result<Chosen, KubeconfigError> {
+    let merged = Merged::read(paths)?;
+    let wanted = context.unwrap_or(&merged.current_context);
     let missing = |what, name: &str| KubeconfigError::Missing { what, name: name.to_owned() };
-    let wanted = &config.current_context;
-    let context = config.contexts.iter().find(|context| context.name == *wanted);
+    let context = merged.contexts.iter().find(|context| context.name == *wanted);
     let context = &context.ok_or_else(|| missing("context", wanted))?.context;
-    let cluster = config.clusters.iter().find(|cluster| cluster.name == context.cluster);
-    let cluster = &cluster.ok_or_else(|| missing("cluster", &context.cluster))?.cluster;
-    let user = config.users.iter().find(|user| user.name == context.user);
-    let user = &user.ok_or_else(|| missing("user", &context.user))?.user;
+    let cluster = merged.clusters.iter().find(|(_, cluster)| cluster.name == context.cluster);
+    let (beside, cluster) = cluster.ok_or_else(|| missing("cluster", &context.cluster))?;
+    let user = merged.users.iter().find(|(_, user)| user.name == context.user);
+    let (beside_user, user) = user.ok_or_else(|| missing("user", &context.user))?;
+    refuse(&cluster.cluster, &user.user)?;
+    let authority = one(
+        beside,
+        &cluster.cluster.certificate_authority_data,
+        &cluster.cluster.certificate_authority,
+        "certificate-authority-data",
+    )?;
+    let credentials = credentials(beside_user, &user.user)?;
+    let authority = authority.ok_or(KubeconfigError::NoAuthority)?;
+    let namespace = if context.namespace.is_empty() { "default" } else { &context.namespace };
+    let access = Access::new(&cluster.cluster.server, &authority, credentials);
+    Ok(Chosen { access, namespace: namespace.to_owned() })
+}
+
+/// Several files as one; clusters and users with the folder that their own files are in.
+#[derive(Default)]
+struct Merged {
+    clusters: Vec<(PathBuf, NamedCluster)>,
+    users: Vec<(PathBuf, NamedUser)>,
+    contexts: Vec<NamedContext>,
+    current_context: String,
+}
+
+impl Merged {
+    fn read(paths: &[PathBuf]) -> Result<Merged, KubeconfigError> {
+        let mut merged = Merged::default();
+        let mut absent = None;
+        let mut found = false;
+        for path in paths {
+            let text = match text(path) {
+                Err(error) if is_absent(&error) => {
+                    absent.get_or_insert(error);
+                    continue;
+                }
+                text => text?,
+            };
+            found = true;
+            merged.take_in(path, &text)?;
+        }
+        match absent {
+            Some(error) if !found => Err(error),
+            _ => Ok(merged),
+        }
+    }
+
+    fn take_in(&mut self, path: &Path, text: &str) -> Result<(), KubeconfigError> {
+        let form = |source| KubeconfigError::Form { path: path.to_owned(), source: Box::new(source) };
+        let config: Config = serde_saphyr::from_str(text).map_err(form)?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        self.clusters.extend(config.clusters.into_iter().map(|cluster| (folder.to_owned(), cluster)));
+        self.users.extend(config.users.into_iter().map(|user| (folder.to_owned(), user)));
+        self.contexts.extend(config.contexts);
+        if self.current_context.is_empty() {
+            self.current_context = config.current_context;
+        }
+        Ok(())
+    }
+}
+
+fn is_absent(error: &KubeconfigError) -> bool {
+    matches!(error, KubeconfigError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+}
+
+/// What is not honoured is refused.
+fn refuse(cluster: &Cluster, user: &User) -> Result<(), KubeconfigError> {
     for (given, name) in [
         (cluster.proxy_url.is_some(), "proxy-url"),
         (cluster.tls_server_name.is_some(), "tls-server-name"),
@@ -148,30 +230,37 @@ pub fn read(path: &Path) -> Result<Access, KubeconfigError> {
             return Err(KubeconfigError::Unsupported(name));
         }
     }
-    let one = |data: &Option<String>, file: &Option<PathBuf>, name| match (data, file) {
+    Ok(())
+}
+
+/// What is given in the file itself, or else in another beside it.
+fn one(
+    folder: &Path,
+    data: &Option<String>,
+    file: &Option<PathBuf>,
+    name: &'static str,
+) -> Result<Option<String>, KubeconfigError> {
+    match (data, file) {
         (Some(data), _) => decoded(data, name).map(Some),
-        (None, Some(file)) => self::text(&folder.join(file)).map(Some),
+        (None, Some(file)) => text(&folder.join(file)).map(Some),
         (None, None) => Ok(None),
-    };
-    let authority = one(
-        &cluster.certificate_authority_data,
-        &cluster.certificate_authority,
-        "certificate-authority-data",
-    )?;
+    }
+}
+
+fn credentials(folder: &Path, user: &User) -> Result<Credentials, KubeconfigError> {
     let certificate =
-        one(&user.client_certificate_data, &user.client_certificate, "client-certificate-data")?;
-    let key = one(&user.client_key_data, &user.client_key, "client-key-data")?;
-    let credentials = match (certificate, key) {
+        one(folder, &user.client_certificate_data, &user.client_certificate, "client-certificate-data")?;
+    let key = one(folder, &user.client_key_data, &user.client_key, "client-key-data")?;
+    Ok(match (certificate, key) {
         (Some(certificate), Some(key)) => {
             Credentials::Certificate(Arc::new(Certificate::from_pem(&certificate, &key)?))
         }
         _ => match (&user.token, &user.token_file) {
             (Some(token), _) => Credentials::Token(token.clone()),
-            (None, Some(file)) => Credentials::Token(self::text(&folder.join(file))?.trim().to_owned()),
+            (None, Some(file)) => Credentials::Token(text(&folder.join(file))?.trim().to_owned()),
             (None, None) => Credentials::None,
         },
-    };
-    Ok(Access::new(&cluster.server, &authority.ok_or(KubeconfigError::NoAuthority)?, credentials))
+    })
 }
 
 fn text(path: &Path) -> Result<String, KubeconfigError> {
@@ -217,6 +306,24 @@ mod tests {
         assert!(matches!(access.credentials, Credentials::Token(token) if token == "abc"));
         let access = read_text(&config(AUTHORITY, "tokenFile: token")).expect("it leads somewhere");
         assert!(matches!(access.credentials, Credentials::Token(token) if token == "from-a-file"));
+    }
+
+    #[test]
+    fn of_several_files_the_first_that_says_a_thing_counts() {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let path = |name: &str| folder.path().join(name);
+        let other =
+            config(AUTHORITY, "token: second").replace("name: c,", "name: d,").replace("shop", "depot");
+        std::fs::write(path("one"), config(AUTHORITY, "token: first")).expect("it can be written");
+        std::fs::write(path("two"), other).expect("it can be written");
+        let paths = [path("absent"), path("one"), path("two")];
+        for (context, namespace) in [(None, "shop"), (Some("d"), "depot")] {
+            let chosen = choose(&paths, context).expect("it leads somewhere");
+            assert_eq!(chosen.namespace, namespace);
+            assert!(matches!(chosen.access.credentials, Credentials::Token(token) if token == "first"));
+        }
+        assert!(matches!(choose(&paths, Some("e")), Err(KubeconfigError::Missing { what: "context", .. })));
+        assert!(matches!(choose(&paths[..1], None), Err(KubeconfigError::Read { .. })));
     }
 
     #[test]

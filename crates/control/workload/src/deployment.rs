@@ -24,6 +24,9 @@ use client::reconcile::{Controller, Name, Note, Plan, Wires, World, Write, name}
 
 use control_base::claim::claim;
 
+pub use limits::Bounds;
+pub use sets::split;
+
 const KIND: GroupVersionKind<'static> = GroupVersionKind { group: "apps", version: "v1", kind: "Deployment" };
 
 /// The controller of Deployments.

@@ -19,9 +19,9 @@ mod ttl_after_finished;
 
 pub use cron_job::CronJobs;
 pub use daemon_set::DaemonSets;
-pub use deployment::Deployments;
+pub use deployment::{Bounds, Deployments, split as split_sets};
 pub use disruption::{Disruptions, Key as DisruptionKey};
-pub use job::Jobs;
+pub use job::{Jobs, Key as JobKey};
 pub use replica_set::ReplicaSets;
 pub use replication_controller::ReplicationControllers;
 pub use stateful_set::StatefulSets;

@@ -21,6 +21,22 @@ fn fenceposts(deployment: &Deployment) -> (i32, i32) {
     if surge == 0 && unavailable == 0 { (0, 1) } else { (surge, unavailable) }
 }
 
+/// How far a rollout may be off from what is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// So many pods more.
+    pub surge: i32,
+    /// So many available pods fewer.
+    pub unavailable: i32,
+}
+
+impl Bounds {
+    /// Those of a deployment, percentages resolved.
+    pub fn of(deployment: &Deployment) -> Bounds {
+        Bounds { surge: max_surge(deployment), unavailable: max_unavailable(deployment) }
+    }
+}
+
 /// By how many pods a rollout may be above what is wanted.
 pub(super) fn max_surge(deployment: &Deployment) -> i32 {
     if is_rolling(deployment) { fenceposts(deployment).0 } else { 0 }

@@ -38,7 +38,7 @@ pub(super) fn revision(set: &ReplicaSet) -> Option<i64> {
 }
 
 /// The set of the deployment's template, the oldest if there are several, and the others.
-pub(super) fn split(deployment: &Deployment, sets: &[&ReplicaSet]) -> (Option<ReplicaSet>, Vec<ReplicaSet>) {
+pub fn split(deployment: &Deployment, sets: &[&ReplicaSet]) -> (Option<ReplicaSet>, Vec<ReplicaSet>) {
     let mut sets: Vec<ReplicaSet> = sets.iter().map(|set| (*set).clone()).collect();
     sets.sort_by(by_age);
     let new = sets.iter().position(|set| has_template(set, deployment)).map(|index| sets.remove(index));
