@@ -48,3 +48,4 @@ mod usage;
 mod volumes;
 mod waiting;
 mod webhooks;
+mod why;

@@ -64,6 +64,10 @@ pub enum Command {
     /// Build, load and list the images of this node
     #[command(subcommand)]
     Image(ImageCommand),
+    /// Say why an object of a cluster is as it is: why a pod is pending, what a rollout waits for, who changed what
+    Why(WhyArguments),
+    /// Say what would become of a cluster if files were applied: what the server, the controllers and the scheduler would do
+    Plan(PlanArguments),
     /// Print a completion script for a shell
     Completion {
         /// The shell
@@ -173,6 +177,66 @@ pub struct KubeconfigArguments {
     /// Add the cluster to KUBECONFIG's first file or ~/.kube/config, and make it the current context
     #[arg(long)]
     pub merge: bool,
+}
+
+/// Which cluster is asked, and as whom: kubectl's flags.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ClientFlags {
+    /// Kubeconfig [default: those of KUBECONFIG, ~/.kube/config, or this machine's cluster's]
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig [default: its current one]
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// Namespace [default: the context's]
+    #[arg(long, short, value_name = "NAME")]
+    pub namespace: Option<String>,
+}
+
+/// In which form an answer is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum AnswerForm {
+    /// For programs.
+    Json,
+    /// The same in YAML.
+    Yaml,
+}
+
+/// `knarr why`.
+#[derive(Clone, Debug, Args)]
+pub struct WhyArguments {
+    /// Which cluster is asked.
+    #[command(flatten)]
+    pub client: ClientFlags,
+    /// The object, as TYPE/NAME or TYPE NAME: pod/web-1, deploy web, widgets.example.com/big
+    #[arg(required = true, num_args = 1..=2, value_name = "OBJECT")]
+    pub object: Vec<String>,
+    /// Print the answer as data
+    #[arg(long, short, value_enum, value_name = "FORM")]
+    pub output: Option<AnswerForm>,
+    /// Show long lists whole
+    #[arg(long, short)]
+    pub all: bool,
+}
+
+/// `knarr plan`.
+#[derive(Clone, Debug, Args)]
+pub struct PlanArguments {
+    /// Which cluster is asked.
+    #[command(flatten)]
+    pub client: ClientFlags,
+    /// File or folder of objects, or - for standard input; may be repeated
+    #[arg(long, short, required = true, value_name = "FILE")]
+    pub filename: Vec<PathBuf>,
+    /// Also read the folders in folders
+    #[arg(long, short = 'R')]
+    pub recursive: bool,
+    /// Print the answer as data
+    #[arg(long, short, value_enum, value_name = "FORM")]
+    pub output: Option<AnswerForm>,
+    /// Show long lists whole
+    #[arg(long, short)]
+    pub all: bool,
 }
 
 /// `knarr image`.

@@ -66,6 +66,10 @@ pub enum Invocation {
     Kubeconfig(Place, bool),
     /// Work on the node's images.
     Image(Place, Box<ImageCommand>),
+    /// Say why an object is as it is.
+    Why(Box<arguments::WhyArguments>),
+    /// Say what would become of files if they were applied.
+    Plan(Box<arguments::PlanArguments>),
     /// Print a completion script.
     Completion(clap_complete::Shell),
     /// Be a shim.
@@ -428,6 +432,8 @@ fn resolve(
             let local = LocalFlags { common: image.common().clone(), ..LocalFlags::default() };
             Invocation::Image(place(&local), Box::new(image))
         }
+        Command::Why(why) => Invocation::Why(Box::new(why)),
+        Command::Plan(plan) => Invocation::Plan(Box::new(plan)),
         Command::Completion { shell } => Invocation::Completion(shell),
         Command::Shim(internal) => Invocation::Shim(internal.arguments),
         Command::Dns(internal) => Invocation::Dns(internal.arguments),

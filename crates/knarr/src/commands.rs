@@ -1,11 +1,14 @@
 //! The commands, each done with the parts that it needs.
 
+pub mod ask;
 pub mod image;
 pub mod machine;
 pub mod node;
 pub mod output;
+pub mod plan;
 pub mod probe;
 pub mod server;
+pub mod why;
 
 use std::io;
 use std::process::ExitCode;
@@ -76,6 +79,8 @@ pub fn carry_out(invocation: Invocation) -> anyhow::Result<ExitCode> {
         Invocation::Kubectl(place, words) => return Err(kubectl::exec(&place, &words).into()),
         Invocation::Kubeconfig(place, false) => kubeconfig::show::print(&place, &mut Out)?,
         Invocation::Kubeconfig(place, true) => kubeconfig::show::merge(&place, &around, &mut Out)?,
+        Invocation::Why(want) => blocking(why::run(&want))?,
+        Invocation::Plan(want) => return blocking(plan::run(&want)),
         Invocation::Completion(shell) => completion::write(shell, &mut Out)?,
         Invocation::Agent(config) => crate::agent::run(*config)?,
         Invocation::ControllerManager(flags) => crate::component::controllers(&flags)?,

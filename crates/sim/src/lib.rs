@@ -29,8 +29,6 @@
 
 pub mod actors;
 pub mod check;
-pub mod dice;
-pub mod executor;
 pub mod faults;
 pub mod history;
 pub mod line;
@@ -40,3 +38,5 @@ pub mod run;
 pub mod server;
 pub mod webhook;
 pub mod world;
+
+pub use base_virtual::{dice, executor};

@@ -5,11 +5,9 @@ use std::sync::Arc;
 
 use api_kind::Gates;
 use api_meta::Status;
-use api_types::authentication::v1::TokenRequest;
-use api_types::core::v1::ServiceAccount;
-use client::{Answer, Api as _, BoxFuture, Caller, Feed, Request, Revision, Scope};
+use client::{Answer, Api as _, Caller, Feed, Request, Revision, Scope};
 use server_admission::{Chain, Parts, Plugin, Stored};
-use server_local::{Direct, Policy, TokenIssuer};
+use server_local::{Direct, NoTokens, Policy};
 use server_registry::admit::Everything;
 use server_registry::{Catalog, Registry, Shared};
 use tokio::sync::{oneshot, watch};
@@ -27,21 +25,6 @@ pub struct Server {
     ready: watch::Receiver<bool>,
     /// Ends with it.
     alive: watch::Sender<()>,
-}
-
-/// Nobody in these worlds asks for tokens.
-struct NoTokens;
-
-impl TokenIssuer for NoTokens {
-    fn issue<'a>(
-        &'a self,
-        _: &'a Direct,
-        _: &'a Caller,
-        _: &'a ServiceAccount,
-        _: TokenRequest,
-    ) -> BoxFuture<'a, Result<TokenRequest, Status>> {
-        Box::pin(async { Err(Status::bad_request("there is nobody here who signs tokens")) })
-    }
 }
 
 /// What a client is told whose server has gone away.

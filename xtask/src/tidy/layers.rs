@@ -7,9 +7,9 @@ use crate::tree;
 
 /// The layers from the lowest; a crate belongs to the first whose name or prefix fits, and may depend on its own layer
 /// and those before it.
-const LAYERS: [&[&str]; 23] = [
+const LAYERS: [&[&str]; 24] = [
     &["base"],
-    &["base-serve"],
+    &["base-serve", "base-virtual"],
     &["api-record"],
     &["api-types"],
     &["api-codec", "api-cron", "api-meta"],
@@ -33,6 +33,7 @@ const LAYERS: [&[&str]; 23] = [
     &["control-base"],
     &["control-autoscale", "control-storage", "control-workload"],
     &["control", "scheduler", "scheduler-", "net-"],
+    &["explain", "rehearse"],
     &["node-"],
     &["cli"],
     &["hello", "knarr", "sim"],
@@ -41,7 +42,7 @@ const LAYERS: [&[&str]; 23] = [
 ];
 
 /// Crates that never meet: the first must not depend on the second.
-const APART: [(&str, &str); 10] = [
+const APART: [(&str, &str); 12] = [
     ("control", "store"),
     ("control", "server-"),
     ("control-", "store"),
@@ -50,6 +51,8 @@ const APART: [(&str, &str); 10] = [
     ("scheduler", "server-"),
     ("node-", "store"),
     ("node-", "server-"),
+    ("explain", "store"),
+    ("explain", "server-"),
     ("net-", "store"),
     ("net-", "server-"),
 ];

@@ -4,6 +4,7 @@
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 
+use crate::config::KUBECONFIG;
 use crate::surroundings::Surroundings;
 
 /// A user, as files know one.
@@ -55,6 +56,19 @@ pub fn users_kubeconfig(around: &dyn Surroundings) -> Option<PathBuf> {
         .variable("KUBECONFIG")
         .and_then(|list| std::env::split_paths(&list).find(|path| !path.as_os_str().is_empty()));
     listed.or_else(|| Some(home(around)?.join(".kube/config")))
+}
+
+/// The kubeconfigs that are read to ask a cluster something, in the order of their rank: the one that is named, those of `KUBECONFIG`, or
+/// `~/.kube/config` and, where that is not there, the one of this machine's own cluster.
+pub fn to_ask_with(named: Option<&Path>, around: &dyn Surroundings) -> Vec<PathBuf> {
+    if let Some(named) = named {
+        return vec![named.to_owned()];
+    }
+    if let Some(list) = around.variable("KUBECONFIG") {
+        return std::env::split_paths(&list).filter(|path| !path.as_os_str().is_empty()).collect();
+    }
+    let users = users_kubeconfig(around).filter(|path| !matches!(around.read(path), Ok(None)));
+    vec![users.unwrap_or_else(|| KUBECONFIG.into())]
 }
 
 #[cfg(test)]

@@ -117,6 +117,20 @@ impl Remote {
     /// When it cannot be asked, is not answered in time, or the answer is no success.
     pub async fn document(&self, who: &Caller, target: &Target, uri: Uri) -> Result<Bytes, Status> {
         let asked = Asked { method: Method::GET, path: uri.into(), content_type: "", body: Bytes::new() };
+        let question = Question { verb: Verb::Get, resource: &target.resource };
+        self.in_json(who, asked, &question).await
+    }
+
+    /// What a request is answered with, in JSON: of groups whose types are not known here. Warnings are not told.
+    ///
+    /// # Errors
+    /// As [`Remote::document`].
+    pub async fn answered(&self, who: &Caller, request: &Request) -> Result<Bytes, Status> {
+        let question = Question { verb: request.verb, resource: &request.target.resource };
+        self.in_json(who, ask::request(request)?, &question).await
+    }
+
+    async fn in_json(&self, who: &Caller, asked: Asked, question: &Question<'_>) -> Result<Bytes, Status> {
         let answered = base::time::timeout(&*self.0.clock, limits::REQUEST, async {
             let (parts, body) = self.send_accepting(JSON, who.program(), asked).await?.into_parts();
             Ok::<_, Status>((parts, whole(body).await?))
@@ -125,8 +139,7 @@ impl Remote {
         if parts.status.is_success() {
             return Ok(body);
         }
-        let question = Question { verb: Verb::Get, resource: &target.resource };
-        Err(answer::failure(Some(&question), parts.status.as_u16(), &parts.headers, &body))
+        Err(answer::failure(Some(question), parts.status.as_u16(), &parts.headers, &body))
     }
 
     fn late(&self) -> Status {

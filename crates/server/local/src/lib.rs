@@ -29,4 +29,4 @@ pub use direct::Direct;
 pub use local::Local;
 pub use policy::{Policy, note};
 pub use review::{Reviewed, TokenReviewer};
-pub use subresource::tokens::TokenIssuer;
+pub use subresource::tokens::{NoTokens, TokenIssuer};

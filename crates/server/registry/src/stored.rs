@@ -27,6 +27,13 @@ pub(crate) fn encode(served: &Served, object: &dyn Record) -> Bytes {
     written(served, object)
 }
 
+impl Served {
+    /// What is kept of an object of the hub's type, under [`Served::key`]: for whoever fills a store with objects that were kept elsewhere.
+    pub fn value(&self, object: &dyn Record) -> Bytes {
+        encode(self, object)
+    }
+}
+
 fn written(served: &Served, object: &dyn Record) -> Bytes {
     let kind = served.hub.kind.gvk();
     if !served.is_custom() {

@@ -23,6 +23,21 @@ pub trait TokenIssuer: Send + Sync {
     ) -> BoxFuture<'a, Result<TokenRequest, Status>>;
 }
 
+/// Nobody who could sign a token: for servers in memory, whose tokens would be of no use anywhere.
+pub struct NoTokens;
+
+impl TokenIssuer for NoTokens {
+    fn issue<'a>(
+        &'a self,
+        _: &'a Direct,
+        _: &'a Caller,
+        _: &'a ServiceAccount,
+        _: TokenRequest,
+    ) -> BoxFuture<'a, Result<TokenRequest, Status>> {
+        Box::pin(async { Err(Status::bad_request("there is nobody here who signs tokens")) })
+    }
+}
+
 /// Issues a token for a service account.
 pub(crate) async fn answer(
     direct: &Direct,
