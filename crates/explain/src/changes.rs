@@ -43,12 +43,22 @@ fn change(entry: &ManagedFieldsEntry) -> Change {
 }
 
 fn shown(path: &[Element]) -> String {
-    path.iter().map(ToString::to_string).collect()
+    let step = |step: &Element| match step {
+        // Keys of labels and annotations hold dots.
+        Element::Field(name) if name.to_string().contains(['.', '/']) => format!("[{name}]"),
+        step => step.to_string(),
+    };
+    path.iter().map(step).collect()
 }
 
-/// The same fields in fewer words: as long as there are more than `most`, the deepest of them are told by what is above them.
+/// The same fields in fewer words: conditions are told as wholes, and as long as there are more than `most` fields, the deepest of them are told
+/// by what is above them.
 pub(crate) fn folded(fields: &[String], most: usize) -> Vec<String> {
     let mut paths: Vec<Vec<&str>> = fields.iter().map(|field| steps(field)).collect();
+    for path in paths.iter_mut().filter(|path| path.starts_with(&[".status", ".conditions"])) {
+        path.truncate(3);
+    }
+    paths.dedup();
     while paths.len() > most {
         let deepest = paths.iter().map(Vec::len).max().unwrap_or(0);
         if deepest <= 1 {
@@ -79,7 +89,6 @@ fn steps(path: &str) -> Vec<&str> {
             '"' => quoted = !quoted,
             _ if quoted => {}
             ']' => bracketed = false,
-            // Keys of maps are fields, and may hold dots: those of labels and annotations stay with their first part.
             '.' | '[' if !bracketed && at > start => {
                 steps.push(&path[start..at]);
                 start = at;

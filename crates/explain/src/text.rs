@@ -29,7 +29,8 @@ impl Answer {
         page.section("Owns", &self.owned, |page, branch| page.branch(1, branch));
         page.section("Changed", &self.changes, Page::change);
         page.section("Events", &self.events, Page::told);
-        page.section("Not read, so nothing is said of it", &self.unread, |page, line| page.line(1, line));
+        let unread = unread(&self.unread);
+        page.section("Not read, so nothing is said of it", &unread, |page, line| page.line(1, line));
         page.out
     }
 }
@@ -112,6 +113,20 @@ impl Page {
         let often = if told.count > 1 { format!(", {} times", told.count) } else { String::new() };
         self.line(1, &format!("{ago}{often}, {} by {}: {}", told.reason, told.by, told.message));
     }
+}
+
+/// What could not be read: what one may not read in one line, as all of it is for one reason.
+fn unread(all: &[String]) -> Vec<String> {
+    let (forbidden, other): (Vec<&String>, Vec<&String>) =
+        all.iter().partition(|line| line.contains(" is forbidden: "));
+    let mut names: Vec<&str> = forbidden.iter().filter_map(|line| line.split(": ").next()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut lines: Vec<String> = other.into_iter().cloned().collect();
+    if !names.is_empty() {
+        lines.push(format!("you may not read {}", names.join(", ")));
+    }
+    lines
 }
 
 fn owner(link: &Link) -> String {

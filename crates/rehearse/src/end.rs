@@ -30,11 +30,13 @@ pub(crate) fn key(resource: &Resource, object: &dyn Record) -> Key {
     (resource.clone(), namespace, name)
 }
 
-/// An object as it is told of: a random end of its name says nothing, as it would be another.
-fn named(resource: &Resource, meta: &ObjectMeta) -> Named {
+/// Names with random ends, and how they are told: another time they would be others.
+pub(crate) type Masks = BTreeMap<String, String>;
+
+fn named(resource: &Resource, meta: &ObjectMeta, masks: &Masks) -> Named {
     let mut named = Named::of(resource, meta);
-    if !meta.generate_name.is_empty() && meta.name.starts_with(&meta.generate_name) {
-        named.name = format!("{}*", meta.generate_name);
+    if let Some(mask) = masks.get(&meta.name) {
+        named.name.clone_from(mask);
     }
     named
 }
@@ -47,11 +49,12 @@ fn tree(object: &dyn Record) -> Value {
 }
 
 /// What controllers made, changed and deleted: the end beside the beginning, with what users asked for already in it.
-pub(crate) fn compare(before: &Objects, applied: &Objects, after: &Objects) -> Outcome {
+pub(crate) fn compare(before: &Objects, applied: &Objects, after: &Objects, masks: &Masks) -> Outcome {
     let mut outcome = Outcome::default();
-    for (key, object) in after {
+    // Addresses are a part of their services.
+    for (key, object) in after.iter().filter(|(key, _)| key.0.plural != "ipaddresses") {
         let Some(meta) = object_meta(&**object) else { continue };
-        let named = named(&key.0, meta);
+        let named = named(&key.0, meta, masks);
         let was = applied.get(key).filter(|was| uid(&***was) == meta.uid);
         if let Some(pod) = (**object).downcast_ref::<Pod>() {
             let was = was.and_then(|was| (**was).downcast_ref::<Pod>());
@@ -98,43 +101,32 @@ fn placed(pod: &Pod, named: Named) -> PlacedPod {
 }
 
 /// The story, as the parts tell it. What one tells again and again is told once.
-pub(crate) fn steps(told: &[(Time, ApiEvent)], begin: Time, after: &Objects) -> Vec<Step> {
+pub(crate) fn steps(told: &[(Time, ApiEvent)], begin: Time, masks: &Masks) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     for (at, event) in told {
         let of = &event.involved_object;
-        let mut about = Named::new(&of.api_version, &of.kind, &of.namespace, &of.name);
-        let real = after.iter().find(|(_, object)| uid(&***object) == of.uid && !of.uid.is_empty());
-        let generated = real.and_then(|(key, object)| Some(self::named(&key.0, object_meta(&**object)?)));
-        let mut message = event.message.clone();
-        if let Some(generated) = generated {
-            message = message.replace(&about.name, &generated.name);
-            about.name = generated.name;
-        }
-        message = masked(&message, after);
+        let name = masks.get(&of.name).unwrap_or(&of.name);
         let step = Step {
             seconds: at.since(begin).as_secs(),
             by: event.source.component.clone(),
-            about,
+            about: Named::new(&of.api_version, &of.kind, &of.namespace, name),
             reason: event.reason.clone(),
-            message,
+            message: masked(&event.message, masks),
         };
         let same = |other: &Step| Step { seconds: step.seconds, ..other.clone() } == step;
-        if !steps.iter().any(same) || step.reason != "FailedScheduling" {
+        if step.reason != "FailedScheduling" || !steps.iter().any(same) {
             steps.push(step);
         }
     }
     steps
 }
 
-/// Names of new objects in a message, without their random ends.
-fn masked(message: &str, after: &Objects) -> String {
+/// A message with the names that it holds as they are told.
+fn masked(message: &str, masks: &Masks) -> String {
     let mut message = message.to_owned();
-    for object in after.values() {
-        let Some(meta) = object_meta(&**object).filter(|meta| !meta.generate_name.is_empty()) else {
-            continue;
-        };
-        if message.contains(&meta.name) {
-            message = message.replace(&meta.name, &format!("{}*", meta.generate_name));
+    for (name, shown) in masks {
+        if message.contains(name) {
+            message = message.replace(name, shown);
         }
     }
     message

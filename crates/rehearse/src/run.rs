@@ -12,6 +12,7 @@ use api_types::core::v1::{
     ResourceQuota, Service, ServiceAccount,
 };
 use api_types::discovery::v1::EndpointSlice;
+use api_types::networking::v1::{IPAddress, ServiceCIDR};
 use api_types::node::v1::RuntimeClass;
 use api_types::object_meta;
 use api_types::policy::v1::PodDisruptionBudget;
@@ -63,6 +64,8 @@ pub fn resources() -> Vec<&'static Resource> {
         resource_of::<ServiceAccount>(),
         resource_of::<PriorityClass>(),
         resource_of::<RuntimeClass>(),
+        resource_of::<ServiceCIDR>(),
+        resource_of::<IPAddress>(),
     ]
 }
 
@@ -125,8 +128,9 @@ pub fn rehearse(input: &Input) -> Result<Outcome, Status> {
     let own = applied_keys(&input.wanted).into_iter();
     let mut applied = before.clone();
     applied.extend(own.filter_map(|key| Some((key.clone(), Arc::clone(shown.get(&key)?)))));
-    let mut outcome = end::compare(&before, &applied, &after);
-    outcome.steps = end::steps(&play.stage.told(), begin, &after);
+    let masks = play.stage.masks();
+    let mut outcome = end::compare(&before, &applied, &after, &masks);
+    outcome.steps = end::steps(&play.stage.told(), begin, &masks);
     outcome.settled = settled;
     play.executor.clear();
     Ok(outcome)

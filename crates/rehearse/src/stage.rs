@@ -1,5 +1,6 @@
 //! The API of the copy: a real registry behind the admission that is built in, on a store in memory. Whoever asks may do everything.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use api_kind::Gates;
@@ -10,7 +11,7 @@ use base::time::{Clock, Time};
 use base_virtual::Dice;
 use client::{
     Answer, Api, Body, BoxFuture, Caller, Feed, Outcome, RawView, Request, Resource, Revision, Scope, Status,
-    reflect, view,
+    Verb, reflect, view,
 };
 use server_admission::{Chain, Parts, Stored};
 use server_local::{Direct, NoTokens, Policy};
@@ -27,6 +28,8 @@ pub(crate) struct Stage {
     clock: Arc<dyn Clock>,
     tasks: Tasks,
     told: Arc<Mutex<Vec<(Time, ApiEvent)>>>,
+    /// Names with random ends, and how they are told.
+    masks: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
 impl Stage {
@@ -47,7 +50,15 @@ impl Stage {
         let registry = open.with_admission(Arc::new(Chain::standard(parts)));
         let direct =
             Direct::new(registry, Arc::new(Policy::default()), Arc::new(NoTokens), Arc::clone(&clock));
-        Stage { direct, store, catalog: Arc::new(Catalog::new()), clock, tasks, told: Arc::default() }
+        Stage {
+            direct,
+            store,
+            catalog: Arc::new(Catalog::new()),
+            clock,
+            tasks,
+            told: Arc::default(),
+            masks: Arc::default(),
+        }
     }
 
     /// All that is written.
@@ -80,6 +91,21 @@ impl Stage {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The names that got random ends here, with a `*` in their place.
+    pub(crate) fn masks(&self) -> BTreeMap<String, String> {
+        self.masks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note_name(&self, answer: &Answer) {
+        let Outcome::Object(object) = &answer.outcome else { return };
+        let Some(meta) = api_types::object_meta(&**object).filter(|meta| !meta.generate_name.is_empty())
+        else {
+            return;
+        };
+        let mut masks = self.masks.lock().unwrap_or_else(PoisonError::into_inner);
+        masks.insert(meta.name.clone(), format!("{}*", meta.generate_name));
+    }
+
     /// Keeps no event, but what it says.
     fn hear(&self, object: Box<dyn Record>) -> Answer {
         if let Some(event) = object.downcast_ref::<ApiEvent>() {
@@ -87,6 +113,14 @@ impl Stage {
             self.told.lock().unwrap_or_else(PoisonError::into_inner).push((now, event.clone()));
         }
         Answer { outcome: Outcome::Object(Arc::from(object)), created: true, warnings: Vec::new() }
+    }
+}
+
+/// Whether the server is to find a name.
+fn is_nameless(body: &Body) -> bool {
+    match body {
+        Body::Object(object) => api_types::object_meta(&**object).is_some_and(|meta| meta.name.is_empty()),
+        Body::Empty | Body::Patch(..) => false,
     }
 }
 
@@ -99,7 +133,12 @@ impl Api for Stage {
             {
                 return Ok(self.hear(object));
             }
-            self.direct.call(who, request).await
+            let makes = request.verb == Verb::Create && is_nameless(&request.body);
+            let answer = self.direct.call(who, request).await?;
+            if makes {
+                self.note_name(&answer);
+            }
+            Ok(answer)
         })
     }
 

@@ -126,6 +126,17 @@ fn nothing_follows_from_nothing() {
             "status": {"phase": "Pending"},
         }),
     );
+    add::<Pod>(
+        &mut input,
+        &json!({
+            "metadata": {"name": "waits", "namespace": "shop", "uid": "waits"},
+            "spec": {
+                "schedulerName": "default-scheduler",
+                "containers": [{"name": "main", "image": "app", "resources": {"requests": {"cpu": "9"}}}],
+            },
+            "status": {"phase": "Pending"},
+        }),
+    );
     let outcome = rehearse(&input).expect("it can be rehearsed");
     assert_eq!(outcome, Outcome { settled: true, ..Outcome::default() });
 }

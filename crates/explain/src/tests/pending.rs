@@ -200,7 +200,11 @@ fn what_was_not_read_is_not_guessed() {
     let mut new = pod("new", "1", &json!({}));
     new["status"]["conditions"] = json!([{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes are available: 1 Insufficient cpu."}]);
     let mut scene = Scene::new().with::<Pod>([new]);
-    scene.evidence.unread.push(crate::Unread { resource: "nodes".into(), why: "forbidden".into() });
+    scene
+        .evidence
+        .unread
+        .push(crate::Unread { resource: "nodes".into(), why: "nodes is forbidden: no".into() });
+    scene.evidence.unread.push(crate::Unread { resource: "events".into(), why: "timeout".into() });
     let answer = scene.why::<Pod>("shop", "new");
     assert_eq!(
         answer.text(super::fixture::NOW, false),
@@ -210,7 +214,8 @@ Pod shop/new: Pending, waits for a node: 0/1 nodes are available: 1 Insufficient
 the scheduler said: 0/1 nodes are available: 1 Insufficient cpu.
 
 Not read, so nothing is said of it:
-  nodes: forbidden
+  events: timeout
+  you may not read nodes
 "
     );
 }

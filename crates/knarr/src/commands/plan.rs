@@ -178,10 +178,13 @@ async fn follow(cluster: &Cluster, wanted: Vec<Wanted>) -> anyhow::Result<Outcom
         resources().into_iter().map(|resource| async move { (resource, cluster.list(resource, "").await) });
     let mut objects: Vec<(Resource, Arc<dyn Record>)> = Vec::new();
     for (resource, list) in futures_util::future::join_all(lists).await {
-        // Without one of them what controllers do would be guessed.
-        let list = list.map_err(|status| {
-            anyhow::anyhow!("what would follow cannot be told without {resource}: {status}")
-        })?;
+        let list = match list {
+            Ok(list) => list,
+            // An older server has none of these.
+            Err(status) if status.http_code() == 404 => continue,
+            // Without one of them what controllers do would be guessed.
+            Err(status) => anyhow::bail!("what would follow cannot be told without {resource}: {status}"),
+        };
         objects.extend(list.into_iter().map(|object| (resource.clone(), object)));
     }
     let input = Input { objects, wanted, now: cluster.clock.now() };
