@@ -21,6 +21,8 @@ pub mod node_affinity;
 pub mod object_meta;
 pub mod options;
 pub mod owners;
+pub mod pod_resources;
+pub mod qos;
 pub mod quote;
 pub mod resources;
 pub mod status;

@@ -69,6 +69,26 @@ pub fn mask(list: &ResourceList, names: &[impl AsRef<str>]) -> ResourceList {
     kept.map(|(name, quantity)| (name.clone(), quantity.clone())).collect()
 }
 
+/// Whether a resource is Kubernetes' own.
+pub fn is_native(name: &str) -> bool {
+    !name.contains('/') || name.contains("kubernetes.io/")
+}
+
+/// Whether a resource is one that a node's devices offer.
+pub fn is_extended(name: &str) -> bool {
+    !is_native(name)
+        && !name.starts_with("requests.")
+        && crate::names::is_label_key(&format!("requests.{name}")).is_empty()
+}
+
+/// Whether nodes are asked for a resource that is not one of those that every node has.
+pub fn is_scalar(name: &str) -> bool {
+    is_extended(name)
+        || name.starts_with("hugepages-")
+        || name.starts_with("attachable-volumes-")
+        || (is_native(name) && name.contains('/'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,5 +121,18 @@ mod tests {
         assert_eq!(exceeded(&list(&[("cpu", "1001m"), ("gpu", "9")]), &limit), ["cpu"]);
         assert!(fits(&list(&[("cpu", "1"), ("gpu", "0")]), &limit));
         assert!(!fits(&list(&[("gpu", "1")]), &limit));
+    }
+
+    #[test]
+    fn only_scalar_resources_are_extended() {
+        for (name, extended, scalar) in [
+            ("example.com/gpu", true, true),
+            ("hugepages-2Mi", false, true),
+            ("storage", false, false),
+            ("requests.a/b", false, false),
+            ("kubernetes.io/x", false, true),
+        ] {
+            assert_eq!((is_extended(name), is_scalar(name)), (extended, scalar), "{name}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What an object uses of a quota: one measure for admission, which charges it, and for the controller, which counts anew.
 //!
 //! Layer: above the rows of the core group, below the server and the controllers. Entry points: [`Measure::of`],
-//! [`applies`], [`pod::requests`].
+//! [`applies`].
 //!
 //! Invariants: pure; the usage of a set of objects is the sum of their usages, so that charging and replenishing are each
 //! other's inverse; what is measured of an object depends on it and on the time alone.

@@ -1,18 +1,13 @@
 //! What a pod uses: itself, and what its containers may claim while it lives.
 
-use api_kinds_core::pod::qos;
-use api_kinds_core::pod::resources::{aggregated, is_extended};
-use api_meta::resources::{add, max};
-use api_types::core::v1::{
-    Affinity, Container, ContainerStatus, Pod, PodAffinityTerm, ResourceRequirements,
-    ScopedResourceSelectorRequirement,
-};
+use api_meta::pod_resources::{Count, is_pod_level, limits, requests};
+use api_meta::qos;
+use api_meta::resources::is_extended;
+use api_types::core::v1::{Affinity, Pod, PodAffinityTerm, ScopedResourceSelectorRequirement};
 use base::time::Time;
 
 use crate::list::{ResourceList, whole};
 use crate::scope;
-
-static NOTHING: ResourceList = ResourceList::new();
 
 const COUNT: &str = "count/pods";
 const DEVICE_CLASS: &str = "deviceclass.resource.kubernetes.io/";
@@ -50,7 +45,7 @@ pub fn released_at(pod: &Pod) -> Option<Time> {
 pub(crate) fn usage(pod: &Pod, now: Time) -> ResourceList {
     let mut used = ResourceList::from([(COUNT.to_owned(), whole(1))]);
     if is_counted(pod, now) {
-        used.extend(compute(&requests(pod), &limits(pod)));
+        used.extend(compute(&requests(pod, Count::InForce), &limits(pod, Count::InForce)));
     }
     used
 }
@@ -76,84 +71,11 @@ fn compute(requests: &ResourceList, limits: &ResourceList) -> ResourceList {
     used
 }
 
-/// What a pod as a whole asks for, overhead included. Of what is wished, allocated and in force, the most: a resize in place
-/// frees nothing before it is done.
-pub fn requests(pod: &Pod) -> ResourceList {
-    let infeasible = is_infeasible(pod);
-    let mut sum = aggregated(&pod.spec, |container| {
-        allocated(pod, container).unwrap_or_else(|| wished(infeasible, &container.resources.requests))
-    });
-    let running = aggregated(&pod.spec, |container| {
-        let own = in_force(pod, container).map(|own| &own.requests).filter(|list| !list.is_empty());
-        let known = own.or_else(|| allocated(pod, container));
-        known.unwrap_or_else(|| wished(infeasible, &container.resources.requests))
-    });
-    max(&mut sum, &running);
-    if !infeasible {
-        max(&mut sum, &aggregated(&pod.spec, |container| &container.resources.requests));
-    }
-    for (name, quantity) in pod.spec.resources.iter().flat_map(|own| &own.requests) {
-        if is_of_pods(name) {
-            sum.insert(name.clone(), quantity.clone());
-        }
-    }
-    add(&mut sum, &pod.spec.overhead);
-    sum
-}
-
-fn limits(pod: &Pod) -> ResourceList {
-    let infeasible = is_infeasible(pod);
-    let mut sum = aggregated(&pod.spec, |container| {
-        let own = in_force(pod, container).map(|own| &own.limits).filter(|list| !list.is_empty());
-        own.unwrap_or_else(|| wished(infeasible, &container.resources.limits))
-    });
-    if !infeasible {
-        max(&mut sum, &aggregated(&pod.spec, |container| &container.resources.limits));
-    }
-    for (name, quantity) in pod.spec.resources.iter().flat_map(|own| &own.limits) {
-        if is_of_pods(name) {
-            sum.insert(name.clone(), quantity.clone());
-        }
-    }
-    for (name, overhead) in &pod.spec.overhead {
-        if let Some(limit) = sum.get_mut(name).filter(|limit| !limit.is_zero()) {
-            limit.add(overhead);
-        }
-    }
-    sum
-}
-
-fn wished(infeasible: bool, list: &ResourceList) -> &ResourceList {
-    if infeasible { &NOTHING } else { list }
-}
-
-fn allocated<'a>(pod: &'a Pod, container: &Container) -> Option<&'a ResourceList> {
-    Some(&status(pod, container)?.allocated_resources).filter(|list| !list.is_empty())
-}
-
-fn in_force<'a>(pod: &'a Pod, container: &Container) -> Option<&'a ResourceRequirements> {
-    status(pod, container)?.resources.as_deref()
-}
-
-fn status<'a>(pod: &'a Pod, container: &Container) -> Option<&'a ContainerStatus> {
-    let mut all = pod.status.container_statuses.iter().chain(&pod.status.init_container_statuses);
-    all.find(|status| status.name == container.name)
-}
-
-fn is_infeasible(pod: &Pod) -> bool {
-    let pending = pod.status.conditions.iter().find(|condition| condition.type_ == "PodResizePending");
-    pending.is_some_and(|condition| condition.reason == "Infeasible")
-}
-
-fn is_of_pods(name: &str) -> bool {
-    matches!(name, "cpu" | "memory") || name.starts_with("hugepages-")
-}
-
 /// What the containers do not say although a quota counts it, in upstream's words.
 pub(crate) fn unsaid(pod: &Pod, counted: &[&str]) -> Option<String> {
     let whole = pod.spec.resources.as_deref();
     let mut of_pod = whole.into_iter().flat_map(|own| own.requests.keys().chain(own.limits.keys()));
-    if of_pod.any(|name| is_of_pods(name)) {
+    if of_pod.any(|name| is_pod_level(name)) {
         return None;
     }
     let mut parts = Vec::new();

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use api_meta::conditions;
+use api_meta::pod_resources::{self, Count, is_pod_level};
 use api_types::core::v1::{Container, Pod};
 use base::time::Time;
 use control_base::pod;
@@ -74,9 +75,9 @@ pub(crate) fn requests<'a>(
 ) -> Result<BTreeMap<&'a str, i64>, String> {
     let one = |pod: &&'a Pod| {
         let whole = pod.spec.resources.as_deref().map(|own| &own.requests);
-        let said = whole.is_some_and(|own| own.keys().any(|name| is_of_pods(name)));
+        let said = whole.is_some_and(|own| own.keys().any(|name| is_pod_level(name)));
         let millis = if said && container.is_empty() {
-            let all = api_quota::pod::requests(pod);
+            let all = pod_resources::requests(pod, Count::Wished);
             let missing = || format!("missing pod-level request for {resource} in Pod {}", pod.metadata.name);
             all.get(resource).map(|amount| amount.millis()).ok_or_else(missing)
         } else {
@@ -85,10 +86,6 @@ pub(crate) fn requests<'a>(
         millis.map(|millis| (pod.metadata.name.as_str(), millis))
     };
     pods.iter().map(one).collect()
-}
-
-fn is_of_pods(name: &str) -> bool {
-    matches!(name, "cpu" | "memory") || name.starts_with("hugepages-")
 }
 
 fn of_containers(pod: &Pod, container: &str, resource: &str) -> Result<i64, String> {

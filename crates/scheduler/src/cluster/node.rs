@@ -6,10 +6,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use api_meta::resources::is_scalar;
 use api_types::core::v1::Node;
 
 use super::pod::PodId;
-use crate::demand::{Amounts, Demand, count, is_scalar};
+use crate::demand::{Amounts, Demand, count};
 use crate::filters::node_ports::HostPort;
 use crate::filters::node_resources_fit::{Extended, Room};
 use crate::filters::taint_toleration::Taint;

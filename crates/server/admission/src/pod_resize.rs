@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use api_meta::Status;
-use api_quota::pod::requests;
+use api_meta::pod_resources::{Count, requests};
 use api_record::Record;
 use api_record::scalar::Quantity;
-use api_types::core::v1::{Node, Pod, PodStatus};
+use api_types::core::v1::{Node, Pod};
 use api_types::meta::v1::StatusCause;
 use client::{BoxFuture, Resource};
 use server_registry::admit::{Attributes, Operation};
@@ -58,7 +58,7 @@ fn foreign(node: &Node) -> Option<String> {
 }
 
 fn too_much(pod: &Pod, node: &Node) -> Option<String> {
-    let wished = requests(&Pod { status: PodStatus::default(), ..pod.clone() });
+    let wished = requests(pod, Count::Wished);
     let over = |name: &str, count: fn(&Quantity) -> i64| {
         let (asked, has) =
             (wished.get(name)?, node.status.allocatable.get(name).cloned().unwrap_or_default());

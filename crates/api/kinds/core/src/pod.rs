@@ -9,7 +9,6 @@ pub mod container;
 pub mod defaults;
 mod env;
 pub mod probe;
-pub mod qos;
 mod resize;
 pub mod resources;
 pub mod scheduling;
@@ -26,6 +25,7 @@ use api_kind::{Ctx, Kind, Pattern, Reset, Verb, fields_of};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::names;
 use api_meta::object_meta::known_finalizers;
+use api_meta::qos;
 use api_types::core::v1::{Pod, PodCondition};
 use api_types::meta::v1::{LabelSelector, LabelSelectorRequirement};
 

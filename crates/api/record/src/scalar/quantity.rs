@@ -124,6 +124,11 @@ impl Amount {
         if self.sign() == 0 || other.sign() == 0 {
             return if self.sign() == 0 { other.clone() } else { self.clone() };
         }
+        if let Some((one, two, exponent)) = self.aligned(other)
+            && let Some(value) = one.checked_add(two)
+        {
+            return Amount::Small { value, exponent };
+        }
         let lowest = self.exponent().min(other.exponent());
         let gap = i64::from(self.exponent().max(other.exponent())) - i64::from(lowest);
         if gap > MAX_DIGITS as i64 {
@@ -132,7 +137,25 @@ impl Amount {
         Amount::new(self.at(lowest).0 + other.at(lowest).0, lowest)
     }
 
+    /// Both as numbers of the lower of their units, where that needs no large ones: nearly always, and without an allocation.
+    fn aligned(&self, other: &Amount) -> Option<(i64, i64, i32)> {
+        let (Amount::Small { value, exponent }, Amount::Small { value: second, exponent: their }) =
+            (self, other)
+        else {
+            return None;
+        };
+        let lowest = *exponent.min(their);
+        let raised = |value: i64, exponent: i32| {
+            let factor = 10_i64.checked_pow(u32::try_from(i64::from(exponent) - i64::from(lowest)).ok()?)?;
+            value.checked_mul(factor)
+        };
+        Some((raised(*value, *exponent)?, raised(*second, *their)?, lowest))
+    }
+
     fn compared(&self, other: &Amount) -> Ordering {
+        if let Some((one, two, _)) = self.aligned(other) {
+            return one.cmp(&two);
+        }
         let (sign, magnitude) = (self.sign(), self.magnitude());
         if sign != other.sign() || sign == 0 {
             return sign.cmp(&other.sign());

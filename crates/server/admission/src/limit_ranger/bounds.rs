@@ -2,7 +2,7 @@
 //!
 //! Upstream tells the faults of one list in no particular order; here they come by the names of the resources.
 
-use api_kinds_core::pod::resources::aggregated;
+use api_meta::pod_resources::aggregated;
 use api_quota::ResourceList;
 use api_record::scalar::Quantity;
 use api_types::core::v1::{LimitRange, LimitRangeItem, PersistentVolumeClaim, Pod};

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use api_meta::field::{ErrorList, FieldError, Path};
+use api_meta::qos;
 use api_record::scalar::Quantity;
 use api_types::core::v1::{Container, Pod, PodSpec, ResourceRequirements};
 
-use super::qos;
+use super::resources;
 
 /// Drops whatever else the write says, unless it names other containers: that is for validation to refuse.
 pub(super) fn prepare(pod: &mut Pod, old: &Pod) {
@@ -22,6 +23,11 @@ pub(super) fn prepare(pod: &mut Pod, old: &Pod) {
     spec.containers.clear();
     spec.containers.extend(containers);
     spec.init_containers = merged(&new.init_containers, &before.init_containers);
+    // Who does not know of what the pod as a whole asks for leaves it out.
+    if spec.resources.is_none() {
+        spec.resources.clone_from(&before.resources);
+    }
+    resources::default_for_pod(&mut spec);
     pod.spec = spec;
     pod.status.clone_from(&old.status);
     let (meta, before) = (&mut pod.metadata, &old.metadata);
@@ -57,7 +63,11 @@ pub(super) fn validate(errors: &mut ErrorList, pod: &Pod, old: &Pod) {
         return only(errors, "windows pods cannot be resized");
     }
     let path = Path::new("spec");
-    if qos::class(&old.spec) != qos::class(&pod.spec) {
+    let class_before = match old.status.qos_class.as_str() {
+        "" => qos::class(&old.spec),
+        known => known,
+    };
+    if class_before != qos::class(&pod.spec) {
         let why = "Pod QOS Class may not change as a result of resizing";
         errors.push(FieldError::invalid(&path, &pod.status.qos_class, why));
     }

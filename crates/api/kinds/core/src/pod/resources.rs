@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use api_kind::checks::{each, required};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::names;
-use api_meta::resources::{ResourceList, add};
+use api_meta::pod_resources::{aggregated, is_pod_level};
+use api_meta::resources::{is_extended, is_native};
 use api_record::scalar::Quantity;
-use api_types::core::v1::{Container, PodSpec, ResourceRequirements};
+use api_types::core::v1::{PodSpec, ResourceRequirements};
 
 const STANDARD: &[&str] = &["cpu", "memory", "ephemeral-storage", "storage"];
 const QUOTAS: &[&str] = &[
@@ -74,17 +75,6 @@ pub fn container_name(errors: &mut ErrorList, path: &Path, text: &str) {
     }
 }
 
-fn is_native(name: &str) -> bool {
-    !name.contains('/') || name.contains("kubernetes.io/")
-}
-
-/// Whether a resource is one that a node's devices offer.
-pub fn is_extended(name: &str) -> bool {
-    !is_native(name)
-        && !name.starts_with("requests.")
-        && names::is_label_key(&format!("requests.{name}")).is_empty()
-}
-
 /// Whether more of it may be promised than there is.
 pub fn may_overcommit(name: &str) -> bool {
     is_native(name) && !name.starts_with("hugepages-")
@@ -121,36 +111,6 @@ fn whole_pages(errors: &mut ErrorList, path: &Path, name: &str, value: &Quantity
     }
 }
 
-/// What all containers ask for together by the list that counts for each, initial ones as far as they run at the same time.
-pub fn aggregated<'a>(spec: &'a PodSpec, list: impl Fn(&'a Container) -> &'a ResourceList) -> ResourceList {
-    let (mut total, mut sidecars, mut initial) =
-        (ResourceList::new(), ResourceList::new(), ResourceList::new());
-    for container in spec.containers.iter() {
-        add(&mut total, list(container));
-    }
-    for container in &spec.init_containers {
-        let mut now = sidecars.clone();
-        add(&mut now, list(container));
-        if container.restart_policy.as_deref() == Some("Always") {
-            add(&mut total, list(container));
-            sidecars.clone_from(&now);
-        }
-        for (name, value) in now {
-            let most = initial.entry(name).or_insert_with(|| value.clone());
-            *most = value.max(most.clone());
-        }
-    }
-    for (name, value) in initial {
-        let most = total.entry(name).or_insert_with(|| value.clone());
-        *most = value.max(most.clone());
-    }
-    total
-}
-
-fn is_for_pods(name: &str) -> bool {
-    matches!(name, "cpu" | "memory") || name.starts_with("hugepages-")
-}
-
 /// What a pod as a whole asks for where its author said only a part: as much as its containers, or as much as its limits.
 pub fn default_for_pod(spec: &mut PodSpec) {
     let (requests, limits) =
@@ -172,11 +132,11 @@ pub fn default_for_pod(spec: &mut PodSpec) {
     for (name, value) in requests.iter().filter(|(name, _)| matches!(name.as_str(), "cpu" | "memory")) {
         own.requests.entry(name.clone()).or_insert_with(|| value.clone());
     }
-    for (name, value) in own.limits.iter().filter(|(name, _)| is_for_pods(name)) {
+    for (name, value) in own.limits.iter().filter(|(name, _)| is_pod_level(name)) {
         own.requests.entry(name.clone()).or_insert_with(|| value.clone());
     }
     for name in limited {
-        if let (true, Some(request)) = (is_for_pods(&name), own.requests.get(&name)) {
+        if let (true, Some(request)) = (is_pod_level(&name), own.requests.get(&name)) {
             let most = request.clone().max(limits[&name].clone());
             own.limits.entry(name).or_insert(most);
         }
@@ -190,7 +150,7 @@ pub fn of_pod(errors: &mut ErrorList, path: &Path, resources: &ResourceRequireme
         errors.push(FieldError::forbidden(&path.child("claims"), why));
     }
     requirements(errors, path, resources, spec, |errors, path, text| {
-        if name(errors, path, text) && !is_for_pods(text) {
+        if name(errors, path, text) && !is_pod_level(text) {
             errors.push(FieldError::not_supported(path, text, &["cpu", "hugepages-", "memory"]));
         }
     });

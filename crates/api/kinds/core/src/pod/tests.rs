@@ -145,3 +145,49 @@ fn grace_is_for_pods_that_run() {
     assert_eq!(KIND.grace(&*bound.object, Some(5)), Some(5));
     assert_eq!(KIND.grace(&*bound.object, Some(-5)), Some(1));
 }
+
+#[test]
+fn a_resize_changes_processor_and_memory_and_nothing_else() {
+    let pod = |whole: &str, own: &str, image: &str| {
+        format!("spec: {{{whole}containers: [{{name: c, image: {image}, resources: {{{own}}}}}]}}")
+    };
+    let plain = pod("", "requests: {cpu: 1, memory: 1Gi}", "i");
+    for (new, errors) in [
+        (pod("", "requests: {cpu: 2, memory: 512Mi}, limits: {cpu: 3}", "other"), &[][..]),
+        (
+            pod("", "requests: {cpu: 2}", "i"),
+            &["spec.containers[0].resources.requests: Forbidden: resource requests cannot be removed"][..],
+        ),
+        (
+            pod("", "requests: {cpu: 1, memory: 1Gi, ephemeral-storage: 1Gi}", "i"),
+            &["spec: Forbidden: only cpu and memory resources are mutable"][..],
+        ),
+        (
+            pod("", "limits: {cpu: 1, memory: 1Gi}", "i"),
+            &["spec: Invalid value: \"Burstable\": Pod QOS Class may not change as a result of resizing"][..],
+        ),
+    ] {
+        assert_eq!(update(&KIND, "resize", &plain, &new).errors, errors, "{new}");
+    }
+    let whole = pod("resources: {requests: {cpu: 2}}, ", "requests: {cpu: 1, memory: 1Gi}", "i");
+    let resized = update(&KIND, "resize", &whole, &pod("", "requests: {cpu: 1, memory: 2Gi}", "i"));
+    assert_eq!(
+        resized.errors,
+        [
+            "spec.resources.requests[memory]: Invalid value: \"1Gi\": must be greater than or equal to aggregate container requests of 2Gi"
+        ],
+        "what the pod asks for stays where it is not named"
+    );
+    let given = update(
+        &KIND,
+        "resize",
+        &whole,
+        &pod("resources: {requests: {cpu: 3}}, ", "requests: {cpu: 1, memory: 2Gi}", "i"),
+    );
+    assert_eq!(given.errors, [""; 0]);
+    assert!(
+        given.body().contains(r#""resources":{"requests":{"cpu":"3","memory":"2Gi"}}"#),
+        "{}",
+        given.body()
+    );
+}

@@ -1,6 +1,6 @@
 //! A pod's quality of service, from what its containers ask for (`pkg/apis/core/helper/qos`).
 
-use api_meta::resources::{ResourceList, add};
+use crate::resources::{ResourceList, add};
 use api_types::core::v1::{PodSpec, ResourceRequirements};
 
 /// `Guaranteed`, `Burstable` or `BestEffort`.
