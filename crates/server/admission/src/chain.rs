@@ -15,9 +15,9 @@ use crate::certificates::{
 use crate::reinvocation::Reinvocation;
 use crate::{
     DefaultIngressClass, DefaultStorageClass, DefaultTolerationSeconds, LimitRanger, Lookup,
-    NamespaceLifecycle, NodeRestriction, PersistentVolumeClaimResize, Plugin, PodResize, PodSecurity,
-    PodTopologyLabels, Priority, Quotas, RuntimeClasses, ServiceAccounts, StorageObjectInUseProtection,
-    TaintNodesByCondition,
+    NamespaceLifecycle, NodeDeclaredFeatures, NodeRestriction, PersistentVolumeClaimResize, Plugin,
+    PodResize, PodSecurity, PodTopologyLabels, Priority, Quotas, RuntimeClasses, ServiceAccounts,
+    StorageObjectInUseProtection, TaintNodesByCondition,
 };
 
 /// What the built-in plugins work with.
@@ -68,6 +68,7 @@ impl Chain {
             Arc::new(CertificateSubjectRestriction),
             Arc::new(DefaultIngressClass::new(look())),
             Arc::new(PodTopologyLabels::new(look())),
+            Arc::new(NodeDeclaredFeatures::new(look())),
             Arc::new(PodResize::new(look())),
         ]);
         chain.last = Some(Arc::new(Quotas::new(lookup, clock)));

@@ -210,3 +210,42 @@ async fn a_pod_is_not_resized_past_its_node() {
         assert_eq!(refused, why.map(|why| format!("pods \"web\" is forbidden: {why}")));
     }
 }
+
+#[tokio::test]
+async fn a_pod_is_not_changed_into_what_its_node_cannot_run() {
+    let of = |cpu: &str, whole: &str| {
+        let mut pod = pod("web");
+        pod.spec.node_name = "n1".into();
+        pod.spec.init_containers = vec![pod.spec.containers[0].clone()];
+        pod.spec.init_containers[0].resources.requests = list(&format!("cpu={cpu}"));
+        pod.spec.resources.get_or_insert_default().requests = list(whole);
+        pod
+    };
+    let world = |features: &[&str]| {
+        let mut node = Node { metadata: named("", "n1"), ..Node::default() };
+        node.status.allocatable = list("cpu=2,memory=1Gi");
+        node.status.declared_features = features.iter().map(|name| (*name).to_owned()).collect();
+        World::usual().with("nodes", node)
+    };
+    let (init, whole) =
+        ("InPlacePodVerticalScalingInitContainers", "InPlacePodLevelResourcesVerticalScaling");
+    let resize = Ask::to(Operation::Update, PODS, "default", "web").at("resize");
+    for (features, new, missing) in [
+        (&[][..], of("1", "cpu=1"), None),
+        (&[][..], of("2", "cpu=1"), Some(init.to_owned())),
+        (&[init][..], of("2", "cpu=1"), None),
+        (&[init][..], of("1", "cpu=2"), Some(whole.to_owned())),
+        (&[][..], of("2", "cpu=2"), Some(format!("{whole}, {init}"))),
+        (&[init, whole][..], of("2", "cpu=2"), None),
+    ] {
+        let mut new = new;
+        let refused =
+            resize.admit(&world(features).chain(), Some(&mut new), Some(&of("1", "cpu=1"))).await.err();
+        let why = missing.map(|missing| {
+            format!(
+                "pods \"web\" is forbidden: pod update requires features {missing} which are not available on node \"n1\""
+            )
+        });
+        assert_eq!(refused, why);
+    }
+}
