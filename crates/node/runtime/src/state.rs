@@ -63,6 +63,17 @@ pub enum ContainerState {
     Exited,
 }
 
+/// Who runs a container's first process, in the numbers that the kernel has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerUser {
+    /// The user.
+    pub uid: u32,
+    /// The first group.
+    pub gid: u32,
+    /// All groups, the first one included.
+    pub groups: Vec<u32>,
+}
+
 /// A container's status.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContainerStatus {
@@ -78,6 +89,9 @@ pub struct ContainerStatus {
     pub started_at_nanos: Option<i64>,
     /// How it ended, if it has.
     pub exit: Option<ExitRecord>,
+    /// Who runs it, if it was started; shims of releases before this was told do not say.
+    #[serde(default)]
+    pub user: Option<ContainerUser>,
 }
 
 /// What happens to containers and processes, as it happens.
@@ -110,10 +124,13 @@ pub enum Event {
 }
 
 /// What is on disk about a container that was started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StartRecord {
     /// Its first process.
     pub process: Identity,
     /// When it started.
     pub started_at_nanos: i64,
+    /// Who runs it.
+    #[serde(default)]
+    pub user: Option<ContainerUser>,
 }

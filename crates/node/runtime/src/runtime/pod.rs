@@ -294,6 +294,7 @@ impl PodHandle {
             created_at_nanos: self.pod.shared.config.clock.now().unix_nanos(),
             started_at_nanos: None,
             exit: None,
+            user: None,
         };
         self.pod.known().statuses.entry(id).or_insert(status);
         Ok(())

@@ -297,19 +297,21 @@ impl Container {
             signal,
             reason,
             message,
-            started_at_nanos: self.start.map_or(0, |start| start.started_at_nanos),
+            started_at_nanos: self.start.as_ref().map_or(0, |start| start.started_at_nanos),
             finished_at_nanos: now().unix_nanos(),
         }
     }
 
     pub(super) fn status(&self, id: &str) -> ContainerStatus {
+        let start = self.start.as_ref();
         ContainerStatus {
             id: id.to_owned(),
             state: self.state,
-            process: self.start.filter(|_| self.state == ContainerState::Running).map(|start| start.process),
+            process: start.filter(|_| self.state == ContainerState::Running).map(|start| start.process),
             created_at_nanos: self.created_at_nanos,
-            started_at_nanos: self.start.map(|start| start.started_at_nanos),
+            started_at_nanos: start.map(|start| start.started_at_nanos),
             exit: self.exit.clone(),
+            user: start.and_then(|start| start.user.clone()),
         }
     }
 }

@@ -28,7 +28,7 @@ impl Shim {
     pub(super) fn child_ended(&mut self, pid: i32, exit: Exit) {
         let container = self.containers.iter().find(|(_, container)| {
             container.state == ContainerState::Running
-                && container.start.is_some_and(|start| start.process.pid == pid)
+                && container.start.as_ref().is_some_and(|start| start.process.pid == pid)
         });
         if let Some(id) = container.map(|(id, _)| id.clone()) {
             return self.container_ended(&id, Some(exit));

@@ -23,10 +23,10 @@ impl Shim {
             let mut container = Container::new(&spec, &self.pod, places, cgroup);
             container.start = disk::read_json::<StartRecord>(&container.places.start())?;
             container.exit = disk::read_json::<ExitRecord>(&container.places.exit())?;
-            let running = container.start.filter(|_| container.exit.is_none());
+            let running = container.start.clone().filter(|_| container.exit.is_none());
             if container.exit.is_some() {
                 container.state = ContainerState::Exited;
-            } else if let Some(start) = running {
+            } else if let Some(start) = &running {
                 container.state = ContainerState::Running;
                 container.process =
                     PidFd::open(start.process).map_err(ShimError::system("open a process"))?;

@@ -14,7 +14,7 @@ use crate::disk;
 use crate::protocol::frame::Decoder;
 use crate::protocol::{Answer, Failure, FailureKind, wire};
 use crate::spec::{ContainerSpec, ExecSpec};
-use crate::state::{ContainerState, Event, StartRecord};
+use crate::state::{ContainerState, ContainerUser, Event, StartRecord};
 
 /// A worker at work.
 #[derive(Debug)]
@@ -39,6 +39,7 @@ struct Made {
     pid: i32,
     process: Option<(Identity, PidFd)>,
     terminal: Option<OwnedFd>,
+    user: ContainerUser,
 }
 
 /// A process of an exec.
@@ -114,7 +115,7 @@ impl Shim {
     /// The process id of a running container's first process. It is the shim's child and not yet reaped: the id is no other's.
     fn first_process(&self, target: &str) -> Result<i32, Failure> {
         let running = self.containers.get(target).filter(|one| one.state == ContainerState::Running);
-        running.and_then(|one| Some(one.start?.process.pid)).ok_or_else(|| Failure {
+        running.and_then(|one| Some(one.start.as_ref()?.process.pid)).ok_or_else(|| Failure {
             kind: FailureKind::Start,
             message: format!("container {target}, whose processes are to be shared, is not running"),
             exit_code: Some(128),
@@ -183,12 +184,12 @@ impl Shim {
                 }
             };
             match report {
-                (Report::Made { pid, identity, terminal }, descriptors) => {
+                (Report::Made { pid, identity, terminal, user }, descriptors) => {
                     let mut descriptors = descriptors.into_iter();
                     let process =
                         identity.and_then(|identity| Some((identity, PidFd::from_fd(descriptors.next()?))));
-                    worker.made =
-                        Some(Made { pid, process, terminal: descriptors.next().filter(|_| terminal) });
+                    let terminal = descriptors.next().filter(|_| terminal);
+                    worker.made = Some(Made { pid, process, terminal, user });
                 }
                 (Report::Running, _) => return self.worker_done(token, Ok(())),
                 (Report::Failed(failure), _) => return self.worker_done(token, Err(failure)),
@@ -247,7 +248,8 @@ impl Shim {
             descriptors.push(master.try_clone().map_err(|_| internal(Errno::EMFILE))?);
             container.take_terminal(master).map_err(internal)?;
         }
-        let record = StartRecord { process: identity, started_at_nanos: now().unix_nanos() };
+        let started_at_nanos = now().unix_nanos();
+        let record = StartRecord { process: identity, started_at_nanos, user: Some(made.user) };
         container.started(record, process).map_err(|error| Failure::internal(&error))?;
         let (status, terminal) = (container.status(id), container.terminal);
         if terminal {

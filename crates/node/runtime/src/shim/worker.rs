@@ -33,6 +33,7 @@ use crate::layout::{ContainerLayout, PodLayout};
 use crate::protocol::{Failure, FailureKind, frame, wire};
 use crate::seccomp::Filter;
 use crate::spec::{ContainerSpec, ExecSpec, PodSandbox, Process, Rootfs, Seccomp};
+use crate::state::ContainerUser;
 
 /// What a worker says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -45,6 +46,8 @@ pub(super) enum Report {
         identity: Option<ProcessIdentity>,
         /// Whether its terminal comes along.
         terminal: bool,
+        /// Who runs it.
+        user: ContainerUser,
     },
     /// Its program runs. The last word.
     Running,
@@ -56,13 +59,14 @@ pub(super) enum Report {
 pub(super) struct Reporter(OwnedFd);
 
 impl Reporter {
-    fn made(&self, pid: i32, terminal: Option<OwnedFd>) {
+    fn made(&self, pid: i32, terminal: Option<OwnedFd>, user: &Identity) {
         let identity = LinuxProcesses.identify(pid);
         let process = identity.and_then(|identity| PidFd::open(identity).ok()?);
         let report = Report::Made {
             pid,
             identity: identity.filter(|_| process.is_some()),
             terminal: terminal.is_some(),
+            user: ContainerUser { uid: user.uid, gid: user.gid, groups: user.groups.clone() },
         };
         self.say(&report, &process.map(OwnedFd::from).into_iter().chain(terminal).collect::<Vec<_>>());
     }
@@ -223,7 +227,7 @@ pub(super) fn start(context: &Context, reporter: &Reporter) -> Result<(), Failur
     drop(report);
     let pid = container.pid().ok_or_else(|| invalid("the container's process has no id"))?;
     let terminal = console.map(|console| console.accept()).transpose()?;
-    reporter.made(pid.as_raw(), terminal);
+    reporter.made(pid.as_raw(), terminal, &identity);
     container.start().map_err(|error| broken("cannot start the container", &error))?;
     running(outcome)
 }
@@ -283,7 +287,7 @@ pub(super) fn exec(
         Err(error) => return running(outcome).and_then(|()| Err(library_failure(&error))),
     };
     let terminal = console.map(|console| console.accept()).transpose()?;
-    reporter.made(pid.as_raw(), terminal);
+    reporter.made(pid.as_raw(), terminal, &identity);
     running(outcome)
 }
 
