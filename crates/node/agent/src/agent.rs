@@ -15,7 +15,9 @@ use host::netlink::{Cidr, FileRecords};
 use net_pod::network::PodNetwork;
 use net_pod::peers::Here;
 use node_image::store::{Store, StoreOptions};
-use node_pod::record::PodRecord;
+use node_pod::allocation::Allocation;
+use node_pod::ledger::Given;
+use node_pod::record::{PodRecord, Stage};
 use node_runtime::{PodHandle, Runtime, RuntimeConfig};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -37,7 +39,6 @@ use crate::worker::Worker;
 pub struct Agent {
     core: Arc<Core>,
     node: Node,
-    nodes: View<Node>,
     drain: drain::Watch,
     workers: BTreeMap<String, watch::Sender<Option<Arc<Pod>>>>,
     tasks: JoinSet<String>,
@@ -101,6 +102,7 @@ impl Agent {
             images: crate::core::images(store, &config),
             records: Records::new(&config.data_dir),
             pods: View::new(view),
+            nodes: View::new(nodes),
             config,
             calls,
             clock,
@@ -116,17 +118,11 @@ impl Agent {
             views,
             health: Default::default(),
             pressure: Default::default(),
+            allocations: Default::default(),
         });
         let Some(node) = core.register(&mut drain).await else { return Ok(None) };
         core.announce();
-        Ok(Some(Agent {
-            core,
-            node,
-            nodes: View::new(nodes),
-            drain,
-            workers: BTreeMap::new(),
-            tasks: JoinSet::new(),
-        }))
+        Ok(Some(Agent { core, node, drain, workers: BTreeMap::new(), tasks: JoinSet::new() }))
     }
 
     /// What the API server asks of this node. Answers for as long as the process lives, also while the agent is ending.
@@ -146,7 +142,7 @@ impl Agent {
         let Some(cidrs) = self.pod_cidrs().await else { return Ok(()) };
         core.open_network(cidrs).await?;
         let (sender, mut ready) = watch::channel(false);
-        tokio::spawn(crate::peers::run(Arc::clone(&core), self.nodes.clone(), self.drain.clone(), sender));
+        tokio::spawn(crate::peers::run(Arc::clone(&core), core.nodes.clone(), self.drain.clone(), sender));
         tokio::select! {
             () = self.drain.signaled() => return Ok(()),
             _ = ready.wait_for(|ready| *ready) => {}
@@ -186,7 +182,7 @@ impl Agent {
         let ranges = |node: &Node| -> Vec<Cidr> {
             node.spec.pod_cidrs.iter().filter_map(|text| text.parse().ok()).collect()
         };
-        let (core, mut changes) = (Arc::clone(&self.core), self.nodes.raw().changed());
+        let (core, mut changes) = (Arc::clone(&self.core), self.core.nodes.raw().changed());
         let mut found = ranges(&self.node);
         if found.is_empty() {
             found.clone_from(&core.config.pod_cidrs);
@@ -202,7 +198,7 @@ impl Agent {
                     core.health.say_network(Err("the node has been given no range of addresses for pods (spec.podCIDR)".to_owned()));
                 }
             }
-            let nodes = self.nodes.snapshot();
+            let nodes = core.nodes.snapshot();
             let own = typed::<Node>(nodes.iter()).find(|node| node.metadata.name == core.config.node_name);
             found = own.map(ranges).unwrap_or_default();
         }
@@ -238,6 +234,11 @@ impl Agent {
         let mut known: BTreeMap<String, Arc<Pod>> = typed::<Pod>(snapshot.iter())
             .map(|pod| (pod.metadata.uid.clone(), Arc::new(pod.clone())))
             .collect();
+        for (uid, record) in &mut records {
+            if let Some(pod) = known.get(uid) {
+                self.restore(record, pod, handles.get(uid));
+            }
+        }
         while let Some((uid, mut record)) = records.pop_first() {
             let handle = handles.remove(&uid);
             if handle.is_none() {
@@ -245,7 +246,24 @@ impl Agent {
             }
             self.work(record, known.remove(&uid), handle);
         }
+        // Not before all are counted that were there before.
+        self.core.allocations.retry(self.core.clock.now());
         Ok(())
+    }
+
+    /// Counts what a pod has that was taken in before. A record of an agent that kept no account has what the pod asked for: nothing was
+    /// resized then.
+    fn restore(&self, record: &mut PodRecord, pod: &Arc<Pod>, handle: Option<&PodHandle>) {
+        let begun = record.sandbox || !record.containers.is_empty();
+        if record.allocation.is_none() && begun && record.verdict.is_none() {
+            record.allocation = Some(Allocation::of(pod));
+            record.group = handle.map(|handle| handle.sandbox().limits.clone()).unwrap_or_default();
+        }
+        if let (Some(allocation), true) = (&record.allocation, record.stage < Stage::Terminated) {
+            let (allocation, pending) = (allocation.clone(), record.pending.clone());
+            let given = Given { allocation, pending, ..Given::default() };
+            self.core.allocations.restore(pod, given);
+        }
     }
 
     fn work(&mut self, record: PodRecord, pod: Option<Arc<Pod>>, handle: Option<PodHandle>) {

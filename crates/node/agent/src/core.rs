@@ -2,16 +2,17 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 
-use api_types::core::v1::Pod;
+use api_types::core::v1::{Node, Pod};
 use base::random::Random;
 use base::time::Clock;
 use client::View;
 use net_pod::network::PodNetwork;
 use node_image::pull::Puller;
 use node_image::store::Store;
-use node_pod::env::Node;
+use node_pod::env;
 use node_runtime::Runtime;
 
+use crate::allocations::Allocations;
 use crate::calls::Calls;
 use crate::config::Config;
 use crate::error::AgentError;
@@ -43,8 +44,10 @@ pub(crate) struct Core {
     pub(crate) directory: Directory,
     pub(crate) views: Views,
     pub(crate) pods: View<Pod>,
+    pub(crate) nodes: View<Node>,
     pub(crate) health: Health,
     pub(crate) pressure: Mutex<Pressure>,
+    pub(crate) allocations: Allocations,
 }
 
 pub(crate) fn images(store: Store, config: &Config) -> Images {
@@ -60,9 +63,18 @@ impl Core {
         self.network.get().cloned().ok_or(AgentError::NoNetwork)
     }
 
+    /// Takes over what the node has for pods as the API shows it by now: others may have counted something there.
+    pub(crate) fn count_room(&self) {
+        let nodes = self.nodes.snapshot();
+        let own = nodes.get("", &self.config.node_name).and_then(|object| object.downcast_ref::<Node>());
+        if let Some(own) = own.filter(|own| !own.status.allocatable.is_empty()) {
+            self.allocations.set_allocatable(own.status.allocatable.clone());
+        }
+    }
+
     /// What the node adds to the fields of a pod with these addresses.
-    pub(crate) fn node(&self, addresses: &[String]) -> Node {
-        Node {
+    pub(crate) fn node(&self, addresses: &[String]) -> env::Node {
+        env::Node {
             name: self.config.node_name.clone(),
             host_ips: self.config.node_ips.iter().map(ToString::to_string).collect(),
             pod_ips: addresses.to_vec(),

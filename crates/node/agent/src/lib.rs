@@ -10,6 +10,7 @@
 //! - One worker per pod uid; it goes from syncing to terminating to terminated and never back.
 //! - Nothing is destroyed before the view of this node's pods has synced.
 //! - A pod's record is on disk before what it tells of is done.
+//! - No more of the node is given to pods than it has: one ledger, in which all that run are entered before any new one.
 //! - The API forgets a pod (its deletion with grace 0) only after nothing of it is left and its last status was taken.
 //! - Dropping the agent disturbs no container: shims keep them, and the next agent adopts them.
 //!
@@ -28,6 +29,7 @@
 
 mod action;
 mod agent;
+mod allocations;
 mod calls;
 mod collect;
 mod config;

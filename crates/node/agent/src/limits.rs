@@ -24,6 +24,10 @@ pub const RETRY_MAX: Duration = Duration::from_secs(10);
 pub const CALL: Duration = Duration::from_secs(30);
 /// The wait before a sandbox or a container's configuration is tried again.
 pub const SYNC_RETRY: Duration = Duration::from_secs(2);
+/// The wait before a resize that failed is tried again: kubelet's wait after a pod's failed step.
+pub const RESIZE_RETRY: Duration = Duration::from_secs(10);
+/// How often it is looked whether there is room for a resize that waits, if nothing says so before: kubelet's interval.
+pub const RESIZE_LOOK: Duration = Duration::from_secs(180);
 /// How often it is looked whether other programs took addresses or routes of the pod network away: as flannel does.
 pub const NETWORK_CHECK: Duration = Duration::from_secs(10);
 /// The grace of a pod that nobody has set one for.

@@ -7,8 +7,8 @@ use api_meta::conditions;
 use api_record::scalar::{MicroTime, Quantity, QuantityFormat};
 use api_types::coordination::v1::Lease;
 use api_types::core::v1::{
-    ContainerImage, DaemonEndpoint, Node, NodeAddress, NodeCondition, NodeDaemonEndpoints, NodeStatus,
-    NodeSwapStatus, NodeSystemInfo, ObjectReference,
+    ContainerImage, DaemonEndpoint, Node, NodeAddress, NodeCondition, NodeDaemonEndpoints, NodeFeatures,
+    NodeStatus, NodeSwapStatus, NodeSystemInfo, ObjectReference,
 };
 use api_types::meta::v1::OwnerReference;
 use base::drain;
@@ -27,6 +27,10 @@ const LEASE_NAMESPACE: &str = "kube-node-lease";
 const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
 /// The release of Kubernetes whose behaviour this is.
 const KUBERNETES: &str = "v1.37.1";
+
+/// What this node can do that not every node can, of what a pod's change can call for.
+const DECLARED_FEATURES: [&str; 2] =
+    ["InPlacePodLevelResourcesVerticalScaling", "InPlacePodVerticalScalingInitContainers"];
 
 pub(crate) fn reference(name: &str) -> ObjectReference {
     ObjectReference {
@@ -129,6 +133,7 @@ impl Core {
             .collect();
         let mut node = old.clone();
         self.fill(&mut node, self.clock.now(), &images);
+        self.allocations.set_allocatable(node.status.allocatable.clone());
         if !anyway && same(&old.status, &node.status) {
             return Ok(old);
         }
@@ -198,6 +203,8 @@ impl Core {
             ..NodeSystemInfo::default()
         };
         status.images = images.to_vec();
+        status.features = Some(Box::new(NodeFeatures { supplemental_groups_policy: Some(true) }));
+        status.declared_features = DECLARED_FEATURES.map(str::to_owned).to_vec();
         for (type_, holds, reason, message) in self.conditions(status) {
             let state = if holds { conditions::TRUE } else { conditions::FALSE };
             let condition = NodeCondition {

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use api_meta::conditions;
-use api_types::core::v1::{Pod, PodStatus};
+use api_types::core::v1::{Pod, PodCondition, PodStatus};
 use base::error::Chain;
+use node_pod::conditions::DISRUPTED;
+use node_pod::resize::{IN_PROGRESS, PENDING};
 use tokio::sync::watch;
 
 use crate::calls::PODS;
@@ -15,6 +17,9 @@ use crate::limits;
 /// Conditions that the node sets; all others in a status are somebody else's.
 const OWN: [&str; 5] =
     ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"];
+
+/// Conditions that the node sets and takes away; their times are its own.
+const PASSING: [&str; 2] = [PENDING, IN_PROGRESS];
 
 /// The number of a report, and what it says.
 type Wanted = (u64, Option<(Pod, PodStatus)>);
@@ -112,7 +117,14 @@ async fn send(core: &Core, pod: &Pod, status: PodStatus, known: &mut Option<Pod>
 /// What is ours over what is there.
 fn merge(base: &PodStatus, ours: PodStatus) -> PodStatus {
     let mut merged = PodStatus { conditions: base.conditions.clone(), ..ours.clone() };
-    for condition in ours.conditions.into_iter().filter(|one| OWN.contains(&one.type_.as_str())) {
+    let passes = |type_: &str| PASSING.contains(&type_);
+    merged.conditions.retain(|one| !passes(&one.type_));
+    merged.conditions.extend(ours.conditions.iter().filter(|one| passes(&one.type_)).cloned());
+    // That a pod was disrupted others say as well.
+    let is_own = |one: &PodCondition| {
+        OWN.contains(&one.type_.as_str()) || (one.type_.as_str(), one.reason.as_str()) == DISRUPTED
+    };
+    for condition in ours.conditions.into_iter().filter(is_own) {
         match conditions::find(&merged.conditions, &condition.type_) {
             // An unchanged status keeps the time of its transition.
             Some(old) if old.status == condition.status => {
@@ -141,4 +153,31 @@ fn merge(base: &PodStatus, ours: PodStatus) -> PodStatus {
     merged.nominated_node_name.clone_from(&base.nominated_node_name);
     merged.resource_claim_statuses.clone_from(&base.resource_claim_statuses);
     merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(conditions: &[(&str, &str, &str)]) -> PodStatus {
+        let condition = |(type_, status, reason): &(&str, &str, &str)| PodCondition {
+            type_: (*type_).into(),
+            status: (*status).into(),
+            reason: (*reason).into(),
+            ..PodCondition::default()
+        };
+        PodStatus { conditions: conditions.iter().map(condition).collect(), ..PodStatus::default() }
+    }
+
+    #[test]
+    fn others_conditions_stay_and_those_of_a_resize_go_when_it_is_over() {
+        let base =
+            status(&[("x/y", "True", "theirs"), (PENDING, "True", "Deferred"), ("Ready", "False", "")]);
+        let ours = status(&[("x/y", "False", "stale"), (IN_PROGRESS, "True", ""), ("Ready", "True", "")]);
+        let merged = merge(&base, ours);
+        let shown: Vec<_> =
+            merged.conditions.iter().map(|one| (one.type_.as_str(), one.reason.as_str())).collect();
+        assert_eq!(shown, [("x/y", "theirs"), ("Ready", ""), (IN_PROGRESS, "")]);
+        assert_eq!(merge(&merged, merged.clone()), merged);
+    }
 }

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use api_types::core::v1::{Container, Pod};
 use base::error::Chain;
 use base::time::Time;
+use node_pod::allocation::Share;
 use node_pod::container::{ephemeral, find, id, target};
 use node_pod::plan::{Step, plan};
 use node_pod::record::{PodRecord, Stage, State, Waiting};
+use node_pod::resources::pod_limits;
 use node_pod::status;
 use node_runtime::PodHandle;
 use node_runtime::state::ContainerState;
@@ -27,6 +29,7 @@ use crate::reporter::Reporter;
 mod exits;
 mod finish;
 mod probes;
+mod resize;
 mod sandbox;
 mod spec;
 mod start;
@@ -55,6 +58,8 @@ pub(crate) struct Worker {
     source: watch::Receiver<Option<Arc<Pod>>>,
     /// The pod as it was last seen.
     pod: Option<Arc<Pod>>,
+    /// The same with the resources that the node has given it: what is planned and made by.
+    granted: Option<Arc<Pod>>,
     /// Whether the API still has it.
     present: bool,
     handle: Option<PodHandle>,
@@ -74,6 +79,10 @@ pub(crate) struct Worker {
     /// Not to try anything before this time: something failed.
     not_before: Option<Time>,
     probers: probes::Probers,
+    /// Changes whenever the node has decided about pods that it had taken in.
+    decided: watch::Receiver<u64>,
+    /// When it is next looked whether there is room for what the pod asks for, or tried again to put in force what it was given.
+    resize_at: Option<Time>,
     /// When volumes are next brought up to date.
     refresh_at: Option<Time>,
     /// The API was asked to forget the pod.
@@ -90,8 +99,9 @@ impl Worker {
         let (sender, messages) = mpsc::channel(limits::MESSAGES);
         let pod = source.borrow().clone();
         let events = handle.as_ref().map(PodHandle::events);
-        Worker {
+        let mut worker = Worker {
             reporter: Reporter::start(Arc::clone(&core)),
+            decided: core.allocations.decided(),
             present: pod.is_some(),
             deadline: watch::Sender::new(record.deadline_nanos.map(Time::from_unix_nanos)),
             core,
@@ -99,6 +109,7 @@ impl Worker {
             record,
             source,
             pod,
+            granted: None,
             handle,
             events,
             sender,
@@ -109,9 +120,12 @@ impl Worker {
             cancel: watch::Sender::new(false),
             not_before: None,
             probers: probes::Probers::default(),
+            resize_at: None,
             refresh_at: None,
             deleted: false,
-        }
+        };
+        worker.grant();
+        worker
     }
 
     /// Works until nothing of the pod is left, here and in the API.
@@ -156,6 +170,10 @@ impl Worker {
                 continue;
             }
             let seen = self.handle.as_ref().and_then(|handle| handle.status(&known.id));
+            if let Some(user) = seen.as_ref().and_then(|seen| seen.user.clone()) {
+                self.record.container(&name).user = Some(user);
+            }
+            let Some(known) = self.record.containers.get(&name) else { continue };
             let being_made = self.making.as_deref() == Some(name.as_str());
             match seen.as_ref().map(|seen| (seen.state, &seen.exit)) {
                 Some((ContainerState::Exited, Some(exit))) if !being_made => {
@@ -190,6 +208,9 @@ impl Worker {
         });
         let found = self.pod.as_deref().and_then(|pod| Some((pod, find(pod, name)?)));
         let (Some(_), Some((pod, (container, role)))) = (waits, found) else { return };
+        if self.record.containers.get(name).is_some_and(|known| known.is_replaced()) {
+            return;
+        }
         let again =
             self.record.containers.get(name).and_then(|known| known.exit()).is_some_and(|exit| {
                 node_pod::restart::should_restart(&container, &pod.spec, role, exit.code)
@@ -224,8 +245,13 @@ impl Worker {
     /// Decides and carries out, until there is nothing to do but wait.
     async fn step(&mut self) -> Result<Next, AgentError> {
         let now = self.core.clock.now();
-        let pod = self.pod.clone().filter(|_| self.present);
         self.refuse();
+        self.take_over(now);
+        if self.record.stage > Stage::Syncing && !self.record.is_active() && self.making.is_none() {
+            // Before its end is told: whoever comes in its place finds room.
+            self.core.allocations.release(&self.record.uid, now);
+        }
+        let pod = self.granted.clone().filter(|_| self.present);
         let planned = plan(pod.as_deref(), &self.record, now);
         let mut wake = planned.wake;
         let held = self.not_before.filter(|time| *time > now);
@@ -239,6 +265,12 @@ impl Worker {
                 Step::Sandbox => self.make_sandbox().await?,
                 Step::Start { container } => self.start(&container).await?,
                 Step::Stop { container, message } => self.stop(&container, message),
+                Step::Resize(change) => {
+                    // What was given is on disk before it is in force.
+                    self.save().await?;
+                    self.resize(&change, now).await;
+                }
+                Step::Replace { container, message } => self.replace(&container, message).await?,
                 Step::Terminate { verdict } => {
                     self.record.verdict = self.record.verdict.take().or(verdict);
                     self.record.stage = Stage::Terminating;
@@ -257,7 +289,8 @@ impl Worker {
         self.tend_probes();
         self.enter();
         let refresh = self.refresh(now);
-        wake = wake.into_iter().chain(refresh).min();
+        let resize = self.tend_resize(now);
+        wake = wake.into_iter().chain(refresh).chain(resize).min();
         self.save().await?;
         self.tell();
         if self.record.stage == Stage::Terminated && self.forget().await? {
@@ -273,7 +306,7 @@ impl Worker {
 
     /// Brings volumes that show objects of the API up to date now and then; returns when next.
     fn refresh(&mut self, now: Time) -> Option<Time> {
-        let pod = self.pod.clone().filter(|pod| crate::volumes::needs_refresh(pod))?;
+        let pod = self.granted.clone().filter(|pod| crate::volumes::needs_refresh(pod))?;
         if self.record.stage != Stage::Syncing || self.handle.is_none() {
             return None;
         }
@@ -325,18 +358,26 @@ impl Worker {
             && !self.record.sandbox
             && self.record.containers.is_empty()
             && self.record.verdict.is_none()
+            && self.record.allocation.is_none()
             && self.making.is_none();
         let Some(pod) = self.pod.clone().filter(|_| is_new && self.present) else { return };
-        if matches!(pod.status.phase.as_str(), "Succeeded" | "Failed") {
+        let is_going = pod.metadata.deletion_timestamp.is_some();
+        if is_going || matches!(pod.status.phase.as_str(), "Succeeded" | "Failed") {
             return;
         }
         let snapshot = self.core.pods.snapshot();
         let others = snapshot.iter().filter_map(|object| object.downcast_ref::<Pod>());
         let verdict = node_pod::fields::verdict(&pod, self.core.runtime.capabilities().selinux);
-        if let Some(verdict) = verdict.or_else(|| node_pod::ports::verdict(&pod, others)) {
+        let verdict = verdict.or_else(|| node_pod::ports::verdict(&pod, others));
+        self.core.count_room();
+        if let Some(verdict) = verdict.or_else(|| self.core.allocations.admit(&pod).err()) {
             let why = verdict.message.trim_start_matches("Pod was rejected: ");
             self.core.events.pod(&pod, Kind::Warning, &verdict.reason, why.to_owned());
             self.record.verdict = Some(verdict);
+        } else {
+            self.record.allocation =
+                self.core.allocations.given(&self.record.uid).map(|given| given.allocation);
+            self.grant();
         }
     }
 
@@ -352,7 +393,7 @@ impl Worker {
 
     /// Says how the pod is.
     fn tell(&mut self) {
-        if let (Some(pod), true) = (&self.pod, self.present) {
+        if let (Some(pod), true) = (&self.granted, self.present) {
             // Of a pod that ended before this node knew it, its status knows more.
             if matches!(pod.status.phase.as_str(), "Succeeded" | "Failed")
                 && self.record.containers.is_empty()
@@ -369,7 +410,9 @@ impl Worker {
         if self.making.is_some() {
             return Ok(());
         }
-        let Some(pod) = self.pod.clone() else { return Ok(()) };
+        let Some(pod) = self.granted.clone() else { return Ok(()) };
+        self.record.group = pod_limits(&pod);
+        self.record.actuated = pod.spec.resources.as_deref().map(Share::of);
         // The record comes first: what is found without one is taken away.
         self.save().await?;
         self.making = Some(String::new());
@@ -386,15 +429,17 @@ impl Worker {
         if self.making.is_some() || self.stopping.contains(name) {
             return Ok(());
         }
-        let (Some(pod), Some(handle)) = (self.pod.clone(), self.handle.clone()) else { return Ok(()) };
+        let (Some(pod), Some(handle)) = (self.granted.clone(), self.handle.clone()) else { return Ok(()) };
         let now = self.core.clock.now();
         let uid = self.record.uid.clone();
+        let share = self.record.allocation.as_ref().map(|allocation| allocation.container(name));
         let known = self.record.container(name);
-        if let Some(exit) = known.exit() {
+        if let Some(exit) = known.exit().filter(|_| !known.is_replaced()) {
             let ended = Time::from_unix_nanos(exit.finished_nanos);
             known.backoff.next(ended, now);
         }
         known.begin(|attempt| id(&uid, name, attempt));
+        known.actuated = share;
         self.save().await?;
         self.tell();
         self.making = Some(name.to_owned());
@@ -432,6 +477,8 @@ impl Worker {
             }
             message = self.messages.recv() => message,
             () = happened(&mut self.events) => None,
+            // Its end is that of this agent.
+            _ = self.decided.changed() => None,
             () = maybe(sleep.as_mut()) => None,
         };
         if let Some(message) = message {
@@ -450,7 +497,9 @@ impl Worker {
                 // Volumes may show them: not only when their time comes.
                 self.refresh_at = self.refresh_at.map(|_| self.core.clock.now());
             }
+            self.core.allocations.see(&newest, self.core.clock.now());
             self.pod = Some(newest);
+            self.grant();
         }
     }
 

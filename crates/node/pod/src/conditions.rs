@@ -34,6 +34,22 @@ pub fn set_all(pod: &Pod, status: &mut PodStatus, sandbox: bool, now: Time) {
     }
 }
 
+/// What says that a pod made room for one that the node cannot do without.
+pub const DISRUPTED: (&str, &str) = ("DisruptionTarget", "TerminationByKubelet");
+
+/// Says so.
+pub(crate) fn set_preempted(pod: &Pod, status: &mut PodStatus, now: Time) {
+    let condition = PodCondition {
+        type_: DISRUPTED.0.to_owned(),
+        observed_generation: pod.metadata.generation,
+        status: TRUE.to_owned(),
+        reason: DISRUPTED.1.to_owned(),
+        message: "Pod was preempted by Kubelet to accommodate a critical pod.".to_owned(),
+        ..PodCondition::default()
+    };
+    set(&mut status.conditions, condition, now.into());
+}
+
 fn listed(prefix: &str, names: &[&str]) -> String {
     format!("{prefix}: [{}]", names.join(" "))
 }

@@ -71,7 +71,7 @@ pub const TABLE: &[Row] = &[
             ("hostUsers", Only(&["true"])),
             ("schedulingGates", Harmless),
             ("resourceClaims", Refused),
-            ("resources", Refused),
+            ("resources", Honoured),
             ("hostnameOverride", Honoured),
             ("schedulingGroup", Harmless),
             ("evictionResponders", Harmless),
@@ -124,8 +124,7 @@ pub const TABLE: &[Row] = &[
             ("envFrom", Honoured),
             ("env", Honoured),
             ("resources", Honoured),
-            // Says what a resize does, and no resize is done.
-            ("resizePolicy", Harmless),
+            ("resizePolicy", Honoured),
             ("restartPolicy", Honoured),
             ("restartPolicyRules", Honoured),
             ("volumeMounts", Honoured),
@@ -143,6 +142,7 @@ pub const TABLE: &[Row] = &[
             ("tty", Honoured),
         ],
     ),
+    ("ContainerResizePolicy", &[("resourceName", Honoured), ("restartPolicy", Honoured)]),
     ("EphemeralContainer", &[("EphemeralContainerCommon", Honoured), ("targetContainerName", Honoured)]),
     (
         "EphemeralContainerCommon",

@@ -8,7 +8,8 @@
 //! [`record::Stage::Syncing`] to `Terminating` to `Terminated` and never back. A field of a pod's spec that is neither
 //! honoured nor harmless is refused before anything starts.
 //!
-//! State: [`record::PodRecord`], which the agent writes atomically, one for each pod: what the kernel cannot tell again.
+//! State: [`record::PodRecord`], which the agent writes atomically, one for each pod: what the kernel cannot tell again. What all of a node's pods
+//! were given is a [`ledger::Ledger`], made anew from the records.
 //!
 //! Failure: what cannot be built (a missing key, an unsupported field) is a value with kubelet's reason and wording.
 //!
@@ -16,6 +17,7 @@
 //!
 //! Testing: `cargo test -p node-pod`; tables only.
 
+pub mod allocation;
 pub mod backoff;
 pub mod conditions;
 pub mod container;
@@ -23,11 +25,15 @@ pub mod env;
 pub mod expand;
 pub mod fields;
 pub mod files;
+pub mod ledger;
 pub mod plan;
 pub mod ports;
+pub mod preemption;
 pub mod probe;
 pub mod record;
+pub mod resize;
 pub mod resources;
 pub mod restart;
+pub mod room;
 pub mod security;
 pub mod status;

@@ -1,10 +1,13 @@
 //! What to do next with a pod. Level-triggered: from the pod as the API shows it, its record and the time, never from what changed.
 
+use std::collections::BTreeSet;
+
 use api_types::core::v1::{Container, Pod};
 use base::time::Time;
 
 use crate::container::{Role, ephemeral};
 use crate::record::{ContainerRecord, PodRecord, Stage, State, Verdict};
+use crate::resize::{Change, Wanted, wanted};
 use crate::restart::{is_sidecar, should_restart};
 
 /// One thing to do.
@@ -19,6 +22,15 @@ pub enum Step {
     },
     /// Stop a container; it is started again if its policy says so.
     Stop {
+        /// Its name.
+        container: String,
+        /// Why, for the event.
+        message: String,
+    },
+    /// Put in force what the pod was given.
+    Resize(Change),
+    /// Stop a container, so that it starts with other resources.
+    Replace {
         /// Its name.
         container: String,
         /// Why, for the event.
@@ -54,7 +66,7 @@ impl Plan {
     }
 }
 
-/// What to do next with a pod; `pod` is `None` once the API has it no more.
+/// What to do next with a pod as it was granted; `pod` is `None` once the API has it no more.
 pub fn plan(pod: Option<&Pod>, record: &PodRecord, now: Time) -> Plan {
     match record.stage {
         Stage::Syncing => match pod {
@@ -96,6 +108,7 @@ fn sync(pod: &Pod, record: &PodRecord, now: Time) -> Plan {
         plan.steps.push(Step::Sandbox);
         return plan;
     }
+    resize(pod, record, &mut plan);
     // Before the init containers, as kubelet does: they can be looked at while they run.
     for container in ephemeral(pod) {
         tend(&container, pod, Role::Ephemeral, record, now, &mut plan);
@@ -109,12 +122,29 @@ fn sync(pod: &Pod, record: &PodRecord, now: Time) -> Plan {
     plan
 }
 
+/// What was given and is not in force yet. Whoever has to start anew for it is stopped first: what the pod as a whole may use then
+/// fits what runs.
+fn resize(pod: &Pod, record: &PodRecord, plan: &mut Plan) {
+    let Wanted { restart, change } = wanted(pod, record, has_initialized(pod, record));
+    // Also those that an agent before this one began to replace.
+    let begun = record.containers.iter().filter(|(_, known)| known.is_replaced() && known.is_running());
+    let replaced: BTreeSet<String> = begun.map(|(name, _)| name.clone()).chain(restart).collect();
+    if replaced.is_empty() && !change.is_nothing() {
+        plan.steps.push(Step::Resize(change));
+    }
+    plan.steps.extend(replaced.into_iter().map(|container| {
+        let message = format!("Container {container} resize requires restart");
+        Step::Replace { container, message }
+    }));
+}
+
 /// Whether every regular container has ended for good, or an init container has failed for good.
 fn is_over(pod: &Pod, record: &PodRecord) -> bool {
     let over = |container: &Container, role: Role| {
         record
             .containers
             .get(&container.name)
+            .filter(|known| !known.is_replaced())
             .and_then(ContainerRecord::exit)
             .map(|exit| (exit.code, !should_restart(container, &pod.spec, role, exit.code)))
     };
@@ -174,11 +204,16 @@ fn tend(container: &Container, pod: &Pod, role: Role, record: &PodRecord, now: T
             None => plan.steps.push(start()),
         },
         State::Starting => {}
+        State::Running(_) if known.is_replaced() => {}
         State::Running(_) => {
             if let Some(message) = &known.unhealthy {
                 plan.steps.push(Step::Stop { container: container.name.clone(), message: message.clone() });
             }
         }
+        State::Exited(_) if known.is_replaced() => match retry_at(known, now) {
+            Some(until) => plan.wake_at(until),
+            None => plan.steps.push(start()),
+        },
         State::Exited(exit) => {
             if !should_restart(container, &pod.spec, role, exit.code) {
                 return;

@@ -2,9 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use api_types::core::v1::Pod;
+use host::cgroup::Limits;
+use node_runtime::state::ContainerUser;
 use serde::{Deserialize, Serialize};
 
+use crate::allocation::{Allocation, Share};
 use crate::backoff::Backoff;
+use crate::resize::Progress;
 
 /// Where a pod is in its life. It only goes forward.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -97,6 +102,12 @@ pub struct ContainerRecord {
     pub post_started: bool,
     /// Why it is to be stopped and started again: a failed probe or hook.
     pub unhealthy: Option<String>,
+    /// What the running attempt has of processor and memory, its pod's limits included where it has none of its own.
+    pub actuated: Option<Share>,
+    /// The attempt that was stopped so that the next one has other resources: that one starts at once, whatever the policy says of ends.
+    pub replaced: Option<u32>,
+    /// Who runs its first process.
+    pub user: Option<ContainerUser>,
 }
 
 /// Why a pod has failed as a whole, whatever its containers did.
@@ -134,6 +145,16 @@ pub struct PodRecord {
     pub volume_images: BTreeSet<String>,
     /// Its containers, init and sidecar ones included, by name.
     pub containers: BTreeMap<String, ContainerRecord>,
+    /// What the node has given it of what it asks for; `None` before it was admitted.
+    pub allocation: Option<Allocation>,
+    /// What of that is in force for the pod as a whole, where it asks for anything as such.
+    pub actuated: Option<Share>,
+    /// What its control group was told.
+    pub group: Limits,
+    /// What is said of a resize that waits for room.
+    pub pending: Option<Progress>,
+    /// What is said of a resize that is being put in force.
+    pub in_progress: Option<Progress>,
 }
 
 impl PodRecord {
@@ -157,6 +178,14 @@ impl PodRecord {
         }
     }
 
+    /// The pod as if it asked for what it was given: what its containers are made by.
+    pub fn granted(&self, pod: &Pod) -> Pod {
+        match &self.allocation {
+            Some(allocation) => allocation.applied(pod),
+            None => pod.clone(),
+        }
+    }
+
     /// A container's record; an empty one where nothing is known.
     pub fn container(&mut self, name: &str) -> &mut ContainerRecord {
         self.containers.entry(name.to_owned()).or_default()
@@ -177,6 +206,17 @@ impl ContainerRecord {
     /// Whether it runs.
     pub fn is_running(&self) -> bool {
         matches!(self.state, State::Running(_))
+    }
+
+    /// Whether the current attempt is to make room for one with other resources, or has.
+    pub fn is_replaced(&self) -> bool {
+        self.replaced == Some(self.attempt)
+    }
+
+    /// Whether one attempt makes room for the next, which does not run yet: that is no end of the container, whatever its policy.
+    pub fn is_being_replaced(&self) -> bool {
+        let next = self.replaced.is_some_and(|replaced| replaced + 1 == self.attempt);
+        (self.is_replaced() && !self.is_running()) || (next && self.state == State::Starting)
     }
 
     /// How the current attempt ended, if it has.

@@ -1,9 +1,14 @@
 //! Requests and limits as the kernel takes them: control groups by quality of service, readiness to be killed, and their text.
 
+use api_meta::pod_resources::{
+    Count, aggregated, is_pod_level, limits as limits_of, requests as requests_of,
+};
+use api_meta::resources::ResourceList;
 use api_record::scalar::Quantity;
 use api_types::core::v1::{Container, Pod, ResourceFieldSelector};
 use host::cgroup::{CgroupError, CgroupPath, Limits};
 
+use crate::allocation::{Amounts, Share};
 use crate::container::all;
 use crate::env::{EnvError, Node};
 use crate::restart::is_sidecar;
@@ -39,29 +44,16 @@ impl Qos {
     }
 }
 
-/// A pod's quality of service: what its status says, or else what follows from its containers.
+/// A pod's quality of service: what its status says, or else what follows from what it asks for.
 pub fn qos(pod: &Pod) -> Qos {
-    match pod.status.qos_class.as_str() {
-        "Guaranteed" => return Qos::Guaranteed,
-        "Burstable" => return Qos::Burstable,
-        "BestEffort" => return Qos::BestEffort,
-        _ => {}
-    }
-    let mut any = false;
-    let mut guaranteed = true;
-    for (container, _) in all(pod) {
-        let resources = &container.resources;
-        for name in ["cpu", "memory"] {
-            let limit = resources.limits.get(name).filter(|limit| !limit.is_zero());
-            let request = resources.requests.get(name).filter(|request| !request.is_zero());
-            any |= limit.is_some() || request.is_some();
-            guaranteed &= limit.is_some() && request.is_none_or(|request| Some(request) == limit);
-        }
-    }
-    match (any, guaranteed) {
-        (false, _) => Qos::BestEffort,
-        (true, true) => Qos::Guaranteed,
-        (true, false) => Qos::Burstable,
+    let class = match pod.status.qos_class.as_str() {
+        "" => api_meta::qos::class(&pod.spec),
+        known => known,
+    };
+    match class {
+        "Guaranteed" => Qos::Guaranteed,
+        "Burstable" => Qos::Burstable,
+        _ => Qos::BestEffort,
     }
 }
 
@@ -97,40 +89,36 @@ fn limits(request: Option<i64>, limit: Option<i64>, memory: Option<i64>) -> Limi
     }
 }
 
-/// What a container may use.
-pub fn container_limits(container: &Container) -> Limits {
-    let resources = &container.resources;
-    let cpu = resources.limits.get("cpu").filter(|limit| !limit.is_zero()).map(Quantity::millis);
-    let memory = resources.limits.get("memory").filter(|limit| !limit.is_zero()).map(Quantity::units);
-    limits(resources.requests.get("cpu").map(Quantity::millis), cpu, memory)
+/// What a container of these amounts may use. What it has no limit of is left as it is.
+pub fn amounts_limits(amounts: Amounts) -> Limits {
+    let some = |amount: i64| Some(amount).filter(|amount| *amount != 0);
+    let (request, limit) = (some(amounts.cpu_request_millis), some(amounts.cpu_limit_millis));
+    limits(request, limit, some(amounts.memory_limit_bytes))
 }
 
-/// What a whole pod may use: the sum of its containers that run together, or its largest init container if that is more; limits
-/// only where every container has one.
+/// What a container may use: its pod's limits where it has none of its own.
+pub fn container_limits(pod: &Pod, container: &Container) -> Limits {
+    let whole = pod.spec.resources.as_deref().map(Share::of);
+    amounts_limits(Share::of(&container.resources).within(whole.as_ref()).amounts())
+}
+
+/// What a whole pod may use: what it asks for as a whole, or else the sum of its containers that run together, or its largest init
+/// container if that is more; limits only where the pod or every container has one.
 pub fn pod_limits(pod: &Pod) -> Limits {
-    let total = |of: &dyn Fn(&Container) -> Option<i64>| -> (i64, bool) {
-        let regular: i64 = pod.spec.containers.iter().filter_map(of).sum();
-        let (mut sidecars, mut peak) = (0, 0);
-        for container in &pod.spec.init_containers {
-            let own = of(container).unwrap_or(0);
-            if is_sidecar(container) {
-                sidecars += own;
-                peak = peak.max(sidecars);
-            } else {
-                peak = peak.max(sidecars + own);
-            }
-        }
-        let all_have = all(pod).all(|(container, _)| of(container).is_some());
-        (peak.max(regular + sidecars), all_have)
-    };
+    let (requests, most) = (requests_of(pod, Count::Wished), limits_of(pod, Count::Wished));
     let limit = |name: &'static str, value: fn(&Quantity) -> i64| {
-        let (sum, all_have) = total(&move |container: &Container| {
-            container.resources.limits.get(name).filter(|limit| !limit.is_zero()).map(value)
-        });
-        all_have.then_some(sum)
+        let has = |list: &ResourceList| list.get(name).is_some_and(|limit| !limit.is_zero());
+        let declared = pod.spec.resources.as_deref().is_some_and(|own| has(&own.limits))
+            || all(pod).all(|(container, _)| has(&container.resources.limits));
+        most.get(name).filter(|_| declared).map(value)
     };
-    let (requested, _) = total(&|container| container.resources.requests.get("cpu").map(Quantity::millis));
-    limits(Some(requested), limit("cpu", Quantity::millis), limit("memory", Quantity::units))
+    match qos(pod) {
+        Qos::BestEffort => limits(None, None, None),
+        _ => {
+            let requested = requests.get("cpu").map_or(0, Quantity::millis);
+            limits(Some(requested), limit("cpu", Quantity::millis), limit("memory", Quantity::units))
+        }
+    }
 }
 
 /// How readily the kernel kills a container for want of memory, as kubelet's `qos.GetContainerOOMScoreAdjust`.
@@ -143,12 +131,39 @@ pub fn oom_score_adj(pod: &Pod, container: &Container, capacity_bytes: i64) -> i
         Qos::Guaranteed => -997,
         Qos::BestEffort => 1000,
         Qos::Burstable => {
-            let request = container.resources.requests.get("memory").map_or(0, Quantity::units);
-            let score = 1000 - 1000_i64.saturating_mul(request) / capacity_bytes.max(1);
+            let spread = spread_memory(pod);
+            let score = |request: i64| {
+                1000 - 1000_i64.saturating_mul(request.saturating_add(spread)) / capacity_bytes.max(1)
+            };
+            let mut own = score(memory_request(container));
+            if is_sidecar(container)
+                && pod.spec.init_containers.iter().any(|init| init.name == container.name)
+            {
+                // A sidecar goes no sooner than what it serves.
+                let least = pod.spec.containers.iter().map(memory_request).min().unwrap_or(0);
+                own = own.min(score(least));
+            }
             // Never as safe as a guaranteed container, never quite as unsafe as one that asked for nothing.
-            i32::try_from(score.clamp(3, 999)).unwrap_or(999)
+            i32::try_from(own.clamp(3, 999)).unwrap_or(999)
         }
     }
+}
+
+fn memory_request(container: &Container) -> i64 {
+    container.resources.requests.get("memory").map_or(0, Quantity::units)
+}
+
+/// Each container's part of the memory that a pod asks for beyond what its containers do.
+fn spread_memory(pod: &Pod) -> i64 {
+    let whole = pod.spec.resources.as_deref().map(|own| &own.requests);
+    if !whole.is_some_and(|own| own.keys().any(|name| is_pod_level(name))) {
+        return 0;
+    }
+    let together = aggregated(&pod.spec, |container| &container.resources.requests);
+    let own = together.get("memory").map_or(0, Quantity::units);
+    let count = i64::try_from(all(pod).count()).unwrap_or(i64::MAX).max(1);
+    let asked = whole.and_then(|own| own.get("memory")).map_or(0, Quantity::units);
+    asked.saturating_sub(own).max(0) / count
 }
 
 /// The text of a container's request or limit, for variables and for downward API volumes.
@@ -175,8 +190,12 @@ pub fn field(
         "requests" => &container.resources.requests,
         _ => return Err(EnvError::Resource(selector.resource.clone())),
     };
-    let found = values.get(resource).filter(|value| !value.is_zero());
     let is_limit = list == "limits";
+    // Where a container has no limit, its pod's holds.
+    let whole = pod.spec.resources.as_deref().map(|own| &own.limits);
+    let whole = whole.filter(|_| is_limit && is_pod_level(resource)).and_then(|limits| limits.get(resource));
+    let found =
+        values.get(resource).filter(|value| !value.is_zero()).or(whole.filter(|value| !value.is_zero()));
     if resource == "cpu" {
         let millis = found.map_or(if is_limit { node.allocatable_millis } else { 0 }, Quantity::millis);
         let divisor = if selector.divisor.is_zero() { 1000 } else { selector.divisor.millis() };
@@ -197,3 +216,6 @@ fn divide(value: i64, divisor: i64) -> String {
     let divisor = divisor.max(1);
     (value / divisor + i64::from(value % divisor > 0)).to_string()
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use api_meta::pod_resources::{Count, requests};
 use api_record::scalar;
 use api_types::core::v1::{
     Container, ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting,
-    ContainerStatus, HostIP, Pod, PodIP, PodStatus,
+    ContainerStatus, ContainerUser, HostIP, LinuxContainerUser, Pod, PodIP, PodStatus, VolumeMount,
+    VolumeMountStatus,
 };
 use base::time::Time;
 
@@ -14,11 +16,15 @@ use crate::conditions;
 use crate::container::{Role, ephemeral, pod_text, shown_id};
 use crate::env::Node;
 use crate::plan::has_initialized;
+use crate::preemption;
 use crate::record::{ContainerRecord, Exit, PodRecord, Stage, State};
+use crate::resize::{IN_PROGRESS, PENDING};
 use crate::resources::qos;
 use crate::restart::{is_sidecar, should_restart};
 
-/// The status of a pod. What other components have written in its present one (conditions of theirs) stays.
+mod resources;
+
+/// The status of a pod, as it was granted. What other components have written in its present one (conditions of theirs) stays.
 pub fn compute(pod: &Pod, record: &PodRecord, node: &Node, now: Time) -> PodStatus {
     let mut status = pod.status.clone();
     let list = |containers: &[Container], role: Role| -> Vec<ContainerStatus> {
@@ -28,7 +34,7 @@ pub fn compute(pod: &Pod, record: &PodRecord, node: &Node, now: Time) -> PodStat
     status.container_statuses = list(&pod.spec.containers, Role::Regular);
     status.ephemeral_container_statuses = list(&ephemeral(pod).collect::<Vec<_>>(), Role::Ephemeral);
     let over = record.stage > Stage::Syncing;
-    let computed = phase(pod, &status, over, has_initialized(pod, record));
+    let computed = phase(pod, &status, over, record);
     // A pod that has ended keeps its phase, whatever becomes of its containers.
     let ended = matches!(pod.status.phase.as_str(), "Succeeded" | "Failed");
     if !ended {
@@ -57,7 +63,42 @@ pub fn compute(pod: &Pod, record: &PodRecord, node: &Node, now: Time) -> PodStat
     status.pod_ip = record.addresses.first().cloned().unwrap_or_default();
     status.pod_ips = record.addresses.iter().map(|ip| PodIP { ip: ip.clone() }).collect();
     conditions::set_all(pod, &mut status, record.sandbox, now);
+    if record.verdict.as_ref() == Some(&preemption::verdict()) {
+        conditions::set_preempted(pod, &mut status, now);
+    }
+    let is_running = status.phase == "Running";
+    status.resources = Some(Box::new(resources::of_pod(pod, record, is_running)));
+    status.allocated_resources = requests(pod, Count::Wished);
+    status.conditions.retain(|condition| !matches!(condition.type_.as_str(), PENDING | IN_PROGRESS));
+    if !matches!(status.phase.as_str(), "Succeeded" | "Failed") {
+        let told = [(PENDING, &record.pending), (IN_PROGRESS, &record.in_progress)];
+        let told = told.into_iter().filter_map(|(type_, progress)| Some(progress.as_ref()?.condition(type_)));
+        status.conditions.extend(told);
+    }
     status
+}
+
+/// What of a volume a container has been shown.
+fn mounted(mount: &VolumeMount) -> VolumeMountStatus {
+    let deep = matches!(mount.recursive_read_only.as_deref(), Some("Enabled" | "IfPossible"));
+    let mode = if deep { "Enabled" } else { "Disabled" };
+    VolumeMountStatus {
+        name: mount.name.clone(),
+        mount_path: mount.mount_path.clone(),
+        read_only: mount.read_only,
+        recursive_read_only: mount.read_only.then(|| mode.to_owned()),
+        volume_status: None,
+    }
+}
+
+fn user(known: &ContainerRecord) -> Option<Box<ContainerUser>> {
+    let user = known.user.as_ref()?;
+    let linux = LinuxContainerUser {
+        uid: user.uid.into(),
+        gid: user.gid.into(),
+        supplemental_groups: user.groups.iter().map(|group| i64::from(*group)).collect(),
+    };
+    Some(Box::new(ContainerUser { linux: Some(Box::new(linux)) }))
 }
 
 fn terminated(exit: &Exit) -> ContainerStateTerminated {
@@ -103,6 +144,9 @@ fn of_container(
         }
         State::Absent => (told().unwrap_or_else(|| waiting(creating, "")), last()),
         State::Starting => (told().unwrap_or_else(|| waiting(creating, "")), last()),
+        State::Exited(exit) if known.is_replaced() && record.stage == Stage::Syncing => {
+            (told().unwrap_or_else(|| waiting(creating, "")), ended(exit))
+        }
         State::Exited(exit) => {
             let again =
                 record.stage == Stage::Syncing && should_restart(container, &pod.spec, role, exit.code);
@@ -119,9 +163,17 @@ fn of_container(
         (false, _) if role == Role::Ephemeral => false,
         (false, _) => known.is_running() && known.started && known.ready,
     };
+    // Of an attempt that was never made there is nothing to be said.
+    let exists = known.attempt > 0 || matches!(known.state, State::Running(_) | State::Exited(_));
+    let shown = exists.then(|| resources::of_container(container, known, record));
+    let allocated = exists.then(|| container.resources.requests.clone());
     ContainerStatus {
         name: container.name.clone(),
         state,
+        volume_mounts: container.volume_mounts.iter().map(mounted).collect(),
+        user: user(known).filter(|_| exists),
+        allocated_resources: allocated.unwrap_or_default(),
+        resources: shown.map(Box::new),
         last_termination_state: before,
         ready,
         restart_count: i32::try_from(known.attempt).unwrap_or(i32::MAX),
@@ -160,7 +212,10 @@ struct Tally {
 }
 
 /// A pod's phase from its containers' states; `over` says that none is started again. As kubelet's `getPhase`.
-pub fn phase(pod: &Pod, status: &PodStatus, over: bool, initialized: bool) -> &'static str {
+fn phase(pod: &Pod, status: &PodStatus, over: bool, record: &PodRecord) -> &'static str {
+    let initialized = has_initialized(pod, record);
+    let goes_on =
+        |name: &str| !over && record.containers.get(name).is_some_and(ContainerRecord::is_being_replaced);
     let states: BTreeMap<&str, &ContainerStatus> = status
         .init_container_statuses
         .iter()
@@ -203,7 +258,7 @@ pub fn phase(pod: &Pod, status: &PodStatus, over: bool, initialized: bool) -> &'
     }
     for container in &pod.spec.containers {
         let Some(known) = states.get(container.name.as_str()) else { continue };
-        if known.state.running.is_some() {
+        if known.state.running.is_some() || goes_on(&container.name) {
             tally.running += 1;
             continue;
         }

@@ -27,6 +27,7 @@ use crate::line::Line;
 use crate::profile::Defect;
 use crate::world::{World, lock, resources};
 
+use machine::Luck;
 pub use machine::Machine;
 
 /// How often the lease is renewed (`nodeLeaseDurationSeconds` / 4).
@@ -203,7 +204,8 @@ impl Agent {
                 }
                 let failing = self.world.is_faulty() && self.dice.chance(self.world.profile.failed_pulls);
                 let reuses = self.world.defect == Some(Defect::PodAddressTwice);
-                moved |= machine.carry_out(uid, &step, now, &self.dice, failing, reuses);
+                let luck = Luck { dice: &self.dice, failing, reuses };
+                moved |= machine.carry_out(uid, pod, &step, now, luck);
             }
             if !moved {
                 let next = machine.next_event(uid);

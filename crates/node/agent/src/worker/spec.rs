@@ -105,7 +105,7 @@ pub(super) fn build(
         readonly_paths: confinement.readonly_paths,
         mounts: parts.mounts,
         devices: Vec::new(),
-        limits: resources::container_limits(container),
+        limits: resources::container_limits(pod, container),
         stdin: container.stdin,
         log: Some(Log::new(log)),
         processes_of: None,

@@ -1,12 +1,14 @@
 //! Tables of pods, what is known of them, and what is done next.
 
 use api_record::scalar;
-use api_types::core::v1::{Container, EphemeralContainer, Pod};
+use api_types::core::v1::{Container, ContainerResizePolicy, EphemeralContainer, Pod};
 use base::time::Time;
 
 use super::*;
+use crate::allocation::Share;
 use crate::backoff::Backoff;
 use crate::record::{Exit, Waiting};
+use crate::resources::pod_limits;
 
 const NOW: Time = Time::from_unix_seconds(1000);
 
@@ -43,6 +45,7 @@ fn exited(code: i32) -> ContainerRecord {
 fn record(containers: &[(&str, ContainerRecord)]) -> PodRecord {
     PodRecord {
         sandbox: true,
+        group: pod_limits(&Pod::default()),
         seen_nanos: NOW.unix_nanos(),
         containers: containers.iter().map(|(name, known)| ((*name).to_owned(), known.clone())).collect(),
         ..PodRecord::default()
@@ -195,4 +198,60 @@ fn what_is_added_to_look_at_a_pod_starts_once_and_is_of_no_account() {
     task.spec.restart_policy = "Never".into();
     let known = [("init", exited(0)), ("a", exited(0)), ("debugger", running())];
     assert_eq!(plan(Some(&task), &record(&known), NOW).steps, [END], "it keeps no pod alive");
+}
+
+fn asking(name: &str, cpu: &str, restarts: bool) -> Container {
+    let mut container = container(name);
+    container.resources.requests.insert("cpu".into(), cpu.parse().unwrap());
+    if restarts {
+        container.resize_policy = vec![ContainerResizePolicy {
+            resource_name: "cpu".into(),
+            restart_policy: "RestartContainer".into(),
+        }];
+    }
+    container
+}
+
+/// A record of a pod whose containers run with what they ask for.
+fn settled(pod: &Pod) -> PodRecord {
+    let known = |container: &Container| ContainerRecord {
+        actuated: Some(Share::of(&container.resources)),
+        ..running()
+    };
+    let all: Vec<(&str, ContainerRecord)> =
+        pod.spec.containers.iter().map(|one| (one.name.as_str(), known(one))).collect();
+    PodRecord { group: pod_limits(pod), ..record(&all) }
+}
+
+#[test]
+fn what_was_given_is_put_in_force() {
+    let of = |cpu: &str| pod("Always", vec![], vec![asking("a", cpu, false), asking("b", "1", false)]);
+    let known = settled(&of("1"));
+    assert_eq!(plan(Some(&of("1")), &known, NOW).steps, []);
+    let steps = plan(Some(&of("2")), &known, NOW).steps;
+    let [Step::Resize(change)] = &steps[..] else { panic!("{steps:?}") };
+    assert_eq!((change.cpu.len(), change.cpu[0].container.as_str(), change.group), (1, "a", true));
+}
+
+#[test]
+fn who_must_start_anew_is_stopped_first_and_starts_at_once_whatever_its_policy() {
+    let of = |cpu: &str| pod("OnFailure", vec![], vec![asking("a", cpu, true), asking("b", cpu, false)]);
+    let mut known = settled(&of("1"));
+    let replace =
+        Step::Replace { container: "a".into(), message: "Container a resize requires restart".into() };
+    let replace = std::slice::from_ref(&replace);
+    assert_eq!(plan(Some(&of("2")), &known, NOW).steps, replace);
+    known.container("a").replaced = Some(0);
+    assert_eq!(plan(Some(&of("2")), &known, NOW).steps, replace, "an agent may have come in between");
+    assert_eq!(plan(Some(&of("1")), &known, NOW).steps, replace, "also if it is taken back by then");
+    let exit = Exit { code: 0, finished_nanos: NOW.unix_nanos(), ..Exit::default() };
+    known.container("a").exited(exit);
+    known.container("a").backoff = Backoff { seconds: 80, updated_nanos: NOW.unix_nanos() };
+    let steps = plan(Some(&of("2")), &known, NOW).steps;
+    let [Step::Resize(change), next] = &steps[..] else { panic!("{steps:?}") };
+    assert_eq!((change.cpu.len(), change.cpu[0].container.as_str(), next), (1, "b", &start("a")));
+    known.container("a").begin(|attempt| attempt.to_string());
+    known.container("a").exited(Exit { code: 0, ..Exit::default() });
+    let steps = plan(Some(&of("2")), &known, NOW).steps;
+    assert!(!steps.contains(&start("a")), "the next attempt's end is one by its policy");
 }

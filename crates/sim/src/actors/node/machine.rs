@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use api_types::core::v1::Pod;
 use base::time::Time;
+use node_pod::allocation::{Allocation, Share};
 use node_pod::container::id;
 use node_pod::plan::Step;
 use node_pod::record::{Exit, PodRecord, Stage, State, Waiting};
+use node_pod::resources::pod_limits;
 use tokio::sync::Notify;
 
 use crate::dice::Dice;
@@ -19,6 +21,16 @@ enum Coming {
     Started,
     Ready,
     Stopped,
+}
+
+/// What chance has in store for a step.
+pub struct Luck<'a> {
+    /// The dice.
+    pub dice: &'a Dice,
+    /// An image cannot be pulled.
+    pub failing: bool,
+    /// Addresses are given twice.
+    pub reuses: bool,
 }
 
 /// A machine.
@@ -98,15 +110,14 @@ impl Machine {
         }
     }
 
-    /// Carries out a step; answers whether that changed anything.
+    /// Carries out a step for a pod; answers whether that changed anything.
     pub fn carry_out(
         &mut self,
         uid: &str,
+        pod: Option<&Pod>,
         step: &Step,
         now: Time,
-        dice: &Dice,
-        failing: bool,
-        reuses: bool,
+        Luck { dice, failing, reuses }: Luck<'_>,
     ) -> bool {
         match step {
             Step::Sandbox => {
@@ -116,15 +127,19 @@ impl Machine {
                 let Some(record) = self.records.get_mut(uid) else { return false };
                 record.sandbox = true;
                 record.addresses = vec![text];
+                return self.give(uid, pod);
             }
+            Step::Resize(_) => return self.give(uid, pod),
             Step::Start { container } => {
                 let Some(record) = self.records.get_mut(uid) else { return false };
+                let share = record.allocation.as_ref().map(|given| given.container(container));
                 let known = record.container(container);
-                if let Some(exit) = known.exit() {
+                if let Some(exit) = known.exit().filter(|_| !known.is_replaced()) {
                     let ended = Time::from_unix_nanos(exit.finished_nanos);
                     known.backoff.next(ended, now);
                 }
                 known.begin(|attempt| id(uid, container, attempt));
+                known.actuated = share;
                 if failing {
                     let waiting =
                         Waiting { reason: "ErrImagePull".into(), message: "no such registry".into() };
@@ -136,6 +151,13 @@ impl Machine {
                 }
             }
             Step::Stop { container, .. } => self.end(uid, container, 137, "Error", now),
+            Step::Replace { container, .. } => {
+                let Some(record) = self.records.get_mut(uid) else { return false };
+                record.allocation = pod.map(Allocation::of).or(record.allocation.take());
+                let known = record.container(container);
+                known.replaced = Some(known.attempt);
+                self.end(uid, container, 0, "Completed", now);
+            }
             Step::Terminate { verdict } => {
                 let Some(record) = self.records.get_mut(uid) else { return false };
                 record.stage = Stage::Terminating;
@@ -151,6 +173,19 @@ impl Machine {
                 }
             }
         }
+        true
+    }
+
+    /// Gives a pod all that it asks for, and puts that in force: this machine has room for everybody.
+    fn give(&mut self, uid: &str, pod: Option<&Pod>) -> bool {
+        let (Some(record), Some(pod)) = (self.records.get_mut(uid), pod) else { return false };
+        let given = Allocation::of(pod);
+        for (name, known) in record.containers.iter_mut().filter(|(_, known)| known.is_running()) {
+            known.actuated = Some(given.container(name));
+        }
+        record.group = pod_limits(pod);
+        record.actuated = pod.spec.resources.as_deref().map(Share::of);
+        record.allocation = Some(given);
         true
     }
 
