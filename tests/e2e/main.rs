@@ -39,6 +39,7 @@ mod proxy;
 mod raw;
 mod ready;
 mod reboot;
+mod resize;
 mod rules;
 mod second_node;
 mod server;
