@@ -9,7 +9,7 @@ use api_types::core::v1::{
     Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, ReplicationController, Service,
 };
 use api_types::policy::v1::PodDisruptionBudget;
-use api_types::storage::v1::{CSINode, StorageClass, VolumeAttachment};
+use api_types::storage::v1::{CSIDriver, CSINode, CSIStorageCapacity, StorageClass, VolumeAttachment};
 use base::time::Time;
 
 use crate::cluster::pod::PodRef;
@@ -86,6 +86,19 @@ pub enum Event<'a> {
     CsiNode(&'a CSINode),
     /// The drivers of the node of this name have gone.
     CsiNodeGone(&'a str),
+    /// A driver is new, or says something else of itself.
+    Driver(&'a CSIDriver),
+    /// The driver of this name has gone.
+    DriverGone(&'a str),
+    /// How much room there is for volumes is new, or as it is now.
+    Room(&'a CSIStorageCapacity),
+    /// Nobody says any more how much room there is.
+    RoomGone {
+        /// Its namespace.
+        namespace: &'a str,
+        /// Its name.
+        name: &'a str,
+    },
     /// A volume is, or is to be, attached to a node.
     Attachment(&'a VolumeAttachment),
     /// The attachment of this name has gone.
@@ -134,6 +147,8 @@ impl<'a> Event<'a> {
                 .or_else(|| as_is(object, Event::Volume))
                 .or_else(|| as_is(object, Event::Class))
                 .or_else(|| as_is(object, Event::CsiNode))
+                .or_else(|| as_is(object, Event::Driver))
+                .or_else(|| as_is(object, Event::Room))
                 .or_else(|| as_is(object, Event::Attachment))
         };
         cluster.or_else(owners).or_else(storage)

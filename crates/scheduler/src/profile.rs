@@ -32,6 +32,9 @@ pub struct Profile {
     pub spreading: Spreading,
     /// What affinity between pods weighs.
     pub pod_affinity: PodAffinity,
+    /// How room for volumes is rated: a broken line through these points, the use in percent and its score of 100. There is at least one, and
+    /// they rise.
+    pub room: Vec<(i64, i64)>,
     /// What is required and preferred of nodes beyond what pods say.
     pub(crate) added: Added,
     /// The share of nodes to look for, in place of the configuration's own.
@@ -50,6 +53,7 @@ impl Profile {
             balanced: vec![Resource::Cpu, Resource::Memory],
             spreading: Spreading::System,
             pod_affinity: PodAffinity::default(),
+            room: vec![(0, 100), (100, 0)],
             added: Added::default(),
             percentage_of_nodes_to_score: None,
         }

@@ -124,8 +124,13 @@ pub(crate) enum Reason {
     DiskConflict,
     ClaimInUse,
     TooManyVolumes,
+    /// The driver of a volume does not run there.
+    NoDriver {
+        driver: Arc<str>,
+    },
     VolumeAffinity,
     NoVolume,
+    TooLittleStorage,
     VolumeGone,
     VolumeZone,
     Spread,
@@ -150,8 +155,10 @@ impl Reason {
             | Reason::EphemeralStorage { .. }
             | Reason::Extended { .. } => Plugin::NodeResourcesFit,
             Reason::DiskConflict | Reason::ClaimInUse => Plugin::VolumeRestrictions,
-            Reason::TooManyVolumes => Plugin::NodeVolumeLimits,
-            Reason::VolumeAffinity | Reason::NoVolume | Reason::VolumeGone => Plugin::VolumeBinding,
+            Reason::TooManyVolumes | Reason::NoDriver { .. } => Plugin::NodeVolumeLimits,
+            Reason::VolumeAffinity | Reason::NoVolume | Reason::TooLittleStorage | Reason::VolumeGone => {
+                Plugin::VolumeBinding
+            }
             Reason::VolumeZone => Plugin::VolumeZone,
             Reason::Spread | Reason::SpreadLabel => Plugin::PodTopologySpread,
             Reason::Affinity | Reason::AntiAffinity | Reason::ExistingAntiAffinity => {
@@ -170,6 +177,7 @@ impl Reason {
             | Reason::NodeAffinityNames { .. }
             | Reason::VolumeAffinity
             | Reason::NoVolume
+            | Reason::TooLittleStorage
             | Reason::VolumeGone
             | Reason::VolumeZone
             | Reason::SpreadLabel
@@ -183,6 +191,7 @@ impl Reason {
             | Reason::DiskConflict
             | Reason::ClaimInUse
             | Reason::TooManyVolumes
+            | Reason::NoDriver { .. }
             | Reason::Spread
             | Reason::AntiAffinity
             | Reason::ExistingAntiAffinity => false,
@@ -212,8 +221,12 @@ impl fmt::Display for Reason {
             Reason::DiskConflict => "node(s) had no available disk",
             Reason::ClaimInUse => "node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by another pod",
             Reason::TooManyVolumes => "node(s) exceed max volume count",
+            Reason::NoDriver { driver } => {
+                return write!(f, "{driver} CSI driver is not installed on the node");
+            }
             Reason::VolumeAffinity => "node(s) didn't match PersistentVolume's node affinity",
             Reason::NoVolume => "node(s) didn't find available persistent volumes to bind",
+            Reason::TooLittleStorage => "node(s) did not have enough free storage",
             Reason::VolumeGone => "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)",
             Reason::VolumeZone => "node(s) had no available volume zone",
             Reason::Spread => "node(s) didn't match pod topology spread constraints",

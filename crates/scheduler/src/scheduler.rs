@@ -107,7 +107,15 @@ impl Scheduler {
             Event::Class(class) => self.on_class(class, now),
             Event::ClassGone(name) => self.cluster.volumes.remove_class(name),
             Event::CsiNode(node) => self.on_csi_node(node, now),
-            Event::CsiNodeGone(name) => drop(self.cluster.volumes.set_limits(name, None)),
+            Event::CsiNodeGone(name) => self.on_csi_node_gone(name),
+            Event::Driver(driver) => {
+                self.cluster.volumes.drivers.set(&driver.metadata.name, Some(driver));
+            }
+            Event::DriverGone(name) => self.cluster.volumes.drivers.set(name, None),
+            Event::Room(room) => self.on_room(room, now),
+            Event::RoomGone { namespace, name } => {
+                self.cluster.volumes.drivers.remove_room(namespace, name);
+            }
             Event::Attachment(attachment) => self.on_attachment(attachment),
             Event::AttachmentGone(name) => self.on_attachment_gone(name, now),
             Event::VolumesWritten { uid, result } => self.on_volumes_written(uid, result, now),

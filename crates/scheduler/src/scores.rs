@@ -1,7 +1,7 @@
 //! How good a feasible node is for a pod, one score per file, with upstream's formulas and default weights.
 //!
 //! The first three are judged with the filters, once for a shape and a state of the node; taints and preferred node
-//! affinity keep their raw values there and are normalised over the feasible nodes; the last two read counts.
+//! affinity keep their raw values there and are normalised over the feasible nodes; two read counts, and one what volumes can be had.
 
 pub(crate) mod allocation;
 pub(crate) mod balanced_allocation;
@@ -10,6 +10,7 @@ pub(crate) mod inter_pod_affinity;
 pub(crate) mod node_affinity;
 pub(crate) mod pod_topology_spread;
 pub(crate) mod taint_toleration;
+pub(crate) mod volume_binding;
 
 /// The best that a score can give.
 pub(crate) const MAX: i64 = 100;
@@ -32,6 +33,8 @@ pub enum Score {
     NodeResourcesBalancedAllocation,
     /// Images that are there already.
     ImageLocality,
+    /// Room for volumes.
+    VolumeBinding,
 }
 
 impl Score {
@@ -44,6 +47,7 @@ impl Score {
         Score::InterPodAffinity,
         Score::NodeResourcesBalancedAllocation,
         Score::ImageLocality,
+        Score::VolumeBinding,
     ];
 
     /// As configurations name it.
@@ -56,6 +60,7 @@ impl Score {
             Score::InterPodAffinity => "InterPodAffinity",
             Score::NodeResourcesBalancedAllocation => "NodeResourcesBalancedAllocation",
             Score::ImageLocality => "ImageLocality",
+            Score::VolumeBinding => "VolumeBinding",
         }
     }
 
@@ -64,7 +69,10 @@ impl Score {
         match self {
             Score::TaintToleration => 3,
             Score::NodeAffinity | Score::PodTopologySpread | Score::InterPodAffinity => 2,
-            Score::NodeResourcesFit | Score::NodeResourcesBalancedAllocation | Score::ImageLocality => 1,
+            Score::NodeResourcesFit
+            | Score::NodeResourcesBalancedAllocation
+            | Score::ImageLocality
+            | Score::VolumeBinding => 1,
         }
     }
 }

@@ -17,7 +17,7 @@ use api_types::core::v1::{
 };
 use api_types::object_meta;
 use api_types::policy::v1::PodDisruptionBudget;
-use api_types::storage::v1::{CSINode, StorageClass, VolumeAttachment};
+use api_types::storage::v1::{CSIDriver, CSINode, CSIStorageCapacity, StorageClass, VolumeAttachment};
 use base::drain;
 use base::error::Chain;
 use base::task::{self, Tasks};
@@ -95,7 +95,7 @@ pub async fn run_counted(
 }
 
 /// What the scheduler looks at. Nodes come before the pods on them, and what pods refer to before the pods.
-pub fn resources() -> [&'static Resource; 13] {
+pub fn resources() -> [&'static Resource; 15] {
     [
         resource_of::<Namespace>(),
         resource_of::<Node>(),
@@ -107,6 +107,8 @@ pub fn resources() -> [&'static Resource; 13] {
         resource_of::<StorageClass>(),
         resource_of::<PersistentVolume>(),
         resource_of::<PersistentVolumeClaim>(),
+        resource_of::<CSIDriver>(),
+        resource_of::<CSIStorageCapacity>(),
         resource_of::<CSINode>(),
         resource_of::<VolumeAttachment>(),
         resource_of::<Pod>(),
@@ -233,6 +235,10 @@ fn gone(object: &dyn Record) -> Option<Event<'_>> {
         schema if std::ptr::eq(schema, PersistentVolume::SCHEMA) => Some(Event::VolumeGone(name)),
         schema if std::ptr::eq(schema, StorageClass::SCHEMA) => Some(Event::ClassGone(name)),
         schema if std::ptr::eq(schema, CSINode::SCHEMA) => Some(Event::CsiNodeGone(name)),
+        schema if std::ptr::eq(schema, CSIDriver::SCHEMA) => Some(Event::DriverGone(name)),
+        schema if std::ptr::eq(schema, CSIStorageCapacity::SCHEMA) => {
+            Some(Event::RoomGone { namespace, name })
+        }
         schema if std::ptr::eq(schema, VolumeAttachment::SCHEMA) => Some(Event::AttachmentGone(name)),
         schema if std::ptr::eq(schema, ReplicaSet::SCHEMA) => owner(OwnerKind::ReplicaSet),
         schema if std::ptr::eq(schema, StatefulSet::SCHEMA) => owner(OwnerKind::StatefulSet),

@@ -5,6 +5,7 @@
 
 pub(crate) mod binding;
 pub(crate) mod claims;
+pub(crate) mod drivers;
 mod intake;
 pub(crate) mod wanted;
 
@@ -41,6 +42,7 @@ pub(crate) struct Volumes {
     assumed_claims: BTreeMap<ClaimKey, PersistentVolumeClaim>,
     /// How many placed pods use each claim.
     used: BTreeMap<ClaimKey, usize>,
+    pub(crate) drivers: drivers::Drivers,
 }
 
 impl Volumes {

@@ -7,7 +7,9 @@ use scheduler::{
 use crate::Error;
 use crate::args::Args;
 use crate::plugins::{Enabled, Point};
-use crate::types::{KubeSchedulerProfile, NodeResourcesFitArgs, PodTopologySpreadArgs, ResourceSpec};
+use crate::types::{
+    KubeSchedulerProfile, NodeResourcesFitArgs, PodTopologySpreadArgs, ResourceSpec, UtilizationShapePoint,
+};
 
 /// What upstream lets all weights of a profile sum up to: 2^63 - 1 over the best score.
 const MAX_WEIGHTS: i64 = i64::MAX / 100;
@@ -96,6 +98,7 @@ fn set(profile: &mut Profile, args: &Args) {
         }
         Args::Fit(args) => profile.fit = fit(args),
         Args::Spread(args) => profile.spreading = spreading(args),
+        Args::Volumes(args) if !args.shape.is_empty() => profile.room = line(&args.shape),
         Args::Volumes(_) | Args::Claims(_) | Args::None => {}
     }
 }
@@ -111,15 +114,15 @@ fn fit(args: &NodeResourcesFitArgs) -> Fit {
     fit.resources = strategy.resources.iter().map(weighed).collect();
     fit.strategy = match (strategy.type_.as_str(), &strategy.requested_to_capacity_ratio) {
         ("MostAllocated", _) => Strategy::MostAllocated,
-        ("RequestedToCapacityRatio", Some(ratio)) => {
-            // Points are scored of 10, nodes of 100.
-            let points =
-                ratio.shape.iter().map(|point| (i64::from(point.utilization), i64::from(point.score) * 10));
-            Strategy::RequestedToCapacityRatio(points.collect())
-        }
+        ("RequestedToCapacityRatio", Some(ratio)) => Strategy::RequestedToCapacityRatio(line(&ratio.shape)),
         _ => Strategy::LeastAllocated,
     };
     fit
+}
+
+/// Points are scored of 10, nodes of 100.
+fn line(points: &[UtilizationShapePoint]) -> Vec<(i64, i64)> {
+    points.iter().map(|point| (i64::from(point.utilization), i64::from(point.score) * 10)).collect()
 }
 
 fn spreading(args: &PodTopologySpreadArgs) -> Spreading {

@@ -52,6 +52,11 @@ impl Scratch {
         if !checks.weighed.is_empty() {
             self.rate_affinity(checks, &mut tell);
         }
+        if let Some(volumes) = checks.volumes.as_ref().filter(|volumes| volumes.are_rated()) {
+            for (at, node) in self.feasible.iter().enumerate() {
+                tell(at, Score::VolumeBinding, volumes.rating(*node));
+            }
+        }
     }
 
     /// What no other pod takes part in.

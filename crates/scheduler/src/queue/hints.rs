@@ -44,6 +44,8 @@ pub(crate) enum Change<'a> {
     Limits { is_new: bool, rises: bool },
     /// A volume is not attached any more.
     Detached,
+    /// There is more room for volumes somewhere.
+    Room,
 }
 
 /// A node at one time.
@@ -161,7 +163,7 @@ fn volume_limits(change: &Change<'_>, wants: &Wants<'_>) -> bool {
 fn volume_binding(change: &Change<'_>, wants: &Wants<'_>) -> bool {
     match change {
         Change::Claim { of, .. } => uses(wants, of),
-        Change::Volume { .. } => true,
+        Change::Volume { .. } | Change::Room => true,
         Change::Class { allows, .. } => *allows,
         Change::Limits { is_new, .. } => *is_new,
         change => is_relabelled(change),

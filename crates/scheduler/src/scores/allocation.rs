@@ -51,7 +51,11 @@ fn share(part: i64, whole: i64) -> i64 {
 
 /// The height of a broken line at the use of a resource.
 fn along(line: &[(i64, i64)], requested: i64, allocatable: i64) -> i64 {
-    let used = if requested > allocatable { MAX } else { share(requested, allocatable) };
+    height(line, if requested > allocatable { MAX } else { share(requested, allocatable) })
+}
+
+/// The height of a broken line at a use in percent.
+pub(crate) fn height(line: &[(i64, i64)], used: i64) -> i64 {
     let mut before: Option<(i64, i64)> = None;
     for &(at, height) in line {
         if used <= at {

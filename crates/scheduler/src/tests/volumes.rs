@@ -7,7 +7,9 @@ use api_types::core::v1::{
     PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimVolumeSource, Pod, Volume,
     VolumeNodeAffinity,
 };
-use api_types::storage::v1::{CSINode, CSINodeDriver, StorageClass, VolumeNodeResources};
+use api_types::storage::v1::{
+    CSIDriver, CSIDriverSpec, CSINode, CSINodeDriver, CSIStorageCapacity, StorageClass, VolumeNodeResources,
+};
 use api_volume::annotation::{BIND_COMPLETED, SELECTED_NODE};
 
 use super::fixture::*;
@@ -282,6 +284,88 @@ fn a_node_has_no_more_volumes_than_its_driver_can_attach() {
         failure.message
     );
     assert_eq!(failure.plugins, [Plugin::NodeVolumeLimits]);
+}
+
+fn driver(change: impl FnOnce(&mut CSIDriverSpec)) -> CSIDriver {
+    let mut driver = CSIDriver::default();
+    driver.metadata.name = "d.example.com".into();
+    change(&mut driver.spec);
+    driver
+}
+
+/// So much room for volumes of the class `made` in a zone.
+fn room(zone: &str, size: &str) -> CSIStorageCapacity {
+    let mut room = CSIStorageCapacity { storage_class_name: "made".into(), ..CSIStorageCapacity::default() };
+    (room.metadata.namespace, room.metadata.name) = ("kube-system".into(), zone.into());
+    room.node_topology = selector(&[(ZONE, zone)]);
+    room.capacity = Some(size.parse().unwrap());
+    room
+}
+
+#[test]
+fn a_volume_is_made_where_its_driver_has_room() {
+    let mut rig = Rig::new(&[node("n1", "a", "4", "10"), node("n2", "b", "4", "10")]);
+    rig.step(Event::Class(&class("made", "d.example.com", LATE)));
+    rig.step(Event::Claim(&claim("c", "made")));
+    rig.step(Event::Driver(&driver(|spec| spec.storage_capacity = Some(true))));
+    rig.step(Event::Room(&room("a", "1Mi")));
+    let failure = rig.refused(&using(pod("p", "1"), "c"));
+    assert!(
+        failure.message.starts_with("0/2 nodes are available: 2 node(s) did not have enough free storage."),
+        "{}",
+        failure.message
+    );
+    // Room is what it waits for.
+    rig.step(Event::Room(&room("b", "2Gi")));
+    rig.now = rig.now + std::time::Duration::from_secs(2);
+    assert_eq!(decided(&rig.run()).0, "n2");
+    // Who has room in single pieces says how large one can be.
+    rig.step(Event::Claim(&claim("d", "made")));
+    let mut split = room("b", "2Gi");
+    split.maximum_volume_size = Some("1Mi".parse().unwrap());
+    rig.step(Event::Room(&split));
+    assert_eq!(refusal(&mut rig, &using(pod("q", "1"), "d")), "2 node(s) did not have enough free storage.");
+    rig.step(Event::Driver(&driver(|_| {})));
+    rig.step(Event::Claim(&claim("e", "made")));
+    decided(&rig.try_pod(&using(pod("r", "1"), "e")));
+}
+
+#[test]
+fn a_volume_is_made_where_there_is_most_room() {
+    let mut rig = Rig::new(&[node("n1", "a", "4", "10"), node("n2", "b", "4", "10")]);
+    rig.step(Event::Class(&class("made", "d.example.com", LATE)));
+    rig.step(Event::Driver(&driver(|spec| spec.storage_capacity = Some(true))));
+    rig.step(Event::Room(&room("a", "2Gi")));
+    rig.step(Event::Room(&room("b", "50Gi")));
+    for number in 0..5 {
+        let name = format!("c{number}");
+        rig.step(Event::Claim(&claim(&name, "made")));
+        assert_eq!(decided(&rig.try_pod(&using(pod(&format!("p{number}"), "0"), &name))).0, "n2");
+    }
+}
+
+#[test]
+fn a_pod_goes_where_the_driver_of_its_volume_runs_if_that_asks_for_it() {
+    let mut rig = Rig::new(&[node("n1", "a", "8", "10")]);
+    rig.step(Event::Class(&class("made", "d.example.com", LATE)));
+    rig.step(Event::Claim(&claim("c", "made")));
+    rig.step(Event::Driver(&driver(|spec| spec.prevent_pod_scheduling_if_missing = Some(true))));
+    let failure = rig.refused(&using(pod("p", "1"), "c"));
+    assert!(
+        failure
+            .message
+            .starts_with("0/1 nodes are available: 1 d.example.com CSI driver is not installed on the node."),
+        "{}",
+        failure.message
+    );
+    assert_eq!(failure.plugins, [Plugin::NodeVolumeLimits]);
+    let mut installed = CSINode::default();
+    installed.metadata.name = "n1".into();
+    let own = CSINodeDriver { name: "d.example.com".into(), ..CSINodeDriver::default() };
+    installed.spec.drivers = vec![own].into();
+    rig.step(Event::CsiNode(&installed));
+    rig.now = rig.now + std::time::Duration::from_secs(2);
+    assert_eq!(decided(&rig.run()).0, "n1");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use api_types::core::v1::{PersistentVolume, PersistentVolumeClaim};
-use api_types::storage::v1::{CSINode, StorageClass, VolumeAttachment};
+use api_types::storage::v1::{CSINode, CSIStorageCapacity, StorageClass, VolumeAttachment};
 use api_volume::class;
 use base::time::Time;
 
@@ -63,12 +63,24 @@ impl Scheduler {
             Some((driver.name.clone(), i64::from(count)))
         };
         let limits: Limits = node.spec.drivers.iter().filter_map(limit).collect();
+        self.cluster.volumes.drivers.install(&node.metadata.name, Some(node));
         let before = self.cluster.volumes.set_limits(&node.metadata.name, Some(limits.clone()));
         let is_new = before.is_none();
         let rises = before.is_none_or(|before| {
             limits.iter().any(|(driver, most)| *most > before.get(driver).copied().unwrap_or(0))
         });
         self.wake(&Change::Limits { is_new, rises }, now);
+    }
+
+    pub(crate) fn on_csi_node_gone(&mut self, name: &str) {
+        self.cluster.volumes.drivers.install(name, None);
+        self.cluster.volumes.set_limits(name, None);
+    }
+
+    pub(crate) fn on_room(&mut self, room: &CSIStorageCapacity, now: Time) {
+        if self.cluster.volumes.drivers.set_room(room) {
+            self.wake(&Change::Room, now);
+        }
     }
 
     pub(crate) fn on_attachment(&mut self, attachment: &VolumeAttachment) {

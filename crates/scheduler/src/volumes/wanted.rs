@@ -1,16 +1,16 @@
 //! What the volumes of a pod ask of nodes: gathered once for an attempt, then looked at node by node.
 //!
-//! Upstream's plugins VolumeRestrictions, NodeVolumeLimits, VolumeBinding and VolumeZone, in this order. Storage capacities that drivers
-//! publish, and whether a driver is installed on a node at all, are not asked for.
+//! Upstream's plugins VolumeRestrictions, NodeVolumeLimits, VolumeBinding and VolumeZone, in this order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use api_meta::owners;
 use api_types::core::v1::{PersistentVolume, PersistentVolumeClaim};
 use api_volume::annotation::SELECTED_NODE;
-use api_volume::{NO_PROVISIONER, class, is_bound_to, is_fully_bound, matching};
+use api_volume::{NO_PROVISIONER, STORAGE, class, is_bound_to, is_fully_bound, matching};
 
 use super::claims::Claims;
+use super::drivers::Making;
 use super::{ClaimKey, Volumes, selected_node};
 use crate::cluster::Cluster;
 use crate::cluster::node::NodeIx;
@@ -18,6 +18,9 @@ use crate::cluster::pod::PodId;
 use crate::event::Decided;
 use crate::profile::Profile;
 use crate::reason::{Plugin, Reason, Refusal};
+use crate::scores::Score;
+use crate::scores::volume_binding::{self, Asked};
+use crate::shape::Labels;
 
 const EXCLUSIVE: &str = "ReadWriteOncePod";
 
@@ -40,6 +43,8 @@ pub(crate) struct Wanted<'a> {
     places: Vec<(&'static str, BTreeSet<&'a str>)>,
     /// Claims that one pod alone may use.
     exclusive: Vec<ClaimKey>,
+    /// The volumes that drivers attach for it, with their drivers.
+    attached: BTreeMap<String, String>,
     profile: &'a Profile,
 }
 
@@ -66,6 +71,7 @@ impl<'a> Wanted<'a> {
             delayed: Vec::new(),
             places: Vec::new(),
             exclusive: Vec::new(),
+            attached: attached(volumes, claims),
             profile,
         };
         for of in claims.named().filter(|_| profile.filters(Plugin::VolumeRestrictions)) {
@@ -148,8 +154,10 @@ impl<'a> Wanted<'a> {
         {
             return Err(vec![reason]);
         }
-        if self.profile.filters(Plugin::NodeVolumeLimits) && self.is_too_much(node) {
-            return Err(vec![Reason::TooManyVolumes]);
+        if self.profile.filters(Plugin::NodeVolumeLimits)
+            && let Some(reason) = self.limited(node)
+        {
+            return Err(vec![reason]);
         }
         let decided = self.bind(node)?;
         if self.is_elsewhere(node) {
@@ -171,11 +179,21 @@ impl<'a> Wanted<'a> {
         is_used.then_some(Reason::ClaimInUse)
     }
 
+    /// Why a node cannot have the volumes: a driver does not run there, or cannot attach that many.
+    fn limited(&self, node: NodeIx) -> Option<Reason> {
+        let (volumes, name) = (&self.cluster.volumes, &*self.cluster.nodes.name[node.index()]);
+        let missing = self.attached.values().find(|driver| !volumes.drivers.may_be_used(driver, name));
+        if let Some(driver) = missing {
+            return Some(Reason::NoDriver { driver: driver.as_str().into() });
+        }
+        self.is_too_much(node).then_some(Reason::TooManyVolumes)
+    }
+
     /// Whether a driver cannot attach that many volumes to a node.
     fn is_too_much(&self, node: NodeIx) -> bool {
         let (cluster, name) = (self.cluster, &self.cluster.nodes.name[node.index()]);
         let Some(limits) = cluster.volumes.limits(name) else { return false };
-        let mut new = attached(&cluster.volumes, self.claims);
+        let mut new = self.attached.clone();
         if new.is_empty() {
             return false;
         }
@@ -221,7 +239,7 @@ impl<'a> Wanted<'a> {
         let mut provisions: Vec<&PersistentVolumeClaim> = Vec::new();
         let mut chosen = BTreeSet::new();
         let selected = self.delayed.iter().filter_map(|(claim, _)| Some((claim, selected_node(claim)?)));
-        let mut is_satisfied = true;
+        let (mut is_satisfied, mut has_room) = (true, true);
         for (claim, of) in selected {
             is_satisfied &= of == name;
             provisions.push(claim);
@@ -239,10 +257,19 @@ impl<'a> Wanted<'a> {
                     None => provisions.push(claim),
                 }
             }
-            is_satisfied = provisions.iter().all(|claim| self.can_be_made(claim, labels));
+            // The first that is wrong is told of.
+            let makings = provisions.iter().map(|claim| self.making(claim, labels));
+            match makings.into_iter().find(|making| !matches!(making, Making::Possible(_))) {
+                Some(Making::TooLittleRoom) => has_room = false,
+                Some(_) => is_satisfied = false,
+                None => {}
+            }
         }
         if !is_satisfied {
             reasons.push(Reason::NoVolume);
+        }
+        if !has_room {
+            reasons.push(Reason::TooLittleStorage);
         }
         if !reasons.is_empty() {
             return Err(reasons);
@@ -251,11 +278,44 @@ impl<'a> Wanted<'a> {
         Ok(decided)
     }
 
-    fn can_be_made(&self, claim: &PersistentVolumeClaim, labels: &crate::shape::Labels) -> bool {
-        self.cluster.volumes.class(class::of_claim(claim)).is_some_and(|class| {
+    /// Whether a claim's volume can be made for a node with these labels.
+    fn making(&self, claim: &PersistentVolumeClaim, labels: &Labels) -> Making {
+        let volumes = &self.cluster.volumes;
+        let class = volumes.class(class::of_claim(claim)).filter(|class| {
             !matches!(class.provisioner.as_str(), "" | NO_PROVISIONER)
                 && matching::is_allowed(&class.allowed_topologies, labels)
+        });
+        class.map_or(Making::Impossible, |class| {
+            let bytes = claim.spec.resources.requests.get(STORAGE).map(|own| own.units());
+            volumes.drivers.has_room(&class.provisioner, &class.metadata.name, bytes, labels)
         })
+    }
+
+    /// Whether nodes are rated by the room that they have: there are claims that get their volumes now.
+    pub(crate) fn are_rated(&self) -> bool {
+        !self.delayed.is_empty() && self.profile.scores(Score::VolumeBinding)
+    }
+
+    /// How good a node is for the claims that get their volumes now: by the volumes that it has for them, or by the room for those that are to
+    /// be made.
+    pub(crate) fn rating(&self, node: NodeIx) -> i64 {
+        let labels = &self.cluster.nodes.facts[node.index()].labels;
+        let decided = self.decide(node);
+        let mut asked = Asked::new();
+        for (volume, of) in decided.volumes.iter().zip(&decided.claims_of) {
+            let requested =
+                self.cluster.volumes.claim(of).map_or(0, |claim| matching::requested(claim).units());
+            let own = asked.entry(class::of_volume(volume)).or_default();
+            *own = (own.0 + requested, own.1 + matching::capacity(volume).units());
+        }
+        if decided.volumes.is_empty() {
+            for claim in &decided.provisions {
+                let Making::Possible(Some(room)) = self.making(claim, labels) else { continue };
+                let own = asked.entry(class::of_claim(claim)).or_default();
+                *own = (own.0 + matching::requested(claim).units(), room);
+            }
+        }
+        volume_binding::score(&asked, &self.profile.room)
     }
 
     /// Whether the volumes say that they are elsewhere. A node that says nothing of itself is everywhere.

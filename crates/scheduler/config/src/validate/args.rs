@@ -40,11 +40,9 @@ pub(super) fn check(path: &Path, args: &Args, errors: &mut ErrorList) {
                 let says = "invalid BindTimeoutSeconds, should not be a negative value";
                 errors.push(FieldError::invalid(&path.child("bindTimeoutSeconds"), seconds, says));
             }
+            // Without one there is the default line.
             if !args.shape.is_empty() {
-                let says =
-                    "unexpected field `shape`, remove it or turn on the feature gate StorageCapacityScoring";
-                let shown = format!("{} points", args.shape.len());
-                errors.push(FieldError::invalid(&path.child("shape"), shown, says));
+                line(&path.child("shape"), &args.shape, errors);
             }
         }
         Args::Claims(_) | Args::None => {}
