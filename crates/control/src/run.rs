@@ -36,6 +36,8 @@ pub struct Config {
     pub others: Option<Arc<dyn Others>>,
     /// Who says what is measured; nothing is autoscaled if nobody does.
     pub meters: Option<Arc<dyn Meters>>,
+    /// What autoscaling counts.
+    pub autoscaling: Arc<control_autoscale::Metrics>,
     /// Where they can be asked what they do.
     pub inspector: Arc<Inspector>,
 }
@@ -57,7 +59,7 @@ pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, drain
     all.start(cluster::RootCa::new(&config.root_ca));
     if let Some(meters) = config.meters {
         let (api, clock) = (Arc::clone(&all.deps.api), Arc::clone(&all.deps.clock));
-        all.start(HorizontalPodAutoscalers::new(api, meters, clock, &config.served));
+        all.start(HorizontalPodAutoscalers::new(api, meters, clock, &config.served, config.autoscaling));
     }
     if config.definitions {
         let others = config.others.clone();

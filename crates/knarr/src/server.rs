@@ -113,6 +113,7 @@ pub struct ControlPlane {
     clock: Arc<dyn Clock>,
     inspector: Arc<Inspector>,
     scheduler_metrics: Arc<scheduler::shell::Metrics>,
+    autoscaling: Arc<control::autoscale::Metrics>,
     aggregation: Aggregation,
     handler: Arc<Handler>,
     server: Server,
@@ -204,9 +205,11 @@ impl ControlPlane {
             address,
         );
         let scheduler_metrics = Arc::new(scheduler::shell::Metrics::default());
+        let autoscaling = Arc::new(control::autoscale::Metrics::default());
         let handler = handler
             .with_metrics(Arc::clone(&inspector) as Arc<dyn base::metrics::Source>)
             .with_metrics(Arc::clone(&scheduler_metrics) as Arc<dyn base::metrics::Source>)
+            .with_metrics(Arc::clone(&autoscaling) as Arc<dyn base::metrics::Source>)
             .with_metrics(Arc::clone(&policies.metrics) as Arc<dyn base::metrics::Source>)
             .with_metrics(Arc::clone(&policies.checks[0]) as Arc<dyn base::metrics::Source>)
             .with_metrics(Arc::clone(&policies.checks[1]) as Arc<dyn base::metrics::Source>)
@@ -233,6 +236,7 @@ impl ControlPlane {
             clock,
             inspector,
             scheduler_metrics,
+            autoscaling,
             aggregation,
             handler,
             server,
@@ -281,6 +285,7 @@ impl ControlPlane {
             clock,
             inspector,
             scheduler_metrics,
+            autoscaling,
             aggregation,
             handler,
             server,
@@ -335,6 +340,7 @@ impl ControlPlane {
             volumes: Some(nodes),
             others: Some(Arc::new(others::Behind(aggregation.clone()))),
             meters: Some(Arc::new(meters)),
+            autoscaling,
             inspector,
         };
         if !config.without_controllers {

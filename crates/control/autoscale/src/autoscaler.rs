@@ -25,6 +25,7 @@ use crate::limits::SYNC;
 use crate::look::{Found, Look, Seen};
 use crate::memory::Memory;
 use crate::meters::Meters;
+use crate::metrics::{Action, Failed, Metrics};
 use crate::target::Kinds;
 
 /// The controller of horizontal pod autoscalers.
@@ -34,6 +35,7 @@ pub struct HorizontalPodAutoscalers {
     clock: Arc<dyn Clock>,
     built_in: Vec<Served>,
     known: Arc<Mutex<BTreeMap<Name, Known>>>,
+    metrics: Arc<Metrics>,
 }
 
 /// What is known of an autoscaler beside what the API says.
@@ -45,20 +47,32 @@ struct Known {
     selector: Option<Selector>,
     /// What was answered and not yet decided about.
     seen: Option<Seen>,
+    /// Since when it is asked for.
+    asked: Option<Time>,
     /// What was last done to its target, until it is known how that went.
-    under_way: Option<(Resource, Rescale, Time)>,
+    under_way: Option<UnderWay>,
+}
+
+/// A target that is being scaled.
+struct UnderWay {
+    resource: Resource,
+    rescale: Rescale,
+    since: Time,
+    /// How long the round took that decided so.
+    took: Duration,
 }
 
 impl HorizontalPodAutoscalers {
-    /// Scales targets of these resources, and of those that definitions bring, by what `meters` say.
+    /// Scales targets of these resources, and of those that definitions bring, by what `meters` say, and counts that.
     pub fn new(
         api: Arc<dyn Api>,
         meters: Arc<dyn Meters>,
         clock: Arc<dyn Clock>,
         built_in: &[Served],
+        metrics: Arc<Metrics>,
     ) -> HorizontalPodAutoscalers {
         let built_in = built_in.to_vec();
-        HorizontalPodAutoscalers { api, meters, clock, built_in, known: Arc::default() }
+        HorizontalPodAutoscalers { api, meters, clock, built_in, known: Arc::default(), metrics }
     }
 }
 
@@ -79,7 +93,9 @@ impl Controller for HorizontalPodAutoscalers {
     fn plan(&self, key: &Name, world: &World, now: Time) -> Plan {
         let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let mut known = all.remove(key).unwrap_or_default();
-        let Some(own) = world.get::<HorizontalPodAutoscaler>(&key.0, &key.1) else { return Plan::default() };
+        let own = world.get::<HorizontalPodAutoscaler>(&key.0, &key.1);
+        self.metrics.follow(key, own.is_some());
+        let Some(own) = own else { return Plan::default() };
         if known.uid != own.metadata.uid {
             known = Known { uid: own.metadata.uid.clone(), ..Known::default() };
         }
@@ -100,15 +116,17 @@ impl HorizontalPodAutoscalers {
     ) -> Plan {
         let mut plan = Plan::default();
         plan.again_in(SYNC);
-        if let Some((resource, rescale, at)) = known.under_way.take() {
+        if let Some(UnderWay { resource, rescale, since, took }) = known.under_way.take() {
             let failure = world.failure().filter(|failure| failure.is_of(Verb::Update, &resource));
             if let Some(failure) = failure {
+                self.metrics.round(Action::None, Failed::Internal, took);
                 let status = failed_rescale(&rescale, &failure.status.message, now);
                 plan.stage(written(own, status));
                 return plan;
             }
+            self.metrics.round(Action::of(rescale.from, rescale.to), Failed::Not, took);
             if own.spec.behavior.is_some() {
-                known.memory.scaled(rescale.from, rescale.to, at);
+                known.memory.scaled(rescale.from, rescale.to, since);
             }
         }
         if world.failure().is_some() {
@@ -119,12 +137,14 @@ impl HorizontalPodAutoscalers {
             seen.of == (own.metadata.uid.clone(), own.metadata.generation) && now.since(seen.at) < SYNC
         };
         let Some(seen) = known.seen.take().filter(fresh) else {
+            known.asked = Some(now);
             plan.asks.push(self.ask(own, world));
             plan.again_in(Duration::ZERO);
             return plan;
         };
+        let took = now.since(known.asked.unwrap_or(now));
         match &seen.scale {
-            Err(why) => finish(&mut plan, own, without_scale(own, why, now)),
+            Err(why) => self.finish(&mut plan, own, without_scale(own, why, now), took),
             Ok(found) => {
                 let namespace = &own.metadata.namespace;
                 let pods: Vec<&Pod> = world.in_namespace::<Pod>(namespace).collect();
@@ -139,12 +159,27 @@ impl HorizontalPodAutoscalers {
                 }
                 if let Some(rescale) = &decision.rescale {
                     plan.stage([scaled(own, found, rescale)]);
-                    known.under_way = Some((found.resource.clone(), rescale.clone(), now));
+                    let (resource, rescale) = (found.resource.clone(), rescale.clone());
+                    known.under_way = Some(UnderWay { resource, rescale, since: now, took });
                 }
-                finish(&mut plan, own, decision);
+                self.metrics.desire(
+                    &(namespace.clone(), own.metadata.name.clone()),
+                    decision.status.desired_replicas,
+                );
+                self.finish(&mut plan, own, decision, took);
             }
         }
         plan
+    }
+
+    fn finish(&self, plan: &mut Plan, own: &HorizontalPodAutoscaler, decision: Decision, took: Duration) {
+        self.metrics.computed(decision.computed, took);
+        // One that scales is over when it is known how that went.
+        if decision.rescale.is_none() {
+            self.metrics.round(Action::None, decision.failed, took);
+        }
+        plan.stage(written(own, decision.status));
+        plan.events.extend(decision.notes);
     }
 
     /// Asks for what is to be known, and remembers it for the next plan.
@@ -169,11 +204,6 @@ impl HorizontalPodAutoscalers {
         };
         Ask { what, work: Arc::new(work) }
     }
-}
-
-fn finish(plan: &mut Plan, own: &HorizontalPodAutoscaler, decision: Decision) {
-    plan.stage(written(own, decision.status));
-    plan.events.extend(decision.notes);
 }
 
 /// The status, if it is another.

@@ -7,17 +7,20 @@ mod tests;
 
 use api_meta::conditions::{self, FALSE, TRUE};
 use api_meta::field::Path;
+use api_meta::gvk::GroupVersion;
 use api_meta::labels::Selector;
 use api_types::autoscaling::v1::Scale;
 use api_types::autoscaling::v2::{
-    HorizontalPodAutoscaler, HorizontalPodAutoscalerCondition, HorizontalPodAutoscalerStatus, MetricStatus,
+    HorizontalPodAutoscaler, HorizontalPodAutoscalerCondition, HorizontalPodAutoscalerStatus, MetricSpec,
+    MetricStatus,
 };
 use api_types::core::v1::Pod;
 use base::time::Time;
 use client::reconcile::{Name, Note};
 
 use crate::memory::Memory;
-use crate::metric::{Answer, Proposal, propose};
+use crate::metric::{Answer, Proposal, UNKNOWN_TYPE, propose};
+use crate::metrics::{Action, Computed, Failed};
 use crate::normalize::{Bounds, as_it_behaves, plainly};
 use crate::replicas::{Given, Tolerances};
 
@@ -47,6 +50,10 @@ pub(crate) struct Decision {
     pub(crate) rescale: Option<Rescale>,
     /// The pods that it scales, if that is known.
     pub(crate) selector: Option<Selector>,
+    /// Where an error lay, if there was one.
+    pub(crate) failed: Failed,
+    /// What came of each metric that was looked at.
+    pub(crate) computed: Vec<Computed>,
 }
 
 /// How a target is to be scaled.
@@ -115,7 +122,10 @@ pub(crate) fn without_scale(own: &HorizontalPodAutoscaler, why: &str, now: Time)
     let said = format!("the HPA controller was unable to get the target's current scale: {why}");
     set(&mut status, ABLE, false, ("FailedGetScale", &said), now);
     let notes = vec![Note::warning(own, "FailedGetScale", why)];
-    Decision { status, notes, rescale: None, selector: None }
+    // What the target is called by is the one thing here that is the autoscaler's own.
+    let is_named = GroupVersion::parse(&own.spec.scale_target_ref.api_version).is_ok();
+    let failed = if is_named { Failed::Internal } else { Failed::Spec };
+    Decision { status, notes, rescale: None, selector: None, failed, computed: Vec::new() }
 }
 
 /// The status of an autoscaler whose target could not be scaled.
@@ -135,7 +145,7 @@ pub(crate) fn decide(
     around: &Around<'_>,
 ) -> Decision {
     let (now, current) = (around.now, scale.spec.replicas);
-    let mut round = Round { own, now, status: own.status.clone(), notes: Vec::new() };
+    let mut round = Round { own, now, status: own.status.clone(), notes: Vec::new(), computed: Vec::new() };
     let said = "the HPA controller was able to get the target's current scale";
     set(&mut round.status, ABLE, true, ("SucceededGetScale", said), now);
     memory.begin(current, now);
@@ -161,7 +171,10 @@ pub(crate) fn decide(
                 Err(why) => {
                     round.counted(current, own.status.desired_replicas, metrics);
                     round.notes.push(Note::warning(own, "FailedComputeMetricsReplicas", why));
-                    return Decision { status: round.status, notes: round.notes, rescale: None, selector };
+                    let Round { status, notes, computed, .. } = round;
+                    let failed = computed.iter().map(|own| own.failed).find(|own| *own != Failed::Not);
+                    let failed = failed.unwrap_or(Failed::Internal);
+                    return Decision { status, notes, rescale: None, selector, failed, computed };
                 }
             }
         }
@@ -171,7 +184,8 @@ pub(crate) fn decide(
     if rescale.is_some() {
         round.status.last_scale_time = Some(now.into());
     }
-    Decision { status: round.status, notes: round.notes, rescale, selector }
+    let Round { status, notes, computed, .. } = round;
+    Decision { status, notes, rescale, selector, failed: Failed::Not, computed }
 }
 
 /// An autoscaler that is being decided about.
@@ -180,6 +194,7 @@ struct Round<'a> {
     now: Time,
     status: HorizontalPodAutoscalerStatus,
     notes: Vec<Note>,
+    computed: Vec<Computed>,
 }
 
 /// What the metrics call for together: as many as the one that calls for most, whose name this is.
@@ -195,6 +210,10 @@ impl Round<'_> {
 
     fn warn(&mut self, reason: &'static str, why: &str) {
         self.notes.push(Note::warning(self.own, reason, why));
+    }
+
+    fn computes(&mut self, spec: &MetricSpec, action: Action, failed: Failed) {
+        self.computed.push(Computed { type_: spec.type_.clone(), action, failed });
     }
 
     fn counted(&mut self, current: i32, desired: i32, metrics: Vec<MetricStatus>) {
@@ -250,6 +269,7 @@ impl Round<'_> {
         for (spec, answer) in specs {
             match propose(spec, &own.metadata.namespace, given, answer) {
                 Ok(Proposal { replicas, name, status }) => {
+                    self.computes(spec, Action::of(own.status.current_replicas, replicas), Failed::Not);
                     let least: i32 = best.as_ref().map_or(0, |best: &Best| best.replicas);
                     if least == 0 || replicas > least {
                         best = Some(Best { replicas, name });
@@ -257,6 +277,9 @@ impl Round<'_> {
                     statuses.push(status);
                 }
                 Err(why) => {
+                    let is_unknown = why.reason == UNKNOWN_TYPE;
+                    let failed = if is_unknown { Failed::Spec } else { Failed::Internal };
+                    self.computes(spec, Action::None, failed);
                     self.warn(why.reason, &why.why);
                     refused.push(why);
                     statuses.push(MetricStatus::default());
@@ -309,7 +332,7 @@ impl Round<'_> {
     /// Says that the target is scaled, and keeps what is to be said if it cannot be.
     fn rescaled(&mut self, from: i32, to: i32, why: String, metrics: &[MetricStatus]) -> Rescale {
         let mut otherwise =
-            Round { own: self.own, now: self.now, status: self.status.clone(), notes: Vec::new() };
+            Round { status: self.status.clone(), notes: Vec::new(), computed: Vec::new(), ..*self };
         otherwise.counted(from, self.own.status.desired_replicas, metrics.to_vec());
         let said = format!("the HPA controller was able to update the target scale to {to}");
         self.set(ABLE, true, ("SucceededRescale", &said));

@@ -21,6 +21,7 @@ mod look;
 mod memory;
 mod meters;
 mod metric;
+mod metrics;
 mod normalize;
 mod pods;
 mod reading;
@@ -29,3 +30,4 @@ mod target;
 
 pub use autoscaler::HorizontalPodAutoscalers;
 pub use meters::{Meters, Narrowed};
+pub use metrics::Metrics;

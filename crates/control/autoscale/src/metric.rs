@@ -41,6 +41,9 @@ impl Refused {
     }
 }
 
+/// The reason of a metric whose type nobody knows.
+pub(crate) const UNKNOWN_TYPE: &str = "InvalidMetricSourceType";
+
 /// What was measured, or why nothing was.
 pub(crate) type Answer = Result<Measured, String>;
 
@@ -74,7 +77,7 @@ pub(crate) fn propose(
         "External" if let Some(own) = &spec.external => external(own, namespace, given, answer),
         other => {
             let why = format!("unknown metric source type {other:?}");
-            Err(Refused::new("InvalidMetricSourceType", why, str::to_owned))
+            Err(Refused::new(UNKNOWN_TYPE, why, str::to_owned))
         }
     }
 }

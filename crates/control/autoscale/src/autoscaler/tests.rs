@@ -97,7 +97,8 @@ impl Trial {
     fn new(fake: Fake) -> Trial {
         let fake = Arc::new(fake);
         let (api, meters): (Arc<dyn Api>, Arc<dyn Meters>) = (fake.clone(), fake.clone());
-        let controller = HorizontalPodAutoscalers::new(api, meters, Arc::new(SystemClock), &built_in());
+        let controller =
+            HorizontalPodAutoscalers::new(api, meters, Arc::new(SystemClock), &built_in(), Arc::default());
         Trial { fake, controller }
     }
 
