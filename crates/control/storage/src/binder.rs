@@ -3,15 +3,18 @@
 //!
 //! A claim is one key, a volume another. The volume names the claim first, by a write that only succeeds on what was seen: of two claims
 //! that choose one volume, one chooses again. Volumes are made and destroyed by provisioners outside; this controller says whose turn it is.
-//! Plugins within Kubernetes that did it themselves have all gone to drivers (`migration`).
+//! Plugins within Kubernetes that did it themselves have all gone to drivers (`migration`), but for those that wipe directories (`recycle`).
 
 mod claim;
 mod migration;
+mod recycle;
 mod select;
 mod status;
 #[cfg(test)]
 mod tests;
 mod volume;
+
+use std::sync::{Mutex, PoisonError};
 
 use api_types::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod};
 use api_types::storage::v1::StorageClass;
@@ -19,8 +22,14 @@ use api_volume::class;
 use base::time::Time;
 use client::reconcile::{Controller, Plan, Wires, World};
 
+use recycle::Tries;
+
 /// Binds claims and volumes.
-pub struct PersistentVolumeBinder;
+#[derive(Default)]
+pub struct PersistentVolumeBinder {
+    /// A restart loses it, and begins anew what it does not know to be its own.
+    tries: Mutex<Tries>,
+}
 
 /// What is thought about at once.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,7 +57,9 @@ impl Controller for PersistentVolumeBinder {
             };
             waiting(world).filter(own).map(of_claim).collect()
         });
-        wires.reads::<Pod>();
+        wires.maps::<Pod>(|pod, _| {
+            recycle::wiped_by(pod).map(|name| Key::Volume(name.to_owned())).into_iter().collect()
+        });
     }
 
     fn plan(&self, key: &Key, world: &World, now: Time) -> Plan {
@@ -56,9 +67,16 @@ impl Controller for PersistentVolumeBinder {
             Key::Claim(namespace, name) => world
                 .get::<PersistentVolumeClaim>(namespace, name)
                 .map_or_else(Plan::default, |claim| claim::plan(claim, world, now)),
-            Key::Volume(name) => world
-                .get::<PersistentVolume>("", name)
-                .map_or_else(Plan::default, |volume| volume::plan(volume, world, now)),
+            Key::Volume(name) => {
+                let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+                match world.get::<PersistentVolume>("", name) {
+                    Some(volume) => volume::plan(volume, &mut tries, world, now),
+                    None => {
+                        tries.remove(name);
+                        Plan::default()
+                    }
+                }
+            }
         }
     }
 }

@@ -112,6 +112,7 @@ impl Controller for LocalVolumes {
             Key::Claim(namespace, name) => {
                 if let Some(claim) = world.get::<PersistentVolumeClaim>(namespace, name) {
                     self.provision(&mut plan, claim, world);
+                    plan.events.extend(unexpanded(claim, world));
                 }
             }
             Key::Volume(name) => {
@@ -249,6 +250,16 @@ impl LocalVolumes {
         };
         Ask { what, work: Arc::new(work) }
     }
+}
+
+/// What is said of a claim that asks for more than it has, as a class of somebody else's making may allow: no limit holds it as it is.
+fn unexpanded(claim: &PersistentVolumeClaim, world: &World) -> Option<Note> {
+    let volume = world.get::<PersistentVolume>("", &claim.spec.volume_name)?;
+    let had = claim.status.capacity.get(STORAGE)?;
+    let grows = claim.status.phase == "Bound" && matching::requested(claim) > *had;
+    let why = "a directory of a node has no size of its own: there is nothing to expand";
+    (grows && is_ours(&volume.metadata.annotations, PROVISIONED_BY))
+        .then(|| Note::warning(claim, "VolumeResizeFailed", why))
 }
 
 /// Takes the finalizer off.

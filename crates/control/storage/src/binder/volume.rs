@@ -1,16 +1,20 @@
 //! What becomes of a volume: it is available, bound, let go, or reclaimed. Upstream: `syncVolume`.
 
-use api_types::core::v1::{ObjectReference, PersistentVolume, PersistentVolumeClaim, Pod};
+use api_types::core::v1::{ObjectReference, PersistentVolume, PersistentVolumeClaim};
 use api_volume::annotation::{BOUND_BY_CONTROLLER, MIGRATED_TO, PROVISIONED_BY};
 use api_volume::matching;
 use base::time::Time;
 use client::Target;
 use client::reconcile::{Guard, Note, Plan, World, Write, resource_of};
 
+use super::recycle::{Tries, recycle};
 use super::{migration, status};
 use crate::limits::RESYNC;
 
-pub(super) fn plan(volume: &PersistentVolume, world: &World, now: Time) -> Plan {
+/// The plugin of directories of nodes.
+const HOST_PATH: &str = "kubernetes.io/host-path";
+
+pub(super) fn plan(volume: &PersistentVolume, tries: &mut Tries, world: &World, now: Time) -> Plan {
     let mut plan = Plan::default();
     if let Some(changed) = migration::volume(volume) {
         plan.stage([Write::update(changed)]);
@@ -22,7 +26,7 @@ pub(super) fn plan(volume: &PersistentVolume, world: &World, now: Time) -> Plan 
     };
     let claim = world.get::<PersistentVolumeClaim>(&of.namespace, &of.name);
     match claim.filter(|claim| claim.metadata.uid == of.uid) {
-        None => release(&mut plan, volume, Some(absent(of)), world, now),
+        None => release(&mut plan, volume, Some(absent(of)), tries, world, now),
         Some(claim) if claim.spec.volume_name.is_empty() => unfinished(&mut plan, volume, claim),
         Some(claim) if claim.spec.volume_name == volume.metadata.name => {
             plan.stage(status::phase(volume, status::BOUND, "", now));
@@ -32,7 +36,7 @@ pub(super) fn plan(volume: &PersistentVolume, world: &World, now: Time) -> Plan 
             if volume.metadata.annotations.contains_key(PROVISIONED_BY)
                 && volume.spec.persistent_volume_reclaim_policy == "Delete" =>
         {
-            release(&mut plan, volume, None, world, now);
+            release(&mut plan, volume, None, tries, world, now);
         }
         Some(_) => unbind(&mut plan, volume, now),
     }
@@ -69,7 +73,14 @@ fn unfinished(plan: &mut Plan, volume: &PersistentVolume, claim: &PersistentVolu
 }
 
 /// A volume whose claim has gone says so first, and is then dealt with as its policy says.
-fn release(plan: &mut Plan, volume: &PersistentVolume, gone: Option<Guard>, world: &World, now: Time) {
+fn release(
+    plan: &mut Plan,
+    volume: &PersistentVolume,
+    gone: Option<Guard>,
+    tries: &mut Tries,
+    world: &World,
+    now: Time,
+) {
     if !matches!(volume.status.phase.as_str(), status::RELEASED | status::FAILED) {
         let write = status::phase(volume, status::RELEASED, "", now);
         plan.stage(write.map(|write| match gone {
@@ -83,7 +94,7 @@ fn release(plan: &mut Plan, volume: &PersistentVolume, gone: Option<Guard>, worl
     }
     match volume.spec.persistent_volume_reclaim_policy.as_str() {
         "Retain" => {}
-        "Recycle" => recycle(plan, volume, world, now),
+        "Recycle" => recycle(plan, volume, tries, world, now),
         "Delete" => {
             if let Some(why) = undeletable(volume) {
                 status::fail(plan, volume, "VolumeFailedDelete", &why, now);
@@ -96,8 +107,17 @@ fn release(plan: &mut Plan, volume: &PersistentVolume, gone: Option<Guard>, worl
     }
 }
 
-/// Why nobody will ever delete a volume; `None` if somebody outside does.
+/// Why nobody will ever delete a volume; `None` if somebody outside does. Upstream's controller deletes directories below /tmp of the machine
+/// that it happens to run on; this one touches no files.
 fn undeletable(volume: &PersistentVolume) -> Option<String> {
+    let annotated = volume.metadata.annotations.get(PROVISIONED_BY).map_or("", String::as_str);
+    if let Some(host) = volume.spec.persistent_volume_source.host_path.as_deref()
+        && matches!(annotated, "" | HOST_PATH)
+        && !host.path.contains("/tmp/")
+    {
+        let path = &host.path;
+        return Some(format!("host_path deleter only supports /tmp/.+ but received provided {path}"));
+    }
     if let Some(provisioner) = volume.metadata.annotations.get(PROVISIONED_BY).filter(|by| !by.is_empty()) {
         let is_known =
             !provisioner.starts_with(migration::IN_TREE) || migration::driver(provisioner).is_some();
@@ -112,29 +132,8 @@ fn undeletable(volume: &PersistentVolume) -> Option<String> {
     ))
 }
 
-/// Nobody here wipes volumes; one that pods still use is not even looked at.
-fn recycle(plan: &mut Plan, volume: &PersistentVolume, world: &World, now: Time) {
-    let Some(of) = &volume.spec.claim_ref else { return };
-    let uses = |pod: &&Pod| {
-        !matches!(pod.status.phase.as_str(), "Succeeded" | "Failed")
-            && api_volume::pod::claims(pod).any(|used| used.claim == of.name)
-    };
-    let pods: Vec<String> = world
-        .in_namespace::<Pod>(&of.namespace)
-        .filter(uses)
-        .map(|pod| format!("{}/{}", pod.metadata.namespace, pod.metadata.name))
-        .collect();
-    if !pods.is_empty() && world.get::<PersistentVolumeClaim>(&of.namespace, &of.name).is_none() {
-        let message = format!("Volume is used by pods: {}", pods.join(","));
-        plan.events.push(Note::normal(volume, "VolumeFailedRecycle", message));
-        plan.again_in(RESYNC);
-        return;
-    }
-    status::fail(plan, volume, "VolumeFailedRecycle", "No recycler plugin found for the volume!", now);
-}
-
 /// A volume whose claim has another one: what this controller wrote is taken back, what somebody else wrote stays but for the uid.
-fn unbind(plan: &mut Plan, volume: &PersistentVolume, now: Time) {
+pub(super) fn unbind(plan: &mut Plan, volume: &PersistentVolume, now: Time) {
     let mut changed = volume.clone();
     if changed.metadata.annotations.remove(BOUND_BY_CONTROLLER).is_some() {
         changed.spec.claim_ref = None;

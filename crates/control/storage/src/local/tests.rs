@@ -144,6 +144,28 @@ fn what_cannot_be_made_is_said() {
     assert_eq!(after.asks.len(), 1, "it is asked for again");
 }
 
+#[test]
+fn a_claim_that_grows_hears_that_its_directory_cannot() {
+    for (had, expected) in [
+        ("1Gi", vec![]),
+        (
+            "1Mi",
+            vec![
+                "VolumeResizeFailed: a directory of a node has no size of its own: there is nothing to expand",
+            ],
+        ),
+    ] {
+        let mut grown = claim();
+        grown.spec.volume_name = "pvc-u1".into();
+        grown.status.phase = "Bound".into();
+        grown.status.capacity.insert(STORAGE.into(), had.parse().expect("a quantity"));
+        let volume = volume(&claim(), &class(), &node(), "pvc-u1", "/x".into());
+        let local = LocalVolumes::new(Arc::new(Answering(Ok(()))));
+        let plan = local.plan(&of_claim(), &world(vec![grown], vec![volume]), Time::EPOCH);
+        assert_eq!(said(&plan), expected, "{had}");
+    }
+}
+
 fn released(policy: &str, going: bool) -> PersistentVolume {
     let mut volume = volume(&claim(), &class(), &node(), "pvc-u1", "/x".into());
     volume.metadata.uid = "v1".into();

@@ -1,6 +1,7 @@
 //! Objects in few words, and a world in which plans are carried out.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use api_record::Typed;
 use api_types::core::v1::{
@@ -96,6 +97,9 @@ pub(super) struct Cluster {
     pub(super) pods: Vec<Pod>,
     pub(super) events: Vec<String>,
     pub(super) failure: Option<String>,
+    pub(super) binder: Arc<PersistentVolumeBinder>,
+    /// How long everything has taken already, in seconds.
+    pub(super) later: i64,
 }
 
 impl Cluster {
@@ -128,7 +132,7 @@ impl Cluster {
             let keys: Vec<Key> = claims.chain(volumes).collect();
             let mut wrote = 0;
             for key in keys {
-                let plan = PersistentVolumeBinder.plan(&key, &self.world(), Time::from_unix_seconds(7));
+                let plan = self.binder.plan(&key, &self.world(), Time::from_unix_seconds(7 + self.later));
                 for note in &plan.events {
                     self.hear(note);
                 }
@@ -162,7 +166,15 @@ impl Cluster {
         for note in write.telling.iter().filter_map(|telling| telling.done.as_ref()) {
             self.hear(note);
         }
-        let Op::Update(object, _) = write.op else { panic!("{}", write.target.name) };
+        let object = match write.op {
+            Op::Update(object, _) => object,
+            Op::Create(object) => {
+                let pod = (*object).downcast_ref::<Pod>().expect("only pods are made");
+                return self.pods.push(pod.clone());
+            }
+            Op::Delete { .. } => return self.pods.retain(|pod| pod.metadata.name != write.target.name),
+            _ => panic!("{}", write.target.name),
+        };
         if let Some(volume) = (*object).downcast_ref::<PersistentVolume>() {
             put(&mut self.volumes, volume);
         } else if let Some(claim) = (*object).downcast_ref::<PersistentVolumeClaim>() {

@@ -35,31 +35,42 @@ fn a_new_volume_becomes_available() {
 #[test]
 fn a_volume_whose_claim_has_gone_is_dealt_with_as_its_policy_says() {
     let nobody = "error getting deleter volume plugin for volume \"v\": no deletable volume plugin matched";
-    let csi = with(used("Delete"), |volume| {
-        let source = &mut volume.spec.persistent_volume_source;
-        source.host_path = None;
-        source.csi = Some(Box::new(CSIPersistentVolumeSource::default()));
-    });
+    let elsewhere = "host_path deleter only supports /tmp/.+ but received provided /data";
+    let csi = |policy| {
+        with(used(policy), |volume| {
+            let source = &mut volume.spec.persistent_volume_source;
+            source.host_path = None;
+            source.csi = Some(Box::new(CSIPersistentVolumeSource::default()));
+        })
+    };
+    let empty = with(used("Delete"), |volume| volume.spec.persistent_volume_source.host_path = None);
     let cases = [
         ("kept", used("Retain"), "Released", vec![]),
+        ("nobody deletes it", empty, "Failed", vec![format!("Warning VolumeFailedDelete: {nobody}")]),
         (
-            "nobody deletes it",
+            "nobody deletes what lies there",
             used("Delete"),
             "Failed",
-            vec![format!("Warning VolumeFailedDelete: {nobody}")],
+            vec![format!("Warning VolumeFailedDelete: {elsewhere}")],
         ),
-        ("its driver does", csi, "Released", vec![]),
+        (
+            "nor for whoever made it",
+            made_by(used("Delete"), "kubernetes.io/host-path"),
+            "Failed",
+            vec![format!("Warning VolumeFailedDelete: {elsewhere}")],
+        ),
+        ("its driver does", csi("Delete"), "Released", vec![]),
         ("its provisioner does", made_by(used("Delete"), "example.com/made"), "Released", vec![]),
         ("a plugin's driver does", made_by(used("Delete"), "kubernetes.io/gce-pd"), "Released", vec![]),
         (
             "a plugin that is no more",
-            made_by(used("Delete"), "kubernetes.io/host-path"),
+            made_by(used("Delete"), "kubernetes.io/quobyte"),
             "Failed",
-            vec!["Warning VolumeFailedDelete: no volume plugin matched name: kubernetes.io/host-path".into()],
+            vec!["Warning VolumeFailedDelete: no volume plugin matched name: kubernetes.io/quobyte".into()],
         ),
         (
             "nobody wipes it",
-            used("Recycle"),
+            csi("Recycle"),
             "Failed",
             vec!["Warning VolumeFailedRecycle: No recycler plugin found for the volume!".into()],
         ),
@@ -81,6 +92,59 @@ fn a_volume_whose_claim_has_gone_is_dealt_with_as_its_policy_says() {
     let settled = Cluster::of([used("Retain")], [again]).settle();
     assert_eq!(settled.volumes[0].status.phase, "Released", "a new claim of the old name gets nothing");
     assert_eq!(settled.claims[0].status.phase, "Pending");
+}
+
+fn wiped(cluster: Cluster, phase: &str) -> Cluster {
+    let mut cluster = cluster.settle();
+    let mut pods = cluster.pods.iter_mut();
+    pods.find(|pod| pod.metadata.name == "recycler-for-v").expect("a pod wipes it").status.phase =
+        phase.into();
+    cluster.settle()
+}
+
+#[test]
+fn a_volume_is_available_again_when_a_pod_has_wiped_it() {
+    let cluster = Cluster::of([used("Recycle")], []).settle();
+    let pod = &cluster.pods[0];
+    assert_eq!((pod.metadata.namespace.as_str(), pod.metadata.name.as_str()), ("default", "recycler-for-v"));
+    assert_eq!(pod.spec.active_deadline_seconds, Some(60));
+    let source = pod.spec.volumes[0].volume_source.host_path.as_deref();
+    assert_eq!(source.map(|own| own.path.as_str()), Some("/data"));
+    let ours = with(used("Recycle"), |volume| {
+        volume.metadata.annotations.insert("pv.kubernetes.io/bound-by-controller".into(), "yes".into());
+    });
+    let done = wiped(Cluster::of([ours], []), "Succeeded");
+    assert_eq!(done.text(), "v Available nobody\n");
+    assert_eq!(
+        (done.events, done.pods.len()),
+        (vec!["Normal VolumeRecycled: Volume recycled".to_owned()], 0)
+    );
+}
+
+#[test]
+fn a_pod_that_could_not_wipe_a_volume_is_told_of_and_another_tries() {
+    let failed = wiped(Cluster::of([used("Recycle")], []), "Failed");
+    let said = "Warning VolumeFailedRecycle: Recycle failed: failed to recycle volume: pod failed, pod.Status.Message unknown";
+    assert_eq!((failed.text().as_str(), &failed.events[..]), ("v Failed c/uid-c\n", &[said.to_owned()][..]));
+    assert_eq!(failed.pods.len(), 0, "it waits before it tries again");
+    let later = Cluster { later: 15, ..failed };
+    assert_eq!(wiped(later, "Succeeded").text(), "v Available c/\n");
+}
+
+#[test]
+fn a_pod_that_somebody_else_has_made_proves_nothing() {
+    let mut forged = pod("recycler-for-v", "other");
+    forged.metadata.namespace = "default".into();
+    forged.status.phase = "Succeeded".into();
+    let cluster = Cluster { pods: vec![forged], ..Cluster::of([used("Recycle")], []) }.settle();
+    let said = "Warning VolumeFailedRecycle: Recycle failed: old recycler pod found, will retry later";
+    assert_eq!(
+        (cluster.text().as_str(), &cluster.events[..]),
+        ("v Failed c/uid-c\n", &[said.to_owned()][..])
+    );
+    assert_eq!(cluster.pods.len(), 0, "it is taken away");
+    let later = Cluster { later: 15, ..cluster }.settle();
+    assert_eq!(later.pods[0].status.phase, "", "ours");
 }
 
 #[test]
