@@ -82,6 +82,49 @@ spec:
           resources: {requests: {storage: 1Mi}}
 "#;
 
+/// What a driver's volume needs; the driver itself is played by hand. The pod is on a node that nobody runs.
+const ATTACHED: &str = r#"
+apiVersion: v1
+kind: Node
+metadata:
+  name: far
+  annotations: {volumes.kubernetes.io/controller-managed-attach-detach: "true"}
+---
+apiVersion: storage.k8s.io/v1
+kind: CSIDriver
+metadata: {name: disk.example.com}
+spec: {attachRequired: true}
+---
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: disk}
+spec:
+  capacity: {storage: 1Gi}
+  accessModes: [ReadWriteOnce]
+  csi: {driver: disk.example.com, volumeHandle: h1}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: disk}
+spec:
+  storageClassName: ""
+  volumeName: disk
+  accessModes: [ReadWriteOnce]
+  resources: {requests: {storage: 1Mi}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: far}
+spec:
+  nodeName: far
+  terminationGracePeriodSeconds: 0
+  containers:
+  - {name: c, image: "example.com/db:1", volumeMounts: [{name: v, mountPath: /v}]}
+  volumes:
+  - name: v
+    persistentVolumeClaim: {claimName: disk}
+"#;
+
 fn rolled_out(cluster: &Cluster) {
     cluster.kubectl(&["rollout", "status", "statefulset", "db", "--timeout=120s"]);
 }
@@ -149,4 +192,39 @@ fn a_path_that_is_offered_is_bound_and_read_and_a_pods_own_claim_goes_with_the_p
     cluster
         .eventually(&["get", "pv", "offered", "-o", "jsonpath={.status.phase}"], |phase| phase == "Released");
     assert!(directory.path().join("sub/file").exists(), "what is offered is nobody's to take away");
+}
+
+#[test]
+fn a_drivers_volume_is_attached_where_its_pod_is_and_detached_when_that_has_gone() {
+    let cluster = Cluster::control_plane();
+    cluster.eventually(&["get", "serviceaccount", "default", "-o", "name"], |name| !name.is_empty());
+    cluster.apply(ATTACHED);
+    let attachments = |path: &'static str| ["get", "volumeattachments", "-o", path];
+    let name = cluster.eventually(&attachments("jsonpath={.items[*].metadata.name}"), |all| !all.is_empty());
+    // By the shell: printf h1disk.example.comfar | sha256sum
+    assert_eq!(name, "csi-7a135f95059582d8035f115f0741ee684cbe4294da50fb6b668d37b3ebd382ed");
+    let seen =
+        cluster.value(&["volumeattachment", &name], "{.spec.nodeName} {.spec.source.persistentVolumeName}");
+    assert_eq!(seen, "far disk");
+    assert_eq!(cluster.value(&["node", "far"], "{.status.volumesAttached}"), "", "nobody has attached it");
+    let done = r#"{"status":{"attached":true}}"#;
+    let patch = |what: &[&str], patch: &str| {
+        let arguments =
+            [&["patch"][..], what, &["--subresource=status", "--type=merge", "-p", patch]].concat();
+        cluster.kubectl(&arguments);
+    };
+    patch(&["volumeattachment", &name], done);
+    let listed = ["get", "node", "far", "-o", "jsonpath={.status.volumesAttached[*].name}"];
+    let unique = "kubernetes.io/csi/disk.example.com^h1";
+    cluster.eventually(&listed, |all| all == unique);
+    let told = ["get", "events", "-o", "jsonpath={.items[?(@.involvedObject.name==\"far\")].reason}"];
+    cluster.eventually(&told, |all| all.contains("SuccessfulAttachVolume"));
+
+    // The node has mounted it: it stays until that is over.
+    patch(&["node", "far"], &format!(r#"{{"status":{{"volumesInUse":["{unique}"]}}}}"#));
+    cluster.kubectl(&["delete", "pod", "far", "--force", "--grace-period=0"]);
+    assert_eq!(cluster.kubectl(&attachments("name")).lines().count(), 1);
+    patch(&["node", "far"], r#"{"status":{"volumesInUse":[]}}"#);
+    gone(&cluster, &format!("volumeattachment/{name}"));
+    cluster.eventually(&listed, str::is_empty);
 }

@@ -77,6 +77,7 @@ pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, drain
     all.start(network::ServiceAddresses);
     all.start(network::ServiceCidrs);
     all.start(storage::PersistentVolumeBinder::default());
+    all.start(storage::AttachDetach::default());
     all.start(storage::EphemeralVolumes);
     all.start(storage::Expansions);
     if let Some(nodes) = config.volumes {
