@@ -171,3 +171,49 @@ fn a_watch_over_a_websocket_is_a_message_an_event() {
         "{said}"
     );
 }
+
+const SECRET: &str = "
+apiVersion: v1
+kind: Secret
+metadata:
+  name: lasting
+  annotations: {kubernetes.io/service-account.name: default}
+type: kubernetes.io/service-account-token
+";
+
+#[test]
+fn a_secret_of_an_account_holds_a_token_that_counts_until_the_account_has_gone() {
+    let cluster = Cluster::control_plane();
+    cluster.kubectl(&["create", "serviceaccount", "robot"]);
+    cluster.apply(&SECRET.replace("name: default", "name: robot"));
+    let held =
+        ["get", "secret", "lasting", "-o", "go-template={{with .data.token}}{{. | base64decode}}{{end}}"];
+    let token = cluster.eventually(&held, |token| !token.is_empty());
+    let identity = ["--token", token.trim(), "--tls-server-name", "kubernetes.default.svc"];
+    let asked = ["auth", "whoami", "-o", "jsonpath={.status.userInfo.username}"];
+    let robot = "system:serviceaccount:default:robot";
+    let answer = cluster.until(|| {
+        let output = cluster.try_kubectl_as(&identity, &asked);
+        if output.status.success() { Ok(output.stdout) } else { Err(errors(&output)) }
+    });
+    assert_eq!(String::from_utf8_lossy(&answer), robot);
+    let label = "jsonpath={.metadata.labels.kubernetes\\.io/legacy-token-last-used}";
+    let used = cluster.eventually(&["get", "secret", "lasting", "-o", label], |day| !day.is_empty());
+    assert_eq!(used.len(), "2006-01-02".len(), "{used}");
+    let parts = cluster.kubectl(&[
+        "get",
+        "secret",
+        "lasting",
+        "-o",
+        "go-template={{range $k, $v := .data}}{{$k}} {{end}}",
+    ]);
+    assert_eq!(parts, "ca.crt namespace token ");
+
+    cluster.kubectl(&["delete", "serviceaccount", "robot"]);
+    cluster.kubectl(&["wait", "--for=delete", "secret/lasting", "--timeout=60s"]);
+    let refused = cluster.until(|| {
+        let output = cluster.try_kubectl_as(&identity, &asked);
+        if output.status.success() { Err("it counts still".to_owned()) } else { Ok(errors(&output)) }
+    });
+    assert!(refused.contains("Unauthorized"), "{refused}");
+}

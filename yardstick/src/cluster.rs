@@ -185,7 +185,7 @@ impl Cluster {
         match (self.parts.controllers, self.parts.api) {
             // The server has them in it.
             (Maker::Knarr, Maker::Knarr) => {}
-            (Maker::Knarr, Maker::Stock) => knarr::controllers(self, programs)?,
+            (Maker::Knarr, Maker::Stock) => knarr::controllers(self, programs, keys)?,
             (Maker::Stock, _) => stock::controllers(self, programs.go, keys)?,
         }
         match (self.parts.scheduler, self.parts.api) {

@@ -1,9 +1,11 @@
 //! Controllers of the cluster itself: namespaces and what every one has, quotas, garbage, nodes, certificates, the types of policies.
 
+mod account_tokens;
 mod bootstrap_signer;
 mod bootstrap_token;
 mod csr;
 mod garbage;
+mod legacy_tokens;
 mod namespace;
 mod node_ipam;
 mod node_lifecycle;
@@ -18,9 +20,11 @@ mod storage_migration;
 mod taint_eviction;
 mod token_cleaner;
 
+pub use account_tokens::{AccountTokens, Key as AccountTokenKey, TokenSigner};
 pub use bootstrap_signer::BootstrapSigner;
 pub use csr::{Approval, CertificateCleaner, CertificateRequests, KubeletServing, Serving, Signer, Unsigned};
 pub use garbage::{Garbage, Id};
+pub use legacy_tokens::LegacyTokens;
 pub use namespace::Namespaces;
 pub use node_ipam::{NodeIpam, Range};
 pub use node_lifecycle::NodeLifecycle;

@@ -12,7 +12,7 @@ use client::reconcile::{self, Controller, Deps, Inspector};
 use control_autoscale::{HorizontalPodAutoscalers, Meters};
 use tokio::task::JoinSet;
 
-use crate::cluster::{Range, Signer};
+use crate::cluster::{Range, Signer, TokenSigner};
 use crate::{Others, cluster, network, storage, workload};
 use control_base::resources::Served;
 
@@ -30,6 +30,8 @@ pub struct Config {
     pub pod_range: Option<Range>,
     /// Who signs requests for certificates; nobody approves or signs any if there is none.
     pub signer: Option<Arc<dyn Signer>>,
+    /// Who signs the tokens that lie in Secrets; nobody fills such Secrets if there is none.
+    pub tokens: Option<Arc<dyn TokenSigner>>,
     /// The nodes, if they can be asked for directories that are volumes.
     pub volumes: Option<Arc<dyn storage::NodeVolumes>>,
     /// The other API servers behind this one, if there can be any.
@@ -56,6 +58,10 @@ pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, drain
     all.start(workload::CronJobs);
     all.start(workload::DaemonSets::default());
     all.start(cluster::ServiceAccounts);
+    if let Some(tokens) = config.tokens {
+        all.start(cluster::AccountTokens::new(tokens, &config.root_ca));
+    }
+    all.start(cluster::LegacyTokens);
     all.start(cluster::RootCa::new(&config.root_ca));
     if let Some(meters) = config.meters {
         let (api, clock) = (Arc::clone(&all.deps.api), Arc::clone(&all.deps.clock));

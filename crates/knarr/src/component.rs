@@ -2,6 +2,7 @@
 
 mod accounts;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,8 +16,11 @@ use cli::config::Verbosity;
 use cli::surroundings::{ProcessSurroundings, Surroundings as _};
 use client::{Caller, election};
 use client_remote::{Access, Remote, kubeconfig};
+use control::cluster::TokenSigner;
 
 use accounts::Accounts;
+
+use crate::server::signing::AccountKey;
 
 /// The namespace of the components' leases.
 const LEASES: &str = "kube-system";
@@ -31,9 +35,11 @@ pub fn controllers(flags: &ControllerManagerFlags) -> anyhow::Result<()> {
         }
         None => access.authority_pem.clone(),
     };
+    let tokens = flags.service_account_private_key_file.as_deref().map(account_key).transpose()?;
     let config = control::Config {
         served: control::resources::built_in(),
         root_ca,
+        tokens,
         pod_range: flags.cluster_cidr.and_then(|cidr| control::cluster::Range::parse(&cidr.to_string())),
         ..control::Config::default()
     };
@@ -43,6 +49,13 @@ pub fn controllers(flags: &ControllerManagerFlags) -> anyhow::Result<()> {
         let config = control::Config { meters: Some(api.clone()), ..config };
         control::run(api, clock, config, drain).await;
     })
+}
+
+/// What fills the Secrets of service accounts, with the private key that is in a file.
+fn account_key(path: &Path) -> anyhow::Result<Arc<dyn TokenSigner>> {
+    let wrong = || format!("--service-account-private-key-file {}", path.display());
+    let pem = std::fs::read(path).with_context(wrong)?;
+    Ok(Arc::new(AccountKey::from_pem(&pem).with_context(wrong)?))
 }
 
 /// Runs the scheduler, by its configuration if it is given one.

@@ -12,7 +12,8 @@ pub mod nodes;
 mod others;
 mod policies;
 mod role;
-mod signing;
+pub mod signing;
+mod token_uses;
 mod tokens;
 mod usage;
 
@@ -118,6 +119,7 @@ pub struct ControlPlane {
     handler: Arc<Handler>,
     server: Server,
     auditor: Option<Arc<Auditor>>,
+    token_uses: tokio::sync::mpsc::Receiver<token_uses::Use>,
 }
 
 impl ControlPlane {
@@ -186,7 +188,8 @@ impl ControlPlane {
             tokens: Verifier::new(vec![ISSUER.to_owned()], audiences, keys),
             anonymous: Anonymous::All,
         };
-        let identity = Arc::new(Identity::new(authenticator, &local, Arc::clone(&clock)));
+        let (hears, token_uses) = token_uses::Uses::channel();
+        let identity = Arc::new(Identity::new(authenticator, &local, hears, Arc::clone(&clock)));
         local.direct().review_tokens_by(Arc::clone(&identity) as Arc<dyn TokenReviewer>);
         let port = listener.local_addr()?.port();
         let address = SocketAddr::new(config.advertise, port).to_string();
@@ -241,6 +244,7 @@ impl ControlPlane {
             handler,
             server,
             auditor,
+            token_uses,
         })
     }
 
@@ -290,6 +294,7 @@ impl ControlPlane {
             handler,
             server,
             auditor,
+            token_uses,
         } = self;
         let mut running = JoinSet::new();
         running.spawn(maintenance::run(store, Arc::clone(&clock), drain.clone()));
@@ -324,6 +329,7 @@ impl ControlPlane {
             Arc::clone(&inspector),
             drain.clone(),
         ));
+        running.spawn(token_uses::run(local.clone(), token_uses, drain.clone()));
         handler.set_ready(true);
         if let Some(name) = config.own_node.clone() {
             running.spawn(role::keep(local.clone(), name, drain.clone()));
@@ -337,6 +343,7 @@ impl ControlPlane {
             root_ca: pki.cluster.certificate_pem().to_owned(),
             pod_range: control::cluster::Range::parse(&config.settings.cluster_cidr.to_string()),
             signer: Some(Arc::new(signing::Signing::new(Arc::clone(&pki), Arc::new(SystemRandom)))),
+            tokens: Some(Arc::new(signing::AccountKey::from_pem(pki.service_account.to_pem().as_bytes())?)),
             volumes: Some(nodes),
             others: Some(Arc::new(others::Behind(aggregation.clone()))),
             meters: Some(Arc::new(meters)),

@@ -77,11 +77,12 @@ pub(super) fn permissions(cluster: &Cluster) -> Result<()> {
 }
 
 /// Starts the controllers alone.
-pub(super) fn controllers(cluster: &mut Cluster, programs: &Programs<'_>) -> Result<()> {
+pub(super) fn controllers(cluster: &mut Cluster, programs: &Programs<'_>, keys: &Path) -> Result<()> {
     let machine = cluster.machines[0].clone();
     let kubeconfig = cluster.identity("controller-manager", "system:kube-controller-manager", &[])?;
     let mut command = machine.command(&programs.knarr);
     command.args(["controller-manager", "--leader-elect=false", "--cluster-cidr", POD_RANGE]);
+    command.arg("--service-account-private-key-file").arg(keys.join("sa.key"));
     command.arg("--kubeconfig").arg(kubeconfig);
     cluster.start(&machine, "knarr-controller-manager", &mut command)
 }

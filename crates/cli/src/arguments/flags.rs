@@ -235,6 +235,9 @@ pub struct ControllerManagerFlags {
     /// File of the certificate authority that pods know the API by [default: the kubeconfig's]
     #[arg(long, value_name = "FILE")]
     pub root_ca_file: Option<PathBuf>,
+    /// File of the private key that signs the tokens in Secrets [default: nobody fills such Secrets]
+    #[arg(long, value_name = "FILE")]
+    pub service_account_private_key_file: Option<PathBuf>,
 }
 
 /// Which variable gives which flag, for the flags that K3s reads from its own.

@@ -15,6 +15,8 @@ use server_authn::token::{BoundObjects, Found, TokenSecret};
 use server_http::{Identify, Peer};
 use server_local::{Local, Reviewed, TokenReviewer};
 
+use super::token_uses::Uses;
+
 /// The namespace of bootstrap tokens.
 const BOOTSTRAP_NAMESPACE: &str = "kube-system";
 
@@ -25,12 +27,13 @@ pub struct Identity {
     pods: RawView,
     nodes: RawView,
     secrets: RawView,
+    uses: Uses,
     clock: Arc<dyn Clock>,
 }
 
 impl Identity {
-    /// An identity check that looks tokens' objects up in views of `local`'s.
-    pub fn new(authenticator: Authenticator, local: &Local, clock: Arc<dyn Clock>) -> Identity {
+    /// An identity check that looks tokens' objects up in views of `local`'s, and tells `uses` of those that lie in Secrets.
+    pub fn new(authenticator: Authenticator, local: &Local, uses: Uses, clock: Arc<dyn Clock>) -> Identity {
         let view = |plural: &'static str| local.shared_view(Scope::all(Resource::of("", "v1", plural)));
         Identity {
             authenticator,
@@ -38,6 +41,7 @@ impl Identity {
             pods: view("pods"),
             nodes: view("nodes"),
             secrets: view("secrets"),
+            uses,
             clock,
         }
     }
@@ -73,6 +77,17 @@ impl BoundObjects for Identity {
             token: secret.data.get("token")?.to_vec(),
             invalid: secret.metadata.labels.contains_key("kubernetes.io/legacy-token-invalid-since"),
         })
+    }
+    fn names_secret(&self, namespace: &str, account: &str, secret: &str) -> bool {
+        let account = find(&self.accounts, namespace, account);
+        let account = account.as_deref().and_then(|account| account.downcast_ref::<ServiceAccount>());
+        account.is_some_and(|account| account.secrets.iter().any(|own| own.name == secret))
+    }
+    fn was_shown(&self, namespace: &str, secret: &str) {
+        let object = find(&self.secrets, namespace, secret);
+        if let Some(secret) = object.as_deref().and_then(|object| object.downcast_ref()) {
+            self.uses.note(secret, self.clock.now());
+        }
     }
 }
 

@@ -1,17 +1,21 @@
-//! The cluster's signers of certificates, for the controllers that decide what is signed.
+//! The cluster's signers of certificates and of the tokens in Secrets, for the controllers that decide what is signed.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use api_types::certificates::v1::CertificateSigningRequestSpec;
+use api_types::core::v1::ServiceAccount;
 use base::error::Chain;
 use base::random::Random;
 use base::time::Time;
-use control::cluster::{Approval, Serving, Unsigned};
+use control::cluster::{Approval, Serving, TokenSigner, Unsigned};
 use server_authn::certificate::AlternativeName;
+use server_authn::key::{KeyError, PrivateKey};
 use server_authn::pki::Pki;
 use server_authn::request::Request;
 use server_authn::signer::{self, SignError, Signer};
+use server_authn::token::claims::Ref;
+use server_authn::token::legacy;
 use server_authn::x509;
 
 /// Signs with the cluster's authority.
@@ -72,5 +76,23 @@ impl control::cluster::Signer for Signing {
 
     fn end(&self, certificate: &[u8]) -> Option<Time> {
         x509::end(certificate)
+    }
+}
+
+/// Signs the tokens that lie in Secrets with the key of service accounts.
+pub struct AccountKey(PrivateKey);
+
+impl AccountKey {
+    /// With a private key in PEM.
+    pub fn from_pem(pem: &[u8]) -> Result<AccountKey, KeyError> {
+        PrivateKey::from_pem(pem).map(AccountKey)
+    }
+}
+
+impl TokenSigner for AccountKey {
+    fn sign(&self, account: &ServiceAccount, secret: &str) -> Result<String, String> {
+        let meta = &account.metadata;
+        let token = legacy::issue(&self.0, &meta.namespace, &Ref::new(&meta.name, &meta.uid), secret);
+        token.map_err(|error| Chain(&error).to_string())
     }
 }

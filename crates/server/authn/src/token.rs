@@ -49,6 +49,10 @@ pub trait BoundObjects: Send + Sync {
     fn secret(&self, namespace: &str, name: &str) -> Option<Found>;
     /// A Secret with its token.
     fn token_secret(&self, namespace: &str, name: &str) -> Option<TokenSecret>;
+    /// Whether a service account names a Secret, as accounts do whose tokens Kubernetes once made by itself.
+    fn names_secret(&self, namespace: &str, account: &str, secret: &str) -> bool;
+    /// Takes note that somebody has shown the token that a Secret holds.
+    fn was_shown(&self, namespace: &str, secret: &str);
 }
 
 /// Whose a token is.

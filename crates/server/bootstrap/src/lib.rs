@@ -8,7 +8,7 @@
 //! Failure: the first [`Status`] ends it; started again, it goes on where it ended. A lost race with another server is tried
 //! again.
 //! Limits: [`limits`].
-//! Upstream: `pkg/controlplane/controller/{clusterauthenticationtrust,systemnamespaces,defaultservicecidr,kubernetesservice}`, the hooks `scheduling/bootstrap-system-priority-classes`,
+//! Upstream: `pkg/controlplane/controller/{clusterauthenticationtrust,systemnamespaces,defaultservicecidr,kubernetesservice,legacytokentracking}`, the hooks `scheduling/bootstrap-system-priority-classes`,
 //! `rbac/bootstrap-roles` and `kube-apiserver-autoregistration`. Different: one server's address is the API's only endpoint, as one server is all there
 //! is on an embedded store.
 //! How to test: `cargo test -p server-bootstrap`, behind the standard admission, against the store in memory.
@@ -25,6 +25,7 @@ mod storage_class;
 mod system;
 #[cfg(test)]
 mod tests;
+mod token_tracking;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -79,6 +80,7 @@ pub async fn bootstrap(registry: &Registry, config: &Config) -> Result<(), Statu
     if let Some(authentication) = &config.authentication {
         authentication::reconcile(&writer, authentication).await?;
     }
+    token_tracking::reconcile(&writer).await?;
     service_range::reconcile(&writer, &config.service_ranges).await?;
     services(registry, config).await
 }

@@ -96,6 +96,9 @@ async fn a_new_cluster_has_what_kubernetes_needs() {
     let trust: ConfigMap =
         world.get(("", "configmaps"), "kube-system", "extension-apiserver-authentication").await;
     assert_eq!(trust.data["requestheader-uid-headers"], r#"["X-Remote-Uid"]"#);
+    let name = "kube-apiserver-legacy-service-account-token-tracking";
+    let tracking: ConfigMap = world.get(("", "configmaps"), "kube-system", name).await;
+    assert_eq!(tracking.data["since"].len(), "2006-01-02".len());
     let service: Service = world.get(("", "services"), "default", "kubernetes").await;
     assert_eq!((service.spec.cluster_ips, service.spec.ports[0].port), (vec!["10.96.0.1".to_owned()], 443));
     let slice: EndpointSlice =

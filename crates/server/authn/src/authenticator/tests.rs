@@ -50,6 +50,10 @@ impl BoundObjects for Nothing {
     fn token_secret(&self, _: &str, _: &str) -> Option<TokenSecret> {
         None
     }
+    fn names_secret(&self, _: &str, _: &str, _: &str) -> bool {
+        false
+    }
+    fn was_shown(&self, _: &str, _: &str) {}
 }
 
 struct World {
