@@ -63,6 +63,9 @@ pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, drain
     }
     all.start(cluster::LegacyTokens);
     all.start(cluster::RootCa::new(&config.root_ca));
+    if !config.root_ca.is_empty() {
+        all.start(cluster::ServingTrust::new(&config.root_ca));
+    }
     if let Some(meters) = config.meters {
         let (api, clock) = (Arc::clone(&all.deps.api), Arc::clone(&all.deps.clock));
         all.start(HorizontalPodAutoscalers::new(api, meters, clock, &config.served, config.autoscaling));
@@ -100,6 +103,7 @@ pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, drain
     all.start(cluster::NodeTtl);
     all.start(cluster::TokenCleaner);
     all.start(cluster::BootstrapSigner);
+    all.start(cluster::PodCertificateCleaner);
     if let Some(range) = config.pod_range {
         all.start(cluster::NodeIpam::new(range));
     }
