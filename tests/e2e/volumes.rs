@@ -1,6 +1,7 @@
 //! Volumes that outlive pods: directories of a node by the default class, and a path that somebody offers, with the real kubectl.
 
 use std::path::Path;
+use std::process::Command;
 
 use crate::harness::Cluster;
 
@@ -125,6 +126,26 @@ spec:
     persistentVolumeClaim: {claimName: disk}
 "#;
 
+/// A path that the next one gets empty.
+const WIPED: &str = r#"
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: shared}
+spec:
+  capacity: {storage: 1Gi}
+  accessModes: [ReadWriteOnce]
+  persistentVolumeReclaimPolicy: Recycle
+  hostPath: {path: PATH}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: first}
+spec:
+  storageClassName: ""
+  accessModes: [ReadWriteOnce]
+  resources: {requests: {storage: 1Mi}}
+"#;
+
 fn rolled_out(cluster: &Cluster) {
     cluster.kubectl(&["rollout", "status", "statefulset", "db", "--timeout=120s"]);
 }
@@ -227,4 +248,39 @@ fn a_drivers_volume_is_attached_where_its_pod_is_and_detached_when_that_has_gone
     patch(&["node", "far"], r#"{"status":{"volumesInUse":[]}}"#);
     gone(&cluster, &format!("volumeattachment/{name}"));
     cluster.eventually(&listed, str::is_empty);
+}
+
+/// Copies a program of this machine, with the libraries that it needs, to where it lies below a root.
+fn with_libraries(program: &Path, root: &Path) {
+    let needed = Command::new("ldd").arg(program).output().expect("ldd is there").stdout;
+    let needed = String::from_utf8(needed).expect("text");
+    let libraries = needed.split_whitespace().filter(|word| word.starts_with('/'));
+    for path in libraries.map(Path::new).chain([program]) {
+        let to = root.join(path.strip_prefix("/").expect("it begins so"));
+        std::fs::create_dir_all(to.parent().expect("a file lies somewhere")).expect("a directory");
+        std::fs::copy(path, to).expect("the file can be copied");
+    }
+}
+
+#[test]
+fn a_path_is_wiped_before_the_next_claim_gets_it() {
+    let cluster = Cluster::with_node("wiped");
+    let root = tempfile::tempdir().expect("a temporary directory");
+    // Busybox has a find that deletes nothing.
+    for program in ["/bin/sh", "/usr/bin/find", "/usr/bin/ls"] {
+        with_libraries(Path::new(program), root.path());
+    }
+    cluster.build_image(root.path(), "registry.k8s.io/build-image/debian-base:bookworm-v1.0.6");
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    std::fs::write(directory.path().join("file"), "mine\n").expect("a file");
+    cluster.apply(&WIPED.replace("PATH", directory.path().to_str().expect("a path of letters")));
+    let phase = ["get", "pv", "shared", "-o", "jsonpath={.status.phase}"];
+    cluster.eventually(&phase, |phase| phase == "Bound");
+    cluster.kubectl(&["delete", "pvc", "first"]);
+    cluster.eventually(&phase, |phase| phase == "Available");
+    assert!(!directory.path().join("file").exists(), "what was the first's is nobody's any more");
+    assert_eq!(cluster.value(&["pv", "shared"], "{.spec.claimRef}"), "");
+    gone(&cluster, "pod/recycler-for-shared");
+    let told = ["get", "events", "-o", "jsonpath={.items[?(@.involvedObject.name==\"shared\")].reason}"];
+    cluster.eventually(&told, |all| all.contains("VolumeRecycled"));
 }
