@@ -20,8 +20,8 @@ pub const READERS: usize = 3;
 /// Questions that wait for a reader before callers have to wait for a place in the queue.
 pub const READ_QUEUE: u32 = 1_024;
 
-/// Events that a watch holds in memory before it falls back to reading the history.
-pub const FEED_EVENTS: usize = 4_096;
+/// Events that a watch holds in memory before it falls back to reading the history: those of one such reading.
+pub const FEED_EVENTS: usize = REPLAY_EVENTS;
 
 /// Bytes of events that a watch holds in memory before it falls back to reading the history.
 pub const FEED_BYTES: usize = 4 << 20;

@@ -83,6 +83,8 @@ pub struct Range {
     pub at: Option<Revision>,
     /// The most entries to return; `None` returns all, and 0 none (to count only).
     pub limit: Option<usize>,
+    /// The bytes of values beyond which no more entries are returned; the first is, however large it is. `None` returns any amount.
+    pub bytes: Option<usize>,
     /// Whether to count the keys beyond the limit as well. That reads the whole range's index.
     pub count: bool,
 }
@@ -90,7 +92,7 @@ pub struct Range {
 impl Range {
     /// All entries of `keys`, at the latest revision.
     pub fn of(keys: KeyRange) -> Range {
-        Range { keys, at: None, limit: None, count: false }
+        Range { keys, at: None, limit: None, bytes: None, count: false }
     }
 
     /// The same as of `revision`.
@@ -103,6 +105,17 @@ impl Range {
     #[must_use]
     pub fn limit(self, limit: usize) -> Range {
         Range { limit: Some(limit), ..self }
+    }
+
+    /// The same, returning values of about `bytes` at most.
+    #[must_use]
+    pub fn bytes(self, bytes: usize) -> Range {
+        Range { bytes: Some(bytes), ..self }
+    }
+
+    /// Whether there is no room for one more value of this length, beside values of `taken` bytes.
+    pub(crate) fn is_full(&self, taken: usize, value: usize) -> bool {
+        self.bytes.is_some_and(|most| taken > 0 && taken.saturating_add(value) > most)
     }
 
     /// The same, also counting what lies beyond the limit.
@@ -120,7 +133,7 @@ pub struct Page {
     /// The revision that the entries are of when the latest was asked for, and otherwise the store's own, as in etcd:
     /// in both cases the store's revision when it answered.
     pub revision: Revision,
-    /// Whether the range holds more keys than the limit let through.
+    /// Whether the range holds more keys than the limits let through.
     pub more: bool,
     /// How many: `None` unless the count was asked for.
     pub remaining: Option<u64>,

@@ -13,6 +13,10 @@ pub const SUPERSEDED_OBJECTS: usize = 512;
 /// How many objects one read of the store fetches for a list.
 pub const LIST_PAGE: usize = 2_000;
 
+/// How many bytes of stored values a page of a list that is written while it is read has at most; an object that is larger has its own. It is
+/// what a client costs that asks for a list and does not read it.
+pub const LIST_PAGE_BYTES: usize = 1 << 20;
+
 /// How many candidates for a service's address are looked at one by one before all that are taken are read.
 pub const ADDRESS_PROBES: usize = 16;
 

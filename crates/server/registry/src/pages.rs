@@ -8,7 +8,7 @@ use bytes::Bytes;
 use client::ListOptions;
 use store::{Entry, KeyRange, Range, Revision};
 
-use crate::limits::LIST_PAGE;
+use crate::limits::{LIST_PAGE, LIST_PAGE_BYTES};
 use crate::read::{Start, keys};
 use crate::select::Selection;
 use crate::{Registry, Served};
@@ -74,7 +74,7 @@ impl Pages {
     /// The next page: the objects on it that are selected, perhaps none. `None` once all have been read.
     pub async fn next(&mut self) -> Result<Option<Vec<Kept>>, Status> {
         let Some(keys) = self.rest.take() else { return Ok(None) };
-        let mut range = Range::of(keys.clone()).limit(LIST_PAGE);
+        let mut range = Range::of(keys.clone()).limit(LIST_PAGE).bytes(LIST_PAGE_BYTES);
         range.at = self.at;
         let page = self.registry.page(range).await?;
         self.at.get_or_insert(page.revision);

@@ -83,9 +83,15 @@ impl Ledger {
     /// When the revision asked for is compacted, or in the future.
     pub fn range(&self, range: &Range) -> Result<Page, ReadError> {
         let at = self.span.read_at(range.at)?;
-        let mut found = within(&self.keys, &range.keys).filter_map(|(_, versions)| as_of(versions, at));
+        let found = within(&self.keys, &range.keys).filter_map(|(_, versions)| as_of(versions, at));
+        let mut found = found.peekable();
         let limit = range.limit.unwrap_or(usize::MAX);
-        let entries: Vec<Entry> = found.by_ref().take(limit).cloned().collect();
+        let (mut entries, mut taken) = (Vec::new(), 0);
+        while entries.len() < limit {
+            let Some(entry) = found.next_if(|entry| !range.is_full(taken, entry.value.len())) else { break };
+            taken += entry.value.len();
+            entries.push(entry.clone());
+        }
         let (more, remaining) = if range.count {
             let beyond = found.count() as u64;
             (beyond > 0, Some(beyond))

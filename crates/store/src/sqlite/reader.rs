@@ -88,10 +88,18 @@ impl Reader {
         let at = span.read_at(range.at)?;
         let limit = range.limit.unwrap_or(usize::MAX);
         let mut ids = rows::living(&db, &range.keys, at, limit.saturating_add(1)).map_err(failed)?;
-        let more = ids.len() > limit;
+        let mut more = ids.len() > limit;
         ids.truncate(limit);
-        let entries: rusqlite::Result<Vec<Entry>> = ids.iter().map(|id| rows::entry(&db, *id)).collect();
-        let entries = entries.map_err(failed)?;
+        let (mut entries, mut taken) = (Vec::with_capacity(ids.len()), 0);
+        for id in ids {
+            let entry = rows::entry(&db, id).map_err(failed)?;
+            if range.is_full(taken, entry.value.len()) {
+                more = true;
+                break;
+            }
+            taken += entry.value.len();
+            entries.push(entry);
+        }
         let remaining = match (range.count, entries.last()) {
             (false, _) => None,
             (true, _) if !more => Some(0),

@@ -174,6 +174,18 @@ fn ranges(store: &dyn Store) {
     assert_eq!(page(pods().counted()), (3, false, Some(0)));
     let rest = Range::of(KeyRange::prefix("/pods/").from("/pods/a/1\0"));
     assert_eq!(keys(store, rest), ["/pods/a/3", "/pods/b/1"]);
+
+    put(store, "/pods/b/2", "0123456789");
+    for (bytes, wanted) in [
+        (0, (1, true, Some(3))),
+        (2, (2, true, Some(2))),
+        (12, (3, true, Some(1))),
+        (13, (4, false, Some(0))),
+    ] {
+        assert_eq!(page(pods().bytes(bytes).counted()), wanted, "{bytes}");
+    }
+    let large = Range::of(KeyRange::key("/pods/b/2")).bytes(5);
+    assert_eq!(keys(store, large), ["/pods/b/2"], "one comes however large it is");
 }
 
 fn past_ranges(store: &dyn Store) {
