@@ -4,12 +4,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use base::time::Clock;
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::Notify;
-
-use crate::limits;
 
 /// What runs on one connection.
 #[derive(Default)]
@@ -37,8 +36,8 @@ impl Drop for Running {
 }
 
 impl Activity {
-    /// Completes when nothing has run for as long as connections may rest.
-    pub(crate) async fn ceased(&self, clock: &dyn Clock) {
+    /// Completes when nothing has run for so long.
+    pub(crate) async fn ceased(&self, clock: &dyn Clock, rest: Duration) {
         loop {
             // One change may be told after it was seen, which only begins the wait anew.
             let changed = self.changed.notified();
@@ -47,7 +46,7 @@ impl Activity {
                 continue;
             }
             tokio::select! {
-                () = clock.sleep(limits::IDLE) => return,
+                () = clock.sleep(rest) => return,
                 () = changed => {}
             }
         }

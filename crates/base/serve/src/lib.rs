@@ -149,18 +149,29 @@ async fn serve<A, F, B>(
         async move { Ok::<_, Infallible>(answered.await.map(|body| Answering { body, _running: running })) }
     });
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits::HEAD);
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(limits::STREAMS);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits::HEAD)
+        .max_headers(limits::HEAD_FIELDS);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits::STREAMS)
+        .max_header_list_size(limits::HEAD_BYTES)
+        .max_send_buf_size(limits::UNREAD_BYTES);
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let rested = tokio::select! {
         ended = connection.as_mut() => Some(ended),
         () = drain.signaled() => None,
-        () = activity.ceased(&*clock) => {
+        () = activity.ceased(&*clock, limits::IDLE) => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {
                 ended = connection.as_mut() => Some(ended),
                 () = drain.signaled() => None,
+                // Whoever is asked to end it and neither does so nor asks for anything more is cut off.
+                () = activity.ceased(&*clock, limits::FAREWELL) => Some(Ok(())),
             }
         }
     };

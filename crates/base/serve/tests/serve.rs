@@ -14,9 +14,10 @@ use base_serve::{Socket, Tls, limits};
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Bytes, Incoming};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -34,10 +35,19 @@ fn certificate() -> (ServerConfig, RootCertStore) {
 }
 
 async fn connect(port: u16, roots: &RootCertStore) -> std::io::Result<TlsStream<TcpStream>> {
+    connect_as(port, roots, &[]).await
+}
+
+async fn connect_as(
+    port: u16,
+    roots: &RootCertStore,
+    protocols: &[&[u8]],
+) -> std::io::Result<TlsStream<TcpStream>> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder =
         ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = builder.with_root_certificates(roots.clone()).with_no_client_auth();
+    let mut config = builder.with_root_certificates(roots.clone()).with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     let socket = TcpStream::connect(("127.0.0.1", port)).await?;
     TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("localhost").unwrap(), socket).await
 }
@@ -91,6 +101,75 @@ async fn a_connection_may_rest_between_requests_as_long_as_upstream_lets_it() {
     ask().await;
     rest(limits::IDLE + Duration::from_secs(10)).await;
     held.await.unwrap().unwrap();
+    signal.drain().await;
+    task.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_that_is_asked_to_end_and_does_not_is_cut_off() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (mut config, roots) = certificate();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let socket = Socket { listener, tls: Tls::new(config), connections: 1, clock: Arc::new(SystemClock) };
+    let (signal, watch) = drain::channel();
+    let task = tokio::spawn(socket.run(watch, |_, _: Request<Incoming>| async {
+        Response::new(http_body_util::Full::new(Bytes::new()))
+    }));
+    let mut stream = connect_as(port, &roots, &[b"h2"]).await.unwrap();
+    // The beginning of a head that does not go on, from somebody who answers no ping either.
+    let begun = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\x01\x01\0\0\0\0\x01\x82";
+    stream.write_all(begun).await.unwrap();
+    // Its settings have come once it has read what was sent.
+    stream.read_exact(&mut [0; 9]).await.unwrap();
+    rest(limits::IDLE + Duration::from_secs(1)).await;
+    stream.read_exact(&mut [0; 9]).await.unwrap();
+    let reading = async { while stream.read(&mut [0; 1024]).await.is_ok_and(|read| read > 0) {} };
+    let passing = async {
+        loop {
+            tokio::task::yield_now().await;
+            rest(limits::FAREWELL).await;
+        }
+    };
+    tokio::select! {
+        () = reading => {}
+        () = passing => {}
+    }
+    signal.drain().await;
+    task.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_long_selector_is_no_longer_than_a_head_may_be() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (mut config, roots) = certificate();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let socket = Socket { listener, tls: Tls::new(config), connections: 4, clock: Arc::new(SystemClock) };
+    let (signal, watch) = drain::channel();
+    let task = tokio::spawn(socket.run(watch, |_, request: Request<Incoming>| async move {
+        let length = request.uri().query().map_or(0, str::len);
+        Response::new(http_body_util::Full::new(Bytes::from(length.to_string())))
+    }));
+    let (fields, query) = (500, "x".repeat(60_000));
+    let request = |uri: &str| {
+        let named = (0..fields).map(|number| (format!("x-{number}"), "1"));
+        let request = named.fold(Request::get(uri), |request, (name, value)| request.header(name, value));
+        request.body(Empty::<Bytes>::new()).unwrap()
+    };
+    let stream = connect_as(port, &roots, &[b"h2"]).await.unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let held = tokio::spawn(connection);
+    let answer = sender.send_request(request(&format!("https://localhost/?{query}"))).await.unwrap();
+    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "60000");
+    held.abort();
+    let stream = connect_as(port, &roots, &[b"http/1.1"]).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    let held = tokio::spawn(connection);
+    let answer = sender.send_request(request(&format!("/?{query}"))).await.unwrap();
+    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "60000");
+    held.abort();
     signal.drain().await;
     task.await.unwrap();
 }
