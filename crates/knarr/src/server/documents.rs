@@ -8,7 +8,7 @@ use bytes::Bytes;
 use server_authn::token::{Keys, discovery};
 use server_extend::aggregation::{Aggregation, Backend, Known, Routes};
 use server_http::{Document, DocumentRequest, Documents as Source};
-use server_openapi::{Custom, Documents, Others};
+use server_openapi::{Custom, Described, Documents, Others};
 use server_registry::{Registry, Served};
 
 /// The release of Kubernetes whose API is served.
@@ -85,8 +85,15 @@ fn others(routes: &Routes, known: &BTreeMap<Backend, Arc<Known>>) -> Others {
     for route in routes.remote() {
         let own = known.get(&route.backend);
         let key = (route.group.clone(), route.version.clone());
-        let url = own.and_then(|own| own.v3.get(&key)).cloned();
-        others.v3.insert(route.root().trim_start_matches('/').to_owned(), url);
+        let described = match own {
+            None => Described::Nowhere,
+            Some(own) => match (own.v3.get(&key), &own.v2) {
+                (Some(url), _) => Described::At(url.clone()),
+                (None, Some(v2)) if own.without_v3 => Described::InV2(Arc::clone(v2)),
+                (None, _) => Described::Nowhere,
+            },
+        };
+        others.v3.insert(route.root().trim_start_matches('/').to_owned(), described);
     }
     others.v2 = known.values().filter_map(|own| own.v2.clone()).collect();
     others

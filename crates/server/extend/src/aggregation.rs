@@ -45,6 +45,8 @@ pub struct Known {
     pub discovered: BTreeMap<GroupVersion, Discovered>,
     /// Where its documents of OpenAPI 3 are, by group and version.
     pub v3: BTreeMap<GroupVersion, String>,
+    /// Whether it has none of these: it describes itself in OpenAPI 2 alone.
+    pub without_v3: bool,
     /// What it says in OpenAPI 2 of what it serves: paths, definitions and parameters.
     pub v2: Option<Arc<Value>>,
 }
@@ -55,7 +57,9 @@ impl PartialEq for Known {
             (Some(own), Some(other)) => Arc::ptr_eq(own, other),
             (own, other) => own.is_none() && other.is_none(),
         };
-        same && self.v3 == other.v3 && self.discovered == other.discovered
+        same && self.without_v3 == other.without_v3
+            && self.v3 == other.v3
+            && self.discovered == other.discovered
     }
 }
 

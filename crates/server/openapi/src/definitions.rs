@@ -10,7 +10,7 @@ use api_types::{GroupVersionKind, object_types};
 use serde_json::{Map, Value, json};
 
 use crate::descriptions::Descriptions;
-use crate::names;
+use crate::{markers, names};
 
 /// A version of OpenAPI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,9 +133,6 @@ impl<'a> Definitions<'a> {
                 }
             }
             self.properties(name, schema, &mut properties, &mut required);
-            if let (Some(kind), Some(items)) = (list, properties.get_mut("items")) {
-                items["description"] = format!("Items is the list of {kind} objects.").into();
-            }
             if !required.is_empty() {
                 body.insert("required".to_owned(), required.into());
             }
@@ -143,6 +140,7 @@ impl<'a> Definitions<'a> {
                 body.insert("properties".to_owned(), Value::Object(properties.into_iter().collect()));
             }
         }
+        markers::of_definition(name, &mut body);
         if schema.atomic {
             body.insert("x-kubernetes-map-type".to_owned(), "atomic".into());
         }
@@ -166,13 +164,32 @@ impl<'a> Definitions<'a> {
                 continue;
             }
             let mut property = self.property(schema, field);
-            if let Some(text) = self.descriptions.field(name, &field.name) {
-                property["description"] = text.into();
+            if let Some(text) = self.described(name, schema, &field.name) {
+                property["description"] = (text + &markers::described(&property)).into();
             }
-            if is_required(field) && self.descriptions.requires(name, &field.name) != Some(false) {
+            markers::of_field(self.dialect, name, &field.name, &mut property);
+            let told = || is_required(field) && self.descriptions.requires(name, &field.name) != Some(false);
+            if markers::requires(name, &field.name).unwrap_or_else(told) {
                 required.push((*field.name).into());
             }
             properties.insert((*field.name).to_owned(), unwrap(property));
+        }
+    }
+
+    /// What a field is. The embedded descriptions lack lists, and what a watch sends.
+    fn described(&self, name: &str, schema: &Schema, field: &str) -> Option<String> {
+        if let Some(text) = self.descriptions.field(name, field) {
+            return Some(text.to_owned());
+        }
+        match (list_of(schema), field) {
+            (Some(kind), "items") => Some(format!("Items is the list of {kind} objects.")),
+            (Some(_), "metadata") => Some("Metadata of the list, such as the revision that it shows.".to_owned()),
+            (None, "object") if name == names::WATCH_EVENT => Some(
+                "What the event is about: the object as it is now; as it was last, if it was deleted; of a BOOKMARK its resourceVersion alone; \
+                 of an ERROR a Status that says what ended the watch."
+                    .to_owned(),
+            ),
+            _ => None,
         }
     }
 
@@ -189,9 +206,7 @@ impl<'a> Definitions<'a> {
         {
             property["default"] = default;
         }
-        if !field.values.is_empty() && matches!(field.shape, Shape::String) {
-            property["enum"] = field.values.into();
-        }
+        markers::enumerate(field, &mut property);
         extensions(field, &mut property);
         property
     }

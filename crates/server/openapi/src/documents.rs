@@ -11,9 +11,9 @@ use crate::definitions::{Definitions, Dialect};
 use crate::descriptions::Descriptions;
 use crate::document::Document;
 use crate::operations::PathItem;
-use crate::others::Others;
+use crate::others::{Described, Others};
 use crate::paths::{self, GroupVersion};
-use crate::{media::Form, proto, v2, v3};
+use crate::{convert, media::Form, proto, v2, v3};
 
 /// The documents of a set of resources.
 pub struct Documents {
@@ -23,6 +23,8 @@ pub struct Documents {
     v2: Arc<Forms>,
     index: OnceLock<Document>,
     v3: BTreeMap<String, (Part, Arc<Forms>)>,
+    /// Those of other servers that are made here.
+    converted: BTreeMap<String, (Part, Arc<Forms>)>,
 }
 
 /// What a document of version 3 is about.
@@ -34,6 +36,8 @@ enum Part {
     Version(GroupVersion),
     /// A group and version that only definitions have.
     Custom(Vec<Custom>),
+    /// A group and version of another server, which says in version 2 what it serves.
+    Converted(Arc<Value>, String),
     Server,
 }
 
@@ -79,18 +83,18 @@ impl Documents {
         let v3 = parts.into_iter().map(|(name, part)| (name, (part, Arc::default()))).collect();
         let resources = Arc::new(resources);
         let (custom, others, v2) = (Vec::new(), Others::default(), Arc::default());
-        Documents { resources, custom, others, v2, index: OnceLock::new(), v3 }
+        Documents { resources, custom, others, v2, index: OnceLock::new(), v3, converted: BTreeMap::new() }
     }
 
     /// The documents of the same built-in resources and of these versions of definitions. Documents that say the same are shared,
     /// made or not.
     #[must_use]
     pub fn with_custom(&self, custom: Vec<Custom>) -> Documents {
-        let built_in = |part: &Part| !matches!(part, Part::Custom(_));
+        let kept = |part: &Part| !matches!(part, Part::Custom(_));
         let mut v3: BTreeMap<String, (Part, Arc<Forms>)> = self
             .v3
             .iter()
-            .filter(|(_, (part, _))| built_in(part))
+            .filter(|(_, (part, _))| kept(part))
             .map(|(name, (part, forms))| (name.clone(), (part.clone(), Arc::clone(forms))))
             .collect();
         let mut parts: BTreeMap<String, Vec<Custom>> = BTreeMap::new();
@@ -105,8 +109,8 @@ impl Documents {
             v3.entry(name).or_insert((Part::Custom(own), same));
         }
         let resources = Arc::clone(&self.resources);
-        let others = self.others.clone();
-        Documents { resources, custom, others, v2: Arc::default(), index: OnceLock::new(), v3 }
+        let (others, converted) = (self.others.clone(), self.converted.clone());
+        Documents { resources, custom, others, v2: Arc::default(), index: OnceLock::new(), v3, converted }
     }
 
     /// The documents of the same resources, beside what other API servers say of theirs.
@@ -114,7 +118,16 @@ impl Documents {
     pub fn with_others(&self, others: Others) -> Documents {
         let v2 = if others.is_same_v2(&self.others) { Arc::clone(&self.v2) } else { Arc::default() };
         let (resources, custom, v3) = (Arc::clone(&self.resources), self.custom.clone(), self.v3.clone());
-        Documents { resources, custom, others, v2, index: OnceLock::new(), v3 }
+        let of = |(name, own): (&String, &Described)| {
+            let Described::InV2(source) = own else { return None };
+            let forms = match self.converted.get(name) {
+                Some((Part::Converted(before, _), forms)) if Arc::ptr_eq(before, source) => Arc::clone(forms),
+                _ => Arc::default(),
+            };
+            Some((name.clone(), (Part::Converted(Arc::clone(source), format!("/{name}")), forms)))
+        };
+        let converted = others.v3.iter().filter_map(of).collect();
+        Documents { resources, custom, others, v2, index: OnceLock::new(), v3, converted }
     }
 
     /// `/openapi/v2`.
@@ -127,6 +140,7 @@ impl Documents {
         self.index.get_or_init(|| {
             let descriptions = Descriptions::unpack();
             let own = self.v3.iter().filter(|(name, _)| !self.others.v3.contains_key(*name));
+            let own = own.chain(&self.converted);
             let mut paths: Map<String, Value> = own
                 .map(|(name, (part, forms))| {
                     let json = forms.get(Form::Json, || self.make_v3(part, &descriptions), proto::v3);
@@ -134,7 +148,7 @@ impl Documents {
                 })
                 .collect();
             for (name, url) in &self.others.v3 {
-                if let Some(url) = url {
+                if let Described::At(url) = url {
                     paths.insert(name.clone(), json!({ "serverRelativeURL": url }));
                 }
             }
@@ -145,7 +159,8 @@ impl Documents {
 
     /// `/openapi/v3/<name>`, such as `apis/apps/v1`.
     pub fn v3(&self, name: &str, form: Form) -> Option<&Document> {
-        let (part, forms) = self.v3.get(name)?;
+        let own = || self.v3.get(name).filter(|_| !self.others.v3.contains_key(name));
+        let (part, forms) = self.converted.get(name).or_else(own)?;
         Some(forms.get(form, || self.make_v3(part, &Descriptions::unpack()), proto::v3))
     }
 
@@ -169,6 +184,9 @@ impl Documents {
     }
 
     fn make_v3(&self, part: &Part, descriptions: &Descriptions) -> Value {
+        if let Part::Converted(source, root) = part {
+            return convert::to_v3(source, root);
+        }
         let mut everywhere = BTreeSet::from([("", "v1")]);
         if let Part::Version(key) = part {
             everywhere.insert((key.group, key.version));
@@ -187,6 +205,7 @@ impl Documents {
             Part::Group(group) => vec![paths::group(group)],
             Part::Server => vec![paths::version()],
             Part::Custom(own) => custom::paths(own, descriptions),
+            Part::Converted(..) => Vec::new(),
             Part::Version(key) => {
                 let resources = self.resources.get(key).map_or(&[] as &[_], Vec::as_slice);
                 paths::group_version(*key, resources, descriptions)

@@ -10,18 +10,19 @@
 //! Failure: none.
 //! What definitions of the cluster add is made from their schemas: whoever serves them asks for [`Documents::with_custom`] when they
 //! change. What other API servers say is taken in by [`Documents::with_others`].
-//! Limits: enumerations are told only where the tables name
-//! their values, and unions not at all.
+//! Limits: enumerations are told only where the tables name their values.
 //! Upstream: `k8s.io/kube-openapi` (`builder`, `builder3`, `handler`, `handler3`) and the paths of
 //! `k8s.io/apiserver/pkg/endpoints/installer.go`. Descriptions come from the `k8s-openapi` crate when this one is built.
 //! How to test: `cargo test -p server-openapi`.
 
 mod answer;
+mod convert;
 mod custom;
 mod definitions;
 mod descriptions;
 mod document;
 mod documents;
+mod markers;
 mod media;
 mod names;
 mod operations;
@@ -37,7 +38,7 @@ pub use custom::Custom;
 pub use document::Document;
 pub use documents::{Documents, location};
 pub use media::{Form, Version};
-pub use others::Others;
+pub use others::{Described, Others};
 
 /// What the documents say of the server's version; clients ask `/version` for it.
 const VERSION: &str = "unversioned";

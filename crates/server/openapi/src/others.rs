@@ -1,7 +1,7 @@
 //! What other API servers say in OpenAPI, beside what this one says.
 //!
 //! Follows `kube-openapi/pkg/aggregator` (`MergeSpecsIgnorePathConflictRenamingDefinitionsAndParameters`). Documents of version 3 stay with those
-//! who wrote them, and the index says where. The one document of version 2 takes their paths in; what is called as something else of this
+//! who wrote them, and the index says where; who has none is described here, in what its document of version 2 becomes. The one document of version 2 takes their paths in; what is called as something else of this
 //! server's gets another name, and so do the references to it.
 
 use std::collections::BTreeMap;
@@ -12,11 +12,21 @@ use serde_json::Value;
 /// What other API servers say.
 #[derive(Clone, Debug, Default)]
 pub struct Others {
-    /// Where the documents of version 3 are, by what they are called, such as `apis/shop.example.com/v1`; nowhere, if whoever
-    /// serves the group and version describes none of it.
-    pub v3: BTreeMap<String, Option<String>>,
+    /// The documents of version 3, by what they are called, such as `apis/shop.example.com/v1`.
+    pub v3: BTreeMap<String, Described>,
     /// Paths, definitions and parameters in version 2.
     pub v2: Vec<Arc<Value>>,
+}
+
+/// How whoever serves a group and version describes it.
+#[derive(Clone, Debug)]
+pub enum Described {
+    /// In version 3, at a URL with its hash, where it answers itself.
+    At(String),
+    /// In version 2 alone, which is converted here.
+    InV2(Arc<Value>),
+    /// Not at all.
+    Nowhere,
 }
 
 impl Others {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::io::Read;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use api_types::{Resource, resources};
 use serde_json::{Value, json};
-use server_openapi::{Documents, Form, location};
+use server_openapi::{Described, Documents, Form, Others, location};
 
 static DOCUMENTS: LazyLock<Documents> = LazyLock::new(|| Documents::new(resources()));
 static V2: LazyLock<Value> = LazyLock::new(|| parse(&DOCUMENTS.v2(Form::Json).bytes()));
@@ -328,4 +328,82 @@ fn only_what_is_served_is_told() {
     assert!(stable.v3("apis/resource.k8s.io/v1", Form::Json).is_some());
     let v2 = parse(&stable.v2(Form::Json).bytes());
     assert!(v2["definitions"].get("io.k8s.api.resource.v1alpha3.DeviceTaint").is_none());
+}
+
+#[test]
+fn values_are_told_in_order_and_in_the_description() {
+    let core = v3("api/v1");
+    let schemas = &core["components"]["schemas"];
+    let policy = &schemas["io.k8s.api.core.v1.PodSpec"]["properties"]["restartPolicy"];
+    assert_eq!(policy["enum"], json!(["Always", "Never", "OnFailure"]));
+    let text = policy["description"].as_str().expect("a description");
+    assert!(
+        text.ends_with("\n\nPossible enum values:\n - `\"Always\"`\n - `\"Never\"`\n - `\"OnFailure\"`"),
+        "{text}"
+    );
+    let claim = &schemas["io.k8s.api.core.v1.PersistentVolumeClaimStatus"]["properties"];
+    let modes = json!(["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"]);
+    assert_eq!(claim["accessModes"]["items"]["enum"], modes);
+    assert_eq!(
+        claim["allocatedResourceStatuses"]["additionalProperties"]["enum"][0],
+        "ControllerResizeInProgress"
+    );
+    let rule = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.ValidationRule";
+    assert_eq!(V2["definitions"][rule]["properties"]["reason"].get("enum"), None);
+}
+
+#[test]
+fn markers_of_single_types_are_told() {
+    let core = v3("api/v1");
+    let schemas = &core["components"]["schemas"];
+    let union = json!([{"discriminator": "type", "fields-to-discriminateBy": {"localhostProfile": "LocalhostProfile"}}]);
+    assert_eq!(schemas["io.k8s.api.core.v1.SeccompProfile"]["x-kubernetes-unions"], union);
+    let disk = &schemas["io.k8s.api.core.v1.AzureDiskVolumeSource"]["properties"];
+    assert_eq!(
+        (&disk["kind"]["default"], &disk["cachingMode"]["default"]),
+        (&json!("Shared"), &json!("ReadWrite"))
+    );
+    assert_eq!(V2["definitions"]["io.k8s.api.events.v1.Event"]["required"], json!(["eventTime"]));
+    let budget = &V2["definitions"]["io.k8s.api.policy.v1.PodDisruptionBudgetSpec"]["properties"];
+    assert_eq!(budget["selector"]["x-kubernetes-patch-strategy"], "replace");
+}
+
+#[test]
+fn lists_and_events_of_watches_are_described() {
+    for name in ["io.k8s.api.core.v1.PodList", "io.k8s.api.apps.v1.DeploymentList"] {
+        let list = &V2["definitions"][name]["properties"];
+        assert!(["items", "metadata"].iter().all(|field| list[field]["description"].is_string()), "{name}");
+    }
+    let event = &V2["definitions"]["io.k8s.apimachinery.pkg.apis.meta.v1.WatchEvent"]["properties"];
+    assert!(event["object"]["description"].is_string());
+}
+
+#[test]
+fn a_server_without_version_3_is_described_by_what_it_says_in_version_2() {
+    let said = |title: &str| {
+        Arc::new(json!({
+            "info": {"title": title, "version": "v1"},
+            "paths": {"/apis/shop/v1/fruits": {"get": {"responses": {}}}},
+            "definitions": {"Fruit": {"type": "object"}},
+        }))
+    };
+    let (mut others, source) = (Others::default(), said("Shop"));
+    others.v3.insert("apis/shop/v1".to_owned(), Described::InV2(Arc::clone(&source)));
+    others.v3.insert("apis/batch/v1".to_owned(), Described::Nowhere);
+    let documents = DOCUMENTS.with_others(others.clone());
+    let index = parse(&documents.v3_index().bytes());
+    let document = documents.v3("apis/shop/v1", Form::Json).expect("it is there");
+    assert_eq!(
+        index["paths"]["apis/shop/v1"]["serverRelativeURL"],
+        location("apis/shop/v1", document.hash())
+    );
+    assert_eq!(parse(&document.bytes())["components"]["schemas"]["Fruit"]["type"], "object");
+    assert!(documents.v3("apis/batch/v1", Form::Json).is_none(), "it is another server's");
+    let again = documents.with_others(others.clone());
+    let same = again.v3("apis/shop/v1", Form::Json).expect("it is there");
+    assert!(std::ptr::eq(document, same), "it is not made anew");
+    others.v3.insert("apis/shop/v1".to_owned(), Described::InV2(said("Store")));
+    let next = documents.with_others(others);
+    let next = next.v3("apis/shop/v1", Form::Json).expect("it is there");
+    assert_ne!(document.hash(), next.hash());
 }

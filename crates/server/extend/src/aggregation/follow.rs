@@ -221,8 +221,13 @@ impl Server {
             Ok(answered) if answered.status == 200 => {
                 answered.header("etag").clone_into(&mut self.tags.v3);
                 self.known.v3 = openapi::index(&answered.body, routes);
+                self.known.without_v3 = false;
             }
-            _ => self.known.v3.clear(),
+            answered => {
+                self.known.v3.clear();
+                // Anything else may pass, and is no reason to show less than the server has.
+                self.known.without_v3 = answered.is_ok_and(|answered| answered.status == 404);
+            }
         }
         let tag = self.tags.v2.clone();
         let question = Question {
@@ -258,7 +263,8 @@ impl Server {
             own.fresh = fresh;
             discovered.insert(key, own);
         }
-        let next = Known { discovered, v3: self.known.v3.clone(), v2: self.known.v2.clone() };
+        let Known { v3, without_v3, v2, .. } = self.known.clone();
+        let next = Known { discovered, v3, without_v3, v2 };
         self.aggregation.learn(backend, Some(next));
     }
 }

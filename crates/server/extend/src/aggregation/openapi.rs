@@ -56,7 +56,14 @@ pub(super) fn of_routes(body: &[u8], routes: &[Arc<Route>]) -> Option<Value> {
         });
         own.collect()
     };
-    Some(json!({ "paths": paths, "definitions": part(DEFINITIONS), "parameters": part(PARAMETERS) }))
+    let mut own = json!({ "paths": paths, "definitions": part(DEFINITIONS), "parameters": part(PARAMETERS) });
+    // What the whole says of itself goes into the documents of version 3 that are made of this.
+    for field in ["info", "securityDefinitions"] {
+        if document[field].is_object() {
+            own[field] = document[field].take();
+        }
+    }
+    Some(own)
 }
 
 fn target<'a>(document: &'a Value, reference: &str) -> Option<&'a Value> {

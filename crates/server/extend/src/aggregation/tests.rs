@@ -171,6 +171,7 @@ async fn what_a_server_says_is_known() {
             known.v3.values().map(String::as_str).collect::<Vec<_>>(),
             if wants { vec!["/openapi/v3/apis/shop/v1?hash=1"] } else { vec![] }
         );
+        assert_eq!(known.without_v3, !wants);
         let definitions = known.v2.map(|own| own["definitions"].as_object().map_or(0, serde_json::Map::len));
         assert_eq!(definitions, wants.then_some(2), "what is not needed is left out");
     }
