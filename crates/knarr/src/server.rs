@@ -28,6 +28,7 @@ use base::random::{Random, SystemRandom};
 use base::task::Tasks;
 use base::time::{Clock, SystemClock};
 use base_serve::trust::Shown;
+use cli::surroundings::{ProcessSurroundings, Surroundings as _};
 use client::reconcile::Inspector;
 use client::{Api, Scope};
 use server_admission::{Lookup, Parts, Stored};
@@ -319,6 +320,9 @@ impl ControlPlane {
         policies.follow(&local).await;
         running.spawn(server.run(drain.clone()));
         running.spawn(maintenance::services(registry.clone(), wanted, Arc::clone(&clock), drain.clone()));
+        let host = ProcessSurroundings.host_name();
+        let identity = server_bootstrap::Identity::new(&host, config.advertise, port, &SystemRandom);
+        running.spawn(maintenance::identity(registry.clone(), identity, Arc::clone(&clock), drain.clone()));
         local.follow().await;
         server_extend::follow(&local).await;
         aggregation.follow(&local).await;

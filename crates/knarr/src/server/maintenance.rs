@@ -7,6 +7,8 @@ use std::time::Duration;
 use base::drain;
 use base::error::Chain;
 use base::time::Clock;
+use client::Status;
+use server_bootstrap::Identity;
 use server_registry::Registry;
 use store::{Revision, Store};
 
@@ -15,6 +17,12 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(10);
 
 /// How often the services are looked for that a cluster cannot be without: upstream's.
 const SERVICES_EVERY: Duration = Duration::from_secs(10);
+
+/// How often the server's lease is renewed: upstream's `IdentityLeaseRenewIntervalPeriod`.
+const RENEW_EVERY: Duration = Duration::from_secs(10);
+
+/// After how many of them leases of dead servers are looked for: upstream's `IdentityLeaseGCPeriod`, an hour.
+const COLLECT_RENEWALS: u32 = 360;
 
 /// How long history is kept: between one and two of upstream's `--etcd-compaction-interval`.
 const KEEP_TICKS: u32 = 30;
@@ -44,6 +52,35 @@ pub async fn services(
             tracing::warn!(error = %Chain(&status), "services.kept");
         }
     }
+}
+
+/// Holds the server's lease until asked to finish, and collects those of servers that have died.
+pub async fn identity(
+    registry: Registry,
+    identity: Identity,
+    clock: Arc<dyn Clock>,
+    mut drain: drain::Watch,
+) {
+    let said = |done: Result<(), Status>, what: &'static str| {
+        if let Err(status) = done {
+            tracing::warn!(error = %Chain(&status), what, "identity.lease");
+        }
+    };
+    // What an earlier run has left says that somebody serves who does not.
+    said(identity.release(&registry).await, "release");
+    let mut renewals = 0;
+    loop {
+        said(identity.renew(&registry).await, "renew");
+        if renewals % COLLECT_RENEWALS == 0 {
+            said(server_bootstrap::identity::collect(&registry).await, "collect");
+        }
+        renewals += 1;
+        tokio::select! {
+            () = drain.signaled() => break,
+            () = clock.sleep(RENEW_EVERY) => {}
+        }
+    }
+    said(identity.release(&registry).await, "release");
 }
 
 /// Keeps the store tidy until asked to finish.

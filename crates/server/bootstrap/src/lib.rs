@@ -1,6 +1,7 @@
 //! What exists in a cluster before anybody has asked for anything: made at each start of a server, where it is missing.
 //!
-//! Layer: `server`, above the registry and the authorizers, below the binary. Entry points: [`bootstrap`], [`Config`].
+//! Layer: `server`, above the registry and the authorizers, below the binary. Entry points: [`bootstrap`], [`Config`]; while
+//! a server runs, [`services`] and its [`Identity`].
 //!
 //! Invariants: whatever is there already stays, except the API's own endpoints, which follow [`Config`], and roles and
 //! bindings, which are given what the policy says and they lack. Done twice, the second time writes nothing.
@@ -16,6 +17,7 @@
 mod api_service;
 mod authentication;
 mod dns_service;
+pub mod identity;
 mod join;
 pub mod limits;
 mod policy;
@@ -36,6 +38,7 @@ use server_authn::bootstrap::BootstrapToken;
 use server_registry::Registry;
 
 pub use authentication::Authentication;
+pub use identity::Identity;
 use writer::Writer;
 
 /// What a server is told about its cluster.

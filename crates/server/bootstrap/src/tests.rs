@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api_record::Record;
+use api_types::coordination::v1::Lease;
 use api_types::core::v1::{ConfigMap, Endpoints, Secret, Service};
 use api_types::discovery::v1::EndpointSlice;
 use api_types::rbac::v1::ClusterRole;
@@ -16,7 +17,7 @@ use server_registry::admit::Everything;
 use server_registry::{Catalog, Registry, Shared};
 use store::{MemoryStore, Revision, Store};
 
-use crate::{Authentication, Config, Join, bootstrap};
+use crate::{Authentication, Config, Identity, Join, bootstrap, identity};
 
 fn token() -> BootstrapToken {
     BootstrapToken::parse("abcdef.0123456789abcdef").expect("a token")
@@ -210,4 +211,40 @@ async fn the_address_of_the_dns_is_its_services() {
     world.start(&config).await;
     let service: Service = world.get(("", "services"), "kube-system", "kube-dns").await;
     assert_eq!(service.spec.cluster_ip, "10.96.0.11", "it follows the server's flag");
+}
+
+#[tokio::test]
+async fn a_server_holds_a_lease_while_it_runs_and_those_of_dead_ones_are_collected() {
+    let world = World::new();
+    world.start(&config()).await;
+    let (registry, leases) = (&world.registry, ("coordination.k8s.io", "leases"));
+    let own = Identity::new("box", [192, 0, 2, 1].into(), 6443, &SystemRandom);
+    own.renew(registry).await.expect("it is made");
+    own.renew(registry).await.expect("it is renewed");
+    let names = world.names(leases.0, leases.1).await;
+    let [name] = &names[..] else { panic!("{names:?}") };
+    let lease: Lease = world.get(leases, "kube-system", name).await;
+    assert_eq!(lease.metadata.labels["apiserver.kubernetes.io/identity"], "kube-apiserver");
+    assert_eq!(lease.metadata.labels["kubernetes.io/hostname"], "box");
+    assert_eq!(lease.metadata.annotations["kubernetes.io/peer-advertise-address"], "192.0.2.1:6443");
+    assert_eq!(lease.spec.lease_duration_seconds, Some(3600));
+    assert!(lease.spec.holder_identity.expect("held").starts_with(&format!("{name}_")));
+
+    let served = registry.catalog().find(leases.0, "v1", leases.1).expect("served");
+    let admin = Caller::new("admin", &["system:masters"]);
+    for (name, labelled) in [("apiserver-dead", true), ("other", false)] {
+        let mut dead = Lease::default();
+        dead.metadata.name = name.to_owned();
+        dead.metadata.namespace = "kube-system".to_owned();
+        if labelled {
+            let label = ("apiserver.kubernetes.io/identity".to_owned(), "kube-apiserver".to_owned());
+            dead.metadata.labels = BTreeMap::from([label]);
+        }
+        let options = WriteOptions::default();
+        registry.create(served, &admin, "kube-system", Box::new(dead), &options).await.expect("made");
+    }
+    identity::collect(registry).await.expect("collected");
+    assert_eq!(world.names(leases.0, leases.1).await, [name.as_str(), "other"]);
+    own.release(registry).await.expect("deleted");
+    assert_eq!(world.names(leases.0, leases.1).await, ["other"]);
 }
