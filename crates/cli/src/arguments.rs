@@ -10,10 +10,12 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::version;
 
+pub mod audit;
 pub mod flags;
 pub mod value;
 
-pub use flags::{AgentFlags, AuditFlags, AuditMode, CommonFlags, NodeFlags, ServerFlags};
+pub use audit::{AuditFlags, AuditFormat, AuditMode};
+pub use flags::{AgentFlags, CommonFlags, NodeFlags, ServerFlags};
 
 /// The whole command line.
 #[derive(Debug, Parser)]

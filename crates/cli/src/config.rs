@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use host::netlink::Cidr;
 
 use crate::arguments::value::{self, Component, KubeletArg, Label, NodeName, PortRange, ServerUrl, Taint};
-use crate::arguments::{AgentFlags, AuditFlags, AuditMode, CommonFlags, LocalFlags, NodeFlags, ServerFlags};
+use crate::arguments::{AgentFlags, CommonFlags, LocalFlags, NodeFlags, ServerFlags};
 
+pub mod audit;
 pub mod cluster_id;
 pub mod file;
 pub mod kept;
@@ -18,6 +19,7 @@ mod labels;
 pub(crate) mod rules;
 pub mod settings;
 
+pub use audit::AuditConfig;
 pub use cluster_id::ClusterId;
 pub use rules::ConfigError;
 pub use settings::Settings;
@@ -88,23 +90,6 @@ pub struct ServerConfig {
     pub node: NodeConfig,
     /// Whether to leave the terminal.
     pub background: bool,
-}
-
-/// How requests are logged.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuditConfig {
-    /// What says which.
-    pub policy: PathBuf,
-    /// Where to; none for standard output.
-    pub path: Option<PathBuf>,
-    /// How many days older files are kept; zero for ever.
-    pub days: u32,
-    /// How many older files are kept; zero for all.
-    pub files: u32,
-    /// How large a file becomes.
-    pub megabytes: u32,
-    /// What happens to events that there is no room for.
-    pub mode: AuditMode,
 }
 
 impl ServerConfig {
@@ -301,7 +286,7 @@ pub fn server(
         disable_agent: flags.disable_agent.unwrap_or(false),
         disable_scheduler: flags.disable_scheduler.unwrap_or(false),
         disable_controller_manager: flags.disable_controller_manager.unwrap_or(false),
-        audit: audit(&flags.audit, defaults)?,
+        audit: audit::audit(&flags.audit, defaults)?,
         node: node(&flags.node, defaults)?,
         background: flags.background,
         place,
@@ -344,23 +329,6 @@ pub fn agent(
 /// Which cluster a local command means.
 pub fn local(flags: &LocalFlags, defaults: &Defaults) -> Place {
     place(&flags.common, flags.write_kubeconfig.as_deref(), defaults)
-}
-
-fn audit(flags: &AuditFlags, defaults: &Defaults) -> Result<Option<AuditConfig>, ConfigError> {
-    let (policy, path) = match (&flags.audit_policy_file, &flags.audit_log_path) {
-        (None, None) => return Ok(None),
-        (Some(policy), Some(path)) => (policy, path),
-        (Some(_), None) => return Err(ConfigError::HalfAudited("--audit-policy-file", "--audit-log-path")),
-        (None, Some(_)) => return Err(ConfigError::HalfAudited("--audit-log-path", "--audit-policy-file")),
-    };
-    Ok(Some(AuditConfig {
-        policy: absolute(policy, defaults),
-        path: (path != Path::new("-")).then(|| absolute(path, defaults)),
-        days: flags.audit_log_maxage.unwrap_or(366),
-        files: flags.audit_log_maxbackup.unwrap_or(100),
-        megabytes: flags.audit_log_maxsize.unwrap_or(100),
-        mode: flags.audit_log_mode.unwrap_or(AuditMode::Blocking),
-    }))
 }
 
 fn place(common: &CommonFlags, kubeconfig: Option<&Path>, defaults: &Defaults) -> Place {

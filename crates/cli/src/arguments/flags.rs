@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::Args;
 use host::netlink::Cidr;
 
+use super::audit::AuditFlags;
 use super::value::{self, Component, KubeletArg, Label, NodeName, PortRange, ServerUrl, Taint};
 
 /// Flags that every command has.
@@ -126,38 +127,6 @@ pub struct ServerFlags {
     /// Leave the terminal. Given by `knarr up` only
     #[arg(long, hide = true)]
     pub background: bool,
-}
-
-/// Flags of the audit log, which are those of kube-apiserver.
-#[derive(Clone, Debug, Default, Args)]
-pub struct AuditFlags {
-    /// Policy that says which requests are logged how, as Kubernetes' documentation describes it; needs --audit-log-path
-    #[arg(long, value_name = "FILE")]
-    pub audit_policy_file: Option<PathBuf>,
-    /// File that requests are logged to, or - for standard output; needs --audit-policy-file
-    #[arg(long, value_name = "FILE")]
-    pub audit_log_path: Option<PathBuf>,
-    /// How many days older files of the log are kept; 0 for ever [default: 366]
-    #[arg(long, value_name = "DAYS")]
-    pub audit_log_maxage: Option<u32>,
-    /// How many older files of the log are kept; 0 for all [default: 100]
-    #[arg(long, value_name = "FILES")]
-    pub audit_log_maxbackup: Option<u32>,
-    /// How large a file of the log becomes before the next is begun, in megabytes [default: 100]
-    #[arg(long, value_name = "MEGABYTES", value_parser = clap::value_parser!(u32).range(1..))]
-    pub audit_log_maxsize: Option<u32>,
-    /// Whether requests wait when too many events wait to be written, or events are dropped then [default: blocking]
-    #[arg(long, value_name = "MODE")]
-    pub audit_log_mode: Option<AuditMode>,
-}
-
-/// What happens to events that there is no room for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum AuditMode {
-    /// Requests wait.
-    Blocking,
-    /// They are dropped, and counted.
-    Batch,
 }
 
 /// Flags of `knarr agent`.

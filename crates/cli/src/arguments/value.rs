@@ -5,6 +5,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use api_record::scalar::Duration;
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use host::netlink::Cidr;
@@ -124,6 +125,41 @@ impl ValueEnum for Component {
             Component::MetricsServer => PossibleValue::new("metrics-server"),
         })
     }
+}
+
+/// How often something happens, a second: a number above zero.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate(f32);
+
+impl Rate {
+    /// A number above zero.
+    pub const fn new(per_second: f32) -> Rate {
+        Rate(per_second)
+    }
+
+    /// The number.
+    pub fn per_second(self) -> f64 {
+        f64::from(self.0)
+    }
+}
+
+/// No rate is made of what is no number.
+impl Eq for Rate {}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+pub(super) fn rate(text: &str) -> Result<Rate, String> {
+    let read = text.parse().ok().filter(|rate: &f32| rate.is_normal() && rate.is_sign_positive());
+    read.map(Rate).ok_or_else(|| "a rate is a number above zero, such as 0.5".to_owned())
+}
+
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "a duration looks like 30s or 1m30s".to_owned();
+    text.parse().ok().filter(|duration: &Duration| duration.nanos >= 0).ok_or_else(wrong)
 }
 
 pub(super) fn port(text: &str) -> Result<u16, String> {
@@ -306,6 +342,8 @@ mod tests {
     fn right_values_are_taken() {
         assert_eq!(port("6443"), Ok(6443));
         assert_eq!(port_range("1-2"), Ok(PortRange { first: 1, last: 2 }));
+        assert_eq!(rate("0.5"), Ok(Rate(0.5)));
+        assert_eq!(duration("1m30s").unwrap().to_string(), "1m30s");
         assert_eq!(mode("0644"), Ok(0o644));
         assert_eq!(mode("600"), Ok(0o600));
         assert_eq!(server_url("https://[fd00::1]/").unwrap().to_string(), "https://[fd00::1]:6443");
@@ -328,6 +366,9 @@ mod tests {
             (said(cidr("10.42.1.0/16").map(drop)), "did you mean 10.42.0.0/16"),
             (said(cidr("10.42.0.0").map(drop)), "10.42.0.0/16"),
             (said(cidr("10.42.0.0/16,fd00::/56").map(drop)), "one range only"),
+            (said(rate("0").map(drop)), "above zero"),
+            (said(rate("NaN").map(drop)), "above zero"),
+            (said(duration("-1s").map(drop)), "30s"),
             (said(mode("9").map(drop)), "octal"),
             (said(token(" ").map(drop)), "not empty"),
             (said(server_url("10.0.0.1").map(drop)), "https://"),

@@ -112,6 +112,9 @@ pub enum ConfigError {
     /// A log of which it is not said what is in it, or where it is.
     #[error("{0} needs {1}: together they make an audit log")]
     HalfAudited(&'static str, &'static str),
+    /// An audit log that contradicts itself, in upstream's words.
+    #[error("{0}")]
+    Audit(String),
     /// An agent without a server.
     #[error(
         "which server? Give --server https://ADDRESS:6443, KNARR_URL, or `server` in the configuration file"

@@ -5,7 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::{AgentConfig, AuditConfig, Cluster, NodeConfig, REGISTRIES_FILE, ServerConfig, Verbosity};
+use clap::ValueEnum;
+
+use super::audit::{AuditConfig, AuditLog, AuditWebhook, Delivery};
+use super::{AgentConfig, Cluster, NodeConfig, REGISTRIES_FILE, ServerConfig, Verbosity};
 
 /// Values as text by their flags' long names; empty for what is not set.
 pub type Settings = BTreeMap<String, String>;
@@ -80,21 +83,45 @@ impl AgentConfig {
 }
 
 fn of_audit(audit: Option<&AuditConfig>) -> impl Iterator<Item = (String, String)> {
-    let told = |tell: fn(&AuditConfig) -> String| audit.map(tell).unwrap_or_default();
-    named([
-        ("audit-policy-file", told(|own| own.policy.display().to_string())),
-        ("audit-log-path", told(|own| own.path.as_deref().unwrap_or(Path::new("-")).display().to_string())),
-        ("audit-log-maxage", told(|own| own.days.to_string())),
-        ("audit-log-maxbackup", told(|own| own.files.to_string())),
-        ("audit-log-maxsize", told(|own| own.megabytes.to_string())),
-        (
-            "audit-log-mode",
-            told(|own| {
-                let mode = clap::ValueEnum::to_possible_value(&own.mode);
-                mode.map(|mode| mode.get_name().to_owned()).unwrap_or_default()
-            }),
-        ),
-    ])
+    let (log, webhook) = (audit.and_then(|own| own.log.as_ref()), audit.and_then(|own| own.webhook.as_ref()));
+    let of_log = |tell: fn(&AuditLog) -> String| log.map(tell).unwrap_or_default();
+    let of_webhook = |tell: fn(&AuditWebhook) -> String| webhook.map(tell).unwrap_or_default();
+    let own = [
+        ("audit-policy-file", audit.map(|own| own.policy.display().to_string()).unwrap_or_default()),
+        ("audit-log-path", of_log(|own| own.path.as_deref().unwrap_or(Path::new("-")).display().to_string())),
+        ("audit-log-maxage", of_log(|own| own.days.to_string())),
+        ("audit-log-maxbackup", of_log(|own| own.files.to_string())),
+        ("audit-log-maxsize", of_log(|own| own.megabytes.to_string())),
+        ("audit-log-format", of_log(|own| chosen(&own.format))),
+        ("audit-webhook-config-file", of_webhook(|own| own.kubeconfig.display().to_string())),
+        ("audit-webhook-initial-backoff", of_webhook(|own| own.first_wait.to_string())),
+    ];
+    let deliveries = [("log", log.map(|own| &own.delivery)), ("webhook", webhook.map(|own| &own.delivery))];
+    let deliveries = deliveries.map(|(plugin, own)| of_delivery(plugin, own));
+    named(own).chain(deliveries.into_iter().flatten())
+}
+
+fn of_delivery(plugin: &str, delivery: Option<&Delivery>) -> [(String, String); 10] {
+    let tell = |flag: &str, tell: fn(&Delivery) -> String| {
+        (format!("audit-{plugin}-{flag}"), delivery.map(tell).unwrap_or_default())
+    };
+    [
+        tell("mode", |own| chosen(&own.mode)),
+        tell("batch-buffer-size", |own| own.batch.buffer.to_string()),
+        tell("batch-max-size", |own| own.batch.most.to_string()),
+        tell("batch-max-wait", |own| own.batch.wait.to_string()),
+        tell("batch-throttle-enable", |own| own.batch.throttled.to_string()),
+        tell("batch-throttle-qps", |own| own.batch.rate.to_string()),
+        tell("batch-throttle-burst", |own| own.batch.burst.to_string()),
+        tell("truncate-enabled", |own| own.truncate.enabled.to_string()),
+        tell("truncate-max-batch-size", |own| own.truncate.batch_bytes.to_string()),
+        tell("truncate-max-event-size", |own| own.truncate.event_bytes.to_string()),
+    ]
+}
+
+/// A choice by its name.
+fn chosen(choice: &impl ValueEnum) -> String {
+    choice.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
 fn of_node(node: &NodeConfig, verbosity: Verbosity) -> impl Iterator<Item = (String, String)> {

@@ -1,4 +1,4 @@
-//! Connections: a name looked up, TCP, TLS.
+//! Connections: a name looked up, TCP, and TLS but where it is not wanted.
 
 use std::future::Future;
 use std::io;
@@ -21,18 +21,24 @@ use tower_service::Service;
 
 use crate::limits;
 
-/// Makes connections that speak TLS.
+/// Makes connections.
 #[derive(Clone)]
 pub struct Connector {
-    tls: TlsConnector,
+    /// How TLS is spoken, if it is.
+    tls: Option<TlsConnector>,
     /// Who answers, where that is not the host that is connected to.
     expected: Option<ServerName<'static>>,
 }
 
 impl Connector {
-    /// Connections by this configuration.
+    /// Connections that speak TLS by this configuration.
     pub fn new(tls: ClientConfig) -> Connector {
-        Connector { tls: TlsConnector::from(Arc::new(tls)), expected: None }
+        Connector { tls: Some(TlsConnector::from(Arc::new(tls))), expected: None }
+    }
+
+    /// Connections in the open, for endpoints whose URL says so.
+    pub fn open() -> Connector {
+        Connector { tls: None, expected: None }
     }
 
     /// The same to whoever has this name, wherever that is: one of those who serve a service.
@@ -47,16 +53,18 @@ impl Connector {
     /// When it cannot be reached, or is not who it has to be.
     pub async fn connect(&self, host: &str, port: u16) -> io::Result<Connection> {
         let host = host.trim_start_matches('[').trim_end_matches(']');
-        let name = match &self.expected {
-            Some(name) => name.clone(),
-            None => ServerName::try_from(host.to_owned()).map_err(io::Error::other)?,
+        let name = || match &self.expected {
+            Some(name) => Ok(name.clone()),
+            None => ServerName::try_from(host.to_owned()).map_err(io::Error::other),
         };
         let mut failure = io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address"));
         for address in resolve(host).await? {
             match TcpStream::connect(SocketAddr::new(address, port)).await {
                 Ok(stream) => {
                     stream.set_nodelay(true)?;
-                    return Ok(Connection(TokioIo::new(self.tls.connect(name, stream).await?)));
+                    let Some(tls) = &self.tls else { return Ok(Connection::Open(TokioIo::new(stream))) };
+                    let stream = Box::new(tls.connect(name()?, stream).await?);
+                    return Ok(Connection::Tls(TokioIo::new(stream)));
                 }
                 Err(error) => failure = error,
             }
@@ -75,41 +83,56 @@ async fn resolve(host: &str) -> io::Result<Vec<IpAddr>> {
     Ok(found.iter().collect())
 }
 
-/// A connection that speaks TLS.
-pub struct Connection(TokioIo<TlsStream<TcpStream>>);
+/// A connection.
+pub enum Connection {
+    /// One that speaks TLS.
+    Tls(TokioIo<Box<TlsStream<TcpStream>>>),
+    /// One in the open.
+    Open(TokioIo<TcpStream>),
+}
+
+impl Connection {
+    fn of(self: Pin<&mut Self>) -> Pin<&mut (dyn Both + Unpin + '_)> {
+        let stream: &mut (dyn Both + Unpin) = match self.get_mut() {
+            Connection::Tls(stream) => stream,
+            Connection::Open(stream) => stream,
+        };
+        Pin::new(stream)
+    }
+}
+
+trait Both: Read + Write {}
+
+impl<T: Read + Write> Both for T {}
 
 impl Describes for Connection {
     fn connected(&self) -> Connected {
-        let (_, session) = self.0.inner().get_ref();
-        if session.alpn_protocol() == Some(b"h2") {
-            Connected::new().negotiated_h2()
-        } else {
-            Connected::new()
+        match self {
+            Connection::Tls(stream) if stream.inner().get_ref().1.alpn_protocol() == Some(b"h2") => {
+                Connected::new().negotiated_h2()
+            }
+            Connection::Tls(_) | Connection::Open(_) => Connected::new(),
         }
     }
 }
 
 impl Read for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        self.of().poll_read(cx, buf)
     }
 }
 
 impl Write for Connection {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.of().poll_write(cx, bytes)
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.of().poll_flush(cx)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.of().poll_shutdown(cx)
     }
 }
 
@@ -126,7 +149,7 @@ impl Service<Uri> for Connector {
         let connector = self.clone();
         Box::pin(async move {
             let host = server.host().unwrap_or_default();
-            let port = server.port_u16().unwrap_or(443);
+            let port = server.port_u16().unwrap_or(if connector.tls.is_some() { 443 } else { 80 });
             match tokio::time::timeout(limits::CONNECT, connector.connect(host, port)).await {
                 Ok(connection) => connection,
                 Err(_) => {

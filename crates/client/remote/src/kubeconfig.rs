@@ -1,4 +1,5 @@
-//! Kubeconfigs, read to connect with: the cluster and the user of a context, the current one if none is named.
+//! Kubeconfigs, read to connect with: the cluster and the user of a context, the current one if none is named. Some lead to an API server
+//! ([`read`], [`choose`]), others to whoever takes what the server sends ([`endpoint`]).
 //!
 //! Of several files the first that says a thing counts, as `clientcmd` merges them.
 //! What needs a program or a provider of identities to log in with is refused by name.
@@ -83,6 +84,8 @@ struct Cluster {
     server: String,
     certificate_authority: Option<PathBuf>,
     certificate_authority_data: Option<String>,
+    #[serde(default)]
+    insecure_skip_tls_verify: bool,
     proxy_url: Option<String>,
     tls_server_name: Option<String>,
 }
@@ -104,6 +107,8 @@ struct User {
     #[serde(rename = "tokenFile")]
     token_file: Option<PathBuf>,
     username: Option<String>,
+    #[serde(default)]
+    password: String,
     exec: Option<serde::de::IgnoredAny>,
     auth_provider: Option<serde::de::IgnoredAny>,
 }
@@ -132,7 +137,26 @@ pub struct Chosen {
     pub namespace: String,
 }
 
-/// The access that a file gives. Files that it names are looked for beside it.
+/// Where a file leads to, who has to be there, and what proves there who asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Endpoint {
+    /// `https://HOST[:PORT][/PATH]`, or `http://` where nobody needs to listen in.
+    pub server: String,
+    /// The certificates, in PEM, that vouch for the server; those of the machine, if there are none.
+    pub authority_pem: Option<String>,
+    /// Whether nobody has to vouch for it.
+    pub insecure: bool,
+    /// Its name, where that is not the host's.
+    pub server_name: Option<String>,
+    /// A client certificate and its key, in PEM.
+    pub certificate: Option<(String, String)>,
+    /// A token, sent with each request.
+    pub token: Option<String>,
+    /// A name and a password, sent with each request.
+    pub password: Option<(String, String)>,
+}
+
+/// The access that a file gives to an API server. Files that it names are looked for beside it.
 ///
 /// # Errors
 /// When it cannot be read or used; see [`KubeconfigError`].
@@ -146,26 +170,41 @@ pub fn read(path: &Path) -> Result<Access, KubeconfigError> {
 /// When none can be read, or what is chosen cannot be used; see [`KubeconfigError`].
 pub fn choose(paths: &[PathBuf], context: Option<&str>) -> Result<Chosen, KubeconfigError> {
     let merged = Merged::read(paths)?;
-    let wanted = context.unwrap_or(&merged.current_context);
-    let missing = |what, name: &str| KubeconfigError::Missing { what, name: name.to_owned() };
-    let context = merged.contexts.iter().find(|context| context.name == *wanted);
-    let context = &context.ok_or_else(|| missing("context", wanted))?.context;
-    let cluster = merged.clusters.iter().find(|(_, cluster)| cluster.name == context.cluster);
-    let (beside, cluster) = cluster.ok_or_else(|| missing("cluster", &context.cluster))?;
-    let user = merged.users.iter().find(|(_, user)| user.name == context.user);
-    let (beside_user, user) = user.ok_or_else(|| missing("user", &context.user))?;
-    refuse(&cluster.cluster, &user.user)?;
-    let authority = one(
-        beside,
-        &cluster.cluster.certificate_authority_data,
-        &cluster.cluster.certificate_authority,
-        "certificate-authority-data",
-    )?;
-    let credentials = credentials(beside_user, &user.user)?;
-    let authority = authority.ok_or(KubeconfigError::NoAuthority)?;
+    let context = merged.context(context)?;
     let namespace = if context.namespace.is_empty() { "default" } else { &context.namespace };
-    let access = Access::new(&cluster.cluster.server, &authority, credentials);
+    let access = merged.endpoint(context)?.access()?;
     Ok(Chosen { access, namespace: namespace.to_owned() })
+}
+
+/// Where a file leads to, whatever is there. Files that it names are looked for beside it.
+///
+/// # Errors
+/// When it cannot be read; see [`KubeconfigError`].
+pub fn endpoint(path: &Path) -> Result<Endpoint, KubeconfigError> {
+    let merged = Merged::read(&[path.to_owned()])?;
+    merged.endpoint(merged.context(None)?)
+}
+
+impl Endpoint {
+    /// The access to it, if it is an API server.
+    fn access(self) -> Result<Access, KubeconfigError> {
+        for (given, name) in
+            [(self.server_name.is_some(), "tls-server-name"), (self.password.is_some(), "username")]
+        {
+            if given {
+                return Err(KubeconfigError::Unsupported(name));
+            }
+        }
+        let credentials = match (self.certificate, self.token) {
+            (Some((certificate, key)), _) => {
+                Credentials::Certificate(Arc::new(Certificate::from_pem(&certificate, &key)?))
+            }
+            (None, Some(token)) => Credentials::Token(token),
+            (None, None) => Credentials::None,
+        };
+        let authority = self.authority_pem.ok_or(KubeconfigError::NoAuthority)?;
+        Ok(Access::new(&self.server, &authority, credentials))
+    }
 }
 
 /// Several files as one; clusters and users with the folder that their own files are in.
@@ -211,6 +250,53 @@ impl Merged {
         }
         Ok(())
     }
+
+    /// The context of this name, or the current one.
+    fn context(&self, name: Option<&str>) -> Result<&Context, KubeconfigError> {
+        let wanted = name.unwrap_or(&self.current_context);
+        let context = self.contexts.iter().find(|context| context.name == *wanted);
+        Ok(&context.ok_or_else(|| missing("context", wanted))?.context)
+    }
+
+    fn endpoint(&self, context: &Context) -> Result<Endpoint, KubeconfigError> {
+        let cluster = self.clusters.iter().find(|(_, cluster)| cluster.name == context.cluster);
+        let (beside, NamedCluster { cluster, .. }) =
+            cluster.ok_or_else(|| missing("cluster", &context.cluster))?;
+        let user = self.users.iter().find(|(_, user)| user.name == context.user);
+        let (beside_user, NamedUser { user, .. }) = user.ok_or_else(|| missing("user", &context.user))?;
+        refuse(cluster, user)?;
+        let authority_pem = one(
+            beside,
+            &cluster.certificate_authority_data,
+            &cluster.certificate_authority,
+            "certificate-authority-data",
+        )?;
+        let certificate = one(
+            beside_user,
+            &user.client_certificate_data,
+            &user.client_certificate,
+            "client-certificate-data",
+        )?;
+        let key = one(beside_user, &user.client_key_data, &user.client_key, "client-key-data")?;
+        let token = match (&user.token, &user.token_file) {
+            (Some(token), _) => Some(token.clone()),
+            (None, Some(file)) => Some(text(&beside_user.join(file))?.trim().to_owned()),
+            (None, None) => None,
+        };
+        Ok(Endpoint {
+            server: cluster.server.clone(),
+            authority_pem,
+            insecure: cluster.insecure_skip_tls_verify,
+            server_name: cluster.tls_server_name.clone(),
+            certificate: certificate.zip(key),
+            token,
+            password: user.username.clone().map(|name| (name, user.password.clone())),
+        })
+    }
+}
+
+fn missing(what: &'static str, name: &str) -> KubeconfigError {
+    KubeconfigError::Missing { what, name: name.to_owned() }
 }
 
 fn is_absent(error: &KubeconfigError) -> bool {
@@ -221,10 +307,8 @@ fn is_absent(error: &KubeconfigError) -> bool {
 fn refuse(cluster: &Cluster, user: &User) -> Result<(), KubeconfigError> {
     for (given, name) in [
         (cluster.proxy_url.is_some(), "proxy-url"),
-        (cluster.tls_server_name.is_some(), "tls-server-name"),
         (user.exec.is_some(), "exec"),
         (user.auth_provider.is_some(), "auth-provider"),
-        (user.username.is_some(), "username"),
     ] {
         if given {
             return Err(KubeconfigError::Unsupported(name));
@@ -245,22 +329,6 @@ fn one(
         (None, Some(file)) => text(&folder.join(file)).map(Some),
         (None, None) => Ok(None),
     }
-}
-
-fn credentials(folder: &Path, user: &User) -> Result<Credentials, KubeconfigError> {
-    let certificate =
-        one(folder, &user.client_certificate_data, &user.client_certificate, "client-certificate-data")?;
-    let key = one(folder, &user.client_key_data, &user.client_key, "client-key-data")?;
-    Ok(match (certificate, key) {
-        (Some(certificate), Some(key)) => {
-            Credentials::Certificate(Arc::new(Certificate::from_pem(&certificate, &key)?))
-        }
-        _ => match (&user.token, &user.token_file) {
-            (Some(token), _) => Credentials::Token(token.clone()),
-            (None, Some(file)) => Credentials::Token(text(&folder.join(file))?.trim().to_owned()),
-            (None, None) => Credentials::None,
-        },
-    })
 }
 
 fn text(path: &Path) -> Result<String, KubeconfigError> {
@@ -324,6 +392,22 @@ mod tests {
         }
         assert!(matches!(choose(&paths, Some("e")), Err(KubeconfigError::Missing { what: "context", .. })));
         assert!(matches!(choose(&paths[..1], None), Err(KubeconfigError::Read { .. })));
+    }
+
+    #[test]
+    fn an_endpoint_may_be_in_the_open_and_know_a_name_and_a_password() {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let path = folder.path().join("config");
+        let text = config(", insecure-skip-tls-verify: true", "username: jane, password: secret");
+        let text = text.replace("https://192.0.2.1:6443", "http://192.0.2.1/audit");
+        std::fs::write(&path, text).expect("it can be written");
+        let wanted = Endpoint {
+            server: "http://192.0.2.1/audit".to_owned(),
+            insecure: true,
+            password: Some(("jane".to_owned(), "secret".to_owned())),
+            ..Endpoint::default()
+        };
+        assert_eq!(endpoint(&path).expect("it leads somewhere"), wanted);
     }
 
     #[test]

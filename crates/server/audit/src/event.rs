@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use api_meta::quote;
 use api_record::scalar::MicroTime;
 use base::time::Time;
 use client::Caller;
@@ -10,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::limits::USER_AGENT_BYTES;
 use crate::policy::Stage;
+use crate::sink::Form;
 
 /// What a request asks for, as its events repeat it.
 #[derive(Clone, Debug, Default)]
@@ -75,15 +77,13 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    /// The event of a stage, without the line's end.
-    pub(crate) fn event(&self, stage: Stage, at: Time, annotations: &BTreeMap<String, String>) -> String {
+    /// The event of a stage.
+    pub(crate) fn event(&self, stage: Stage, at: Time, annotations: &BTreeMap<String, String>) -> Event {
         let asked = &self.asked;
         let mut event = Map::new();
         let mut put = |key: &str, value: Value| {
             event.insert(key.to_owned(), value);
         };
-        put("kind", json!("Event"));
-        put("apiVersion", json!("audit.k8s.io/v1"));
         put("level", json!(self.level.name()));
         put("auditID", json!(asked.id));
         put("stage", json!(stage.name()));
@@ -120,7 +120,79 @@ impl Known {
         if !annotations.is_empty() {
             put("annotations", json!(annotations));
         }
-        Value::Object(event).to_string()
+        Event(event)
+    }
+}
+
+/// An event, without its kind.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Event(Map<String, Value>);
+
+impl Event {
+    /// As a backend has it; lines with their ends.
+    pub(crate) fn text(&self, form: Form) -> String {
+        match form {
+            Form::Item => self.json(),
+            Form::Json => {
+                let own = self.json();
+                format!("{{\"kind\":\"Event\",\"apiVersion\":\"audit.k8s.io/v1\",{}\n", &own[1..])
+            }
+            Form::Legacy => self.legacy(),
+        }
+    }
+
+    fn json(&self) -> String {
+        // Maps of text and trees have no keys that JSON could not have.
+        serde_json::to_string(&self.0).unwrap_or_default()
+    }
+
+    /// The same without objects, which says so.
+    pub(crate) fn truncated(&self) -> Event {
+        let kept =
+            self.0.iter().filter(|(key, _)| !matches!(key.as_str(), "requestObject" | "responseObject"));
+        let mut event: Map<String, Value> = kept.map(|(key, value)| (key.clone(), value.clone())).collect();
+        let annotations = event.remove("annotations");
+        let mut annotations: BTreeMap<String, Value> =
+            annotations.and_then(|own| serde_json::from_value(own).ok()).unwrap_or_default();
+        annotations.insert("audit.k8s.io/truncated".to_owned(), json!("true"));
+        event.insert("annotations".to_owned(), json!(annotations));
+        Event(event)
+    }
+
+    /// Upstream's `EventString`.
+    fn legacy(&self) -> String {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let own = |key: &str| self.0.get(key).unwrap_or(&Value::Null);
+        let or = |value: &Value, other: &str| if value.is_string() { text(value) } else { other.to_owned() };
+        let listed = |value: &Value, other: &str| match value.as_array() {
+            Some(all) => all.iter().map(|one| quote::go(&text(one))).collect::<Vec<_>>().join(","),
+            None => other.to_owned(),
+        };
+        let (user, other) = (own("user"), own("impersonatedUser"));
+        let as_user = if other.is_null() { "<self>".to_owned() } else { text(&other["username"]) };
+        let received = text(own("requestReceivedTimestamp"));
+        let received = received.trim_end_matches('Z').trim_end_matches('0').trim_end_matches('.');
+        let response = own("responseStatus")["code"].as_u64();
+        let named = [
+            ("id", text(own("auditID"))),
+            ("stage", text(own("stage"))),
+            ("ip", or(&own("sourceIPs")[0], "<unknown>")),
+            ("method", text(own("verb"))),
+            ("user", or(&user["username"], "<none>")),
+            ("groups", listed(&user["groups"], "<none>")),
+            ("as", as_user),
+            ("asgroups", listed(&other["groups"], "<lookup>")),
+            ("user-agent", text(own("userAgent"))),
+            ("namespace", or(&own("objectRef")["namespace"], "<none>")),
+            ("uri", text(own("requestURI"))),
+        ];
+        let mut line = format!("{received}Z AUDIT:");
+        for (name, value) in named {
+            line.push_str(&format!(" {name}={}", quote::go(&value)));
+        }
+        let response = response.map_or_else(|| "<deferred>".to_owned(), |code| code.to_string());
+        line.push_str(&format!(" response=\"{response}\"\n"));
+        line
     }
 }
 
@@ -237,8 +309,10 @@ mod tests {
         };
         let annotations = BTreeMap::from([("authorization.k8s.io/decision".to_owned(), "allow".to_owned())]);
         let at = Time::from_unix_nanos(1_000_000_500_000 / 1000 * 1000 + 1_500_000);
+        let complete =
+            known.event(Stage::ResponseComplete, Time::from_unix_nanos(2_000_001_000), &annotations);
         assert_eq!(
-            known.event(Stage::ResponseComplete, Time::from_unix_nanos(2_000_001_000), &annotations),
+            complete.text(Form::Json),
             concat!(
                 r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"7","stage":"ResponseComplete","#,
                 r#""requestURI":"/api/v1/namespaces/shop/pods/web","verb":"get","#,
@@ -249,10 +323,23 @@ mod tests {
                 r#""responseStatus":{"metadata":{},"status":"Failure","message":"no","reason":"NotFound","code":404},"#,
                 r#""requestReceivedTimestamp":"1970-01-01T00:00:01.000000Z","stageTimestamp":"1970-01-01T00:00:02.000001Z","#,
                 r#""annotations":{"authorization.k8s.io/decision":"allow"}}"#,
+                "\n",
             )
         );
-        let first = known.event(Stage::RequestReceived, at, &BTreeMap::new());
+        assert!(complete.text(Form::Item).starts_with(r#"{"level":"Metadata","#));
+        assert_eq!(
+            complete.text(Form::Legacy),
+            concat!(
+                r#"1970-01-01T00:00:01Z AUDIT: id="7" stage="ResponseComplete" ip="10.0.0.1" method="get" user="jane" groups="\"dev\"" "#,
+                r#"as="joe" asgroups="<lookup>" user-agent="kubectl" namespace="shop" uri="/api/v1/namespaces/shop/pods/web" response="404""#,
+                "\n",
+            )
+        );
+        let first = known.event(Stage::RequestReceived, at, &BTreeMap::new()).text(Form::Item);
         assert!(first.ends_with(r#""stageTimestamp":"1970-01-01T00:00:01.000000Z"}"#), "{first}");
+        let bare = Known::default().event(Stage::RequestReceived, at, &BTreeMap::new()).text(Form::Legacy);
+        let unknown = r#"ip="<unknown>" method="" user="<none>" groups="<none>" as="<self>" asgroups="<lookup>" user-agent="" namespace="<none>" uri="" response="<deferred>""#;
+        assert!(bare.contains(unknown), "{bare}");
     }
 
     #[test]

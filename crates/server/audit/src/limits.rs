@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-/// How many events wait to be written (upstream's `defaultBatchBufferSize`).
-pub const QUEUED_EVENTS: usize = 10_000;
+/// How many bytes of events wait for a backend, or are on their way to it, at most. Upstream counts events alone, of which each may hold the
+/// largest request and what was answered.
+pub const WAITING_BYTES: usize = 64 << 20;
 
-/// How many of them are written, or sent, at once (upstream's `defaultBatchMaxSize`).
-pub const BATCH_EVENTS: usize = 400;
+/// How many batches are written to the log at once.
+pub const BATCHES: usize = 400;
+
+/// How often a batch is sent to a webhook that does not take it (`DefaultRetryBackoffWithInitialDelay`).
+pub const TRIES: u32 = 5;
 
 /// How much of what a client calls itself is kept, in bytes (upstream's `maxUserAgentLength`).
 pub const USER_AGENT_BYTES: usize = 1024;

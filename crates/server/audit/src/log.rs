@@ -9,7 +9,7 @@ use api_record::scalar::MicroTime;
 use base::rotating::{Bounds, Rotating, Stamps};
 use base::time::{Clock, Time};
 
-use crate::queue::Lines;
+use crate::writer::Lines;
 
 /// A file of events, one a line, which is begun anew when it is large.
 pub struct Log {
@@ -20,18 +20,18 @@ pub struct Log {
 
 /// How much of the log is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub struct Retention {
     /// How old files become, in days; zero for any age.
     pub days: u32,
     /// How many older files there are; zero for any number.
     pub files: u32,
-    /// How large a file becomes, in megabytes.
+    /// How large a file becomes, in megabytes; zero for any size.
     pub megabytes: u32,
 }
 
-impl Default for Kept {
+impl Default for Retention {
     fn default() -> Self {
-        Kept { days: 366, files: 100, megabytes: 100 }
+        Retention { days: 366, files: 100, megabytes: 100 }
     }
 }
 
@@ -40,8 +40,9 @@ impl Log {
     ///
     /// # Errors
     /// When it cannot be written to.
-    pub fn open(path: &Path, kept: Kept, clock: Arc<dyn Clock>) -> io::Result<Log> {
-        let bounds = Bounds { bytes: u64::from(kept.megabytes.max(1)) << 20, older: kept.files as usize };
+    pub fn open(path: &Path, kept: Retention, clock: Arc<dyn Clock>) -> io::Result<Log> {
+        let bytes = if kept.megabytes == 0 { u64::MAX } else { u64::from(kept.megabytes) << 20 };
+        let bounds = Bounds { bytes, older: kept.files as usize };
         let file = Rotating::open(path, bounds)?;
         let age = Duration::from_secs(u64::from(kept.days) * 24 * 3600);
         Ok(Log { file, kept: Some(age).filter(|age| !age.is_zero()), clock })

@@ -11,7 +11,8 @@ use client::trail::Level;
 pub struct Metrics {
     events: AtomicU64,
     levels: [AtomicU64; 4],
-    lost: [AtomicU64; 2],
+    lost: [AtomicU64; 4],
+    rejected: AtomicU64,
 }
 
 /// Where an event can be lost.
@@ -21,10 +22,19 @@ pub enum Loss {
     Buffered,
     /// It could not be written.
     Log,
+    /// It was too large.
+    Truncate,
+    /// No webhook took it.
+    Webhook,
 }
 
 impl Loss {
-    const ALL: [(Loss, &'static str); 2] = [(Loss::Buffered, "buffered"), (Loss::Log, "log")];
+    const ALL: [(Loss, &'static str); 4] = [
+        (Loss::Buffered, "buffered"),
+        (Loss::Log, "log"),
+        (Loss::Truncate, "truncate"),
+        (Loss::Webhook, "webhook"),
+    ];
 }
 
 impl Metrics {
@@ -34,6 +44,10 @@ impl Metrics {
 
     pub(crate) fn level(&self, level: Level) {
         self.levels[level as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn rejected(&self) {
+        self.rejected.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn lost(&self, loss: Loss, events: usize) {
@@ -65,8 +79,8 @@ impl Source for Metrics {
                 family.sample(&[("level", level.name())], asked);
             }
         }
-        // Nobody is refused because of the log: whoever writes it waits for room, or loses events and says so.
         let help = "Counter of apiserver requests rejected due to an error in audit logging backend.";
-        text.family("apiserver_audit_requests_rejected_total", Type::Counter, help).sample(&[], 0.0);
+        let mut family = text.family("apiserver_audit_requests_rejected_total", Type::Counter, help);
+        family.sample(&[], count(&self.rejected));
     }
 }

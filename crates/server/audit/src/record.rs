@@ -8,19 +8,31 @@ use client::{Caller, Trail};
 use serde_json::Value;
 use server_authz::Attributes;
 
-use crate::event::{Answered, Asked, Known, drop_managed_fields};
+use crate::event::{Answered, Asked, Event, Known, drop_managed_fields};
 use crate::limits::OBJECT_BYTES;
 use crate::metrics::Metrics;
 use crate::policy::{Policy, Stage, Verdict};
-use crate::queue::Queue;
+use crate::sink::Sink;
 
 /// Decides how much is logged of requests, and begins their records.
 pub struct Auditor {
     policy: Policy,
-    queue: Queue,
+    sinks: Vec<Sink>,
     metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
 }
+
+/// A request that may not go on: that it was received cannot be logged. Displays as upstream says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unlogged;
+
+impl std::fmt::Display for Unlogged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("failed to store audit event")
+    }
+}
+
+impl std::error::Error for Unlogged {}
 
 /// The record of a request of which something is logged.
 pub struct Record {
@@ -31,22 +43,32 @@ pub struct Record {
 }
 
 impl Auditor {
-    /// One that has events written through `queue`.
-    pub fn new(policy: Policy, queue: Queue, metrics: Arc<Metrics>, clock: Arc<dyn Clock>) -> Arc<Auditor> {
-        Arc::new(Auditor { policy, queue, metrics, clock })
+    /// One that hands events to backends, to one after the other.
+    pub fn new(
+        policy: Policy,
+        sinks: Vec<Sink>,
+        metrics: Arc<Metrics>,
+        clock: Arc<dyn Clock>,
+    ) -> Arc<Auditor> {
+        Arc::new(Auditor { policy, sinks, metrics, clock })
     }
 
     /// Begins the record of a request, whose first event may be one that it was received. `None` if nothing is to be logged; what the caller's
     /// trail is then says so to whoever would ask again.
+    ///
+    /// # Errors
+    /// When the request may not go on, since that event cannot be logged.
     pub async fn begin(
         self: &Arc<Self>,
         caller: &mut Caller,
         request: &Attributes<'_>,
         asked: Asked,
-    ) -> Option<Arc<Record>> {
-        let record = self.open(caller, request, asked)?;
-        record.reach(Stage::RequestReceived).await;
-        Some(record)
+    ) -> Result<Option<Arc<Record>>, Unlogged> {
+        let record = self.open(caller, request, asked);
+        if let Some(record) = &record {
+            record.received().await?;
+        }
+        Ok(record)
     }
 
     /// The same without an event.
@@ -72,7 +94,8 @@ impl Auditor {
 
     /// Has what waits be written, and completes when it is. What is logged afterwards is lost, and counted.
     pub async fn end(&self) {
-        self.queue.end(&*self.clock).await;
+        let clock = &*self.clock;
+        futures_util::future::join_all(self.sinks.iter().map(|sink| sink.end(clock))).await;
     }
 }
 
@@ -142,21 +165,40 @@ impl Record {
         self.known().answered = Some(answered);
     }
 
-    /// Writes the event of a stage. Waits only where so many events wait that there is no room for one more.
-    pub async fn reach(&self, stage: Stage) {
-        if let Some(line) = self.line(stage) {
-            self.auditor.queue.put(line).await;
+    /// Has the event written that the request was received.
+    ///
+    /// # Errors
+    /// When the request may not go on, since a backend is strict and has failed.
+    pub async fn received(&self) -> Result<(), Unlogged> {
+        if self.put(Stage::RequestReceived).await {
+            return Ok(());
         }
+        self.auditor.metrics.rejected();
+        Err(Unlogged)
+    }
+
+    /// Has the event of a stage written. Waits for it as the backends' modes say.
+    pub async fn reach(&self, stage: Stage) {
+        // What was carried out is answered, whatever becomes of its event: upstream asks at the beginning only.
+        self.put(stage).await;
+    }
+
+    async fn put(&self, stage: Stage) -> bool {
+        let Some(event) = self.event(stage) else { return true };
+        let mut all = true;
+        for sink in &self.auditor.sinks {
+            all &= sink.put(&event).await;
+        }
+        all
     }
 
     /// The same for whoever cannot wait: an event that there is no room for is lost, and counted.
     pub fn reach_now(&self, stage: Stage) {
-        if let Some(line) = self.line(stage) {
-            self.auditor.queue.put_now(line);
-        }
+        let Some(event) = self.event(stage) else { return };
+        self.auditor.sinks.iter().for_each(|sink| sink.put_now(&event));
     }
 
-    fn line(&self, stage: Stage) -> Option<String> {
+    fn event(&self, stage: Stage) -> Option<Event> {
         if !self.verdict.tells(stage) {
             return None;
         }

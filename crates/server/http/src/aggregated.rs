@@ -11,7 +11,7 @@ use api_meta::Status;
 use base::time::timeout;
 use base_serve::Peer;
 use client::Caller;
-use http::header::{CONTENT_TYPE, HOST, LOCATION};
+use http::header::{HOST, LOCATION};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use server_authn::front_proxy;
@@ -34,16 +34,23 @@ pub(crate) fn route(aggregation: &Aggregation, info: &Info) -> Option<Arc<Route>
     let found = match &info.place {
         Place::Resource { target, .. } => routes.find(&target.resource.group, &target.resource.version),
         Place::Path(path) => {
-            let path = path.strip_prefix("/openapi/v3").unwrap_or(path);
+            let described = path.strip_prefix("/openapi/v3");
+            let path = described.unwrap_or(path);
             let mut parts = path.split('/').filter(|part| !part.is_empty());
-            match (parts.next()?, parts.next()?) {
+            let found = match (parts.next()?, parts.next()?) {
                 ("apis", group) => routes.find(group, parts.next()?),
                 ("api", version) => routes.find("", version),
                 _ => None,
-            }
+            };
+            // Whoever has no such document is described here.
+            found.filter(|route| described.is_none() || !is_described_here(aggregation, route))
         }
     };
     found.cloned()
+}
+
+fn is_described_here(aggregation: &Aggregation, route: &Route) -> bool {
+    aggregation.known().get(&route.backend).is_some_and(|known| known.without_v3)
 }
 
 /// Has the other server answer a request that its caller may make.
@@ -111,12 +118,21 @@ async fn exchange(
         let why = if upgrade { why } else { format!("error trying to reach service: {why}") };
         Ok(error(StatusCode::SERVICE_UNAVAILABLE, &why))
     };
-    let (connection, protocol) = match dial_as(&handler.reach.places, &address, Some(secure)).await {
-        Ok(made) => made,
-        Err(why) => return unreachable(why),
-    };
-    match relay(connection, protocol, request).await {
-        Ok(response) if upgrade => proxy::upgraded(response),
+    let places = &handler.reach.places;
+    if upgrade {
+        let (connection, protocol) = match dial_as(places, &address, Some(secure)).await {
+            Ok(made) => made,
+            Err(why) => return unreachable(why),
+        };
+        return match relay(connection, protocol, request).await {
+            Ok(response) => proxy::upgraded(response),
+            Err(error) => unreachable(words::of_relay(&error)),
+        };
+    }
+    let routes = aggregation.routes();
+    let is_there = |name: &str| routes.remote().any(|route| route.name == name);
+    let client = handler.lasting.to(&route.name, secure, places, is_there);
+    match relay::send(&client, &address, request).await {
         // Whoever is led elsewhere would go there with what proves who he is.
         Ok(response) if response.status().is_redirection() && response.headers().contains_key(LOCATION) => {
             let why = "the backend attempted to redirect this request, which is not permitted";
@@ -126,7 +142,7 @@ async fn exchange(
             let links = Links { prefix: String::new(), backend: address, asked };
             proxy::passed(response, links, head)
         }
-        Err(error) => unreachable(words::of_relay(&error)),
+        Err(why) => unreachable(why),
     }
 }
 
@@ -147,11 +163,7 @@ fn aim(request: &mut Request<Incoming>, address: &str, caller: &Caller, peer: &P
 
 /// Go's `http.Error`, which is all that upstream says here.
 fn error(code: StatusCode, why: &str) -> Response<Body> {
-    let mut response = Response::new(content::whole(format!("{why}\n")));
-    *response.status_mut() = code;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
-    headers::not_to_be_kept(headers);
+    let mut response = content::error(code, why);
+    headers::not_to_be_kept(response.headers_mut());
     response
 }

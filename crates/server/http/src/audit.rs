@@ -4,20 +4,20 @@
 
 use std::sync::{Arc, OnceLock};
 
-use api_meta::Status;
+use api_meta::{Status, quote};
 use base::random::{self, SystemRandom};
 use base::time::Time;
 use client::Caller;
 use client::trail::Level;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue, USER_AGENT};
 use http::request::Parts;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Response, StatusCode};
 use serde_json::Value;
-use server_audit::{Answered, Asked, Auditor, Record, Reference, Stage};
+use server_audit::{Answered, Asked, Auditor, Record, Reference, Stage, Unlogged};
 use server_authz::Attributes;
 
 use crate::Peer;
-use crate::content::Body;
+use crate::content::{self, Body};
 use crate::encode;
 use crate::negotiate::Codec;
 use crate::path::{Info, Place};
@@ -75,10 +75,14 @@ impl Audit {
     }
 
     /// Begins the record of a request, once it is known who asks.
-    pub(crate) async fn begin(&self, caller: &mut Caller, info: &Info) {
+    ///
+    /// # Errors
+    /// When the request may not go on, since its beginning cannot be logged.
+    pub(crate) async fn begin(&self, caller: &mut Caller, info: &Info) -> Result<(), Unlogged> {
         self.open(caller, info);
-        if let Some(record) = self.record() {
-            record.reach(Stage::RequestReceived).await;
+        match self.record() {
+            Some(record) => record.received().await,
+            None => Ok(()),
         }
     }
 
@@ -171,6 +175,13 @@ impl Drop for Audit {
         }
         record.reach_now(Stage::ResponseComplete);
     }
+}
+
+/// What a request is answered that may not go on, as upstream's `responsewriters.InternalError` says it.
+pub(crate) fn unlogged(uri: &http::Uri, why: Unlogged) -> Response<Body> {
+    let asked = uri.path_and_query().map_or_else(|| uri.path(), |uri| uri.as_str());
+    let text = format!("Internal Server Error: {}: {why}", quote::go(asked));
+    content::error(StatusCode::INTERNAL_SERVER_ERROR, &text)
 }
 
 /// By which credentials somebody tried it.

@@ -6,21 +6,26 @@ use api_meta::Status;
 use api_patch::apply;
 use api_record::Record;
 use api_types::{GroupVersionKind, object_meta_mut};
+use base::time::{Clock, timeout};
 use bytes::Bytes;
 use client::FieldValidation;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::Body;
 
 use server_registry::Served;
 
-use crate::limits::BODY_BYTES;
+use crate::limits::{BODY_BYTES, REQUEST};
 use crate::negotiate::{Codec, MEDIA_TYPES};
 
-/// The whole body.
-pub(crate) async fn read(body: Incoming) -> Result<Bytes, Status> {
-    match Limited::new(body, BODY_BYTES).collect().await {
+/// The whole body, which takes no longer than a request may.
+pub(crate) async fn read<B>(clock: &dyn Clock, body: B) -> Result<Bytes, Status>
+where
+    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+{
+    let late = |_| Status::timeout("request did not complete within the allotted timeout", 0);
+    match timeout(clock, REQUEST, Limited::new(body, BODY_BYTES).collect()).await.map_err(late)? {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {
             Err(Status::request_entity_too_large(format!("limit is {BODY_BYTES}")))
@@ -139,6 +144,11 @@ pub(crate) fn decode_options(
 
 #[cfg(test)]
 mod tests {
+    use base::time::SystemClock;
+    use futures_util::stream;
+    use http_body_util::StreamBody;
+    use hyper::body::Frame;
+
     use super::*;
 
     #[test]
@@ -174,5 +184,21 @@ mod tests {
 
     fn object_name(object: &dyn Record) -> String {
         api_types::object_meta(object).map(|meta| meta.name.clone()).unwrap_or_default()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_end_is_given_up() {
+        let piece = |size: usize| Ok::<_, std::io::Error>(Frame::data(Bytes::from(vec![b' '; size])));
+        let endless = Box::pin(stream::unfold((), |()| async {
+            SystemClock.sleep(std::time::Duration::from_secs(7)).await;
+            Some((Ok::<_, std::io::Error>(Frame::data(Bytes::from_static(b" "))), ()))
+        }));
+        let late = read(&SystemClock, StreamBody::new(endless)).await.expect_err("it does not end");
+        assert_eq!((late.code, late.message.contains("allotted timeout")), (504, true));
+        let large = StreamBody::new(stream::iter([piece(BODY_BYTES), piece(1)]));
+        let large = read(&SystemClock, large).await.expect_err("it is too large");
+        assert_eq!(large.code, 413);
+        let whole = read(&SystemClock, StreamBody::new(stream::iter([piece(3)]))).await;
+        assert_eq!(whole.expect("it is read").len(), 3);
     }
 }

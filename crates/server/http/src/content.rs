@@ -3,6 +3,8 @@
 use std::convert::Infallible;
 
 use bytes::Bytes;
+use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderValue, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use thiserror::Error;
@@ -32,4 +34,14 @@ pub(crate) fn unfailing(
     body: impl hyper::body::Body<Data = Bytes, Error = Infallible> + Send + 'static,
 ) -> Body {
     body.map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A line of text for an answer, as Go's `http.Error` writes it: what is refused before it is known which form the caller wants.
+pub(crate) fn error(code: StatusCode, why: &str) -> Response<Body> {
+    let mut response = Response::new(whole(format!("{why}\n")));
+    *response.status_mut() = code;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }

@@ -7,7 +7,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base::metrics::{Text, Type};
-use bytes::Bytes;
 use client::Caller;
 use http::header::{HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
@@ -80,13 +79,9 @@ impl InFlight {
 
 /// The answer to a request that is turned away.
 pub(crate) fn too_many() -> Response<Body> {
-    let text = Bytes::from_static(b"Too many requests, please try again later.\n");
-    let mut response = Response::new(content::whole(text));
-    *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
-    let headers = response.headers_mut();
-    headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    let why = "Too many requests, please try again later.";
+    let mut response = content::error(StatusCode::TOO_MANY_REQUESTS, why);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
 

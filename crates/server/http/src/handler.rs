@@ -19,7 +19,7 @@ use server_extend::aggregation::Aggregation;
 use server_local::{Local, forbidden, note};
 use server_registry::Served;
 
-use crate::audit::{AUDIT_ID, Audit};
+use crate::audit::{AUDIT_ID, Audit, unlogged};
 use crate::content::{self, Body};
 use crate::discovery::{Discovery, Others};
 use crate::documents::{Document, DocumentRequest, Documents};
@@ -28,6 +28,7 @@ use crate::flow::{self, InFlight};
 use crate::guarded::Guarded;
 use crate::health::Health;
 use crate::identity::{Identify, Peer};
+use crate::lasting::Lasting;
 use crate::metrics::{Kind, Metrics, is_long_running};
 use crate::negotiate::{self, Can, Codec, Form};
 use crate::nodes::Nodes;
@@ -45,6 +46,7 @@ pub struct Handler {
     identify: Arc<dyn Identify>,
     documents: Arc<dyn Documents>,
     pub(crate) reach: Reach,
+    pub(crate) lasting: Lasting,
     health: Health,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) in_flight: InFlight,
@@ -72,6 +74,7 @@ impl Handler {
             identify,
             documents,
             reach: Reach::new(nodes),
+            lasting: Lasting::default(),
             health: Health::default(),
             metrics: Arc::default(),
             in_flight: InFlight::default(),
@@ -159,7 +162,9 @@ impl Handler {
             audit.refused(peer, request.headers(), info).await;
             return Err(Status::unauthorized("Unauthorized"));
         };
-        audit.begin(&mut caller, info).await;
+        if let Err(why) = audit.begin(&mut caller, info).await {
+            return Ok(unlogged(request.uri(), why));
+        }
         let trail = caller.trail.clone();
         if let Some(other) = impersonate::caller(self.local.policy(), &caller, request.headers(), info)? {
             if let Some(record) = audit.record() {

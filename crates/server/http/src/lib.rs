@@ -29,6 +29,7 @@ mod handler;
 mod health;
 mod identity;
 mod impersonate;
+mod lasting;
 pub mod limits;
 mod list;
 mod metrics;

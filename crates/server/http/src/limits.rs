@@ -46,3 +46,13 @@ pub const ENCODED_EVENTS: usize = 256;
 
 /// How large they may be together.
 pub const ENCODED_EVENTS_BYTES: usize = 1 << 20;
+
+/// How many connections of HTTP/1.1 to one API server are kept for the next request: client-go's.
+pub const IDLE_CONNECTIONS: usize = 25;
+
+/// How long they are kept: Go's default transport's.
+pub const IDLE: Duration = Duration::from_secs(90);
+
+/// After how long without a word another API server is asked over HTTP/2 whether it is still there, and how long it may take to answer:
+/// client-go's.
+pub const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(15));

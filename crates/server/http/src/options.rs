@@ -1,5 +1,6 @@
 //! What the query of a request says.
 
+use std::num::IntErrorKind;
 use std::ops::Deref;
 
 use api_meta::gvk::GroupKind;
@@ -38,8 +39,12 @@ impl Query {
     pub(crate) fn number(&self, key: &str) -> Result<Option<i64>, Status> {
         match self.get(key) {
             "" => Ok(None),
-            text => text.parse().map(Some).map_err(|_| {
-                Status::bad_request(format!("strconv.ParseInt: parsing {text:?}: invalid syntax"))
+            text => text.parse().map(Some).map_err(|error: std::num::ParseIntError| {
+                let why = match error.kind() {
+                    IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "value out of range",
+                    _ => "invalid syntax",
+                };
+                Status::bad_request(format!("strconv.ParseInt: parsing {text:?}: {why}"))
             }),
         }
     }
@@ -178,6 +183,20 @@ mod tests {
             assert_eq!(program(&headers), wanted, "{agent}");
         }
         assert_eq!(program(&HeaderMap::new()), "unknown");
+    }
+
+    #[test]
+    fn what_is_no_number_is_refused_as_go_refuses_it() {
+        for (text, wanted) in [
+            ("12", Ok(Some(12))),
+            ("", Ok(None)),
+            ("x", Err("invalid syntax")),
+            ("99999999999999999999", Err("value out of range")),
+        ] {
+            let read = Query::parse(&format!("limit={text}")).number("limit");
+            let wanted = wanted.map_err(|why| format!("strconv.ParseInt: parsing {text:?}: {why}"));
+            assert_eq!(read.map_err(|status| status.message.clone()), wanted);
+        }
     }
 
     #[test]

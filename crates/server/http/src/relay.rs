@@ -1,4 +1,5 @@
-//! Handing a request on over a connection of its own, and its answer back; connections that change their protocol are joined.
+//! Handing a request on over a connection of its own, or over one that lasts, and its answer back; connections that change their protocol are
+//! joined.
 //!
 //! Follows Go's `httputil.ReverseProxy` and upstream's `UpgradeAwareHandler` (`apimachinery/pkg/util/proxy`). Nothing is kept back on the way:
 //! whoever reads slowly slows the sender down, and when one end is gone the other's connection is closed. Who may ask for what, and what
@@ -22,6 +23,7 @@ use tokio::task::JoinHandle;
 
 use crate::content::{self, Body, Broken};
 use crate::guarded::Guarded;
+use crate::lasting::{self, Client};
 use crate::limits;
 
 /// How the other end is spoken to.
@@ -102,6 +104,29 @@ where
     }
     end_to_end(response.headers_mut());
     Ok(response.map(|body| Guarded::new(body.map_err(Broken::new).boxed_unsync(), driver).boxed_unsync()))
+}
+
+/// Has a server answer a request over connections that others use too. It leaves HTTP for nothing.
+///
+/// # Errors
+/// When it does not answer, in Go's words. A body that breaks off later says so itself.
+pub(crate) async fn send(
+    client: &Client,
+    address: &str,
+    mut request: Request<Incoming>,
+) -> Result<Response<Body>, String> {
+    prepare(&mut request, false);
+    let mut parts = Parts::default();
+    parts.scheme = Some(Scheme::HTTPS);
+    parts.authority = Authority::try_from(address).ok();
+    parts.path_and_query = request.uri().path_and_query().cloned();
+    *request.uri_mut() = Uri::from_parts(parts).map_err(|error| error.to_string())?;
+    let mut response = client.request(request).await.map_err(|error| lasting::unanswered(&error))?;
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(RelayError::Switched.to_string());
+    }
+    end_to_end(response.headers_mut());
+    Ok(response.map(|body| body.map_err(Broken::new).boxed_unsync()))
 }
 
 /// Brings a request into the form that goes on, whatever the protocol that it came by.

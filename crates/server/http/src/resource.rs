@@ -19,7 +19,7 @@ use http::Response;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http_body_util::StreamBody;
-use hyper::body::{Frame as BodyFrame, Incoming};
+use hyper::body::{Body as _, Frame as BodyFrame, Incoming};
 use server_registry::{From, Served};
 
 use crate::audit::Audit;
@@ -130,7 +130,11 @@ pub(crate) async fn answer(
         _ => None,
     };
     call.write = asked.query.write(verb, patch == Some(PatchKind::Apply))?;
-    let bytes = body::read(incoming).await?;
+    if !incoming.is_end_stream() {
+        // Who may not ask is not listened to: it may take long, and have a place that others need.
+        handler.local.check_request(asked.caller, &call)?;
+    }
+    let bytes = body::read(&*handler.clock, incoming).await?;
     let mut warnings = take_in(&asked, &parts, bytes, (patch, kind), &mut call)?;
     let clock = &*handler.clock;
     let called = base::time::timeout(clock, limits::REQUEST, handler.local.call(asked.caller, call)).await;

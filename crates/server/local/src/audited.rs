@@ -31,8 +31,17 @@ impl Log {
     }
 
     /// Begins the record of a call, unless its caller's is kept already or nothing is to be logged.
-    pub(crate) async fn call(&self, who: &Caller, request: &Request, now: Time) -> Option<Logged> {
-        let logged = self.begin(who, request.verb.name(), &request.target, now).await?;
+    ///
+    /// # Errors
+    /// When the call may not go on, since its beginning cannot be logged.
+    pub(crate) async fn call(
+        &self,
+        who: &Caller,
+        request: &Request,
+        now: Time,
+    ) -> Result<Option<Logged>, Status> {
+        let begun = self.begin(who, request.verb.name(), &request.target, now).await?;
+        let Some(logged) = begun else { return Ok(None) };
         let record = &logged.record;
         match &request.body {
             Body::Object(object) => record.sent(|| tree(&**object, &request.target)),
@@ -42,25 +51,32 @@ impl Log {
             }),
             Body::Empty => {}
         }
-        Some(logged)
+        Ok(Some(logged))
     }
 
     /// The same of a watch, of which only the beginning is logged.
-    pub(crate) async fn watch(&self, who: &Caller, scope: &Scope, now: Time) {
+    pub(crate) async fn watch(&self, who: &Caller, scope: &Scope, now: Time) -> Result<(), Status> {
         let target = Target {
             resource: scope.resource.clone(),
             namespace: scope.namespace.clone(),
             name: String::new(),
             subresource: String::new(),
         };
-        if let Some(logged) = self.begin(who, "watch", &target, now).await {
+        if let Some(logged) = self.begin(who, "watch", &target, now).await? {
             logged.record.answered(Answered { code: 200, status: None });
             logged.record.reach(Stage::ResponseStarted).await;
         }
+        Ok(())
     }
 
-    async fn begin(&self, who: &Caller, verb: &str, target: &Target, now: Time) -> Option<Logged> {
-        let auditor = self.0.get().filter(|_| who.trail.is_open())?;
+    async fn begin(
+        &self,
+        who: &Caller,
+        verb: &str,
+        target: &Target,
+        now: Time,
+    ) -> Result<Option<Logged>, Status> {
+        let Some(auditor) = self.0.get().filter(|_| who.trail.is_open()) else { return Ok(None) };
         let mut caller = who.clone();
         let asked = Asked {
             id: random::uuid(&SystemRandom),
@@ -79,8 +95,9 @@ impl Log {
             namespace: &target.namespace,
             ..Attributes::of(&who.name, &who.groups).on(verb, &target.resource.group, &target.resource.plural)
         };
-        let record = auditor.begin(&mut caller, &request, asked).await?;
-        Some(Logged { caller, record })
+        let begun = auditor.begin(&mut caller, &request, asked).await;
+        let record = begun.map_err(|why| Status::internal_error(why))?;
+        Ok(record.map(|record| Logged { caller, record }))
     }
 }
 

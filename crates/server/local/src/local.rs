@@ -93,6 +93,12 @@ impl Local {
         self.policy.check(who, verb, target, &Selectors::default())
     }
 
+    /// Whether a caller may make a request, for whoever still has to read what comes with it.
+    pub fn check_request(&self, who: &Caller, request: &Request) -> Result<(), Status> {
+        let selectors = Selectors::parse(&request.list.labels, &request.list.fields);
+        self.policy.check(who, request.verb.name(), &request.target, &selectors)
+    }
+
     /// A list of all objects of a scope, page by page, for a caller who may list them, and what the caller should know. `None` if
     /// what is asked for is less, or not kept in the store: then [`Api::call`] answers.
     ///
@@ -150,8 +156,7 @@ impl Local {
 
 impl Local {
     async fn authorized(&self, who: &Caller, mut request: Request) -> Result<Answer, Status> {
-        let selectors = Selectors::parse(&request.list.labels, &request.list.fields);
-        self.policy.check(who, request.verb.name(), &request.target, &selectors)?;
+        self.check_request(who, &request)?;
         if self.may_make(&request) {
             request.making_refused =
                 self.policy.check(who, "create", &request.target, &Selectors::default()).err();
@@ -163,7 +168,7 @@ impl Local {
 impl Api for Local {
     fn call<'a>(&'a self, who: &'a Caller, request: Request) -> BoxFuture<'a, Result<Answer, Status>> {
         Box::pin(async move {
-            let Some(logged) = self.log.call(who, &request, self.direct.clock().now()).await else {
+            let Some(logged) = self.log.call(who, &request, self.direct.clock().now()).await? else {
                 return self.authorized(who, request).await;
             };
             let target = request.target.clone();
@@ -181,7 +186,7 @@ impl Api for Local {
     ) -> BoxFuture<'a, Result<Feed, Status>> {
         Box::pin(async move {
             self.check_scope(who, "watch", &scope)?;
-            self.log.watch(who, &scope, self.direct.clock().now()).await;
+            self.log.watch(who, &scope, self.direct.clock().now()).await?;
             self.direct.watch(who, scope, from).await
         })
     }
@@ -190,7 +195,7 @@ impl Api for Local {
         Box::pin(async move {
             self.check_scope(who, "list", &scope)?;
             self.check_scope(who, "watch", &scope)?;
-            self.log.watch(who, &scope, self.direct.clock().now()).await;
+            self.log.watch(who, &scope, self.direct.clock().now()).await?;
             Ok(self.shared_view(scope))
         })
     }

@@ -143,7 +143,7 @@ impl Client {
 }
 
 /// Go's word for it.
-const LATE: &str = "context deadline exceeded";
+pub(crate) const LATE: &str = "context deadline exceeded";
 
 impl Webhooks for Client {
     fn call<'a>(&'a self, call: Call<'a>) -> BoxFuture<'a, Result<Answer, CallError>> {
@@ -169,7 +169,7 @@ fn request(
 }
 
 /// Why no answer came, in Go's words.
-fn unanswered(place: &str, error: &legacy::Error) -> String {
+pub(crate) fn unanswered(place: &str, error: &legacy::Error) -> String {
     let source = error.source();
     let io = source.and_then(|source| source.downcast_ref::<io::Error>());
     if let (true, Some(error)) = (error.is_connect(), io) {
@@ -205,7 +205,7 @@ fn read(code: StatusCode, headers: &HeaderMap, body: Bytes) -> Result<Answer, Ca
 }
 
 /// What an answer means that is no success: what it says itself, if it is a Status.
-fn failure(code: StatusCode, headers: &HeaderMap, body: &[u8]) -> Status {
+pub(crate) fn failure(code: StatusCode, headers: &HeaderMap, body: &[u8]) -> Status {
     if let Some(told) = status(body).filter(|status| status.status == "Failure") {
         return told;
     }

@@ -91,7 +91,7 @@ impl Target {
 }
 
 /// Go's `path.Clean` of what begins with a slash.
-fn clean(path: &str) -> String {
+pub(crate) fn clean(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
         match part {
@@ -104,7 +104,7 @@ fn clean(path: &str) -> String {
 }
 
 /// Whole seconds, rounded up, as Go writes a duration.
-fn go_seconds(duration: Duration) -> String {
+pub(crate) fn go_seconds(duration: Duration) -> String {
     let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, seconds) => format!("{seconds}s"),

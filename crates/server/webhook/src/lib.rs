@@ -2,7 +2,8 @@
 //!
 //! Layer: `server`; its sockets are `client-remote`'s. Admission and the conversion of custom resources ask through it, and know what they
 //! ask and what the answer must be. Entry points: [`Webhooks`], which [`Client`] is on the network and which a simulator replaces; [`Hook`],
-//! whom to ask; [`Services`], where a service's endpoints are ([`Endpoints`] knows it from views).
+//! whom to ask; [`Services`], where a service's endpoints are ([`Endpoints`] knows it from views). What is only sent away goes to a [`Receiver`],
+//! which a kubeconfig names, with what that has to show.
 //!
 //! Invariants: a hook is who its certificate authorities say, or it is not asked; of a service's endpoints one is chosen for each call;
 //! answers are bounded in size and time; redirects are not followed; no credentials are sent.
@@ -17,10 +18,12 @@ mod clients;
 pub mod endpoint;
 mod hook;
 pub mod limits;
+mod receiver;
 mod services;
 mod tls;
 
 pub use call::{Answer, Call, CallError, Webhooks};
 pub use clients::Client;
 pub use hook::Hook;
+pub use receiver::Receiver;
 pub use services::{Endpoints, Services, resolve};

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-/// How long a hook may take whose caller does not say: upstream's for conversions.
+/// How long a hook may take whose caller does not say: upstream's for conversions, and for what kubeconfigs lead to.
 pub const CALL: Duration = Duration::from_secs(30);
+
+/// How much of the answer of a receiver is read, in bytes: none of it matters but why something was not taken.
+pub const ANSWER_BYTES: usize = 64 << 10;
 
 /// How many calls go on at once; more wait for their turn, in the time that they have.
 pub const CALLS: usize = 2048;

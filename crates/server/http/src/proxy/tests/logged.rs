@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 
 use serde_json::{Value, json};
-use server_audit::{Auditor, Lines, Metrics, Mode, Policy, Queue};
+use server_audit::{Auditor, Form, Lines, Metrics, Mode, Options, Policy, Sink, Writer};
 
 use super::rights::{asked, handler};
 use super::*;
@@ -25,8 +25,10 @@ async fn logged(who: &str, path: &str) -> (Vec<Value>, String) {
     let policy = "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- {level: None, nonResourceURLs: [/readyz]}\n- {level: RequestResponse}";
     let (policy, _) = Policy::read(policy.as_bytes()).expect("a policy");
     let (kept, metrics) = (Kept::default(), Arc::new(Metrics::default()));
-    let queue = Queue::to(kept.clone(), Mode::Blocking, Arc::clone(&metrics)).expect("a thread");
-    let auditor = Auditor::new(policy, queue, metrics, Arc::new(SystemClock));
+    let writer = Arc::new(Writer::to(kept.clone(), Arc::clone(&metrics)).expect("a thread"));
+    let options = Options { form: Form::Json, truncate: None, mode: Mode::Blocking };
+    let sink = Sink::to(writer, options, Arc::new(SystemClock), Arc::clone(&metrics));
+    let auditor = Auditor::new(policy, vec![sink], metrics, Arc::new(SystemClock));
     let handler = Arc::into_inner(handler().await).expect("nobody else has it");
     let handler = Arc::new(handler.with_auditor(Arc::clone(&auditor)));
     let response = asked(&handler, who, "GET", path).await;

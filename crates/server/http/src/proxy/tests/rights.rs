@@ -99,6 +99,17 @@ async fn handler_admitting(admission: Arc<dyn Admission>) -> Arc<Handler> {
 }
 
 pub(super) async fn asked(handler: &Arc<Handler>, who: &str, method: &str, path: &str) -> Response<Incoming> {
+    // Of a node of no form that the API speaks: what is behind the proxy may speak it.
+    let accept = if path.starts_with("/api/v1/nodes/n") { "text/html" } else { "*/*" };
+    let request = Request::builder().method(method).uri(path).header("host", "h");
+    let request = request.header("authorization", who).header("accept", accept);
+    sent(handler, request.body(Empty::<Bytes>::new()).unwrap()).await
+}
+
+async fn sent<B>(handler: &Arc<Handler>, request: Request<B>) -> Response<Incoming>
+where
+    B: hyper::body::Body<Data = Bytes, Error = std::convert::Infallible> + Send + Unpin + 'static,
+{
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let handler = Arc::clone(handler);
@@ -114,11 +125,27 @@ pub(super) async fn asked(handler: &Arc<Handler>, who: &str, method: &str, path:
     let stream = TcpStream::connect(address).await.unwrap();
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
-    // Of a node of no form that the API speaks: what is behind the proxy may speak it.
-    let accept = if path.starts_with("/api/v1/nodes/n") { "text/html" } else { "*/*" };
-    let request = Request::builder().method(method).uri(path).header("host", "h");
-    let request = request.header("authorization", who).header("accept", accept);
-    sender.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap()
+    sender.send_request(request).await.unwrap()
+}
+
+#[tokio::test]
+async fn who_may_not_ask_is_not_listened_to() {
+    let handler = handler().await;
+    for (method, path) in [
+        ("POST", "/api/v1/namespaces/shop/configmaps"),
+        ("PUT", "/api/v1/namespaces/shop/configmaps/a"),
+        ("PATCH", "/api/v1/namespaces/shop/configmaps/a"),
+        ("DELETE", "/api/v1/namespaces/shop/configmaps/a"),
+    ] {
+        let endless = StreamBody::new(futures_util::stream::pending());
+        let request = Request::builder().method(method).uri(path).header("host", "h");
+        let request =
+            request.header("authorization", "jane").header("content-type", "application/merge-patch+json");
+        let request: Request<StreamBody<_>> = request.body(endless).unwrap();
+        let request =
+            request.map(|body: StreamBody<futures_util::stream::Pending<Result<Frame<Bytes>, _>>>| body);
+        assert_eq!(sent(&handler, request).await.status(), 403, "{method}");
+    }
 }
 
 #[tokio::test]
