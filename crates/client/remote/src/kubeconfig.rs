@@ -415,6 +415,7 @@ mod tests {
         for (text, wanted) in [
             (config("", "token: a"), "has no certificate-authority"),
             (config(AUTHORITY, "exec: {command: login}"), "exec is not supported"),
+            (config(AUTHORITY, "username: jane"), "username is not supported"),
             (config(", certificate-authority-data: '?'", ""), "is no base64"),
             (config(AUTHORITY, "tokenFile: missing"), "missing cannot be read"),
             (config(AUTHORITY, "").replace("cluster: k,", "cluster: other,"), "no cluster named \"other\""),
