@@ -82,6 +82,11 @@ pub trait Object: Send + Sync {
 
     /// A field; `None` if there is none.
     fn field(&self, name: &str) -> Option<Result<Value, EvalError>>;
+
+    /// Whether the operator `in` finds it: what has a default for fields that are not there does not have them.
+    fn contains(&self, name: &str) -> bool {
+        self.field(name).is_some()
+    }
 }
 
 impl Value {
@@ -93,6 +98,11 @@ impl Value {
     /// A moment as RFC 3339 has it; `None` if the text is none.
     pub fn timestamp(text: &str) -> Option<Value> {
         functions::call("timestamp", &[Value::text(text)]).ok()
+    }
+
+    /// A semantic version; `None` if the text is none.
+    pub fn semver(text: &str) -> Option<Value> {
+        functions::call("semver", &[Value::text(text)]).ok()
     }
 
     /// A map with text as keys.

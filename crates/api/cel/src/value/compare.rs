@@ -74,7 +74,7 @@ pub(crate) fn contains(range: &Value, wanted: &Value) -> Option<bool> {
         Value::List(list) => Some(list.contains(wanted)),
         Value::Map(map) => Some(Key::of(wanted).is_some_and(|key| map.contains_key(&key))),
         Value::Object(object) => match wanted {
-            Value::String(name) => Some(object.field(name).is_some()),
+            Value::String(name) => Some(object.contains(name)),
             _ => None,
         },
         _ => None,
