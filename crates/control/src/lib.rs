@@ -1,4 +1,4 @@
-//! The controllers: what Kubernetes' controller manager does, one module for each; those of workloads, of storage, and autoscaling, are in crates below.
+//! The controllers: what Kubernetes' controller manager does, one module for each; those of workloads, of storage, of devices, and autoscaling, are in crates below.
 //!
 //! Layer: above `client`, beside the scheduler and the node; knows neither store nor server. Entry points: [`run`],
 //! and the controllers themselves for whoever drives them otherwise (the simulator).
@@ -17,6 +17,7 @@ mod run;
 
 pub use control_autoscale as autoscale;
 pub use control_base::resources;
+pub use control_resource as resource;
 pub use control_storage as storage;
 pub use control_workload as workload;
 pub use others::Others;

@@ -13,7 +13,7 @@ use control_autoscale::{HorizontalPodAutoscalers, Meters};
 use tokio::task::JoinSet;
 
 use crate::cluster::{Range, Signer, TokenSigner};
-use crate::{Others, cluster, network, storage, workload};
+use crate::{Others, cluster, network, resource, storage, workload};
 use control_base::resources::Served;
 
 /// What the controllers need to know of the cluster.
@@ -95,6 +95,8 @@ pub async fn run(api: Arc<dyn Api>, clock: Arc<dyn Clock>, config: Config, drain
     all.start(storage::ClaimProtection);
     all.start(storage::VolumeProtection);
     all.start(storage::AttributesClassProtection);
+    all.start(resource::ResourceClaims::default());
+    all.start(resource::DeviceTaintEviction::default());
     all.start(cluster::RoleAggregation);
     all.start(cluster::PolicyTypes);
     all.start(health);
