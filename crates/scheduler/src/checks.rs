@@ -6,6 +6,7 @@ use crate::cluster::node::NodeIx;
 use crate::cluster::peers::{HOSTNAME, PeersId, PeersKey, Seek};
 use crate::cluster::tally::{Role, Source};
 use crate::cluster::topology::{ColumnId, Domains};
+use crate::devices;
 use crate::filters::inter_pod_affinity::{self, Terms};
 use crate::filters::pod_topology_spread::{self, Constraint, Lens};
 use crate::profile::Profile;
@@ -28,7 +29,7 @@ impl Soft<'_> {
     }
 }
 
-/// Everything about other pods, and about volumes, that filters and scores read.
+/// Everything about other pods, about volumes and devices, that filters and scores read.
 #[derive(Default)]
 pub(crate) struct Checks<'a> {
     pub(crate) spread: Vec<Constraint<'a>>,
@@ -38,6 +39,8 @@ pub(crate) struct Checks<'a> {
     pub(crate) weighed: Vec<(Lens<'a>, i64)>,
     /// Of pods whose volumes matter.
     pub(crate) volumes: Option<Wanted<'a>>,
+    /// Of pods that use devices.
+    pub(crate) devices: Option<devices::wanted::Wanted<'a>>,
 }
 
 impl<'a> Checks<'a> {
@@ -168,10 +171,17 @@ impl<'a> Checks<'a> {
         self
     }
 
-    /// Whether neither other pods nor volumes matter.
+    /// The same for a pod whose claims of devices ask this of nodes.
+    pub(crate) fn with_devices(mut self, devices: Option<devices::wanted::Wanted<'a>>) -> Checks<'a> {
+        self.devices = devices;
+        self
+    }
+
+    /// Whether neither other pods, nor volumes, nor devices matter.
     pub(crate) fn is_free(&self) -> bool {
         let terms = &self.terms;
         self.volumes.is_none()
+            && self.devices.is_none()
             && self.spread.is_empty()
             && terms.affinity.is_empty()
             && terms.anti_affinity.is_empty()
@@ -183,6 +193,23 @@ impl<'a> Checks<'a> {
         if let Some(volumes) = &self.volumes {
             volumes.reasons(node, reasons);
         }
+    }
+
+    /// Whether a node has the devices, which is what is asked last.
+    pub(crate) fn has_devices(&self, node: NodeIx) -> bool {
+        self.devices.as_ref().is_none_or(|devices| devices.fits(node))
+    }
+
+    /// Why a node is no place because of the pod's devices.
+    pub(crate) fn reject_devices(&self, node: NodeIx, reasons: &mut Vec<Reason>) {
+        if let Some(devices) = &self.devices {
+            devices.reasons(node, reasons);
+        }
+    }
+
+    /// Why the pod cannot be scheduled at all, as was found while nodes were looked at.
+    pub(crate) fn error(&self) -> Option<String> {
+        self.devices.as_ref().and_then(devices::wanted::Wanted::error)
     }
 
     /// Why a node is no place because of other pods, if so.

@@ -31,6 +31,7 @@ use self::tally::{Tally, TallyKey};
 use self::topology::{Column, Domains};
 use crate::arena::{Arena, Interned, Shared};
 use crate::demand::Amounts;
+use crate::devices::Devices;
 use crate::filters::node_resources_fit::Extended;
 use crate::profile::Profiles;
 use crate::scores::image_locality;
@@ -56,6 +57,7 @@ pub(crate) struct Cluster {
     pub(crate) peers: Interned<PeersKey, Peers>,
     namespaces: HashMap<String, Labels>,
     pub(crate) volumes: Volumes,
+    pub(crate) devices: Devices,
     /// Pods that preemption made room for, by the node they are to get.
     pub(crate) nominated: BTreeMap<NodeIx, Vec<PodId>>,
     /// Changes with every change of nodes or placed pods.

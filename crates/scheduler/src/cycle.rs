@@ -14,11 +14,13 @@ use crate::cluster::cohort::CohortId;
 use crate::cluster::node::NodeIx;
 use crate::cluster::peers::PeersId;
 use crate::cluster::pod::PodId;
+use crate::devices;
 use crate::diagnosis::Diagnosis;
 use crate::limits::{MIN_FEASIBLE_NODES, MIN_FEASIBLE_PERCENTAGE};
 use crate::nominated;
+use crate::profile::Profile;
 use crate::random::Dice;
-use crate::reason::{Plugin, Reason};
+use crate::reason::{Plugin, Reason, Refusal};
 use crate::shape::Shape;
 use crate::verdicts::{self, Judge, ShapeId, Verdict, Verdicts};
 use crate::volumes::wanted::Wanted;
@@ -29,6 +31,8 @@ pub(crate) enum Outcome {
     Node(NodeIx),
     NoNodes,
     Unfit(Arc<Diagnosis>),
+    /// Something is wrong with what the pod refers to.
+    Error(String),
 }
 
 /// What attempts remember from one to the next.
@@ -78,13 +82,15 @@ impl Cycle {
         let record = &cluster.pods[pod];
         let demands =
             Demands { shape, cohort: record.cohort, peers: record.peers, priority: record.priority };
-        let (nominated, has_volumes) = (record.nominated, record.claims.is_some());
+        let nominated = record.nominated;
+        // Of volumes and devices nothing is remembered: others may be had by now.
+        let has_claims = record.claims.is_some() || record.devices.is_some();
         if let Some((before, epoch, diagnosis)) = &self.failure
             && *before == demands
             && *epoch == cluster.epoch
             // Room that is kept from others may be this one's, as volumes may.
             && nominated.is_none()
-            && !has_volumes
+            && !has_claims
         {
             return Outcome::Unfit(diagnosis.clone());
         }
@@ -95,13 +101,15 @@ impl Cycle {
             cluster.ensure_seek(peers);
         }
         let named = named(cluster, verdicts, shape);
+        if cluster.pods[pod].devices.is_some() {
+            cluster.devices.lay_out();
+        }
         let cluster: &Cluster = cluster;
         let profile = cluster.profiles.of(verdicts.shape(shape).profile);
-        let volumes = match Wanted::of(cluster, profile, pod) {
-            Ok(volumes) => volumes,
+        let checks = match checks(cluster, profile, pod) {
+            Ok(checks) => checks,
             Err(refusal) => return Outcome::Unfit(Arc::new(Diagnosis::refused(refusal, nodes))),
         };
-        let checks = Checks::of(cluster, profile, demands.cohort, demands.peers).with_volumes(volumes);
         let mut search = Search { cluster, pod, judge: verdicts.judge(shape, cluster), checks };
         if let Some(node) = nominated.filter(|node| search.is_feasible(*node)) {
             return Outcome::Node(node);
@@ -112,10 +120,13 @@ impl Cycle {
         let want = if profile.weights.is_none() { 1 } else { to_find(percentage, candidates.len()) };
         let looked_at = search.collect(candidates, self.start, want, &mut self.scratch.feasible);
         self.start = (self.start + looked_at) % nodes;
+        if let Some(error) = search.checks.error() {
+            return Outcome::Error(error);
+        }
         match self.scratch.feasible.as_slice() {
             [] => {
                 let diagnosis = Arc::new(search.diagnose(candidates, nodes));
-                if !has_volumes {
+                if !has_claims {
                     self.failure = Some((demands, cluster.epoch, diagnosis.clone()));
                 }
                 Outcome::Unfit(diagnosis)
@@ -129,6 +140,22 @@ impl Cycle {
             )),
         }
     }
+}
+
+/// Everything that is checked node by node for a pod, whose seeking has been ensured.
+///
+/// # Errors
+/// If no node will do as things are.
+pub(crate) fn checks<'a>(
+    cluster: &'a Cluster,
+    profile: &'a Profile,
+    pod: PodId,
+) -> Result<Checks<'a>, Refusal> {
+    let volumes = Wanted::of(cluster, profile, pod)?;
+    let devices = devices::wanted::Wanted::of(cluster, profile, pod)?;
+    let record = &cluster.pods[pod];
+    let checks = Checks::of(cluster, profile, record.cohort, record.peers);
+    Ok(checks.with_volumes(volumes).with_devices(devices))
 }
 
 /// The nodes that the pod names, if it does.
@@ -170,6 +197,7 @@ impl Search<'_> {
             && (self.cluster.nominated.is_empty()
                 || nominated::reject(self.cluster, self.pod, self.judge.shape(), &self.checks, node)
                     .is_none())
+            && self.checks.has_devices(node)
     }
 
     /// Collects feasible nodes from `start` on; tells how many nodes it looked at.
@@ -235,6 +263,8 @@ impl Search<'_> {
         if candidates.len() < nodes {
             diagnosis.reject(&[not_named], nodes - candidates.len());
         }
+        diagnosis.to_deallocate =
+            checks.devices.as_ref().map(devices::wanted::Wanted::to_deallocate).unwrap_or_default();
         diagnosis
     }
 }
@@ -260,6 +290,9 @@ fn explain(
     if reasons.is_empty() {
         let rejected = checks.reject(node);
         reasons.extend(rejected.or_else(|| nominated::by_place(cluster, pod, shape, checks, node)));
+    }
+    if reasons.is_empty() {
+        checks.reject_devices(node, reasons);
     }
 }
 

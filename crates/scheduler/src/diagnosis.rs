@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::cluster::node::NodeIx;
+use crate::devices::ClaimKey;
 use crate::limits::MAX_NOTE_BYTES;
 use crate::reason::{Plugins, Reason, Refusal};
 
@@ -17,6 +18,8 @@ pub(crate) struct Diagnosis {
     pub(crate) rejectors: Plugins,
     /// Nodes on which evicting pods could help, in the order in which they were looked at.
     pub(crate) resolvable: Vec<NodeIx>,
+    /// Claims whose devices are where the pod cannot run, and could be given back.
+    pub(crate) to_deallocate: Vec<ClaimKey>,
 }
 
 /// What is said where there is no node at all.
@@ -38,15 +41,17 @@ impl Diagnosis {
         }
     }
 
-    /// The message, followed by what preemption has to say.
-    pub(crate) fn message(&self, preemption: &str) -> String {
+    /// The message, followed by what was done about the pod's devices, and what preemption has to say.
+    pub(crate) fn message(&self, done: Option<&str>, preemption: &str) -> String {
         let mut text = format!("0/{} nodes are available:", self.nodes);
         match &self.refusal {
             Some(refusal) => text.push_str(&format!(" {refusal}.")),
             None => text.push_str(&histogram(&self.reasons)),
         }
-        if !preemption.is_empty() {
-            text.push_str(&format!(" preemption: {preemption}"));
+        let preemption = (!preemption.is_empty()).then(|| format!("preemption: {preemption}"));
+        let after: Vec<&str> = done.into_iter().chain(preemption.as_deref()).collect();
+        if !after.is_empty() {
+            text.push_str(&format!(" {}", after.join(", ")));
         }
         text
     }
@@ -84,7 +89,7 @@ mod tests {
         diagnosis.reject(&[Reason::Cpu { never: false }, Reason::Memory { never: true }], 11);
         diagnosis.reject(&[Reason::NodeAffinity], 1);
         assert_eq!(
-            diagnosis.message("0/14 nodes are available: 14 Preemption is not helpful for scheduling."),
+            diagnosis.message(None, "0/14 nodes are available: 14 Preemption is not helpful for scheduling."),
             "0/14 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, 11 Insufficient cpu, \
              11 Insufficient memory, 2 node(s) had untolerated taint(s). preemption: 0/14 nodes are available: \
              14 Preemption is not helpful for scheduling."
@@ -95,7 +100,7 @@ mod tests {
     fn a_refusal_stands_alone() {
         let diagnosis =
             Diagnosis { nodes: 1, refusal: Some(Refusal::AffinityConflict), ..Diagnosis::default() };
-        assert_eq!(diagnosis.message(""), "0/1 nodes are available: pod affinity terms conflict.");
+        assert_eq!(diagnosis.message(None, ""), "0/1 nodes are available: pod affinity terms conflict.");
     }
 
     #[test]

@@ -9,10 +9,12 @@ use api_types::core::v1::{
     Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, ReplicationController, Service,
 };
 use api_types::policy::v1::PodDisruptionBudget;
+use api_types::resource::v1::{DeviceClass, DeviceTaintRule, ResourceClaim, ResourceSlice};
 use api_types::storage::v1::{CSIDriver, CSINode, CSIStorageCapacity, StorageClass, VolumeAttachment};
 use base::time::Time;
 
 use crate::cluster::pod::PodRef;
+use crate::devices::binding::Bindings;
 use crate::diagnosis;
 use crate::reason::Plugin;
 use crate::selectors::OwnerKind;
@@ -110,6 +112,36 @@ pub enum Event<'a> {
         /// The error's text, if it failed.
         result: Result<(), &'a str>,
     },
+    /// A claim of devices is new, or as it is now.
+    DeviceClaim(&'a ResourceClaim),
+    /// A claim of devices has gone.
+    DeviceClaimGone {
+        /// Its namespace.
+        namespace: &'a str,
+        /// Its name.
+        name: &'a str,
+    },
+    /// A class of devices is new, or as it is now.
+    DeviceClass(&'a DeviceClass),
+    /// The class of devices of this name has gone.
+    DeviceClassGone(&'a str),
+    /// A slice of devices is new, or as it is now.
+    Slice(&'a ResourceSlice),
+    /// The slice of this name has gone.
+    SliceGone(&'a str),
+    /// A rule that taints devices is new, or as it is now.
+    TaintRule(&'a DeviceTaintRule),
+    /// The rule of this name has gone.
+    TaintRuleGone(&'a str),
+    /// What came of an [`Action::BindDevices`].
+    DevicesWritten {
+        /// The pod's uid.
+        uid: &'a str,
+        /// The claims as they have been written, also if not all could be.
+        claims: &'a [ResourceClaim],
+        /// The error's text, if it failed.
+        result: Result<(), &'a str>,
+    },
     /// What came of a [`Action::Bind`].
     BindDone {
         /// The pod's uid.
@@ -151,7 +183,13 @@ impl<'a> Event<'a> {
                 .or_else(|| as_is(object, Event::Room))
                 .or_else(|| as_is(object, Event::Attachment))
         };
-        cluster.or_else(owners).or_else(storage)
+        let devices = || {
+            as_is(object, Event::DeviceClaim)
+                .or_else(|| as_is(object, Event::Slice))
+                .or_else(|| as_is(object, Event::DeviceClass))
+                .or_else(|| as_is(object, Event::TaintRule))
+        };
+        cluster.or_else(owners).or_else(storage).or_else(devices)
     }
 }
 
@@ -179,6 +217,30 @@ pub enum Action {
         /// What to write.
         decided: Arc<Decided>,
     },
+    /// Write what was decided about the pod's devices: the finalizer, the allocation, and that the claims are the pod's. Then tell what came
+    /// of it with [`Event::DevicesWritten`]. The pod is bound once they are, and the devices are ready.
+    BindDevices {
+        /// The pod.
+        pod: PodRef,
+        /// The node.
+        node: Arc<str>,
+        /// What to write.
+        bindings: Arc<Bindings>,
+    },
+    /// Take the pod off those that these claims are reserved for.
+    Unreserve {
+        /// The pod.
+        pod: PodRef,
+        /// The claims.
+        claims: Vec<ClaimRef>,
+    },
+    /// Give the devices of a claim back, which are where the pod cannot run.
+    Deallocate {
+        /// The pod.
+        pod: PodRef,
+        /// The claim.
+        claim: Deallocated,
+    },
     /// The pod has been bound: record the event `Scheduled` (Normal, action `Binding`).
     Scheduled {
         /// The pod.
@@ -205,6 +267,41 @@ pub enum Action {
         pod: PodRef,
     },
 }
+
+/// Which claim of devices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimRef {
+    /// `metadata.namespace`.
+    pub namespace: String,
+    /// `metadata.name`.
+    pub name: String,
+    /// `metadata.uid`.
+    pub uid: String,
+}
+
+/// A claim without its devices. It only replaces what it was made from.
+#[derive(Clone)]
+pub struct Deallocated(pub Box<ResourceClaim>);
+
+impl Deallocated {
+    fn name(&self) -> (&str, &str) {
+        (&self.0.metadata.namespace, &self.0.metadata.name)
+    }
+}
+
+impl fmt::Debug for Deallocated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Deallocated").field(&self.name()).finish()
+    }
+}
+
+impl PartialEq for Deallocated {
+    fn eq(&self, other: &Deallocated) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Deallocated {}
 
 /// What is to be written about volumes so that a pod can run on a node. Each object only replaces what it was made from.
 #[derive(Clone, Default)]

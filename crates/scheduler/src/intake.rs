@@ -10,6 +10,7 @@ use crate::cluster::node::Facts;
 use crate::cluster::peers::{Alike, PeersKey};
 use crate::cluster::pod::{DefaultSpread, Pending, Place, Pod, PodId, PodRef};
 use crate::demand::Demand;
+use crate::devices::claims::PodClaims;
 use crate::filters::node_ports::HostPort;
 use crate::queue::Ticket;
 use crate::queue::hints::{Change, NodeState};
@@ -79,11 +80,13 @@ impl Scheduler {
         };
         let (own, default_spread) = self.peers_of(pod, shape);
         let mut record = self.record(pod, demand, ports, own);
-        record.pending =
-            Some(Pending { shape, ticket: Ticket::default(), default_spread, nominated_by_api: false });
+        let has_gates = !pod.spec.scheduling_gates.is_empty();
+        let (ticket, nominated_by_api) = (Ticket::default(), false);
+        record.pending = Some(Pending { shape, ticket, has_gates, default_spread, nominated_by_api });
         let id = self.insert(record);
         self.nominate_as_told(id, pod);
-        let gated = !pod.spec.scheduling_gates.is_empty();
+        let devices = self.cluster.pods[id].devices.clone();
+        let gated = self.hold(id, devices.as_deref()) || has_gates;
         self.queue.enter(id, &mut self.cluster.pods[id], gated, now);
     }
 
@@ -110,12 +113,20 @@ impl Scheduler {
         let (own, default_spread) = self.peers_of(pod, shape);
         let peers = self.cluster.acquire_peers(own);
         let cohort = self.cluster.acquire_cohort(cohort_key(pod));
-        let record = &self.cluster.pods[id];
-        let gated = !pod.spec.scheduling_gates.is_empty();
+        let has_gates = !pod.spec.scheduling_gates.is_empty();
+        let devices = PodClaims::of(pod).map(Arc::new);
+        let gated = self.hold(id, devices.as_deref()) || has_gates;
+        let record = &mut self.cluster.pods[id];
+        if let Some(pending) = &mut record.pending {
+            pending.has_gates = has_gates;
+        }
         let was_gated =
             record.pending.as_ref().is_some_and(|pending| pending.ticket.lane == crate::queue::Lane::Gated);
         let priority = pod.spec.priority.unwrap_or(0);
-        let same = shape == shape_before && peers == record.peers && cohort == record.cohort;
+        let same = shape == shape_before
+            && peers == record.peers
+            && cohort == record.cohort
+            && devices == record.devices;
         if same && gated == was_gated && priority == record.priority {
             self.release_parts(peers, cohort);
             self.verdicts.release(shape);
@@ -129,6 +140,7 @@ impl Scheduler {
         let record = &mut self.cluster.pods[id];
         let (peers_before, cohort_before) = (record.peers, record.cohort);
         (record.peers, record.cohort, record.demand, record.priority) = (peers, cohort, demand, priority);
+        record.devices = devices;
         if let Some(pending) = &mut record.pending {
             pending.shape = shape;
             pending.default_spread = default_spread;
@@ -149,6 +161,7 @@ impl Scheduler {
     fn update_bound(&mut self, id: PodId, pod: &ApiPod, now: Time) {
         let node = self.cluster.nodes.slot(&pod.spec.node_name);
         self.queue.leave(id, &mut self.cluster.pods[id]);
+        self.cluster.devices.held.remove(&id);
         self.forget_pledge(id);
         self.cluster.nominate(id, None);
         let newly = !matches!(self.cluster.pods[id].place, Place::Bound(_));
@@ -196,6 +209,7 @@ impl Scheduler {
     pub(crate) fn on_pod_gone(&mut self, uid: &str, now: Time) {
         let Some(id) = self.by_uid.remove(uid) else { return };
         self.queue.leave(id, &mut self.cluster.pods[id]);
+        self.cluster.devices.held.remove(&id);
         self.forget_pledge(id);
         self.cluster.nominate(id, None);
         let placed = self.cluster.displace(id).is_some();
@@ -241,6 +255,7 @@ impl Scheduler {
             demand,
             ports,
             claims: Claims::of(pod).map(Arc::new),
+            devices: PodClaims::of(pod).map(Arc::new),
             cohort: self.cluster.acquire_cohort(cohort_key(pod)),
             peers: self.cluster.acquire_peers(peers),
             place: Place::Nowhere,

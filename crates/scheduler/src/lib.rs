@@ -9,7 +9,7 @@
 //! How it works: `intake` turns objects into records; `cluster` keeps nodes as columns and, for every term and constraint
 //! in use, counts of pods by topology domain; `verdicts` remembers what each shape of pod gets of each node until the node
 //! changes; `cycle` looks for feasible nodes and ranks them; `volumes` knows which volumes a pod can have on a node, and
-//! takes them for it; `queue` says whose turn it is; `preemption` makes room.
+//! takes them for it, as `devices` does with devices (which ones is `api-device`'s to say); `queue` says whose turn it is; `preemption` makes room.
 //! A pod costs as much as the nodes that are sampled for it, a binding as much as the counts that it moves.
 //!
 //! Invariants: the same events with the same seed give the same actions. A node never gets more than it has. A binding
@@ -21,9 +21,8 @@
 //! Failure: a failed binding frees the node and the pod backs off. Malformed selectors select nothing. Broken invariants
 //! of the scheduler itself panic.
 //!
-//! Limits: [`limits`]. Not here yet: pods with resource claims are reported unschedulable with a reason of their own ([`Refusal`]),
-//! never placed blindly; storage capacities that drivers publish are not asked for; pod groups are scheduled pod by pod; nodes' declared
-//! features are not asked for.
+//! Limits: [`limits`]. Not here yet: extended resources that classes of devices stand for; storage capacities that drivers publish are not
+//! asked for; pod groups are scheduled pod by pod; nodes' declared features are not asked for.
 //!
 //! Upstream behaviour answered to: `pkg/scheduler` of k8s.io/kubernetes v1.37.1 with profiles of its own plugins: order, reasons,
 //! weights and formulas of plugins, sampling, queueing hints, back-off, texts of events and conditions.
@@ -37,6 +36,7 @@ mod checks;
 mod cluster;
 mod cycle;
 mod demand;
+mod devices;
 mod diagnosis;
 mod event;
 mod filters;
@@ -60,7 +60,11 @@ mod verdicts;
 mod volumes;
 
 pub use cluster::pod::PodRef;
-pub use event::{Action, Decided, Event, Failure, FailureReason, Nomination, Outputs, scheduled_note};
+pub use devices::binding::{Binding, Bindings};
+pub use event::{
+    Action, ClaimRef, Deallocated, Decided, Event, Failure, FailureReason, Nomination, Outputs,
+    scheduled_note,
+};
 pub use profile::{Fit, PodAffinity, Preempting, Profile, Resource, Spreading, Strategy, Weights};
 pub use reason::{Plugin, Plugins, Refusal};
 pub use scheduler::{Config, Scheduler};

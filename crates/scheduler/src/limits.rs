@@ -41,6 +41,9 @@ pub const DEFAULT_MEMORY_BYTES: i64 = 200 << 20;
 /// How long a pod's volumes may take to be bound (`bindTimeoutSeconds`).
 pub const BIND_VOLUMES: Duration = Duration::from_secs(600);
 
+/// How long a pod's devices may take to be ready (`bindingTimeout`).
+pub const BIND_DEVICES: Duration = Duration::from_secs(600);
+
 /// Preemption looks at this share of the nodes it could help on.
 pub const PREEMPTION_CANDIDATE_PERCENTAGE: usize = 10;
 

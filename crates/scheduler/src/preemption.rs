@@ -18,13 +18,12 @@ use crate::checks::Checks;
 use crate::cluster::Cluster;
 use crate::cluster::node::NodeIx;
 use crate::cluster::pod::{Place, PodId};
-use crate::cycle::rejections;
+use crate::cycle::{checks, rejections};
 use crate::diagnosis::{Diagnosis, histogram};
 use crate::random::Dice;
 use crate::reason::Plugin;
 use crate::shape::Shape;
 use crate::verdicts::Verdicts;
-use crate::volumes::wanted::Wanted;
 
 const NOT_HELPFUL: &str = "Preemption is not helpful for scheduling";
 const NO_VICTIMS: &str = "No preemption victims found for incoming pod";
@@ -183,6 +182,7 @@ fn is_plain(cluster: &Cluster, shape: &Shape, id: PodId) -> bool {
     let profile = cluster.profiles.of(shape.profile);
     profile.filters(Plugin::NodeResourcesFit)
         && pod.claims.is_none()
+        && pod.devices.is_none()
         && shape.ports.is_empty()
         && Checks::of(cluster, profile, pod.cohort, pod.peers).is_free()
 }
@@ -230,9 +230,7 @@ fn victims(
 
 fn fits(cluster: &Cluster, id: PodId, shape: &Shape, node: NodeIx) -> Result<(), String> {
     let profile = cluster.profiles.of(shape.profile);
-    let volumes = Wanted::of(cluster, profile, id).map_err(|refusal| refusal.to_string())?;
-    let checks =
-        Checks::of(cluster, profile, cluster.pods[id].cohort, cluster.pods[id].peers).with_volumes(volumes);
+    let checks = checks(cluster, profile, id).map_err(|refusal| refusal.to_string())?;
     let mut reasons = Vec::new();
     rejections(cluster, id, shape, &checks, node, &mut reasons);
     match reasons.first() {

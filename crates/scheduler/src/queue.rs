@@ -1,6 +1,6 @@
 //! Which pod is next: by priority, then by how long it has waited.
 //!
-//! A pod that is to be scheduled is in one lane at a time: held by its gates, active, backing off after a failure or an
+//! A pod that is to be scheduled is in one lane at a time: held by its gates or for want of claims, active, backing off after a failure or an
 //! error, parked until something happens that may help it, or in flight while its binding is under way. Parked pods lie
 //! together with those that failed for the same reasons with the same demands, so that an event is judged once for all of
 //! them. As upstream does, an idle queue takes pods that back off after a failure early; those that met an error wait.
@@ -17,6 +17,7 @@ use base::time::Time;
 use crate::cluster::cohort::CohortId;
 use crate::cluster::peers::PeersId;
 use crate::cluster::pod::{Pod, PodId};
+use crate::devices::claims::PodClaims;
 use crate::limits::{BACK_OFF_WINDOW, INITIAL_BACK_OFF, MAX_BACK_OFF, MAX_UNSCHEDULABLE};
 use crate::reason::Plugins;
 use crate::shell::Waiting;
@@ -59,6 +60,7 @@ pub(crate) struct Group {
     pub(crate) cohort: CohortId,
     pub(crate) peers: Option<PeersId>,
     pub(crate) claims: Option<Arc<Claims>>,
+    pub(crate) devices: Option<Arc<PodClaims>>,
 }
 
 type Rank = (Reverse<i32>, Time, u64, PodId);
@@ -98,7 +100,8 @@ impl Queue {
 
     /// A pod that no node suits waits for what may help it.
     pub(crate) fn park(&mut self, id: PodId, pod: &mut Pod, rejectors: Plugins, now: Time) {
-        let (cohort, peers, claims) = (pod.cohort, pod.peers, pod.claims.clone());
+        let (cohort, peers) = (pod.cohort, pod.peers);
+        let (claims, devices) = (pod.claims.clone(), pod.devices.clone());
         let Some(pending) = &mut pod.pending else { return };
         let ticket = &mut pending.ticket;
         ticket.since = now;
@@ -107,7 +110,7 @@ impl Queue {
         ticket.rejectors = rejectors;
         ticket.back_off_until = self.back_off_times.until(now, ticket.failures);
         ticket.lane = Lane::Parked;
-        let group = Group { rejectors, shape: pending.shape, cohort, peers, claims };
+        let group = Group { rejectors, shape: pending.shape, cohort, peers, claims, devices };
         self.parked.entry(group).or_default().insert(id);
         self.parked_since.insert((now, id));
     }
@@ -142,9 +145,9 @@ impl Queue {
                 self.error_back_off.remove(&(ticket.back_off_until, rank));
             }
             Lane::Parked => {
-                let claims = pod.claims.clone();
+                let (claims, devices) = (pod.claims.clone(), pod.devices.clone());
                 let (rejectors, shape) = (ticket.rejectors, pending.shape);
-                let group = Group { rejectors, shape, cohort, peers, claims };
+                let group = Group { rejectors, shape, cohort, peers, claims, devices };
                 if let Some(pods) = self.parked.get_mut(&group) {
                     pods.remove(&id);
                     if pods.is_empty() {

@@ -138,6 +138,10 @@ pub(crate) enum Reason {
     Affinity,
     AntiAffinity,
     ExistingAntiAffinity,
+    /// Of devices.
+    ClaimElsewhere,
+    CannotAllocate,
+    InvalidPools,
 }
 
 impl Reason {
@@ -164,6 +168,9 @@ impl Reason {
             Reason::Affinity | Reason::AntiAffinity | Reason::ExistingAntiAffinity => {
                 Plugin::InterPodAffinity
             }
+            Reason::ClaimElsewhere | Reason::CannotAllocate | Reason::InvalidPools => {
+                Plugin::DynamicResources
+            }
         }
     }
 
@@ -181,7 +188,10 @@ impl Reason {
             | Reason::VolumeGone
             | Reason::VolumeZone
             | Reason::SpreadLabel
-            | Reason::Affinity => true,
+            | Reason::Affinity
+            | Reason::ClaimElsewhere
+            | Reason::CannotAllocate
+            | Reason::InvalidPools => true,
             Reason::Cpu { never }
             | Reason::Memory { never }
             | Reason::EphemeralStorage { never }
@@ -236,6 +246,9 @@ impl fmt::Display for Reason {
             Reason::Affinity => "node(s) didn't match pod affinity rules",
             Reason::AntiAffinity => "node(s) didn't match pod anti-affinity rules",
             Reason::ExistingAntiAffinity => "node(s) didn't satisfy existing pods anti-affinity rules",
+            Reason::ClaimElsewhere => "resourceclaim not available on the node",
+            Reason::CannotAllocate => "cannot allocate all claims",
+            Reason::InvalidPools => "invalid resource pools were encountered",
         })
     }
 }
@@ -245,15 +258,13 @@ impl fmt::Display for Reason {
 pub enum Refusal {
     /// Its required node affinity names nodes, but no node can have all the names of any term.
     AffinityConflict,
-    /// Its volumes are not as any node would need them.
-    Volumes {
+    /// Its claims, of volumes or of devices, are not as any node would need them.
+    Claims {
         /// Who says so.
         plugin: Plugin,
         /// Why, in upstream's words.
         why: Arc<str>,
     },
-    /// It has resource claims.
-    ResourceClaims,
 }
 
 impl Refusal {
@@ -261,8 +272,7 @@ impl Refusal {
     pub fn plugin(&self) -> Plugin {
         match self {
             Refusal::AffinityConflict => Plugin::NodeAffinity,
-            Refusal::Volumes { plugin, .. } => *plugin,
-            Refusal::ResourceClaims => Plugin::DynamicResources,
+            Refusal::Claims { plugin, .. } => *plugin,
         }
     }
 }
@@ -271,8 +281,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Refusal::AffinityConflict => "pod affinity terms conflict",
-            Refusal::Volumes { why, .. } => why,
-            Refusal::ResourceClaims => "pod has resource claims, which this scheduler cannot allocate yet",
+            Refusal::Claims { why, .. } => why,
         })
     }
 }

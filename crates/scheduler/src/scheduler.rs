@@ -23,7 +23,7 @@ use crate::reason::{Plugin, Plugins};
 use crate::selectors::{Owner, Selectors};
 use crate::shell::Waiting;
 use crate::verdicts::Verdicts;
-use crate::volumes::binding::Pledges;
+use crate::volumes::binding::{Pledge, Pledges};
 
 /// How a scheduler is set up.
 #[derive(Clone, Debug)]
@@ -60,7 +60,7 @@ pub struct Scheduler {
     pub(crate) budgets: Budgets,
     pub(crate) queue: Queue,
     pub(crate) by_uid: HashMap<Arc<str>, PodId>,
-    /// Pods that have a node and wait for their volumes there.
+    /// Pods that have a node and wait for their volumes or devices there.
     pub(crate) pledges: Pledges,
     pub(crate) cycle: Cycle,
     pub(crate) actions: Vec<Action>,
@@ -88,6 +88,7 @@ impl Scheduler {
 
     /// Takes in what happened, or goes on with what is ready.
     pub fn step(&mut self, event: Event<'_>, now: Time) -> Outputs {
+        self.cluster.devices.now = now;
         match event {
             Event::Node(node) => self.on_node(node, now),
             Event::NodeGone(name) => self.on_node_gone(name, now),
@@ -119,6 +120,17 @@ impl Scheduler {
             Event::Attachment(attachment) => self.on_attachment(attachment),
             Event::AttachmentGone(name) => self.on_attachment_gone(name, now),
             Event::VolumesWritten { uid, result } => self.on_volumes_written(uid, result, now),
+            Event::DeviceClaim(claim) => self.on_device_claim(claim, now),
+            Event::DeviceClaimGone { namespace, name } => self.on_device_claim_gone(namespace, name, now),
+            Event::DeviceClass(class) => self.on_device_class(class, now),
+            Event::DeviceClassGone(name) => self.on_device_class_gone(name),
+            Event::Slice(slice) => self.on_slice(slice, now),
+            Event::SliceGone(name) => self.on_slice_gone(name),
+            Event::TaintRule(rule) => self.on_taint_rule(rule, now),
+            Event::TaintRuleGone(name) => self.on_taint_rule_gone(name, now),
+            Event::DevicesWritten { uid, claims, result } => {
+                self.on_devices_written(uid, claims, result, now);
+            }
             Event::EvictionFailed { uid } => self.on_eviction_failed(uid),
             Event::Run { attempts } => self.run(attempts, now),
             selectors => self.on_selector(selectors),
@@ -131,8 +143,7 @@ impl Scheduler {
     }
 
     fn wake_at(&self) -> Option<Time> {
-        let pledged =
-            self.pledges.values().filter(|pledge| pledge.is_written).map(|pledge| pledge.until).min();
+        let pledged = self.pledges.values().filter_map(Pledge::wake_at).min();
         [self.queue.wake_at(), pledged].into_iter().flatten().min()
     }
 
@@ -173,7 +184,7 @@ impl Scheduler {
     }
 
     fn run(&mut self, attempts: usize, now: Time) {
-        if self.pledges.values().any(|pledge| pledge.until <= now) {
+        if self.pledges.values().any(|pledge| pledge.wake_at().is_some_and(|at| at <= now)) {
             self.keep_pledges(now);
         }
         for id in self.queue.due(now) {
@@ -201,6 +212,11 @@ impl Scheduler {
                 self.queue.retry(id, &mut self.cluster.pods[id], now);
             }
             Outcome::Unfit(diagnosis) => self.reject(id, &diagnosis, now),
+            Outcome::Error(error) => {
+                let reason = FailureReason::SchedulerError;
+                self.fail(id, reason, error, Plugins::default(), Nomination::Clear);
+                self.queue.retry(id, &mut self.cluster.pods[id], now);
+            }
         }
     }
 
@@ -242,7 +258,9 @@ impl Scheduler {
                 (says, Nomination::Node(name))
             }
         };
-        let message = diagnosis.message(&says);
+        let done = self.deallocate(id, &diagnosis.to_deallocate);
+        let done = done.then_some("deallocation of ResourceClaim completed");
+        let message = diagnosis.message(done, &says);
         self.fail(id, FailureReason::Unschedulable, message, diagnosis.rejectors, nomination);
         self.queue.park(id, &mut self.cluster.pods[id], diagnosis.rejectors, now);
     }
@@ -295,6 +313,7 @@ impl Scheduler {
             }
             (Err(error), Place::Assumed(_)) => {
                 self.cluster.displace(id);
+                self.unreserve(id);
                 let message = format!("running Bind plugin \"DefaultBinder\": {error}");
                 self.fail(id, FailureReason::SchedulerError, message, Plugins::default(), Nomination::Clear);
                 self.queue.retry(id, &mut self.cluster.pods[id], now);
@@ -324,6 +343,7 @@ impl Scheduler {
                     cohort: &cluster.cohorts[group.cohort].key,
                     peers: group.peers.map(|peers| &*cluster.peers[peers].key),
                     claims: group.claims.as_deref(),
+                    devices: group.devices.as_deref(),
                     namespace: &namespace,
                 };
                 crate::queue::hints::may_help(change, group.rejectors, &wants)

@@ -1,7 +1,8 @@
 //! How good a feasible node is for a pod, one score per file, with upstream's formulas and default weights.
 //!
 //! The first three are judged with the filters, once for a shape and a state of the node; taints and preferred node
-//! affinity keep their raw values there and are normalised over the feasible nodes; two read counts, and one what volumes can be had.
+//! affinity keep their raw values there and are normalised over the feasible nodes; those of other pods read counts; those of volumes and devices ask what was
+//! found for the pod.
 
 pub(crate) mod allocation;
 pub(crate) mod balanced_allocation;
@@ -35,6 +36,8 @@ pub enum Score {
     ImageLocality,
     /// Room for volumes.
     VolumeBinding,
+    /// Alternatives of claims that come early.
+    DynamicResources,
 }
 
 impl Score {
@@ -48,6 +51,7 @@ impl Score {
         Score::NodeResourcesBalancedAllocation,
         Score::ImageLocality,
         Score::VolumeBinding,
+        Score::DynamicResources,
     ];
 
     /// As configurations name it.
@@ -61,6 +65,7 @@ impl Score {
             Score::NodeResourcesBalancedAllocation => "NodeResourcesBalancedAllocation",
             Score::ImageLocality => "ImageLocality",
             Score::VolumeBinding => "VolumeBinding",
+            Score::DynamicResources => "DynamicResources",
         }
     }
 
@@ -68,7 +73,10 @@ impl Score {
     pub(crate) fn weight(self) -> i64 {
         match self {
             Score::TaintToleration => 3,
-            Score::NodeAffinity | Score::PodTopologySpread | Score::InterPodAffinity => 2,
+            Score::NodeAffinity
+            | Score::PodTopologySpread
+            | Score::InterPodAffinity
+            | Score::DynamicResources => 2,
             Score::NodeResourcesFit
             | Score::NodeResourcesBalancedAllocation
             | Score::ImageLocality

@@ -35,7 +35,7 @@ impl Shape {
     pub(crate) fn of(pod: &Pod, profiles: &Profiles, profile: ProfileIx) -> Shape {
         let required = Required::of(&pod.spec);
         let settings = profiles.of(profile);
-        let refusal = refusal(pod, &required, settings);
+        let refusal = refusal(&required, settings);
         let demand = Demand::wished(pod);
         let mut needed = demand.clone();
         needed.extended.retain(|(name, _)| !settings.fit.ignores(name));
@@ -58,11 +58,9 @@ impl Shape {
     }
 }
 
-fn refusal(pod: &Pod, required: &Required, profile: &Profile) -> Option<Refusal> {
-    if profile.filters(Plugin::NodeAffinity) && required.node_names().is_some_and(|names| names.is_empty()) {
-        return Some(Refusal::AffinityConflict);
-    }
-    (!pod.spec.resource_claims.is_empty()).then_some(Refusal::ResourceClaims)
+fn refusal(required: &Required, profile: &Profile) -> Option<Refusal> {
+    let conflicts = required.node_names().is_some_and(|names| names.is_empty());
+    (profile.filters(Plugin::NodeAffinity) && conflicts).then_some(Refusal::AffinityConflict)
 }
 
 /// Labels by key, as objects have them.

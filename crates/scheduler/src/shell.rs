@@ -3,6 +3,7 @@
 //! The core decides; here is only what carries words to it and deeds from it. It forgets nothing that matters when it
 //! stops: a new one reads the same views.
 
+mod devices;
 mod metrics;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use api_types::core::v1::{
 };
 use api_types::object_meta;
 use api_types::policy::v1::PodDisruptionBudget;
+use api_types::resource::v1::{DeviceClass, DeviceTaintRule, ResourceClaim, ResourceSlice};
 use api_types::storage::v1::{CSIDriver, CSINode, CSIStorageCapacity, StorageClass, VolumeAttachment};
 use base::drain;
 use base::error::Chain;
@@ -95,7 +97,7 @@ pub async fn run_counted(
 }
 
 /// What the scheduler looks at. Nodes come before the pods on them, and what pods refer to before the pods.
-pub fn resources() -> [&'static Resource; 15] {
+pub fn resources() -> [&'static Resource; 19] {
     [
         resource_of::<Namespace>(),
         resource_of::<Node>(),
@@ -111,6 +113,10 @@ pub fn resources() -> [&'static Resource; 15] {
         resource_of::<CSIStorageCapacity>(),
         resource_of::<CSINode>(),
         resource_of::<VolumeAttachment>(),
+        resource_of::<DeviceClass>(),
+        resource_of::<DeviceTaintRule>(),
+        resource_of::<ResourceSlice>(),
+        resource_of::<ResourceClaim>(),
         resource_of::<Pod>(),
     ]
 }
@@ -133,6 +139,8 @@ enum Done {
     Bound(Arc<str>, Result<(), String>),
     /// What was decided about a pod's volumes was written, or was not, for this reason.
     VolumesWritten(Arc<str>, Result<(), String>),
+    /// What was decided about a pod's devices was written, or was not, for this reason; the claims as they are now.
+    DevicesWritten(Arc<str>, Vec<ResourceClaim>, Result<(), String>),
     /// A pod could not be evicted.
     NotEvicted(Arc<str>),
 }
@@ -188,6 +196,10 @@ impl Loop {
                 let result = result.as_ref().map_err(String::as_str).copied();
                 Event::VolumesWritten { uid, result }
             }
+            Done::DevicesWritten(uid, claims, result) => {
+                let result = result.as_ref().map_err(String::as_str).copied();
+                Event::DevicesWritten { uid, claims, result }
+            }
             Done::NotEvicted(uid) => Event::EvictionFailed { uid },
         };
         let outputs = self.core.step(event, now);
@@ -240,6 +252,12 @@ fn gone(object: &dyn Record) -> Option<Event<'_>> {
             Some(Event::RoomGone { namespace, name })
         }
         schema if std::ptr::eq(schema, VolumeAttachment::SCHEMA) => Some(Event::AttachmentGone(name)),
+        schema if std::ptr::eq(schema, ResourceClaim::SCHEMA) => {
+            Some(Event::DeviceClaimGone { namespace, name })
+        }
+        schema if std::ptr::eq(schema, ResourceSlice::SCHEMA) => Some(Event::SliceGone(name)),
+        schema if std::ptr::eq(schema, DeviceClass::SCHEMA) => Some(Event::DeviceClassGone(name)),
+        schema if std::ptr::eq(schema, DeviceTaintRule::SCHEMA) => Some(Event::TaintRuleGone(name)),
         schema if std::ptr::eq(schema, ReplicaSet::SCHEMA) => owner(OwnerKind::ReplicaSet),
         schema if std::ptr::eq(schema, StatefulSet::SCHEMA) => owner(OwnerKind::StatefulSet),
         schema if std::ptr::eq(schema, ReplicationController::SCHEMA) => {
@@ -301,6 +319,15 @@ impl Hands {
             Action::BindVolumes { pod, decided, .. } => {
                 let failure = self.execute(&pod.scheduler_name, bind_volumes(&decided)).await;
                 let _ = self.done.send(Done::VolumesWritten(pod.uid, failure.map_or(Ok(()), Err)));
+            }
+            Action::BindDevices { pod, node, bindings } => self.bind_devices(pod, &node, &bindings).await,
+            Action::Unreserve { pod, claims } => {
+                self.execute(&pod.scheduler_name, devices::unreserve(&pod, &claims)).await;
+            }
+            Action::Deallocate { pod, claim } => {
+                let mut plan = Plan::default();
+                plan.stage([Write::status(*claim.0)]);
+                self.execute(&pod.scheduler_name, plan).await;
             }
             Action::Scheduled { pod, node } => {
                 let message = scheduled_note(&pod, &node);

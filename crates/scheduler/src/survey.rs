@@ -53,9 +53,10 @@ impl Scheduler {
         let message = match outcome {
             Outcome::Node(_) => String::new(),
             Outcome::NoNodes => NO_NODES.to_owned(),
+            Outcome::Error(error) => error,
             Outcome::Unfit(diagnosis) => {
                 self.price(id, &diagnosis, &mut judged);
-                diagnosis.message(&self.preempt_nothing(id, &diagnosis))
+                diagnosis.message(None, &self.preempt_nothing(id, &diagnosis))
             }
         };
         let name = |at: NodeIx| self.cluster.nodes.name[at.index()].clone();

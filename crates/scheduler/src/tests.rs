@@ -1,6 +1,7 @@
 //! Whole clusters, through the front door: what is bound where, what is said, and what wakes whom.
 
 mod audit;
+mod devices;
 mod fixture;
 mod messages;
 mod placing;

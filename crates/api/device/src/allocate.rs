@@ -11,6 +11,8 @@ mod search;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use api_types::resource::v1::{AllocationResult, DeviceClass, ResourceClaim};
 
 use crate::AllocatedState;
@@ -32,9 +34,6 @@ pub enum Failure {
     TooLong,
 }
 
-/// Finds classes by their names.
-pub type Classes<'a> = &'a dyn Fn(&str) -> Option<&'a DeviceClass>;
-
 /// Finds devices for claims.
 #[derive(Clone, Copy)]
 pub struct Allocator<'a> {
@@ -42,8 +41,8 @@ pub struct Allocator<'a> {
     pub inventory: &'a Inventory,
     /// What is taken of it.
     pub state: &'a AllocatedState,
-    /// The classes.
-    pub classes: Classes<'a>,
+    /// The classes, by name.
+    pub classes: &'a BTreeMap<String, DeviceClass>,
     /// Compiled expressions.
     pub selectors: &'a Selectors,
 }

@@ -9,6 +9,7 @@ use super::node::NodeIx;
 use super::peers::{PeersId, PeersKey};
 use crate::arena::Id;
 use crate::demand::Demand;
+use crate::devices::claims::PodClaims;
 use crate::filters::node_ports::HostPort;
 use crate::queue::Ticket;
 use crate::selectors::Owner;
@@ -65,6 +66,8 @@ pub(crate) struct Pod {
     pub(crate) ports: Arc<[HostPort]>,
     /// There if its volumes matter for where it can run.
     pub(crate) claims: Option<Arc<Claims>>,
+    /// There if it uses devices.
+    pub(crate) devices: Option<Arc<PodClaims>>,
     pub(crate) cohort: CohortId,
     pub(crate) peers: Option<PeersId>,
     pub(crate) place: Place,
@@ -77,6 +80,8 @@ pub(crate) struct Pod {
 pub(crate) struct Pending {
     pub(crate) shape: ShapeId,
     pub(crate) ticket: Ticket,
+    /// Whether somebody has said that it is not to be scheduled yet.
+    pub(crate) has_gates: bool,
     /// For pods that name no spread constraints.
     pub(crate) default_spread: Option<DefaultSpread>,
     /// Whether the API says to which node it is nominated.

@@ -2,9 +2,10 @@
 
 use crate::checks::{Checks, Soft};
 use crate::cluster::node::NodeIx;
+use crate::devices::wanted::Wanted;
 use crate::profile::Weights;
 use crate::random::Dice;
-use crate::scores::{Score, inter_pod_affinity, node_affinity, pod_topology_spread, taint_toleration};
+use crate::scores::{self, Score, inter_pod_affinity, node_affinity, pod_topology_spread, taint_toleration};
 use crate::verdicts::Judge;
 
 /// Buffers that ranking reuses.
@@ -56,6 +57,9 @@ impl Scratch {
             for (at, node) in self.feasible.iter().enumerate() {
                 tell(at, Score::VolumeBinding, volumes.rating(*node));
             }
+        }
+        if let Some(devices) = checks.devices.as_ref().filter(|devices| devices.has_preferences()) {
+            self.rate_devices(devices, &mut tell);
         }
     }
 
@@ -126,6 +130,16 @@ impl Scratch {
             }
         }
         pod_topology_spread::domain_weight(domains)
+    }
+
+    /// Upstream's `DefaultNormalizeScore`.
+    fn rate_devices(&mut self, devices: &Wanted<'_>, tell: &mut impl FnMut(usize, Score, i64)) {
+        self.raw.clear();
+        self.raw.extend(self.feasible.iter().map(|node| Some(devices.score(*node))));
+        let most = self.raw.iter().flatten().copied().max().unwrap_or(0);
+        for (at, raw) in self.raw.iter().flatten().enumerate() {
+            tell(at, Score::DynamicResources, if most == 0 { 0 } else { raw * scores::MAX / most });
+        }
     }
 
     fn rate_affinity(&mut self, checks: &Checks<'_>, tell: &mut impl FnMut(usize, Score, i64)) {

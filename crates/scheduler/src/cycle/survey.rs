@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Cycle, Outcome, Search, explain, named};
-use crate::checks::Checks;
+use super::{Cycle, Outcome, Search, checks, explain, named};
 use crate::cluster::Cluster;
 use crate::cluster::node::NodeIx;
 use crate::cluster::pod::PodId;
@@ -12,7 +11,6 @@ use crate::diagnosis::Diagnosis;
 use crate::reason::{Reason, Refusal};
 use crate::survey::Judgement;
 use crate::verdicts::{ShapeId, Verdicts};
-use crate::volumes::wanted::Wanted;
 
 impl Cycle {
     /// Judges all nodes for a pending pod. The outcome's node is the first feasible one.
@@ -46,19 +44,23 @@ impl Cycle {
             cluster.ensure_seek(peers);
         }
         let named = named(cluster, verdicts, shape);
+        if cluster.pods[pod].devices.is_some() {
+            cluster.devices.lay_out();
+        }
         let cluster: &Cluster = cluster;
         let profile = cluster.profiles.of(verdicts.shape(shape).profile);
-        let volumes = match Wanted::of(cluster, profile, pod) {
-            Ok(volumes) => volumes,
+        let checks = match checks(cluster, profile, pod) {
+            Ok(checks) => checks,
             Err(refusal) => return refuse(refusal, judged),
         };
-        let (cohort, peers) = (cluster.pods[pod].cohort, cluster.pods[pod].peers);
-        let checks = Checks::of(cluster, profile, cohort, peers).with_volumes(volumes);
         let mut search = Search { cluster, pod, judge: verdicts.judge(shape, cluster), checks };
         let candidates = named.unwrap_or_else(|| nodes.clone());
         search.collect(&candidates, 0, usize::MAX, &mut self.scratch.feasible);
         for node in &nodes {
             judged.insert(*node, search.judgement(*node, candidates.contains(node)));
+        }
+        if let Some(error) = search.checks.error() {
+            return Outcome::Error(error);
         }
         let feasible = self.scratch.feasible.clone();
         self.scratch.rate(&search.judge, &search.checks, |at, score, value| {

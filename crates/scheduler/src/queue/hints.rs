@@ -5,6 +5,8 @@ use crate::cluster::matcher::Term;
 use crate::cluster::node::Facts;
 use crate::cluster::peers::PeersKey;
 use crate::demand::{Amounts, Demand};
+use crate::devices::ClaimKey as DeviceClaimKey;
+use crate::devices::claims::PodClaims;
 use crate::filters::node_ports::{self, HostPort};
 use crate::filters::node_resources_fit::{Extended, Room};
 use crate::filters::{node_unschedulable, taint_toleration};
@@ -46,6 +48,10 @@ pub(crate) enum Change<'a> {
     Detached,
     /// There is more room for volumes somewhere.
     Room,
+    /// A claim of devices is new, says something else, or has gone; it gave devices back, maybe.
+    DeviceClaim { of: &'a DeviceClaimKey, is_other: bool, frees: bool },
+    /// Other devices are offered, or others are meant by classes.
+    Devices,
 }
 
 /// A node at one time.
@@ -63,6 +69,7 @@ pub(crate) struct Wants<'a> {
     pub(crate) cohort: &'a CohortKey,
     pub(crate) peers: Option<&'a PeersKey>,
     pub(crate) claims: Option<&'a Claims>,
+    pub(crate) devices: Option<&'a PodClaims>,
     /// Of the namespaces that terms may ask about.
     pub(crate) namespace: &'a dyn Fn(&str) -> &'a Labels,
 }
@@ -82,6 +89,7 @@ pub(crate) fn may_help(change: &Change<'_>, rejectors: Plugins, wants: &Wants<'_
         (Plugin::VolumeZone, volume_zone),
         (Plugin::PodTopologySpread, spread),
         (Plugin::InterPodAffinity, pod_affinity),
+        (Plugin::DynamicResources, devices),
     ];
     HINTS.iter().any(|(plugin, hint)| rejectors.has(*plugin) && hint(change, wants))
 }
@@ -176,6 +184,20 @@ fn volume_zone(change: &Change<'_>, wants: &Wants<'_>) -> bool {
         Change::Volume { is_elsewhere } => *is_elsewhere,
         Change::Class { waits, .. } => *waits,
         change => is_relabelled(change),
+    }
+}
+
+fn devices(change: &Change<'_>, wants: &Wants<'_>) -> bool {
+    let uses = |of: &DeviceClaimKey| wants.devices.is_some_and(|own| own.uses(of));
+    match change {
+        Change::DeviceClaim { of, is_other, frees } => *frees || (*is_other && uses(of)),
+        Change::Devices | Change::NodeAdded(_) => true,
+        Change::NodeUpdated { before, after } => {
+            before.facts.labels != after.facts.labels
+                || before.allocatable != after.allocatable
+                || before.extended != after.extended
+        }
+        _ => false,
     }
 }
 

@@ -45,7 +45,12 @@ impl Metrics {
                     FailureReason::Unschedulable => counted.unschedulable += 1,
                     FailureReason::SchedulerError => counted.errors += 1,
                 },
-                Action::Bind { .. } | Action::BindVolumes { .. } | Action::Unnominate { .. } => {}
+                Action::Bind { .. }
+                | Action::BindVolumes { .. }
+                | Action::BindDevices { .. }
+                | Action::Unreserve { .. }
+                | Action::Deallocate { .. }
+                | Action::Unnominate { .. } => {}
             }
         }
     }

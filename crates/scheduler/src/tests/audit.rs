@@ -18,6 +18,7 @@ impl Scheduler {
         self.audit_topology();
         self.audit_tallies();
         self.audit_volumes();
+        self.cluster.devices.audit();
         self.verdicts.audit(&self.cluster);
     }
 

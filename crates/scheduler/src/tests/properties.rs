@@ -210,7 +210,10 @@ impl World {
                 Action::Scheduled { .. }
                 | Action::Preempt { .. }
                 | Action::Unnominate { .. }
-                | Action::BindVolumes { .. } => {
+                | Action::BindVolumes { .. }
+                | Action::BindDevices { .. }
+                | Action::Unreserve { .. }
+                | Action::Deallocate { .. } => {
                     panic!("{action:?}")
                 }
             }

@@ -1,4 +1,4 @@
-//! Volumes that are being bound for a pod: what was asked for, and whether it has come to be.
+//! Pods that have a node, and wait there for what was asked for: volumes that are being bound, and devices.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,27 +10,68 @@ use base::time::Time;
 use super::{Volumes, key, selected_node};
 use crate::cluster::Cluster;
 use crate::cluster::pod::PodId;
+use crate::devices::binding::Promise;
 use crate::event::Decided;
+use crate::reason::Plugin;
 
-/// A pod that waits for its volumes.
+/// A pod that waits for its volumes, or for its devices.
 pub(crate) struct Pledge {
     pub(crate) node: Arc<str>,
     pub(crate) decided: Arc<Decided>,
-    /// Whether what was decided has been written.
+    /// Whether what was decided about volumes has been written.
     pub(crate) is_written: bool,
     /// Until when the volumes have to be bound.
     pub(crate) until: Time,
+    /// What was decided about devices, if anything was.
+    pub(crate) devices: Option<Promise>,
 }
 
-/// All pods that wait for their volumes.
+/// All pods that wait for their volumes or devices.
 pub(crate) type Pledges = BTreeMap<PodId, Pledge>;
 
+/// Why a pledge is not kept: who says so, and why, in upstream's words.
+pub(crate) type Broken = (Plugin, String);
+
 impl Pledge {
+    /// When to look again even if nothing happens.
+    pub(crate) fn wake_at(&self) -> Option<Time> {
+        let volumes = (self.is_written && !self.decided.is_empty()).then_some(self.until);
+        let devices = self.devices.as_ref().filter(|own| own.is_written).map(|own| own.until);
+        volumes.into_iter().chain(devices).min()
+    }
+
     /// Whether all is bound.
     ///
     /// # Errors
-    /// Why it never will be, in upstream's words.
-    pub(crate) fn is_kept(&self, cluster: &Cluster) -> Result<bool, String> {
+    /// Why it never will be.
+    pub(crate) fn is_kept(&self, cluster: &Cluster, now: Time) -> Result<bool, Broken> {
+        let volumes = match self.decided.is_empty() {
+            true => true,
+            false => self
+                .are_volumes_bound(cluster, now)
+                .map_err(|why| (Plugin::VolumeBinding, format!("binding volumes: {why}")))?,
+        };
+        let devices = match &self.devices {
+            None => true,
+            Some(promise) if !promise.is_written => false,
+            Some(promise) => {
+                promise.is_kept(&cluster.devices, now).map_err(|why| (Plugin::DynamicResources, why))?
+            }
+        };
+        Ok(volumes && devices)
+    }
+
+    fn are_volumes_bound(&self, cluster: &Cluster, now: Time) -> Result<bool, String> {
+        if !self.is_written {
+            return Ok(false);
+        }
+        match self.are_volumes_shown_bound(cluster)? {
+            false if self.until <= now => Err("context deadline exceeded".to_owned()),
+            are => Ok(are),
+        }
+    }
+
+    fn are_volumes_shown_bound(&self, cluster: &Cluster) -> Result<bool, String> {
         let node = &*self.node;
         let at = cluster.nodes.find(node).filter(|at| cluster.nodes.known[at.index()]);
         let at = at.ok_or_else(|| format!("failed to get node {node:?}: node {node:?} not found"))?;

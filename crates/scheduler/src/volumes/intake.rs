@@ -7,7 +7,7 @@ use api_types::storage::v1::{CSINode, CSIStorageCapacity, StorageClass, VolumeAt
 use api_volume::class;
 use base::time::Time;
 
-use super::binding::Pledge;
+use super::binding::{Broken, Pledge};
 use super::wanted::{Wanted, places};
 use super::{Limits, key};
 use crate::cluster::node::NodeIx;
@@ -15,7 +15,7 @@ use crate::cluster::pod::{Place, PodId};
 use crate::event::{Action, Decided, FailureReason, Nomination};
 use crate::limits::BIND_VOLUMES;
 use crate::queue::hints::Change;
-use crate::reason::Plugins;
+use crate::reason::{Plugin, Plugins};
 use crate::scheduler::Scheduler;
 
 impl Scheduler {
@@ -96,23 +96,33 @@ impl Scheduler {
         }
     }
 
-    /// Takes for a pod, which is to run on a node, the volumes that it gets there; answers whether they have to be bound first.
+    /// Takes for a pod, which is to run on a node, the volumes and devices that it gets there; answers whether they have to be bound first.
     pub(crate) fn pledge(&mut self, id: PodId, node: NodeIx, now: Time) -> bool {
-        let profiles = &self.cluster.profiles;
-        let Some(profile) = profiles.find(&self.cluster.pods[id].of.scheduler_name) else { return false };
-        let wanted = Wanted::of(&self.cluster, profiles.of(profile), id).ok().flatten();
-        let Some(decided) = wanted.map(|wanted| wanted.decide(node)).filter(|own| !own.is_empty()) else {
+        let decided = Arc::new(self.decide_volumes(id, node));
+        let devices = self.promise(id, node, now);
+        if decided.is_empty() && devices.is_none() {
             return false;
-        };
-        self.cluster.volumes.assume(&decided.volumes, &decided.provisions);
-        let decided = Arc::new(decided);
+        }
         let node = self.cluster.nodes.name[node.index()].clone();
-        let pod = self.cluster.pods[id].of.clone();
+        if !decided.is_empty() {
+            let (pod, decided) = (self.cluster.pods[id].of.clone(), Arc::clone(&decided));
+            self.actions.push(Action::BindVolumes { pod, node: node.clone(), decided });
+        }
         let until = now + BIND_VOLUMES;
-        let pledge = Pledge { node: node.clone(), decided: Arc::clone(&decided), is_written: false, until };
-        self.pledges.insert(id, pledge);
-        self.actions.push(Action::BindVolumes { pod, node, decided });
+        self.pledges.insert(id, Pledge { node, decided, is_written: false, until, devices });
         true
+    }
+
+    /// Takes the volumes for a pod that it gets on a node.
+    fn decide_volumes(&mut self, id: PodId, node: NodeIx) -> Decided {
+        let profiles = &self.cluster.profiles;
+        let Some(profile) = profiles.find(&self.cluster.pods[id].of.scheduler_name) else {
+            return Decided::default();
+        };
+        let wanted = Wanted::of(&self.cluster, profiles.of(profile), id).ok().flatten();
+        let decided = wanted.map(|wanted| wanted.decide(node)).unwrap_or_default();
+        self.cluster.volumes.assume(&decided.volumes, &decided.provisions);
+        decided
     }
 
     pub(crate) fn on_volumes_written(&mut self, uid: &str, result: Result<(), &str>, now: Time) {
@@ -124,17 +134,16 @@ impl Scheduler {
                 }
                 self.keep_pledges(now);
             }
-            Err(error) => self.break_pledge(id, error, now),
+            Err(error) => self.break_pledge(id, Plugin::VolumeBinding, error, now),
         }
     }
 
-    /// Binds the pods whose volumes are bound, and gives up on those whose never will be.
+    /// Binds the pods whose volumes and devices are bound, and gives up on those whose never will be.
     pub(crate) fn keep_pledges(&mut self, now: Time) {
-        let written = self.pledges.iter().filter(|(_, pledge)| pledge.is_written);
-        let settled: Vec<(PodId, Result<(), String>)> = written
-            .filter_map(|(id, pledge)| match pledge.is_kept(&self.cluster) {
+        let pledges = self.pledges.iter();
+        let settled: Vec<(PodId, Result<(), Broken>)> = pledges
+            .filter_map(|(id, pledge)| match pledge.is_kept(&self.cluster, now) {
                 Ok(true) => Some((*id, Ok(()))),
-                Ok(false) if pledge.until <= now => Some((*id, Err("context deadline exceeded".to_owned()))),
                 Ok(false) => None,
                 Err(why) => Some((*id, Err(why))),
             })
@@ -146,18 +155,19 @@ impl Scheduler {
                     let pod = self.cluster.pods[id].of.clone();
                     self.actions.push(Action::Bind { pod, node: pledge.node });
                 }
-                Err(why) => self.break_pledge(id, &format!("binding volumes: {why}"), now),
+                Err((plugin, why)) => self.break_pledge(id, plugin, &why, now),
             }
         }
     }
 
-    /// A pod that does not get its volumes where it was to run looks for a node again.
-    fn break_pledge(&mut self, id: PodId, why: &str, now: Time) {
+    /// A pod that does not get its volumes or devices where it was to run looks for a node again.
+    pub(crate) fn break_pledge(&mut self, id: PodId, plugin: Plugin, why: &str, now: Time) {
         if !self.forget_pledge(id) || !matches!(self.cluster.pods[id].place, Place::Assumed(_)) {
             return;
         }
         self.cluster.displace(id);
-        let message = format!("running PreBind plugin \"VolumeBinding\": {why}");
+        self.unreserve(id);
+        let message = format!("running PreBind plugin {:?}: {why}", plugin.name());
         self.fail(id, FailureReason::SchedulerError, message, Plugins::default(), Nomination::Clear);
         self.queue.retry(id, &mut self.cluster.pods[id], now);
         self.wake_for_gone(id, now);

@@ -49,7 +49,7 @@ pub(crate) struct Wanted<'a> {
 }
 
 fn refused(plugin: Plugin, why: String) -> Refusal {
-    Refusal::Volumes { plugin, why: why.into() }
+    Refusal::Claims { plugin, why: why.into() }
 }
 
 impl<'a> Wanted<'a> {

@@ -123,7 +123,7 @@ impl<'a> Request<'a> {
         if let Some(at) = parts.selectors.iter().position(|selector| selector.cel.is_none()) {
             return Err(failed(format!("selector #{at}: CEL expression empty (unsupported selector type?)")));
         }
-        let class = (allocator.classes)(parts.class).ok_or_else(|| {
+        let class = allocator.classes.get(parts.class).ok_or_else(|| {
             let class = parts.class;
             failed(format!(
                 "could not retrieve device class {class}: deviceclass.resource.k8s.io {class:?} not found"

@@ -131,10 +131,11 @@ impl World {
     fn tried(&self, claims: &[ResourceClaim]) -> Result<Option<Vec<AllocationResult>>, Failure> {
         let labels: BTreeMap<String, String> = [("zone".to_owned(), "a".to_owned())].into();
         let selectors = Selectors::default();
+        let classes = [("class".to_owned(), self.class.clone())].into();
         let allocator = Allocator {
             inventory: &self.inventory,
             state: &self.state,
-            classes: &|name| (name == "class").then_some(&self.class),
+            classes: &classes,
             selectors: &selectors,
         };
         let claims: Vec<&ResourceClaim> = claims.iter().collect();
