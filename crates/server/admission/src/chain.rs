@@ -14,7 +14,7 @@ use crate::certificates::{
 };
 use crate::reinvocation::Reinvocation;
 use crate::{
-    DefaultIngressClass, DefaultStorageClass, DefaultTolerationSeconds, LimitRanger, Lookup,
+    DefaultIngressClass, DefaultStorageClass, DefaultTolerationSeconds, Devices, LimitRanger, Lookup,
     NamespaceLifecycle, NodeDeclaredFeatures, NodeRestriction, PersistentVolumeClaimResize, Plugin,
     PodResize, PodSecurity, PodTopologyLabels, Priority, Quotas, RuntimeClasses, ServiceAccounts,
     StorageObjectInUseProtection, TaintNodesByCondition,
@@ -64,12 +64,13 @@ impl Chain {
             Arc::new(PersistentVolumeClaimResize::new(look())),
             Arc::new(RuntimeClasses::new(look())),
             Arc::new(CertificateApproval::new(Arc::clone(&authorizer))),
-            Arc::new(CertificateSigning::new(authorizer)),
+            Arc::new(CertificateSigning::new(Arc::clone(&authorizer))),
             Arc::new(CertificateSubjectRestriction),
             Arc::new(DefaultIngressClass::new(look())),
             Arc::new(PodTopologyLabels::new(look())),
             Arc::new(NodeDeclaredFeatures::new(look())),
             Arc::new(PodResize::new(look())),
+            Arc::new(Devices::new(look(), authorizer, Arc::clone(&clock))),
         ]);
         chain.last = Some(Arc::new(Quotas::new(lookup, clock)));
         chain

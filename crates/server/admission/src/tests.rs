@@ -1,6 +1,7 @@
 //! Tables of what the plugins change and refuse.
 
 mod classes;
+mod devices;
 mod limits;
 mod nodes;
 mod pods;
