@@ -169,7 +169,7 @@ impl Play {
         self.run(group, workload::Jobs);
         self.run(group, workload::Disruptions::new(&served()));
         self.run(group, network::EndpointSlices);
-        self.run(group, storage::PersistentVolumeBinder);
+        self.run(group, storage::PersistentVolumeBinder::default());
         self.run(group, storage::EphemeralVolumes);
         self.run(group, cluster::Garbage::new(&served()));
         self.run(group, cluster::ServiceAccounts);

@@ -7,7 +7,7 @@ use crate::tree;
 
 /// The layers from the lowest; a crate belongs to the first whose name or prefix fits, and may depend on its own layer
 /// and those before it.
-const LAYERS: [&[&str]; 24] = [
+const LAYERS: [&[&str]; 25] = [
     &["base"],
     &["base-serve", "base-virtual"],
     &["api-record"],

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use api_meta::node_affinity::Term;
-use api_quota::pod::requests;
+use api_meta::pod_resources::{Count, requests};
 use api_record::scalar::{Quantity, QuantityFormat};
 use api_types::core::v1::{
     Node, NodeSelectorRequirement, NodeSelectorTerm, PersistentVolume, PersistentVolumeClaim, Pod, Taint,
@@ -43,7 +43,7 @@ impl<'a> Grounds<'a> {
                 by_node.entry(&other.spec.node_name).or_default().push(other);
             }
         }
-        let mut asked = requests(pod);
+        let mut asked = requests(pod, Count::InForce);
         asked.insert(PODS.to_owned(), Quantity::from_units(1, QuantityFormat::DecimalSi));
         Grounds { pod, evidence, asked, by_node }
     }
@@ -79,7 +79,7 @@ impl<'a> Grounds<'a> {
         let one = self.asked.get(PODS)?;
         let of = |pod: &Pod| match resource {
             PODS => one.clone(),
-            resource => requests(pod).get(resource).cloned().unwrap_or_default(),
+            resource => requests(pod, Count::InForce).get(resource).cloned().unwrap_or_default(),
         };
         let mut left = allocatable.clone();
         let mut by = Vec::new();

@@ -16,7 +16,8 @@ enum Step {
     Expire(Time),
     /// Revisions are chosen as shares of the current one, so that they hit past, present and future.
     Compact(u8),
-    Read(KeyRange, Option<u8>, Option<usize>, bool),
+    /// A range at a share of history, with limits to its entries and bytes, counted or not.
+    Read(KeyRange, Option<u8>, [Option<usize>; 2], bool),
     Watch(KeyRange, u8),
     /// Lets a watch catch up now; all do at the end.
     Drain(usize),
@@ -57,14 +58,18 @@ fn txn() -> impl Strategy<Value = Txn> {
         .prop_map(|(compares, ops)| Txn { compares, ops })
 }
 
+fn limits() -> impl Strategy<Value = [Option<usize>; 2]> {
+    (prop::option::of(0usize..4), prop::option::of(0usize..40)).prop_map(|(entries, bytes)| [entries, bytes])
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let share = any::<u8>;
     prop_oneof![
         12 => txn().prop_map(Step::Commit),
         1 => due().prop_map(Step::Expire),
         1 => share().prop_map(Step::Compact),
-        3 => (key_range(), prop::option::of(share()), prop::option::of(0usize..4), any::<bool>())
-            .prop_map(|(keys, at, limit, count)| Step::Read(keys, at, limit, count)),
+        3 => (key_range(), prop::option::of(share()), limits(), any::<bool>())
+            .prop_map(|(keys, at, limits, count)| Step::Read(keys, at, limits, count)),
         2 => (key_range(), share()).prop_map(|(keys, from)| Step::Watch(keys, from)),
         2 => any::<usize>().prop_map(Step::Drain),
         1 => Just(Step::Reopen),
@@ -121,8 +126,8 @@ impl Both {
                 let at = self.revision(share);
                 same([wait(self.sqlite().compact(at)), self.memory.compact_now(at)]);
             }
-            Step::Read(keys, share, limit, count) => {
-                let range = Range { keys, at: share.map(|share| self.revision(share)), limit, count };
+            Step::Read(keys, share, [limit, bytes], count) => {
+                let range = Range { keys, at: share.map(|share| self.revision(share)), limit, bytes, count };
                 same([wait(self.sqlite().range(range.clone())), self.memory.range_now(&range)]);
             }
             Step::Watch(keys, share) => {
