@@ -298,9 +298,7 @@ impl<'s, 'a> Search<'s, 'a> {
                         return found;
                     }
                     self.give_back(turn, place);
-                    if found.is_err() {
-                        return found;
-                    }
+                    found?;
                 }
             }
         }
@@ -440,8 +438,8 @@ impl<'s, 'a> Search<'s, 'a> {
     /// Whether counters have to be paid for a device: for one that is shared only the first time.
     fn pays(&self, id: &DeviceId, device: &Device) -> bool {
         let is_known = || self.allocator.state.is_shared(id) || self.sharing.contains_key(id);
-        !device.consumes_counters.is_empty()
-            && !(device.allow_multiple_allocations == Some(true) && is_known())
+        let is_shared = device.allow_multiple_allocations == Some(true) && is_known();
+        !device.consumes_counters.is_empty() && !is_shared
     }
 
     fn counters_of(&mut self, place: Place) -> &mut Counters<'a> {
