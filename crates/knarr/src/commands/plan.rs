@@ -97,7 +97,8 @@ impl Asked {
         let body = Bytes::from(serde_json::to_vec(&document)?);
         let named = Named::new(&kind.api_version(), &kind.kind, namespace, name);
         if self.namespaces.iter().any(|made| made == namespace) {
-            return Ok(self.judge_here(&kind, named, target, body));
+            self.judge_here(&kind, named, target, body);
+            return Ok(());
         }
         let before = match cluster.get(&kind, namespace, name).await {
             Ok(read) => Some(read.subject.object),

@@ -96,7 +96,7 @@ impl Log {
             ..Attributes::of(&who.name, &who.groups).on(verb, &target.resource.group, &target.resource.plural)
         };
         let begun = auditor.begin(&mut caller, &request, asked).await;
-        let record = begun.map_err(|why| Status::internal_error(why))?;
+        let record = begun.map_err(Status::internal_error)?;
         Ok(record.map(|record| Logged { caller, record }))
     }
 }

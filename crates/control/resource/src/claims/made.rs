@@ -61,7 +61,7 @@ enum Needed {
     /// The object is there, and the pod's status does not say so.
     Name(String),
     /// The object is to be made.
-    Claim(Write),
+    Claim(Box<Write>),
 }
 
 fn needed(pod: &Pod, own: &PodResourceClaim, world: &World) -> Result<Needed, String> {
@@ -97,7 +97,7 @@ fn needed(pod: &Pod, own: &PodResourceClaim, world: &World) -> Result<Needed, St
         // It is written down, but not shown: it may be the view that is behind.
         write = write.guarded(Guard::Absent(at(namespace, name), String::new()));
     }
-    Ok(Needed::Claim(write))
+    Ok(Needed::Claim(Box::new(write)))
 }
 
 fn at(namespace: &str, name: String) -> Target {
