@@ -90,7 +90,7 @@ pub fn then(subject: &Subject, evidence: &Evidence) -> Vec<Need> {
     if !waits {
         return Vec::new();
     }
-    let all = scheduler::shell::resources().into_iter();
+    let all = scheduler_shell::resources().into_iter();
     all.map(|resource| Need { resource, namespace: String::new() }).collect()
 }
 

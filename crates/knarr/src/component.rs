@@ -71,7 +71,7 @@ pub fn scheduler(flags: &SchedulerFlags) -> anyhow::Result<()> {
         config = read.scheduler;
     }
     alone(&component, &access, "kube-scheduler", |api, clock, drain| async move {
-        scheduler::shell::run(Arc::new(api), clock, Tasks::default(), config, drain).await;
+        scheduler_shell::run(Arc::new(api), clock, Tasks::default(), config, drain).await;
     })
 }
 

@@ -114,7 +114,7 @@ pub struct ControlPlane {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     inspector: Arc<Inspector>,
-    scheduler_metrics: Arc<scheduler::shell::Metrics>,
+    scheduler_metrics: Arc<scheduler_shell::Metrics>,
     autoscaling: Arc<control::autoscale::Metrics>,
     aggregation: Aggregation,
     handler: Arc<Handler>,
@@ -208,7 +208,7 @@ impl ControlPlane {
             Arc::clone(&nodes) as Arc<dyn server_http::Nodes>,
             address,
         );
-        let scheduler_metrics = Arc::new(scheduler::shell::Metrics::default());
+        let scheduler_metrics = Arc::new(scheduler_shell::Metrics::default());
         let autoscaling = Arc::new(control::autoscale::Metrics::default());
         let handler = handler
             .with_metrics(Arc::clone(&inspector) as Arc<dyn base::metrics::Source>)
@@ -364,7 +364,7 @@ impl ControlPlane {
             let tasks = Tasks::default();
             let settings = scheduler::Config::default();
             let scheduling =
-                scheduler::shell::run_counted(api, clock, tasks, settings, scheduler_metrics, drain);
+                scheduler_shell::run_counted(api, clock, tasks, settings, scheduler_metrics, drain);
             direct.components().add("scheduler", components::alive(running.spawn(scheduling)));
         }
         if let Err(error) = cli::notify::ready() {

@@ -201,7 +201,7 @@ impl Play {
         let config = scheduler::Config { seed: SEED, ..scheduler::Config::default() };
         self.executor.spawn(group, async move {
             let _signal = signal;
-            scheduler::shell::run(api, clock, tasks, config, watch).await;
+            scheduler_shell::run(api, clock, tasks, config, watch).await;
         });
     }
 

@@ -4,7 +4,7 @@
 //! the API says, carries out the [`Action`]s, and tells it what came of bindings.
 //!
 //! Entry points: [`Scheduler::step`] with an [`Event`], giving [`Outputs`]; [`Config`] with its [`Profile`]s; for those who
-//! compare, [`Scheduler::survey`].
+//! compare, [`Scheduler::survey`]. `scheduler-shell` runs it against an API.
 //!
 //! How it works: `intake` turns objects into records; `cluster` keeps nodes as columns and, for every term and constraint
 //! in use, counts of pods by topology domain; `verdicts` remembers what each shape of pod gets of each node until the node
@@ -52,7 +52,6 @@ mod scheduler;
 mod scores;
 mod selectors;
 mod shape;
-pub mod shell;
 mod survey;
 #[cfg(test)]
 mod tests;
@@ -65,7 +64,10 @@ pub use event::{
     Action, ClaimRef, Deallocated, Decided, Event, Failure, FailureReason, Nomination, Outputs,
     scheduled_note,
 };
-pub use profile::{Fit, PodAffinity, Preempting, Profile, Resource, Spreading, Strategy, Weights};
+pub use profile::{
+    DEFAULT_NAME, Fit, PodAffinity, Preempting, Profile, Resource, Spreading, Strategy, Weights,
+};
+pub use queue::Waiting;
 pub use reason::{Plugin, Plugins, Refusal};
 pub use scheduler::{Config, Scheduler};
 pub use scores::Score;

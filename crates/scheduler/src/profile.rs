@@ -261,7 +261,7 @@ impl Profiles {
 }
 
 /// The scheduler that pods ask for which do not say.
-pub(crate) const DEFAULT_NAME: &str = "default-scheduler";
+pub const DEFAULT_NAME: &str = "default-scheduler";
 
 #[cfg(test)]
 mod tests {

@@ -20,9 +20,19 @@ use crate::cluster::pod::{Pod, PodId};
 use crate::devices::claims::PodClaims;
 use crate::limits::{BACK_OFF_WINDOW, INITIAL_BACK_OFF, MAX_BACK_OFF, MAX_UNSCHEDULABLE};
 use crate::reason::Plugins;
-use crate::shell::Waiting;
 use crate::verdicts::ShapeId;
 use crate::volumes::claims::Claims;
+
+/// How many pods wait, and for what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// For their turn.
+    pub active: usize,
+    /// For their back-off to end.
+    pub back_off: usize,
+    /// For something to happen that may help them.
+    pub unschedulable: usize,
+}
 
 /// Where a pod waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -18,10 +18,9 @@ use crate::preemption::budgets::Budgets;
 use crate::preemption::{self, Preemption};
 use crate::profile::{DEFAULT_NAME, Profile, Profiles};
 use crate::queue::hints::Change;
-use crate::queue::{BackOff, Lane, Queue};
+use crate::queue::{BackOff, Lane, Queue, Waiting};
 use crate::reason::{Plugin, Plugins};
 use crate::selectors::{Owner, Selectors};
-use crate::shell::Waiting;
 use crate::verdicts::Verdicts;
 use crate::volumes::binding::{Pledge, Pledges};
 

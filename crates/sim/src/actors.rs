@@ -83,6 +83,6 @@ fn schedule(world: &Arc<World>, group: Group) {
     let (signal, watch) = drain::channel();
     world.executor.spawn(group, async move {
         let _signal = signal;
-        scheduler::shell::run(Arc::new(line), clock, tasks, config, watch).await;
+        scheduler_shell::run(Arc::new(line), clock, tasks, config, watch).await;
     });
 }

@@ -54,7 +54,7 @@ fn only(scheduler_name: &str, plugin: Plugin) -> Profile {
 
 fn judged(pod: &Pod, evidence: &Evidence, profile: Profile) -> Option<Survey> {
     let mut scheduler = Scheduler::new(Config { profiles: vec![profile], ..Config::default() });
-    for resource in scheduler::shell::resources() {
+    for resource in scheduler_shell::resources() {
         for object in evidence.world.snapshot(resource).into_iter().flat_map(|snapshot| snapshot.iter()) {
             if let Some(event) = Event::of(&**object) {
                 scheduler.step(event, evidence.now);

@@ -19,7 +19,7 @@ fn without_a_word_all_is_as_upstream_has_it() {
     let read = reads("").expect("it is valid");
     let [profile] = read.scheduler.profiles.as_slice() else { panic!("one profile") };
     assert_eq!(profile.scheduler_name, "default-scheduler");
-    assert_eq!(Score::ALL.iter().map(|score| profile.weights.of(*score)).sum::<i64>(), 13);
+    assert_eq!(Score::ALL.iter().map(|score| profile.weights.of(*score)).sum::<i64>(), 15);
     assert!(Plugin::ALL.iter().all(|plugin| profile.filters.has(*plugin)));
     assert!(profile.preemption.is_some());
     assert_eq!((read.scheduler.initial_back_off.as_secs(), read.scheduler.max_back_off.as_secs()), (1, 10));

@@ -7,18 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use base::metrics::{Source, Text, Type};
 use base::time::Time;
 
-use crate::{Action, FailureReason};
-
-/// How many pods wait, and for what.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Waiting {
-    /// For their turn.
-    pub active: usize,
-    /// For their back-off to end.
-    pub back_off: usize,
-    /// For something to happen that may help them.
-    pub unschedulable: usize,
-}
+use scheduler::{Action, FailureReason, Waiting};
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Counted {
@@ -35,7 +24,7 @@ pub struct Metrics(Mutex<Counted>);
 
 impl Metrics {
     /// Counts what was decided, and what came of bindings.
-    pub(super) fn count(&self, actions: &[Action]) {
+    pub(crate) fn count(&self, actions: &[Action]) {
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for action in actions {
             match action {
@@ -56,7 +45,7 @@ impl Metrics {
     }
 
     /// Notes who waits now.
-    pub(super) fn wait(&self, waiting: Waiting) {
+    pub(crate) fn wait(&self, waiting: Waiting) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).waiting = waiting;
     }
 }
@@ -89,7 +78,7 @@ impl Source for Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Failure, Nomination, PodRef};
+    use scheduler::{Failure, Nomination, PodRef};
 
     #[test]
     fn attempts_are_counted_by_what_came_of_them() {

@@ -9,14 +9,15 @@ use api_types::resource::v1::ResourceClaim;
 use client::reconcile::{Plan, Severity, Write, resource_of};
 use client::{Body, Outcome, Request, Target, Verb};
 
-use super::{Done, Hands};
-use crate::{Binding, Bindings, ClaimRef, PodRef};
+use scheduler::{Binding, Bindings, ClaimRef, PodRef};
+
+use crate::{Done, Hands};
 
 /// How often a claim is read again after a conflict (`retry.DefaultRetry`).
 const ATTEMPTS: usize = 5;
 
 /// What takes a pod off those that claims are reserved for.
-pub(super) fn unreserve(pod: &PodRef, claims: &[ClaimRef]) -> Plan {
+pub(crate) fn unreserve(pod: &PodRef, claims: &[ClaimRef]) -> Plan {
     let mut plan = Plan::default();
     for of in claims {
         let mut claim = ResourceClaim::default();
@@ -32,7 +33,7 @@ pub(super) fn unreserve(pod: &PodRef, claims: &[ClaimRef]) -> Plan {
 }
 
 impl Hands {
-    pub(super) async fn bind_devices(&self, pod: PodRef, node: &str, bindings: &Bindings) {
+    pub(crate) async fn bind_devices(&self, pod: PodRef, node: &str, bindings: &Bindings) {
         let mut written = Vec::new();
         let mut result = Ok(());
         for binding in &bindings.claims {

@@ -2,6 +2,13 @@
 //!
 //! The core decides; here is only what carries words to it and deeds from it. It forgets nothing that matters when it
 //! stops: a new one reads the same views.
+//!
+//! Layer: beside the core, above `client`. Entry points: [`run`], [`run_counted`]; [`resources`] for whoever shows the core the same.
+//!
+//! State: none that counts: volumes and devices that are being bound are tried again by whoever starts next. Failure: what cannot be carried out is told
+//! to the core, which backs off; a view that is refused is asked for again. Limits: `ATTEMPTS` pods between two looks at what changed.
+//!
+//! Upstream: `pkg/scheduler/{schedule_one,eventhandlers}.go`, `metrics`. How to test: `cargo test -p scheduler-shell`, and the simulator, which runs it.
 
 mod devices;
 mod metrics;
@@ -27,14 +34,13 @@ use base::time::{Clock, Time};
 use client::reconcile::{Note, Op, Plan, Recorder, Severity, Write, execute, resource_of};
 use client::view::{Change, Follower};
 use client::{Api, Caller, RawView, Resource, Scope};
+use scheduler::{
+    Action, Config, DEFAULT_NAME, Decided, Event, Failure, Nomination, OwnerKind, PodRef, Scheduler,
+    scheduled_note,
+};
 use tokio::sync::{Notify, mpsc};
 
-pub use metrics::{Metrics, Waiting};
-
-use crate::profile::DEFAULT_NAME;
-use crate::{
-    Action, Config, Decided, Event, Failure, Nomination, OwnerKind, PodRef, Scheduler, scheduled_note,
-};
+pub use metrics::Metrics;
 
 /// How many attempts are made before changes are looked at again.
 const ATTEMPTS: usize = 256;
