@@ -52,3 +52,6 @@ pub const TOKEN_LEEWAY: Duration = Duration::from_secs(60);
 
 /// How long clients may keep the discovery document and the key set, in seconds.
 pub const DISCOVERY_MAX_AGE_SECONDS: u32 = 3600;
+
+/// Most chains of client certificates that are known to be good; each takes some 130 bytes.
+pub const GOOD_CHAINS: usize = 4_096;

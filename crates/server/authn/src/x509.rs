@@ -1,8 +1,13 @@
 //! Client certificates: is the chain good, and whom does it name?
 //!
+//! A connection's chain is the same with each of its requests, and checking signatures costs more than most requests do: chains that were found good
+//! are known again until the first of their certificates ends (`good`).
+//!
 //! TLS only proves that the client holds the certificate's key ([`tls_verifier`]); which authority it belongs to is
 //! asked here, per request. That is upstream's split, and it is needed: one connection may present a certificate of
 //! the cluster's authority, of the front proxies', or a useless one beside a good token.
+
+mod good;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +28,7 @@ use x509_parser::prelude::FromDer;
 use crate::certificate::name::Name;
 use crate::limits::CHAIN_MAX_CERTIFICATES;
 use crate::user::CREDENTIAL_ID;
+use good::Good;
 
 /// Why a certificate identifies nobody. Where upstream (Go) has a wording, this is it.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -84,6 +90,7 @@ pub enum AuthoritiesError {
 #[derive(Clone, Debug)]
 pub struct ClientAuthorities {
     verifier: Arc<dyn ClientCertVerifier>,
+    good: Arc<Good>,
 }
 
 impl ClientAuthorities {
@@ -100,7 +107,7 @@ impl ClientAuthorities {
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
             .build()
             .map_err(|_| AuthoritiesError::Empty)?;
-        Ok(ClientAuthorities { verifier })
+        Ok(ClientAuthorities { verifier, good: Arc::default() })
     }
 
     /// Checks a chain, its own certificate first: signatures, times and usage.
@@ -112,10 +119,17 @@ impl ClientAuthorities {
         if chain.len() > CHAIN_MAX_CERTIFICATES {
             return Err(X509Error::TooLong);
         }
+        let digest = good::digest(chain);
+        if self.good.knows(&digest, now) {
+            return Ok(());
+        }
         let seconds = u64::try_from(now.unix_seconds()).unwrap_or(0);
         let at = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
         match self.verifier.verify_client_cert(own, intermediates, at) {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                self.good.learn(digest, chain);
+                Ok(())
+            }
             Err(rustls::Error::InvalidCertificate(error)) => Err(explain(error, own, now)),
             Err(error) => Err(X509Error::Other(error.to_string())),
         }

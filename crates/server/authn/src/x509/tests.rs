@@ -89,6 +89,25 @@ fn an_intermediate_leads_to_its_root() {
 }
 
 #[test]
+fn a_chain_that_was_good_is_so_while_it_lasts_and_for_its_authorities() {
+    let ours = authority();
+    let (authorities, chain) = (
+        trusted(&ours),
+        [certificate(&ours, |template| {
+            template.not_before = NOW - HOUR;
+            template.not_after = NOW + HOUR;
+        })],
+    );
+    for _ in 0..2 {
+        assert_eq!(authorities.verify(&chain, NOW), Ok(()));
+        assert_eq!(authorities.verify(&chain, NOW + HOUR), Ok(()));
+        assert!(matches!(authorities.verify(&chain, NOW + HOUR + HOUR), Err(X509Error::Expired { .. })));
+        assert!(matches!(authorities.verify(&chain, NOW - HOUR - HOUR), Err(X509Error::NotYetValid { .. })));
+        assert_eq!(trusted(&authority()).verify(&chain, NOW), Err(X509Error::UnknownAuthority));
+    }
+}
+
+#[test]
 fn a_certificate_names_a_user() {
     let ours = authority();
     let named = |name: Name| user(&certificate(&ours, |template| template.subject = name));
