@@ -21,8 +21,8 @@
 //! Failure: a failed binding frees the node and the pod backs off. Malformed selectors select nothing. Broken invariants
 //! of the scheduler itself panic.
 //!
-//! Limits: [`limits`]. Not here yet: extended resources that classes of devices stand for; storage capacities that drivers publish are not
-//! asked for; pod groups are scheduled pod by pod; nodes' declared features are not asked for.
+//! Limits: [`limits`]. Not here yet: extended resources that classes of devices stand for; pod groups are scheduled pod by pod; nodes'
+//! declared features are not asked for.
 //!
 //! Upstream behaviour answered to: `pkg/scheduler` of k8s.io/kubernetes v1.37.1 with profiles of its own plugins: order, reasons,
 //! weights and formulas of plugins, sampling, queueing hints, back-off, texts of events and conditions.
