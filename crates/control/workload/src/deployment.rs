@@ -141,13 +141,13 @@ impl<'a> Rollout<'a> {
             return self.sync_size();
         }
         self.sync_revision();
-        if self.is_scaling_event() {
+        let recreates = self.deployment.spec.strategy.type_ == "Recreate";
+        // Several sets that have pods are not scaled in proportion where the old ones have to go first. Upstream takes no step at all then, for ever.
+        let is_between = recreates && self.sets().filter(|set| size(set) > 0).count() > 1;
+        if self.is_scaling_event() && !is_between {
             return self.sync_size();
         }
-        match self.deployment.spec.strategy.type_.as_str() {
-            "Recreate" => self.roll_recreate(),
-            _ => self.roll_gradually(),
-        }
+        if recreates { self.roll_recreate() } else { self.roll_gradually() }
     }
 
     fn sync_size(&mut self) {

@@ -139,6 +139,21 @@ impl Availability {
     }
 }
 
+/// The Deployment of a pod that goes, if more of its set's pods were ready than the set has said.
+fn unheard<'a>(history: &History, sets: &[&'a ReplicaSet], change: &Change) -> Option<&'a str> {
+    let is_ready = |pod: &Pod| is_active(pod) && conditions::is_true(&pod.status.conditions, "Ready");
+    let gone = change.before::<Pod>().filter(|pod| is_ready(pod))?;
+    if change.after::<Pod>().is_some_and(is_ready) {
+        return None;
+    }
+    let owner = controller_of(&gone.metadata)?;
+    let set = sets.iter().find(|set| set.metadata.uid == owner.uid)?;
+    let own = |pod: &&Pod| controller_of(&pod.metadata).is_some_and(|other| other.uid == owner.uid);
+    let left = history.all::<Pod>().filter(|pod| is_ready(pod)).filter(own).count();
+    let said = usize::try_from(set.status.available_replicas).unwrap_or(0);
+    (left + 1 > said).then(|| controller_of(&set.metadata).map(|owner| owner.uid.as_str()))?
+}
+
 impl Check for Availability {
     fn name(&self) -> &'static str {
         "availability"
@@ -150,6 +165,10 @@ impl Check for Availability {
         }
         let mut available: BTreeMap<&str, i32> = BTreeMap::new();
         let sets: Vec<&ReplicaSet> = history.all().collect();
+        // Pods that are not available go first, as far as anybody has said so: what has become so since was promised by nobody.
+        if let Some(deployment) = unheard(history, &sets, change) {
+            self.complete.remove(deployment);
+        }
         for pod in history.all::<Pod>() {
             if !is_active(pod) || !conditions::is_true(&pod.status.conditions, "Ready") {
                 continue;

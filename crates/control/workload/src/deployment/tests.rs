@@ -232,6 +232,23 @@ fn recreate_waits_for_the_last_old_pod() {
 }
 
 #[test]
+fn recreate_ends_with_one_set_also_when_the_size_changed_between() {
+    let mut cluster = Cluster::new(deployment(2, "a"));
+    cluster.run();
+    use_image(&mut cluster.deployment, "b");
+    cluster.run();
+    // As when a deployment leaves its sets in the middle of a rollout and another adopts them.
+    for (set, size) in cluster.sets.iter_mut().zip([2, 1]) {
+        set.spec.replicas = Some(size);
+    }
+    cluster.settle(|_| true);
+    cluster.deployment.spec.strategy.type_ = "Recreate".into();
+    cluster.deployment.spec.replicas = Some(1);
+    cluster.run();
+    assert_eq!(cluster.sizes(), (1, 0));
+}
+
+#[test]
 fn scaling_in_the_middle_of_a_rollout_keeps_proportions() {
     let mut cluster = Cluster::new(deployment(10, "a"));
     let limits = RollingUpdateDeployment {
