@@ -20,6 +20,7 @@ pub(crate) const PERSISTENT_VOLUMES: Resource = Resource::of("", "v1", "persiste
 pub(crate) const PERSISTENT_VOLUME_CLAIMS: Resource = Resource::of("", "v1", "persistentvolumeclaims");
 pub(crate) const SERVICES: Resource = Resource::of("", "v1", "services");
 pub(crate) const SERVICE_ACCOUNTS: Resource = Resource::of("", "v1", "serviceaccounts");
+pub(crate) const RESOURCE_CLAIMS: Resource = Resource::of("resource.k8s.io", "v1", "resourceclaims");
 pub(crate) const LEASES: Resource = Resource::of("coordination.k8s.io", "v1", "leases");
 
 /// The API, as this node.

@@ -56,6 +56,12 @@ pub enum AgentError {
     /// A key, or the request for its certificate.
     #[error("cannot make a key and a request for its certificate")]
     Key(#[from] rcgen::Error),
+    /// Devices that a pod claims cannot be prepared.
+    #[error("{why}")]
+    Devices {
+        /// Why not, in upstream's words.
+        why: String,
+    },
     /// A mount.
     #[error("cannot mount")]
     Mount(#[from] host::mount::MountError),

@@ -34,6 +34,7 @@ mod calls;
 mod collect;
 mod config;
 mod core;
+mod devices;
 mod dropped;
 mod error;
 mod events;

@@ -70,7 +70,7 @@ pub const TABLE: &[Row] = &[
             ("os", Honoured),
             ("hostUsers", Only(&["true"])),
             ("schedulingGates", Harmless),
-            ("resourceClaims", Refused),
+            ("resourceClaims", Honoured),
             ("resources", Honoured),
             ("hostnameOverride", Honoured),
             ("schedulingGroup", Harmless),
@@ -346,7 +346,12 @@ pub const TABLE: &[Row] = &[
         &[("LocalObjectReference", Honoured), ("key", Honoured), ("optional", Honoured)],
     ),
     ("SecretKeySelector", &[("LocalObjectReference", Honoured), ("key", Honoured), ("optional", Honoured)]),
-    ("ResourceRequirements", &[("limits", Honoured), ("requests", Honoured), ("claims", Refused)]),
+    ("ResourceRequirements", &[("limits", Honoured), ("requests", Honoured), ("claims", Honoured)]),
+    (
+        "PodResourceClaim",
+        &[("name", Honoured), ("resourceClaimName", Honoured), ("resourceClaimTemplateName", Honoured)],
+    ),
+    ("ResourceClaim", &[("name", Honoured), ("request", Honoured)]),
     ("ContainerRestartRule", &[("action", Only(&["Restart"])), ("exitCodes", Honoured)]),
     ("ContainerRestartRuleOnExitCodes", &[("operator", Honoured), ("values", Honoured)]),
     (

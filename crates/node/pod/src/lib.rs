@@ -21,6 +21,7 @@ pub mod allocation;
 pub mod backoff;
 pub mod conditions;
 pub mod container;
+pub mod devices;
 pub mod env;
 pub mod expand;
 pub mod fields;

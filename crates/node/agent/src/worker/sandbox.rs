@@ -24,10 +24,11 @@ pub(crate) struct Sandbox {
 
 /// The event of a failure: its reason, and what it says.
 pub(super) fn event(error: &AgentError) -> Option<(&'static str, String)> {
-    // What is wrong with a volume was told where it was found.
+    // What is wrong with a volume or a device was told where it was found.
     let told = matches!(
         error,
         AgentError::Cancelled
+            | AgentError::Devices { .. }
             | AgentError::Volume(_)
             | AgentError::Payload(_)
             | AgentError::Claim(_)
@@ -45,6 +46,7 @@ pub(super) async fn make(
     pod: Arc<Pod>,
     mut cancel: watch::Receiver<bool>,
 ) -> Result<Sandbox, AgentError> {
+    core.prepare_devices(&pod).await?;
     let uid = pod.metadata.uid.clone();
     let mut netns = None;
     let addresses = if pod.spec.host_network {
