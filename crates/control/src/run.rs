@@ -134,3 +134,33 @@ impl All {
         self.running.spawn(reconcile::run(controller, self.deps.clone(), self.drain.clone()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As `kubectl get events` shows them: upstream's recorders are not named as its controllers are.
+    #[test]
+    fn events_are_from_upstreams_components() {
+        fn source<C: Controller>() -> (&'static str, &'static str) {
+            (C::NAME, C::SOURCE)
+        }
+        let sources = [
+            source::<cluster::NodeIpam>(),
+            source::<cluster::NodeLifecycle>(),
+            source::<network::EndpointSlices>(),
+            source::<network::ServiceCidrs>(),
+            source::<workload::DaemonSets>(),
+            source::<workload::Deployments>(),
+        ];
+        let wanted = [
+            ("node-ipam-controller", "cidrAllocator"),
+            ("node-lifecycle-controller", "node-controller"),
+            ("endpointslice-controller", "endpoint-slice-controller"),
+            ("service-cidrs-controller", "service-cidr-controller"),
+            ("daemon-set-controller", "daemonset-controller"),
+            ("deployment-controller", "deployment-controller"),
+        ];
+        assert_eq!(sources, wanted);
+    }
+}

@@ -55,6 +55,7 @@ impl NodeIpam {
 
 impl Controller for NodeIpam {
     const NAME: &'static str = "node-ipam-controller";
+    const SOURCE: &'static str = "cidrAllocator";
     type Key = ();
 
     fn wire(&self, wires: &mut Wires<()>) {

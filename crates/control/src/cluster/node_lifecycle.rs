@@ -65,6 +65,7 @@ impl NodeLifecycle {
 
 impl Controller for NodeLifecycle {
     const NAME: &'static str = "node-lifecycle-controller";
+    const SOURCE: &'static str = "node-controller";
     type Key = Key;
 
     fn wire(&self, wires: &mut Wires<Key>) {

@@ -34,6 +34,7 @@ pub struct EndpointSlices;
 
 impl Controller for EndpointSlices {
     const NAME: &'static str = "endpointslice-controller";
+    const SOURCE: &'static str = "endpoint-slice-controller";
     type Key = Name;
 
     fn wire(&self, wires: &mut Wires<Name>) {

@@ -28,6 +28,7 @@ pub struct ServiceCidrs;
 
 impl Controller for ServiceCidrs {
     const NAME: &'static str = "service-cidrs-controller";
+    const SOURCE: &'static str = "service-cidr-controller";
     type Key = Name;
 
     fn wire(&self, wires: &mut Wires<Name>) {

@@ -45,6 +45,7 @@ pub struct DaemonSets {
 
 impl Controller for DaemonSets {
     const NAME: &'static str = "daemon-set-controller";
+    const SOURCE: &'static str = "daemonset-controller";
     type Key = Name;
 
     fn wire(&self, wires: &mut Wires<Name>) {

@@ -4,8 +4,14 @@ use std::sync::Arc;
 
 use api_meta::Status;
 use api_record::Record;
+use api_types::core::v1::{Node, Pod};
 use client::{BoxFuture, ListOptions, Resource};
+use server_registry::admit::Attributes;
 use server_registry::{Catalog, Registry, Served};
+
+use crate::forbidden;
+
+const NODES: Resource = Resource::of("", "v1", "nodes");
 
 /// The objects that plugins decide by. Answers are of the hub's type and not older than the question.
 pub trait Lookup: Send + Sync {
@@ -79,6 +85,24 @@ impl Lookup for Stored {
             Ok(list.items)
         })
     }
+}
+
+/// The node that a pod is on, for who judges a change of the pod by it: without it the change is refused.
+pub(crate) async fn pods_node(
+    lookup: &dyn Lookup,
+    attributes: &Attributes<'_>,
+    pod: &Pod,
+) -> Result<Node, Status> {
+    let name = &pod.spec.node_name;
+    let refused = |why: String| forbidden(attributes, Some(pod), why);
+    let node = lookup.get(&NODES, "", name).await.map_err(|status| {
+        if status.is_not_found() {
+            refused(format!("node {name:?} not found"))
+        } else {
+            refused(format!("failed to get node {name:?}: {}", status.into_inner().message))
+        }
+    })?;
+    typed::<Node>(&*node).cloned()
 }
 
 /// The object as what it must be.

@@ -7,15 +7,13 @@ use std::sync::Arc;
 
 use api_meta::Status;
 use api_record::Record;
-use api_types::core::v1::{Container, Node, Pod};
-use client::{BoxFuture, Resource};
+use api_types::core::v1::{Container, Pod};
+use client::BoxFuture;
 use server_registry::admit::{Attributes, Operation};
 
-use crate::lookup::typed;
+use crate::lookup::pods_node;
 use crate::plugin::is_about;
 use crate::{Lookup, Plugin, forbidden};
-
-const NODES: Resource = Resource::of("", "v1", "nodes");
 
 /// Checks what nodes must be able to do for a change.
 pub struct NodeDeclaredFeatures {
@@ -47,14 +45,8 @@ impl NodeDeclaredFeatures {
         }
         let refused = |why: String| forbidden(attributes, Some(pod), why);
         let name = &pod.spec.node_name;
-        let node = self.lookup.get(&NODES, "", name).await.map_err(|status| {
-            if status.is_not_found() {
-                refused(format!("node {name:?} not found"))
-            } else {
-                refused(format!("failed to get node {name:?}: {}", status.into_inner().message))
-            }
-        })?;
-        let declared = &typed::<Node>(&*node)?.status.declared_features;
+        let node = pods_node(&*self.lookup, attributes, pod).await?;
+        let declared = &node.status.declared_features;
         let missing: Vec<&str> =
             needed.into_iter().filter(|feature| declared.iter().all(|own| own != feature)).collect();
         if missing.is_empty() {

@@ -8,14 +8,12 @@ use api_record::Record;
 use api_record::scalar::Quantity;
 use api_types::core::v1::{Node, Pod};
 use api_types::meta::v1::StatusCause;
-use client::{BoxFuture, Resource};
+use client::BoxFuture;
 use server_registry::admit::{Attributes, Operation};
 
-use crate::lookup::typed;
+use crate::lookup::pods_node;
 use crate::plugin::is_about;
 use crate::{Lookup, Plugin, forbidden};
-
-const NODES: Resource = Resource::of("", "v1", "nodes");
 
 /// Checks what pods are resized to.
 pub struct PodResize {
@@ -30,16 +28,8 @@ impl PodResize {
 
     async fn check(&self, attributes: &Attributes<'_>, pod: &Pod) -> Result<(), Status> {
         let refused = |why: String| forbidden(attributes, Some(pod), why);
-        let name = &pod.spec.node_name;
-        let node = self.lookup.get(&NODES, "", name).await.map_err(|status| {
-            if status.is_not_found() {
-                refused(format!("node {name:?} not found"))
-            } else {
-                refused(format!("failed to get node {name:?}: {}", status.into_inner().message))
-            }
-        })?;
-        let node = typed::<Node>(&*node)?;
-        let (why, cause) = match (foreign(node), too_much(pod, node)) {
+        let node = pods_node(&*self.lookup, attributes, pod).await?;
+        let (why, cause) = match (foreign(&node), too_much(pod, &node)) {
             (Some(why), _) => (why, "UnsupportedPlatform"),
             (None, Some(why)) => (why, "NodeCapacity"),
             (None, None) => return Ok(()),

@@ -33,7 +33,17 @@ use crate::{Services, limits, tls};
 /// By whom upstream's webhooks are asked.
 const AGENT: &str = "kube-apiserver-admission";
 
-type Http = legacy::Client<Connector, Full<Bytes>>;
+pub(crate) type Http = legacy::Client<Connector, Full<Bytes>>;
+
+/// Who keeps connections for the next call.
+pub(crate) fn pooled(connector: Connector) -> Http {
+    legacy::Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(limits::IDLE)
+        .pool_max_idle_per_host(limits::IDLE_CONNECTIONS)
+        .build(connector)
+}
 
 /// Asks webhooks over HTTPS.
 pub struct Client {
@@ -69,12 +79,7 @@ impl Client {
         let name = ServerName::try_from(target.host.clone());
         let name = name.map_err(|_| format!("{} is no name of a server", quote::go(&target.host)))?;
         let connector = Connector::new(tls::config(&hook.ca_bundle, protocols)?).expecting(name);
-        let http = legacy::Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(limits::IDLE)
-            .pool_max_idle_per_host(limits::IDLE_CONNECTIONS)
-            .build(connector);
+        let http = pooled(connector);
         if hooks.known.len() >= limits::HOOKS {
             let oldest = hooks.known.iter().min_by_key(|(_, (_, latest))| *latest);
             let oldest = oldest.map(|(hook, _)| hook.clone());

@@ -14,11 +14,9 @@ use client_remote::kubeconfig::Endpoint;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Request, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_util::client::legacy;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::ServerName;
 
-use crate::clients::{LATE, failure, unanswered};
+use crate::clients::{Http, LATE, failure, pooled, unanswered};
 use crate::hook::{clean, go_seconds};
 use crate::limits;
 
@@ -27,7 +25,7 @@ const AGENT: &str = "kube-apiserver";
 
 /// The receiver at an endpoint.
 pub struct Receiver {
-    http: legacy::Client<Connector, Full<Bytes>>,
+    http: Http,
     uri: Uri,
     place: String,
     authorization: Option<HeaderValue>,
@@ -53,12 +51,7 @@ impl Receiver {
         let uri = Uri::builder().scheme(if secure { "https" } else { "http" }).authority(authority.clone());
         let uri = uri.path_and_query(path).build().map_err(|error| error.to_string())?;
         let connector = if secure { tls(endpoint)? } else { Connector::open() };
-        let http = legacy::Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(limits::IDLE)
-            .pool_max_idle_per_host(limits::IDLE_CONNECTIONS)
-            .build(connector);
+        let http = pooled(connector);
         let place = format!("{}:{port}", authority.host());
         Ok(Receiver { http, uri, place, authorization: authorization(endpoint)?, clock })
     }

@@ -4,7 +4,7 @@
 //! What is wanted may have changed a moment ago without the controllers having seen it: any value of the last while counts. And
 //! what disturbs pods from outside (a death, a lost node) makes pods unavailable that no controller could keep available.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use api_meta::conditions;
@@ -128,14 +128,14 @@ impl Check for Surge {
 pub struct Availability {
     lag: Duration,
     off: bool,
-    /// The Deployments that had all their pods available once.
-    complete: BTreeSet<String>,
+    /// The Deployments that had all their pods available once, with how many went since of those that nobody had said were available.
+    complete: BTreeMap<String, i32>,
 }
 
 impl Availability {
     /// In worlds of a profile.
     pub fn new(profile: &Profile) -> Availability {
-        Availability { lag: profile.longest_lag(), off: profile.disturbs_pods(), complete: BTreeSet::new() }
+        Availability { lag: profile.longest_lag(), off: profile.disturbs_pods(), complete: BTreeMap::new() }
     }
 }
 
@@ -165,9 +165,9 @@ impl Check for Availability {
         }
         let mut available: BTreeMap<&str, i32> = BTreeMap::new();
         let sets: Vec<&ReplicaSet> = history.all().collect();
-        // Pods that are not available go first, as far as anybody has said so: what has become so since was promised by nobody.
-        if let Some(deployment) = unheard(history, &sets, change) {
-            self.complete.remove(deployment);
+        // Pods that are not available go first, as far as anybody has said so: one that has become so since was promised by nobody.
+        if let Some(lost) = unheard(history, &sets, change).and_then(|uid| self.complete.get_mut(uid)) {
+            *lost += 1;
         }
         for pod in history.all::<Pod>() {
             if !is_active(pod) || !conditions::is_true(&pod.status.conditions, "Ready") {
@@ -188,7 +188,7 @@ impl Check for Availability {
                     .collect();
             let wanted = deployment.spec.replicas.unwrap_or(1);
             if count >= wanted {
-                self.complete.insert(uid.clone());
+                self.complete.insert(uid.clone(), 0);
             }
             let recreated = deployment.spec.strategy.type_ == "Recreate";
             // A namespace that is deleted loses its pods first.
@@ -197,13 +197,11 @@ impl Check for Availability {
                 || space.is_none_or(|space| space.metadata.deletion_timestamp.is_some());
             // What is wanted more since a while has to come first.
             let steady = lately.windows(2).all(|pair| pair[0] == pair[1]);
-            if recreated || going || !steady || !self.complete.contains(uid) {
-                if !steady {
-                    self.complete.remove(uid);
-                }
-                continue;
+            if !steady {
+                self.complete.remove(uid);
             }
-            let least = lately.iter().map(|(_, least)| *least).min().unwrap_or(0);
+            let Some(lost) = self.complete.get(uid).filter(|_| !recreated && !going) else { continue };
+            let least = lately.iter().map(|(_, least)| *least).min().unwrap_or(0) - lost;
             if count < least {
                 let name = &deployment.metadata.name;
                 return Err(format!("{name} has {count} available pods, and {least} at least are promised"));

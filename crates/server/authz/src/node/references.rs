@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use api_types::core::v1::{
-    Container, EnvFromSource, EnvVar, PersistentVolume, PersistentVolumeSource, Pod, PodResourceClaim,
-    SecretReference, Volume, VolumeSource,
+    Container, EnvFromSource, EnvVar, PersistentVolume, PersistentVolumeSource, Pod, SecretReference, Volume,
+    VolumeSource,
 };
 
 use super::graph::{Key, Kind, Target};
@@ -35,11 +35,8 @@ pub(super) fn pod_references(pod: &Pod) -> BTreeSet<Target> {
     for volume in &pod.spec.volumes {
         found.add_volume(pod, volume);
     }
-    for claim in pod.spec.resource_claims.iter().filter_map(|claim| resource_claim_name(pod, claim)) {
-        found.add(Kind::ResourceClaim, claim);
-    }
-    if let Some(extended) = &pod.status.extended_resource_claim_status {
-        found.add(Kind::ResourceClaim, &extended.resource_claim_name);
+    for claim in api_device::claim::names(pod) {
+        found.add(Kind::ResourceClaim, &claim);
     }
     found.targets
 }
@@ -160,14 +157,4 @@ fn defaulted_secret(source: &PersistentVolumeSource) -> Option<&SecretReference>
         source.iscsi.as_ref().and_then(|iscsi| iscsi.secret_ref.as_deref()),
     ];
     references.into_iter().flatten().next()
-}
-
-/// The claim's own name, or the one generated from its template, once it has been.
-fn resource_claim_name<'a>(pod: &'a Pod, claim: &'a PodResourceClaim) -> Option<&'a str> {
-    if claim.resource_claim_name.is_some() {
-        return claim.resource_claim_name.as_deref();
-    }
-    claim.resource_claim_template_name.as_ref()?;
-    let generated = pod.status.resource_claim_statuses.iter().find(|status| status.name == claim.name)?;
-    generated.resource_claim_name.as_deref()
 }
