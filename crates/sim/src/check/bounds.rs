@@ -210,3 +210,6 @@ impl Check for Availability {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
