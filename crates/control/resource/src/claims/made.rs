@@ -11,12 +11,14 @@ use client::Target;
 use client::reconcile::{Guard, Note, Plan, World, Write, resource_of};
 use serde_json::json;
 
+use super::is_done;
 use crate::limits::NAME_BASE;
 
 /// What to do for a pod.
 pub(super) fn plan(pod: &Pod, world: &World) -> Plan {
     let mut plan = Plan::default();
-    if pod.metadata.deletion_timestamp.is_some() {
+    // Its claims go once it is done: made anew, they would go and come for ever.
+    if pod.metadata.deletion_timestamp.is_some() || is_done(pod) {
         return plan;
     }
     let (namespace, name) = (&pod.metadata.namespace, &pod.metadata.name);

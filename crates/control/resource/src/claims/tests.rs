@@ -190,6 +190,14 @@ fn a_claim_that_does_not_show_is_made_only_if_it_is_not_there() {
 }
 
 #[test]
+fn a_pod_that_has_ended_gets_no_claim_anew() {
+    let web = || with_status(with_template(on_node(pod("web", "u1")), "gpu"), "gpu", Some("web-gpu-x"));
+    for over in [ended(web()), going(web())] {
+        assert_eq!(planned(of_pod("web"), &world([over], [], [template()])), [""; 0]);
+    }
+}
+
+#[test]
 fn a_missing_template_is_told_of() {
     let pod = with_template(pod("web", "u1"), "gpu");
     let plan = ResourceClaims::default().plan(&of_pod("web"), &world([pod], [], []), Time::EPOCH);
