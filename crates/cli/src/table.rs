@@ -27,24 +27,6 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
-/// An age as kubectl shows it: its largest unit, and the next one while that still says something.
-pub fn age(seconds: u64) -> String {
-    let (minute, hour, day) = (60, 3600, 86400);
-    let two = |unit: u64, name: &str, next: u64, next_name: &str| match seconds % unit / next {
-        0 => format!("{}{name}", seconds / unit),
-        rest => format!("{}{name}{rest}{next_name}", seconds / unit),
-    };
-    match seconds {
-        0..120 => format!("{seconds}s"),
-        120..600 => two(minute, "m", 1, "s"),
-        600..10_800 => format!("{}m", seconds / minute),
-        10_800..28_800 => two(hour, "h", minute, "m"),
-        28_800..172_800 => format!("{}h", seconds / hour),
-        172_800..691_200 => two(day, "d", hour, "h"),
-        _ => format!("{}d", seconds / day),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,7 +39,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_and_ages_are_short() {
+    fn sizes_are_short() {
         for (bytes, text) in [
             (0, "0B"),
             (999, "999B"),
@@ -67,19 +49,6 @@ mod tests {
             (2_000_000_000, "2.0GB"),
         ] {
             assert_eq!(size(bytes), text);
-        }
-        for (seconds, text) in [
-            (0, "0s"),
-            (119, "119s"),
-            (120, "2m"),
-            (125, "2m5s"),
-            (3600, "60m"),
-            (10_860, "3h1m"),
-            (90_000, "25h"),
-            (180_000, "2d2h"),
-            (864_000, "10d"),
-        ] {
-            assert_eq!(age(seconds), text);
         }
     }
 }
