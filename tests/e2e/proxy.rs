@@ -67,8 +67,8 @@ fn pods_and_services(cluster: &Cluster) {
     let echo = format!("{NAMESPACE}/pods/web/proxy/cgi-bin/echo?a=b");
     let said = cluster.kubectl(&["get", "--raw", &echo]);
     assert!(said.starts_with("GET a=b "), "{said}");
-    let said = cluster.create_raw(&echo, r#"{"sent":"body"}"#);
-    assert!(said.starts_with("POST a=b ") && said.contains(r#"{"sent":"body"}"#), "{said}");
+    let said = cluster.create_raw(&echo, "{}");
+    assert!(said.starts_with("POST a=b "), "{said}");
     for (path, why) in [
         ("pods/web:81/proxy/", "error trying to reach service: dial tcp "),
         ("services/web/proxy/", "no endpoints available for service \"web\""),
@@ -118,6 +118,11 @@ fn a_local_proxy(cluster: &Cluster) {
     assert!(proxy.next().starts_with("Starting to serve on "));
     let version = said(&socket, "GET /version HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     assert!(version.contains("\"gitVersion\""), "{version}");
+    // A body whose length is said: of the one that `kubectl create --raw` sends in pieces, busybox hands on what came with the head alone.
+    let echo = format!("{NAMESPACE}/pods/web/proxy/cgi-bin/echo?a=b");
+    let head = "Host: localhost\r\nConnection: close\r\nContent-Length: 15";
+    let echoed = said(&socket, &format!("POST {echo} HTTP/1.1\r\n{head}\r\n\r\n{{\"sent\":\"body\"}}"));
+    assert!(echoed.contains("POST a=b ") && echoed.contains(r#"{"sent":"body"}"#), "{echoed}");
     // Another protocol, through kubectl, the API server and the node's own API.
     let exec = "/api/v1/nodes/one/proxy/exec/default/web/main?command=echo&command=spoken&output=1";
     let handshake = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\

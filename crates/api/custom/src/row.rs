@@ -163,7 +163,6 @@ impl AnyKind for Row {
     fn is_held(&self, _: &dyn Record) -> bool {
         false
     }
-    fn mark_deleting(&self, _: &mut dyn Record) {}
     fn freezes_metadata(&self) -> bool {
         true
     }

@@ -26,7 +26,7 @@ pub struct Kind<T: Typed> {
     create_on_update: bool,
     grace: Option<Grace<T>>,
     held: fn(&T) -> bool,
-    deleting: fn(&mut T),
+    deleting: Option<fn(&mut T)>,
     frozen_metadata: bool,
     brings_status: bool,
     any_finalizers: bool,
@@ -56,7 +56,7 @@ impl<T: Typed> Kind<T> {
             create_on_update: false,
             grace: None,
             held: |_| false,
-            deleting: |_| {},
+            deleting: None,
             frozen_metadata: false,
             brings_status: false,
             any_finalizers: false,
@@ -110,10 +110,11 @@ impl<T: Typed> Kind<T> {
         self
     }
 
-    /// What changes in an object when its deletion is marked and it waits.
+    /// What changes in an object when its deletion is marked and it waits. Besides that only the time is set: neither a grace period
+    /// nor a new generation.
     #[must_use]
     pub const fn deleting(mut self, deleting: fn(&mut T)) -> Self {
-        self.deleting = deleting;
+        self.deleting = Some(deleting);
         self
     }
 
@@ -263,8 +264,12 @@ pub trait AnyKind: Send + Sync {
     fn grace(&self, object: &dyn Record, asked: Option<i64>) -> Option<i64>;
     /// Whether something besides the metadata's finalizers keeps a deleted object in being.
     fn is_held(&self, object: &dyn Record) -> bool;
+    /// Whether deletions are marked in a way of the kind's own, by [`AnyKind::mark_deleting`].
+    fn marks_deletion(&self) -> bool {
+        false
+    }
     /// Changes an object whose deletion is being marked.
-    fn mark_deleting(&self, object: &mut dyn Record);
+    fn mark_deleting(&self, _: &mut dyn Record) {}
     /// Whether a write of its status leaves labels, annotations, finalizers and owners as they are.
     fn freezes_metadata(&self) -> bool;
     /// Whether a new object keeps the status that it comes with.
@@ -349,8 +354,13 @@ impl<T: Typed> AnyKind for Kind<T> {
     fn is_held(&self, object: &dyn Record) -> bool {
         (self.held)(typed(object))
     }
+    fn marks_deletion(&self) -> bool {
+        self.deleting.is_some()
+    }
     fn mark_deleting(&self, object: &mut dyn Record) {
-        (self.deleting)(object.downcast_mut().expect("a row is given objects of its own hub type"));
+        if let Some(deleting) = self.deleting {
+            deleting(object.downcast_mut().expect("a row is given objects of its own hub type"));
+        }
     }
     fn freezes_metadata(&self) -> bool {
         self.frozen_metadata
@@ -473,7 +483,6 @@ impl AnyKind for Plain {
     fn is_held(&self, _: &dyn Record) -> bool {
         false
     }
-    fn mark_deleting(&self, _: &mut dyn Record) {}
     fn freezes_metadata(&self) -> bool {
         true
     }

@@ -114,22 +114,18 @@ impl Registry {
         object: &mut dyn Record,
         options: &DeleteOptions,
     ) -> Result<Decision, Status> {
-        let asked = options.grace_seconds;
+        let asked = options.grace_seconds.map(not_negative);
         let grace = served.kind.grace(object, asked);
         let held = served.kind.is_held(object);
+        let marks_itself = served.kind.marks_deletion();
         let now = self.shared.clock.now();
         let meta = metadata(object)?;
         let changed = set_finalizers(meta, options.propagation, served.kind.orphans_dependents());
         let waits = held || !meta.finalizers.is_empty();
-        if let (Some(deletion), Some(own)) = (meta.deletion_timestamp, meta.deletion_grace_period_seconds) {
-            // Already going: a later request may only shorten the grace.
-            let shorter = grace.and(asked).filter(|asked| *asked < own);
-            if let Some(shorter) = shorter {
-                meta.deletion_timestamp = Some(Time { seconds: deletion.seconds - own + shorter });
-                meta.deletion_grace_period_seconds = Some(shorter);
-            }
-            let left = shorter.unwrap_or(own);
-            return Ok(match (waits || left > 0, changed || shorter.is_some()) {
+        if meta.deletion_timestamp.is_some() {
+            let shortened = grace.and(asked).is_some_and(|asked| shorten(meta, asked, now));
+            let left = meta.deletion_grace_period_seconds.unwrap_or(0);
+            return Ok(match (waits || left > 0, changed || shortened) {
                 (false, _) => Decision::Remove,
                 (true, true) => Decision::Mark,
                 (true, false) => Decision::Leave,
@@ -141,9 +137,12 @@ impl Registry {
         }
         let until = now + Duration::from_secs(grace.unsigned_abs());
         meta.deletion_timestamp = Some(until.into());
-        meta.deletion_grace_period_seconds = Some(grace);
-        if meta.generation > 0 {
-            meta.generation += 1;
+        // Upstream's storages of namespaces and definitions, which mark deletions in ways of their own, set the time alone.
+        if !marks_itself {
+            meta.deletion_grace_period_seconds = Some(grace);
+            if meta.generation > 0 {
+                meta.generation += 1;
+            }
         }
         served.kind.mark_deleting(object);
         Ok(Decision::Mark)
@@ -173,6 +172,24 @@ impl Registry {
     }
 }
 
+/// A grace that is asked for: less than none is a second.
+fn not_negative(seconds: i64) -> i64 {
+    if seconds < 0 { 1 } else { seconds }
+}
+
+/// Shortens the grace of an object that is going already, to no moment that has passed; answers whether that changed anything.
+fn shorten(meta: &mut ObjectMeta, asked: i64, now: base::time::Time) -> bool {
+    let own = meta.deletion_grace_period_seconds.map_or(0, not_negative);
+    let Some(until) = meta.deletion_timestamp.filter(|_| asked < own) else { return false };
+    let (earlier, now) = (Time { seconds: until.seconds - own + asked }, Time::from(now));
+    // Whoever ends it within its grace is still the one to delete it at last, so some grace is left.
+    let (until, left) =
+        if earlier.seconds < now.seconds { (now, asked.min(1)) } else { (earlier, asked) };
+    meta.deletion_timestamp = Some(until);
+    meta.deletion_grace_period_seconds = Some(left);
+    true
+}
+
 /// Puts the garbage collector's finalizers as the propagation asks for, or as is usual for the kind where neither it nor a
 /// finalizer says anything; answers whether that changed anything.
 fn set_finalizers(meta: &mut ObjectMeta, propagation: Option<Propagation>, orphans: bool) -> bool {
@@ -188,4 +205,36 @@ fn set_finalizers(meta: &mut ObjectMeta, propagation: Option<Propagation>, orpha
     meta.finalizers.retain(|finalizer| finalizer != ORPHAN && finalizer != FOREGROUND);
     meta.finalizers.extend(wanted.map(str::to_owned));
     meta.finalizers != before
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grace_is_only_shortened_and_not_into_the_past() {
+        // (deletionTimestamp, grace, asked for, now) and what becomes of the first two.
+        for (until, own, asked, now, expected) in [
+            (130, Some(30), 10, 101, Some((110, 10))),
+            (130, Some(30), 0, 100, Some((100, 0))),
+            (130, Some(30), 10, 110, Some((110, 10))),
+            (130, Some(30), 10, 111, Some((111, 1))),
+            (130, Some(30), 0, 111, Some((111, 0))),
+            (130, Some(30), 30, 101, None),
+            (130, Some(30), 40, 101, None),
+            (130, Some(0), 0, 101, None),
+            (130, None, 0, 101, None),
+        ] {
+            let mut meta = ObjectMeta {
+                deletion_timestamp: Some(Time { seconds: until }),
+                deletion_grace_period_seconds: own,
+                ..ObjectMeta::default()
+            };
+            let changed = shorten(&mut meta, asked, base::time::Time::from_unix_seconds(now));
+            let after = meta.deletion_timestamp.map(|time| time.seconds).zip(meta.deletion_grace_period_seconds);
+            assert_eq!(changed.then_some(after).flatten(), expected, "{own:?} to {asked} at {now}");
+            assert!(changed || meta.deletion_grace_period_seconds == own);
+        }
+        assert_eq!([-5, 0, 7].map(not_negative), [1, 0, 7]);
+    }
 }

@@ -339,6 +339,25 @@ async fn some_kinds_leave_what_they_own_unless_told_otherwise() {
 }
 
 #[tokio::test]
+async fn a_namespace_that_goes_has_the_time_alone() {
+    let world = World::new();
+    let namespaces = world.registry.catalog().find("", "v1", "namespaces").expect("they are served");
+    let mut namespace = Namespace::default();
+    "team".clone_into(&mut namespace.metadata.name);
+    let write = WriteOptions::default();
+    let made = world.registry.create(namespaces, &world.who, "", Box::new(namespace), &write).await;
+    made.expect("it is made");
+    for _ in 0..2 {
+        let options = DeleteOptions { grace_seconds: Some(-3), ..DeleteOptions::default() };
+        let deleted = world.registry.delete(namespaces, &world.who, "", "team", &options, false).await;
+        let Ok(Deleted::Going(left)) = deleted else { panic!("its finalizer holds it") };
+        let meta = object_meta(&*left).expect("metadata");
+        assert!(meta.deletion_timestamp.is_some());
+        assert_eq!(meta.deletion_grace_period_seconds, None);
+    }
+}
+
+#[tokio::test]
 async fn a_watch_sees_objects_come_into_its_scope_change_and_leave_it() {
     let world = World::new();
     let selector = labels::Selector::parse("on", &api_meta::field::Path::NONE).expect("a selector");
