@@ -29,6 +29,12 @@ pub(crate) const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
 pub(crate) struct Audit {
     id: HeaderValue,
     asked: Option<(Arc<Auditor>, Asked)>,
+    logged: Logged,
+}
+
+/// What is logged of a request, if anything is. The last event is written when this ends, at the latest.
+#[derive(Default)]
+pub(crate) struct Logged {
     record: OnceLock<Arc<Record>>,
     /// Whether the last event has been written.
     complete: OnceLock<()>,
@@ -66,7 +72,7 @@ impl Audit {
             };
             (Arc::clone(auditor), asked)
         });
-        Audit { id, asked, record: OnceLock::new(), complete: OnceLock::new() }
+        Audit { id, asked, logged: Logged::default() }
     }
 
     /// Its id.
@@ -90,7 +96,7 @@ impl Audit {
     pub(crate) async fn refused(&self, peer: &Peer, headers: &HeaderMap, info: &Info) {
         self.open(&mut Caller::default(), info);
         if let Some(record) = self.record()
-            && self.complete.set(()).is_ok()
+            && self.logged.complete.set(()).is_ok()
         {
             let status = serde_json::json!({ "message": tried(peer, headers) });
             record.answered(Answered { code: 401, status: Some(status) });
@@ -115,13 +121,13 @@ impl Audit {
         };
         if let Some(record) = auditor.open(caller, &request, asked) {
             // There is one beginning.
-            let _ = self.record.set(record);
+            let _ = self.logged.record.set(record);
         }
     }
 
     /// The record, if anything is logged.
     pub(crate) fn record(&self) -> Option<&Arc<Record>> {
-        self.record.get()
+        self.logged.record.get()
     }
 
     /// Whether what is answered is logged.
@@ -143,17 +149,18 @@ impl Audit {
         }
     }
 
-    /// The answer has begun, and goes on for long.
-    pub(crate) async fn started(&self) {
+    /// The answer has begun, and goes on for long: for as long as what is given back, and nothing else is, is kept.
+    pub(crate) async fn started(self) -> Logged {
         if let Some(record) = self.record() {
             record.reach(Stage::ResponseStarted).await;
         }
+        self.logged
     }
 
     /// All is answered.
     pub(crate) async fn completed(&self) {
         if let Some(record) = self.record()
-            && self.complete.set(()).is_ok()
+            && self.logged.complete.set(()).is_ok()
         {
             record.reach(Stage::ResponseComplete).await;
         }
@@ -161,7 +168,7 @@ impl Audit {
 }
 
 /// A request ends that nobody has answered, or that was answered for long.
-impl Drop for Audit {
+impl Drop for Logged {
     fn drop(&mut self) {
         let Some(record) = self.record.get().filter(|_| self.complete.get().is_none()) else { return };
         if std::thread::panicking() {

@@ -29,7 +29,7 @@ use crate::guarded::Guarded;
 use crate::health::Health;
 use crate::identity::{Identify, Peer};
 use crate::lasting::Lasting;
-use crate::metrics::{Kind, Metrics, is_long_running};
+use crate::metrics::{Kind, Metrics, Running, is_long_running};
 use crate::negotiate::{self, Can, Codec, Form};
 use crate::nodes::Nodes;
 use crate::options::{self, Query};
@@ -137,14 +137,13 @@ impl Handler {
         response.headers_mut().entry(AUDIT_ID).or_insert_with(|| audit.id().clone());
         let (code, bytes) = (response.status().as_u16(), response.body().size_hint().exact());
         if !is_long_running(&info) || bytes.is_some() {
-            self.metrics.count(kind, code, self.clock.now().since(begun), bytes);
+            self.metrics.count(&kind, code, self.clock.now().since(begun), bytes);
             audit.completed().await;
             return response;
         }
-        audit.started().await;
-        let ended = Ended { handler: Arc::clone(&self), kind: kind.clone(), code, begun };
-        let kept = (self.metrics.running(kind), ended, audit);
-        response.map(|body| Guarded::new(body, kept).boxed_unsync())
+        let logged = audit.started().await;
+        let ended = Ended { running: self.metrics.running(&kind), handler: self, code, begun };
+        response.map(|body| Guarded::new(body, (ended, logged)).boxed_unsync())
     }
 
     async fn answer(
@@ -318,8 +317,8 @@ struct Negotiated<'a> {
 
 /// Counts a long-running request when it ends.
 struct Ended {
+    running: Running,
     handler: Arc<Handler>,
-    kind: Kind,
     code: u16,
     begun: Time,
 }
@@ -327,7 +326,7 @@ struct Ended {
 impl Drop for Ended {
     fn drop(&mut self) {
         let took = self.handler.clock.now().since(self.begun);
-        self.handler.metrics.count(self.kind.clone(), self.code, took, None);
+        self.handler.metrics.count(self.running.kind(), self.code, took, None);
     }
 }
 
@@ -375,5 +374,17 @@ pub(crate) fn warn(response: &mut Response<Body>, warnings: &[String]) {
         if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{escaped}\"")) {
             response.headers_mut().append(HeaderName::from_static("warning"), value);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::Logged;
+
+    #[test]
+    fn what_is_kept_of_a_request_while_its_answer_lasts_is_small() {
+        let kept = size_of::<Guarded<(Ended, Logged)>>();
+        assert!(kept <= 96, "{kept} bytes");
     }
 }

@@ -149,13 +149,23 @@ impl Default for Counted {
 /// The counters.
 #[derive(Default)]
 pub(crate) struct Metrics {
-    requests: Mutex<BTreeMap<Kind, Counted>>,
+    requests: Mutex<Requests>,
 }
+
+/// Kinds are shared with the requests that run: many watch the same.
+type Requests = BTreeMap<Arc<Kind>, Counted>;
 
 /// A request that may run for as long as its client likes; it is counted when it ends.
 pub(crate) struct Running {
     metrics: Arc<Metrics>,
-    kind: Kind,
+    kind: Arc<Kind>,
+}
+
+impl Running {
+    /// What it counts as.
+    pub(crate) fn kind(&self) -> &Kind {
+        &self.kind
+    }
 }
 
 impl Drop for Running {
@@ -166,16 +176,24 @@ impl Drop for Running {
     }
 }
 
+/// The counters of a kind.
+fn counted<'a>(requests: &'a mut Requests, kind: &Kind) -> &'a mut Counted {
+    if !requests.contains_key(kind) {
+        requests.insert(Arc::new(kind.clone()), Counted::default());
+    }
+    requests.get_mut(kind).expect("it was there, or has just been put there")
+}
+
 impl Metrics {
-    fn locked(&self) -> MutexGuard<'_, BTreeMap<Kind, Counted>> {
+    fn locked(&self) -> MutexGuard<'_, Requests> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a request that was answered with a code after a while, and with so many bytes where that is known.
-    pub(crate) fn count(&self, kind: Kind, code: u16, took: Duration, bytes: Option<u64>) {
+    pub(crate) fn count(&self, kind: &Kind, code: u16, took: Duration, bytes: Option<u64>) {
         let mut requests = self.locked();
         let read = matches!(kind.verb, "GET" | "LIST") && kind.component == "apiserver";
-        let counted = requests.entry(kind).or_default();
+        let counted = counted(&mut requests, kind);
         *counted.by_code.entry(code).or_default() += 1;
         counted.seconds.observe(took.as_secs_f64());
         if let Some(bytes) = bytes.filter(|_| read) {
@@ -185,13 +203,15 @@ impl Metrics {
 
     /// Counts a request that was turned away to protect the server.
     pub(crate) fn terminated(&self, kind: &Kind, code: u16) {
-        *self.locked().entry(kind.clone()).or_default().terminated.entry(code).or_default() += 1;
+        *counted(&mut self.locked(), kind).terminated.entry(code).or_default() += 1;
     }
 
     /// Counts a long-running request for as long as the value lives.
-    pub(crate) fn running(self: &Arc<Self>, kind: Kind) -> Running {
-        self.locked().entry(kind.clone()).or_default().running += 1;
-        Running { metrics: Arc::clone(self), kind }
+    pub(crate) fn running(self: &Arc<Self>, kind: &Kind) -> Running {
+        let mut requests = self.locked();
+        counted(&mut requests, kind).running += 1;
+        let known = requests.get_key_value(kind).map(|(known, _)| Arc::clone(known));
+        Running { metrics: Arc::clone(self), kind: known.unwrap_or_else(|| Arc::new(kind.clone())) }
     }
 
     /// Writes all of them.
@@ -292,8 +312,8 @@ mod tests {
     fn requests_are_counted_under_upstreams_names() {
         let metrics = Arc::new(Metrics::default());
         let pods = || kind(Method::GET, "/api/v1/pods", false);
-        metrics.count(pods(), 200, Duration::from_millis(30), Some(2_000));
-        metrics.count(pods(), 500, Duration::from_secs(100), None);
+        metrics.count(&pods(), 200, Duration::from_millis(30), Some(2_000));
+        metrics.count(&pods(), 500, Duration::from_secs(100), None);
         metrics.terminated(&pods(), 429);
         let written = text(&metrics);
         let plain = r#"group="",resource="pods",scope="cluster",subresource="",verb="LIST",version="v1""#;
@@ -316,7 +336,8 @@ mod tests {
     fn long_running_requests_are_counted_while_they_run() {
         let metrics = Arc::new(Metrics::default());
         let pods = || kind(Method::GET, "/api/v1/pods", true);
-        let (one, two) = (metrics.running(pods()), metrics.running(pods()));
+        let (one, two) = (metrics.running(&pods()), metrics.running(&pods()));
+        assert!(Arc::ptr_eq(&one.kind, &two.kind), "what they are is known once");
         let gauge = |value: u64| format!("verb=\"WATCH\",version=\"v1\"}} {value}\n");
         assert!(text(&metrics).contains(&gauge(2)));
         drop(one);

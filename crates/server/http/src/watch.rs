@@ -122,3 +122,19 @@ pub(crate) fn messages(framing: Framing, feed: Feed, limit: Duration) -> impl St
         std::future::ready(message)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How large what this makes is.
+    fn room<T, F>(_: impl FnOnce(T) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn what_writes_a_watchs_messages_is_small() {
+        let messages = room(|(framing, feed, limit)| messages(framing, feed, limit));
+        assert!(messages <= 224, "{messages} bytes");
+    }
+}
