@@ -1,6 +1,6 @@
 //! Persistent volumes.
 
-mod source;
+pub(crate) mod source;
 mod spec;
 mod update;
 

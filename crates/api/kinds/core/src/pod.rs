@@ -3,11 +3,13 @@
 //! What a pod's spec gets and may hold is shared with templates ([`defaults`], [`spec`]); here is what a pod alone has: its
 //! status at birth, what may change later, its grace, its table.
 
+pub mod annotations;
 mod app_armor;
 pub mod columns;
 pub mod container;
 pub mod defaults;
 mod env;
+pub mod gated;
 pub mod probe;
 mod resize;
 pub mod resources;
@@ -36,6 +38,7 @@ pub const KIND: Kind<Pod> = Kind::<Pod>::of("", "v1", "pods")
     .generation()
     .bare(&["binding"])
     .resets(resets)
+    .own_gates(gated::OWN_GATES)
     .graceful(grace)
     .defaults(fill)
     .prepare(prepare)
@@ -92,6 +95,7 @@ fn fill(_: &Ctx<'_>, pod: &mut Pod) {
 }
 
 fn prepare(ctx: &Ctx<'_>, pod: &mut Pod, old: Option<&Pod>) {
+    gated::drop(ctx.gates, &mut pod.metadata.annotations, &mut pod.spec, old.map(|old| &old.spec));
     let Some(old) = old else {
         "Pending".clone_into(&mut pod.status.phase);
         if !pod.spec.scheduling_gates.is_empty() {
@@ -177,7 +181,7 @@ fn validate(ctx: &Ctx<'_>, pod: &Pod, old: Option<&Pod>, errors: &mut ErrorList)
         _ => {}
     }
     let meta = Path::new("metadata");
-    annotations(errors, &meta.child("annotations"), pod);
+    annotations::check(errors, &meta.child("annotations"), &pod.metadata.annotations, &pod.spec);
     errors.extend(known_finalizers(&pod.metadata.finalizers, &meta.child("finalizers")));
     spec::check(errors, &path, &pod.spec, Some(&pod.metadata));
     if pod.spec.service_account_name.is_empty() {
@@ -209,41 +213,8 @@ fn on_create(errors: &mut ErrorList, path: &Path, pod: &Pod) {
         let why = "cannot be set until all schedulingGates have been cleared";
         errors.push(FieldError::forbidden(&path.child("nodeName"), why));
     }
-    app_armor::agree(errors, path, pod);
-}
-
-/// The annotations that mean something.
-fn annotations(errors: &mut ErrorList, path: &Path, pod: &Pod) {
-    const MIRROR: &str = "kubernetes.io/config.mirror";
-    const COST: &str = "controller.kubernetes.io/pod-deletion-cost";
-    let annotations = &pod.metadata.annotations;
-    if let Some(value) = annotations.get(MIRROR).filter(|_| pod.spec.node_name.is_empty()) {
-        let why = "must set spec.nodeName if mirror pod annotation is set";
-        errors.push(FieldError::invalid(&path.key(MIRROR), value, why));
-    }
-    if let Some(value) = annotations.get(COST) {
-        // Upstream refuses other ways to write the same number.
-        let plain = value.parse::<i32>().is_ok()
-            && !value.starts_with('+')
-            && (value == "0" || !value.trim_start_matches('-').starts_with('0'));
-        if !plain {
-            errors.push(FieldError::invalid(&path.key(COST), value, "must be a 32bit integer"));
-        }
-    }
-    for (key, value) in annotations {
-        let pod_wide = key == "seccomp.security.alpha.kubernetes.io/pod";
-        if !pod_wide && !key.starts_with("container.seccomp.security.alpha.kubernetes.io/") {
-            continue;
-        }
-        let local = value.strip_prefix("localhost/");
-        let at = path.child(key.clone());
-        match (value.as_str(), local) {
-            ("runtime/default" | "docker/default" | "unconfined", _) => {}
-            (_, Some(profile)) => volume::descending_path(errors, &at, profile),
-            _ => errors.push(FieldError::invalid(&at, value, "must be a valid seccomp profile")),
-        }
-    }
-    app_armor::annotations(errors, path, pod);
+    container::restarted_by_resize(errors, &path.child("initContainers"), &pod.spec.init_containers);
+    annotations::agree(errors, path, &pod.metadata.annotations, &pod.spec);
 }
 
 fn account_tokens(errors: &mut ErrorList, path: &Path, pod: &Pod) {

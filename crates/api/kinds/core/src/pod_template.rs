@@ -11,7 +11,10 @@ use crate::template;
 pub const KIND: Kind<PodTemplate> = Kind::<PodTemplate>::of("", "v1", "podtemplates")
     .generation()
     .defaults(|_, own| template::default(&mut own.template))
+    .own_gates(template::OWN_GATES)
+    .prepare(|ctx, own, old| template::prepare(ctx, &mut own.template, old.map(|old| &old.template)))
     .validate(validate)
+    .warnings(warnings)
     .columns(&[
         Column::<PodTemplate>::name(),
         Column::<PodTemplate>::text("Containers", "Names of each container in the template.", |own, _| {
@@ -29,4 +32,11 @@ pub const KIND: Kind<PodTemplate> = Kind::<PodTemplate>::of("", "v1", "podtempla
 
 fn validate(_: &Ctx<'_>, own: &PodTemplate, _: Option<&PodTemplate>, errors: &mut ErrorList) {
     template::validate(errors, &Path::new("template"), &own.template);
+}
+
+fn warnings(_: &Ctx<'_>, own: &PodTemplate, old: Option<&PodTemplate>) -> Vec<String> {
+    if old.is_some_and(|old| old.metadata.generation == own.metadata.generation) {
+        return Vec::new();
+    }
+    template::warnings(&Path::new("template"), &own.template)
 }

@@ -13,6 +13,8 @@ pub const KIND: Kind<ReplicationController> =
     Kind::<ReplicationController>::of("", "v1", "replicationcontrollers")
         .generation()
         .defaults(defaults)
+        .own_gates(template::OWN_GATES)
+        .prepare(prepare)
         .validate(validate)
         .warnings(warnings)
         .orphans()
@@ -65,6 +67,12 @@ fn defaults(_: &Ctx<'_>, rc: &mut ReplicationController) {
     }
     if rc.metadata.labels.is_empty() {
         rc.metadata.labels.clone_from(labels);
+    }
+}
+
+fn prepare(ctx: &Ctx<'_>, rc: &mut ReplicationController, old: Option<&ReplicationController>) {
+    if let Some(own) = &mut rc.spec.template {
+        template::prepare(ctx, own, old.and_then(|old| old.spec.template.as_deref()));
     }
 }
 

@@ -10,17 +10,29 @@ use api_types::core::v1::{Container, PodTemplateSpec};
 use api_types::meta::v1::ObjectMeta;
 
 use crate::pod;
+pub use crate::pod::gated::OWN_GATES;
 
 /// Fills in what its author left out.
 pub fn default(template: &mut PodTemplateSpec) {
     pod::defaults::spec(&mut template.spec);
 }
 
+/// Makes it ready to be kept, in rows with [`OWN_GATES`].
+pub fn prepare(ctx: &Ctx<'_>, template: &mut PodTemplateSpec, old: Option<&PodTemplateSpec>) {
+    let annotations = &mut template.metadata.annotations;
+    pod::gated::drop(ctx.gates, annotations, &mut template.spec, old.map(|old| &old.spec));
+}
+
 /// Checks it.
 pub fn validate(errors: &mut ErrorList, path: &Path, template: &PodTemplateSpec) {
+    let (spec, annotations) = (path.child("spec"), path.child("annotations"));
     errors.extend(validate_labels(&template.metadata.labels, &path.child("labels")));
-    errors.extend(validate_annotations(&template.metadata.annotations, &path.child("annotations")));
-    pod::spec::check(errors, &path.child("spec"), &template.spec, None);
+    errors.extend(validate_annotations(&template.metadata.annotations, &annotations));
+    pod::annotations::check(errors, &annotations, &template.metadata.annotations, &template.spec);
+    pod::spec::check(errors, &spec, &template.spec, None);
+    let at = spec.child("initContainers");
+    pod::container::restarted_by_resize(errors, &at, &template.spec.init_containers);
+    pod::annotations::agree(errors, &spec, &template.metadata.annotations, &template.spec);
     if !template.spec.ephemeral_containers.is_empty() {
         let at = path.child("spec").child("ephemeralContainers");
         errors.push(FieldError::forbidden(&at, "ephemeral containers not allowed in pod template"));

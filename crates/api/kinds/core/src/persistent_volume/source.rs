@@ -2,16 +2,15 @@
 //!
 //! Those that a pod names directly too (disks of clouds, NFS and the like) are checked alike there.
 
-mod iscsi;
-mod parts;
+pub(crate) mod iscsi;
+pub(crate) mod parts;
 
 use api_kind::checks::{each, required};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::names;
 use api_types::core::v1::{
-    AzureFilePersistentVolumeSource, CSIPersistentVolumeSource, FlexPersistentVolumeSource,
-    GlusterfsPersistentVolumeSource, PersistentVolumeSource, SecretReference,
-    StorageOSPersistentVolumeSource,
+    AzureFilePersistentVolumeSource, CSIPersistentVolumeSource, GlusterfsPersistentVolumeSource,
+    PersistentVolumeSource, SecretReference, StorageOSPersistentVolumeSource,
 };
 
 use crate::pod::volume::{csi_driver, host_path, no_backsteps};
@@ -78,19 +77,15 @@ fn given<'a>(
     put(&mut list, "flocker", source.flocker.as_deref(), parts::flocker);
     put(&mut list, "nfs", source.nfs.as_deref(), parts::nfs);
     put(&mut list, "rbd", source.rbd.as_deref(), |errors, at, own| {
-        if own.ceph_monitors.is_empty() {
-            errors.push(FieldError::required(&at.child("monitors"), ""));
-        }
+        parts::monitors(errors, at, &own.ceph_monitors);
         required(errors, &at.child("image"), &own.rbd_image);
     });
     put(&mut list, "quobyte", source.quobyte.as_deref(), parts::quobyte);
     put(&mut list, "cephFS", source.ceph_fs.as_deref(), |errors, at, own| {
-        if own.monitors.is_empty() {
-            errors.push(FieldError::required(&at.child("monitors"), ""));
-        }
+        parts::monitors(errors, at, &own.monitors);
     });
     put(&mut list, "iscsi", source.iscsi.as_deref(), move |errors, at, own| {
-        iscsi::check(errors, at, name, own)
+        iscsi::of_volume(errors, at, name, own)
     });
     put(&mut list, "cinder", source.cinder.as_deref(), |errors, at, own| {
         required(errors, &at.child("volumeID"), &own.volume_id);
@@ -101,7 +96,9 @@ fn given<'a>(
         );
     });
     put(&mut list, "fc", source.fc.as_deref(), parts::fibre_channel);
-    put(&mut list, "flexVolume", source.flex_volume.as_deref(), flex);
+    put(&mut list, "flexVolume", source.flex_volume.as_deref(), |errors, at, own| {
+        parts::flex(errors, at, &own.driver, &own.options);
+    });
     put(&mut list, "azureFile", source.azure_file.as_deref(), azure_file);
     put(&mut list, "vsphereVolume", source.vsphere_volume.as_deref(), |errors, at, own| {
         required(errors, &at.child("volumePath"), &own.volume_path);
@@ -147,18 +144,6 @@ fn glusterfs(errors: &mut ErrorList, at: &Path, own: &GlusterfsPersistentVolumeS
     }
 }
 
-fn flex(errors: &mut ErrorList, at: &Path, own: &FlexPersistentVolumeSource) {
-    required(errors, &at.child("driver"), &own.driver);
-    for key in own.options.keys() {
-        let namespace = key.split_once('/').map_or(key.as_str(), |(namespace, _)| namespace);
-        let domain = format!(".{}", namespace.to_lowercase());
-        if domain.ends_with(".kubernetes.io") || domain.ends_with(".k8s.io") {
-            let why = "kubernetes.io and k8s.io namespaces are reserved";
-            errors.push(FieldError::invalid(&at.child("options").key(key), key, why));
-        }
-    }
-}
-
 fn azure_file(errors: &mut ErrorList, at: &Path, own: &AzureFilePersistentVolumeSource) {
     required(errors, &at.child("secretName"), &own.secret_name);
     required(errors, &at.child("shareName"), &own.share_name);
@@ -168,15 +153,7 @@ fn azure_file(errors: &mut ErrorList, at: &Path, own: &AzureFilePersistentVolume
 }
 
 fn storage_os(errors: &mut ErrorList, at: &Path, own: &StorageOSPersistentVolumeSource) {
-    let label = |errors: &mut ErrorList, at: Path, text: &str| {
-        each(errors, &at, text, names::is_dns1123_label(text));
-    };
-    if required(errors, &at.child("volumeName"), &own.volume_name) {
-        label(errors, at.child("volumeName"), &own.volume_name);
-    }
-    if !own.volume_namespace.is_empty() {
-        label(errors, at.child("volumeNamespace"), &own.volume_namespace);
-    }
+    parts::storage_os(errors, at, &own.volume_name, &own.volume_namespace);
     named(errors, &at.child("secretRef"), own.secret_ref.as_deref().map(|own| (&*own.name, &*own.namespace)));
 }
 

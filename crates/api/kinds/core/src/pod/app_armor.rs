@@ -5,6 +5,8 @@ use api_types::core::v1::{
     AppArmorProfile, Container, EphemeralContainerCommon, Pod, PodSpec, SecurityContext,
 };
 
+use super::annotations::{Annotations, contexts};
+
 /// What the annotation of a container begins with.
 pub(super) const ANNOTATION: &str = "container.apparmor.security.beta.kubernetes.io/";
 const LOCAL: &str = "localhost/";
@@ -83,28 +85,16 @@ pub(super) fn warnings(pod: &Pod) -> Vec<String> {
 }
 
 fn containers(spec: &PodSpec, path: &Path) -> Vec<(String, Option<AppArmorProfile>, Path)> {
-    let own = |context: &Option<Box<SecurityContext>>| {
-        context.as_ref().and_then(|context| context.app_armor_profile.as_deref().cloned())
-    };
-    let mut found = Vec::new();
-    for (field, list) in [("initContainers", &spec.init_containers), ("containers", &*spec.containers)] {
-        for (index, one) in list.iter().enumerate() {
-            found.push((one.name.clone(), own(&one.security_context), path.child(field).index(index)));
-        }
-    }
-    for (index, one) in spec.ephemeral_containers.iter().enumerate() {
-        let common = &one.ephemeral_container_common;
-        let at = path.child("ephemeralContainers").index(index);
-        found.push((common.name.clone(), own(&common.security_context), at));
-    }
-    found
+    let profile = |context: &SecurityContext| context.app_armor_profile.as_deref().cloned();
+    let all = contexts(path, spec).into_iter();
+    all.map(|(name, at, context)| (name.to_owned(), context.and_then(profile), at)).collect()
 }
 
 /// The form of the annotations.
-pub(super) fn annotations(errors: &mut ErrorList, path: &Path, pod: &Pod) {
-    for (key, text) in &pod.metadata.annotations {
+pub(super) fn annotations(errors: &mut ErrorList, path: &Path, annotations: &Annotations, spec: &PodSpec) {
+    for (key, text) in annotations {
         let Some(name) = key.strip_prefix(ANNOTATION) else { continue };
-        if !containers(&pod.spec, &Path::NONE).iter().any(|(known, _, _)| known == name) {
+        if !containers(spec, &Path::NONE).iter().any(|(known, _, _)| known == name) {
             errors.push(FieldError::invalid(&path.key(key), name, "container not found"));
         }
         let well_formed =
@@ -116,15 +106,15 @@ pub(super) fn annotations(errors: &mut ErrorList, path: &Path, pod: &Pod) {
     }
 }
 
-/// Annotations and fields of a new pod that contradict each other.
-pub(super) fn agree(errors: &mut ErrorList, path: &Path, pod: &Pod) {
-    if is_windows(&pod.spec) {
+/// Annotations and fields that contradict each other.
+pub(super) fn agree(errors: &mut ErrorList, path: &Path, annotations: &Annotations, spec: &PodSpec) {
+    if is_windows(spec) {
         return;
     }
-    let of_pod = pod.spec.security_context.as_ref().and_then(|context| context.app_armor_profile.as_deref());
-    for (name, own, at) in containers(&pod.spec, path) {
+    let of_pod = spec.security_context.as_ref().and_then(|context| context.app_armor_profile.as_deref());
+    for (name, own, at) in containers(spec, path) {
         let Some(profile) = own.as_ref().or(of_pod) else { continue };
-        let Some(text) = pod.metadata.annotations.get(&format!("{ANNOTATION}{name}")) else { continue };
+        let Some(text) = annotations.get(&format!("{ANNOTATION}{name}")) else { continue };
         let at = at.child("securityContext").child("appArmorProfile");
         let local = text.strip_prefix(LOCAL);
         let agrees = match profile.type_.as_str() {

@@ -12,6 +12,10 @@ use api_types::core::v1::{
 use super::volume::{Volumes, descending_path};
 use super::{env, probe, resources, security};
 
+/// The most rules about restarts that a container may have, and the most codes of a rule.
+const RULES: usize = 20;
+const EXIT_CODES: usize = 255;
+
 /// What a container's validation needs of its pod.
 pub struct Around<'a> {
     /// The pod's spec.
@@ -55,6 +59,7 @@ pub fn initial(errors: &mut ErrorList, path: &Path, around: &Around<'_>) {
         if !names.insert(&container.name) && !container.name.is_empty() {
             errors.push(FieldError::duplicate(&at.child("name"), &container.name));
         }
+        // Upstream's path is that of the first: each is looked at by itself.
         host_ports(errors, path, std::slice::from_ref(container));
         if container.restart_policy.as_deref() == Some("Always") {
             probe::of_container(errors, &at, container, around.spec.termination_grace_period_seconds);
@@ -83,6 +88,7 @@ pub fn ephemeral(errors: &mut ErrorList, path: &Path, around: &Around<'_>) {
         let at = path.index(index);
         let container = as_container(&ephemeral.ephemeral_container_common);
         any(errors, &at, &container, around);
+        trimmed(errors, &at.child("image"), &container.image);
         let name = &ephemeral.ephemeral_container_common.name;
         if !names.insert(name) && !name.is_empty() {
             errors.push(FieldError::duplicate(&at.child("name"), name));
@@ -278,7 +284,7 @@ fn devices(errors: &mut ErrorList, path: &Path, container: &Container, volumes: 
     for (index, device) in container.volume_devices.iter().enumerate() {
         let at = path.index(index);
         required(errors, &at.child("name"), &device.name);
-        if !seen_names.insert(&device.name) {
+        if !device.name.is_empty() && !seen_names.insert(&device.name) {
             errors.push(FieldError::invalid(&at.child("name"), &device.name, "must be unique"));
         }
         match volumes.get(device.name.as_str()) {
@@ -291,12 +297,10 @@ fn devices(errors: &mut ErrorList, path: &Path, container: &Container, volumes: 
             Some(_) => {}
         }
         let place = at.child("devicePath");
-        if required(errors, &place, &device.device_path)
-            && device.device_path.split('/').any(|part| part == "..")
-        {
+        required(errors, &place, &device.device_path);
+        if device.device_path.split('/').any(|part| part == "..") {
             errors.push(FieldError::invalid(&place, &device.device_path, "can not contain backsteps ('..')"));
-        }
-        if !device.device_path.is_empty() && !seen_paths.insert(&device.device_path) {
+        } else if !seen_paths.insert(&device.device_path) {
             errors.push(FieldError::invalid(&place, &device.device_path, "must be unique"));
         }
         if container.volume_mounts.iter().any(|mount| mount.name == device.name) {
@@ -335,8 +339,8 @@ fn restart_policy(errors: &mut ErrorList, path: &Path, container: &Container) {
         None => {}
     }
     let at = path.child("restartPolicyRules");
-    if container.restart_policy_rules.len() > 20 {
-        errors.push(FieldError::too_long(&at, 20));
+    if container.restart_policy_rules.len() > RULES {
+        errors.push(FieldError::too_many(&at, container.restart_policy_rules.len(), RULES));
     }
     for (index, rule) in container.restart_policy_rules.iter().enumerate() {
         let at = at.index(index);
@@ -346,9 +350,24 @@ fn restart_policy(errors: &mut ErrorList, path: &Path, container: &Container) {
             Some(codes) => {
                 let at = at.child("exitCodes");
                 supported(errors, &at.child("operator"), &codes.operator, &["In", "NotIn"]);
-                if codes.values.len() > 255 {
-                    errors.push(FieldError::too_long(&at.child("values"), 255));
+                if codes.values.len() > EXIT_CODES {
+                    errors.push(FieldError::too_many(&at.child("values"), codes.values.len(), EXIT_CODES));
                 }
+            }
+        }
+    }
+}
+
+/// Initial containers that end are not started anew for a resize.
+pub fn restarted_by_resize(errors: &mut ErrorList, path: &Path, containers: &[Container]) {
+    let ends = |container: &&Container| container.restart_policy.as_deref() != Some("Always");
+    let containers = containers.iter().enumerate();
+    for (index, container) in containers.filter(|(_, container)| ends(container)) {
+        for (place, policy) in container.resize_policy.iter().enumerate() {
+            if policy.restart_policy == "RestartContainer" {
+                let at = path.index(index).child("resizePolicy").index(place).child("restartPolicy");
+                let why = "must not be set to 'RestartContainer' for non-sidecar initContainers";
+                errors.push(FieldError::invalid(&at, &policy.restart_policy, why));
             }
         }
     }

@@ -34,6 +34,9 @@ const RESOURCES: &[&str] = &[
     "requests.memory",
 ];
 
+/// What names of huge pages begin with here.
+const HUGE_PAGES: &[&str] = &["limits.hugepages-", "requests.hugepages-"];
+
 /// The variables.
 pub fn variables(errors: &mut ErrorList, path: &Path, variables: &[EnvVar]) {
     for (index, variable) in variables.iter().enumerate() {
@@ -193,11 +196,10 @@ pub fn field_ref(errors: &mut ErrorList, path: &Path, field: &ObjectFieldSelecto
 
 /// A reference to a resource of a container.
 pub fn resource_ref(errors: &mut ErrorList, path: &Path, field: &ResourceFieldSelector, volume: bool) {
-    let huge = ["limits.hugepages-", "requests.hugepages-"];
     if volume && field.container_name.is_empty() {
         errors.push(FieldError::required(&path.child("containerName"), ""));
     } else if required(errors, &path.child("resource"), &field.resource)
-        && !huge.iter().any(|prefix| field.resource.starts_with(prefix))
+        && !HUGE_PAGES.iter().any(|prefix| field.resource.starts_with(prefix))
     {
         supported(errors, &path.child("resource"), &field.resource, RESOURCES);
     }
@@ -220,6 +222,10 @@ fn divisor(errors: &mut ErrorList, path: &Path, field: &ResourceFieldSelector) {
         "limits.ephemeral-storage" | "requests.ephemeral-storage" => (
             &["1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei"],
             "only divisor's values 1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei are supported with the local ephemeral storage resource",
+        ),
+        name if HUGE_PAGES.iter().any(|prefix| name.starts_with(prefix)) => (
+            &["1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei"],
+            "only divisor's values 1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei are supported with the hugepages resource",
         ),
         _ => return,
     };

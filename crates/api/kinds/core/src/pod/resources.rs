@@ -6,9 +6,9 @@ use api_kind::checks::{each, required};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::names;
 use api_meta::pod_resources::{aggregated, is_pod_level};
-use api_meta::resources::{is_extended, is_native};
+use api_meta::resources::{ResourceList, is_extended, is_native};
 use api_record::scalar::Quantity;
-use api_types::core::v1::{PodSpec, ResourceRequirements};
+use api_types::core::v1::{PodSpec, ResourceClaim, ResourceRequirements};
 
 const STANDARD: &[&str] = &["cpu", "memory", "ephemeral-storage", "storage"];
 const QUOTAS: &[&str] = &[
@@ -95,19 +95,19 @@ pub fn quantity(errors: &mut ErrorList, path: &Path, name: &str, value: &Quantit
     }
 }
 
-/// What a runtime adds.
-pub fn of_overhead(errors: &mut ErrorList, path: &Path, name: &str, value: &Quantity) {
-    container_name(errors, path, name);
-    quantity(errors, path, name, value);
+/// What a runtime adds: limits of a container that claims nothing.
+pub fn of_overhead(errors: &mut ErrorList, path: &Path, list: &ResourceList) {
+    let limits = ResourceRequirements { limits: list.clone(), ..ResourceRequirements::default() };
+    requirements(errors, path, &limits, &PodSpec::default(), container_name);
 }
 
+/// Whole pages, of a size that is one.
 fn whole_pages(errors: &mut ErrorList, path: &Path, name: &str, value: &Quantity) {
-    let Some(size) = name.strip_prefix("hugepages-").and_then(|size| size.parse::<Quantity>().ok()) else {
-        return;
-    };
-    if size.units() > 0 && (value.sign() < 0 || value.units() % size.units() != 0) {
+    let Some(size) = name.strip_prefix("hugepages-") else { return };
+    let size = size.parse::<Quantity>().ok().filter(|size| size.sign() > 0 && size.millis() % 1000 == 0);
+    if !size.is_some_and(|size| value.units() % size.units() == 0) {
         let why = format!("{value} is not positive integer multiple of {name}");
-        errors.push(FieldError::invalid(path, value, why));
+        errors.push(FieldError::invalid(path, value.to_string(), why));
     }
 }
 
@@ -145,6 +145,9 @@ pub fn default_for_pod(spec: &mut PodSpec) {
 
 /// What a pod as a whole asks for.
 pub fn of_pod(errors: &mut ErrorList, path: &Path, resources: &ResourceRequirements, spec: &PodSpec) {
+    if spec.os.as_ref().is_some_and(|os| os.name == "windows") {
+        return errors.push(FieldError::forbidden(path, "may not be set for a windows pod"));
+    }
     if !resources.claims.is_empty() {
         let why = "claims may not be set for Resources at pod-level";
         errors.push(FieldError::forbidden(&path.child("claims"), why));
@@ -223,38 +226,108 @@ fn requirements(
     if huge && !named().any(|name| matches!(name.as_str(), "cpu" | "memory")) {
         errors.push(FieldError::forbidden(path, "HugePages require cpu or memory"));
     }
-    for (index, claim) in resources.claims.iter().enumerate() {
-        let at = path.child("claims").index(index);
-        if !required(errors, &at, &claim.name) {
+    claims(errors, &path.child("claims"), &resources.claims, spec);
+}
+
+/// The pod's claims that a container uses, each as a whole or request by request.
+fn claims(errors: &mut ErrorList, path: &Path, claims: &[ResourceClaim], spec: &PodSpec) {
+    let mut used = BTreeSet::new();
+    for (index, claim) in claims.iter().enumerate() {
+        let at = path.index(index);
+        let ResourceClaim { name, request } = claim;
+        if !required(errors, &at, name) {
             continue;
         }
-        let twice =
-            resources.claims[..index].iter().any(|c| (&c.name, &c.request) == (&claim.name, &claim.request));
-        if twice {
-            let shown = if claim.request.is_empty() {
-                claim.name.clone()
-            } else {
-                format!("{}/{}", claim.name, claim.request)
-            };
-            errors.push(FieldError::duplicate(&at, shown));
-        } else if !spec.resource_claims.iter().any(|known| known.name == claim.name) {
-            let known: BTreeSet<&str> = spec
-                .resource_claims
-                .iter()
-                .map(|known| known.name.as_str())
-                .filter(|name| !name.is_empty())
-                .collect();
-            let mut error = FieldError::not_found(&at, &claim.name);
-            error.detail = if known.is_empty() {
-                "must be one of the names in pod.spec.resourceClaims which is empty".to_owned()
-            } else {
-                let known: Vec<&str> = known.into_iter().collect();
-                format!("must be one of the names in pod.spec.resourceClaims: {}", known.join(", "))
-            };
-            errors.push(error);
+        if used.contains(name) {
+            errors.push(FieldError::duplicate(&at, name));
+        } else {
+            let key = if request.is_empty() { name.clone() } else { format!("{name}/{request}") };
+            if !request.is_empty() {
+                each(errors, &at.child("request"), request, names::is_dns1123_label(request));
+            }
+            let in_parts = |used: &String| used.split_once('/').is_some_and(|(whole, _)| whole == name);
+            if used.contains(&key) {
+                errors.push(FieldError::duplicate(&at, &key));
+            } else if request.is_empty() && used.iter().any(in_parts) {
+                errors.push(FieldError::duplicate(&at, name));
+            }
+            used.insert(key);
         }
-        if !claim.request.is_empty() {
-            each(errors, &at.child("request"), &claim.request, names::is_dns1123_label(&claim.request));
+        let known: BTreeSet<&str> = spec.resource_claims.iter().map(|claim| claim.name.as_str()).collect();
+        if known.contains(name.as_str()) {
+            continue;
         }
+        let known: Vec<&str> = known.into_iter().filter(|name| !name.is_empty()).collect();
+        let mut error = FieldError::not_found(&at, name);
+        error.detail = "must be one of the names in pod.spec.resourceClaims".to_owned();
+        error.detail +=
+            &if known.is_empty() { " which is empty".to_owned() } else { format!(": {}", known.join(", ")) };
+        errors.push(error);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use api_kind::trial::create;
+
+    use crate::pod::KIND;
+
+    fn errors(spec: &str) -> Vec<String> {
+        create(&KIND, &format!("spec: {{{spec}}}")).errors
+    }
+
+    #[test]
+    fn pages_are_whole_and_of_a_size() {
+        for (name, value, multiple) in [
+            ("hugepages-2Mi", "4Mi", true),
+            ("hugepages-2Mi", "3Mi", false),
+            ("hugepages-0", "0", false),
+            ("hugepages-1500m", "3", false),
+            ("hugepages-", "0", false),
+            ("hugepages-x", "0", false),
+        ] {
+            let found = errors(&format!(
+                "overhead: {{cpu: 1, {name}: {value}}}, containers: [{{name: c, image: i}}]"
+            ));
+            let said = found.iter().any(|error| {
+                *error
+                    == format!(
+                        "spec.overhead.limits[{name}]: Invalid value: \"{value}\": {value} is not positive integer multiple of {name}"
+                    )
+            });
+            assert_eq!(said, !multiple, "{name}: {value}: {found:?}");
+        }
+        assert_eq!(
+            errors("overhead: {hugepages-2Mi: 2Mi}, containers: [{name: c, image: i}]"),
+            ["spec.overhead: Forbidden: HugePages require cpu or memory"]
+        );
+    }
+
+    #[test]
+    fn a_claim_is_used_once_as_a_whole_or_in_parts() {
+        let with = |claims: &str| {
+            errors(&format!(
+                "resourceClaims: [{{name: a, resourceClaimName: a}}], containers: [{{name: c, image: i, resources: {{claims: [{claims}]}}}}]"
+            ))
+        };
+        let at = "spec.containers[0].resources.claims";
+        assert_eq!(with("{name: a, request: r}, {name: a, request: s}"), [""; 0]);
+        for (claims, error) in [
+            ("{name: a}, {name: a}", "[1]: Duplicate value: \"a\""),
+            ("{name: a}, {name: a, request: r}", "[1]: Duplicate value: \"a\""),
+            ("{name: a, request: r}, {name: a, request: r}", "[1]: Duplicate value: \"a/r\""),
+            ("{name: a, request: r}, {name: a}", "[1]: Duplicate value: \"a\""),
+            ("{name: b}", "[0]: Not found: \"b\": must be one of the names in pod.spec.resourceClaims: a"),
+        ] {
+            assert_eq!(with(claims), [format!("{at}{error}")], "{claims}");
+        }
+    }
+
+    #[test]
+    fn a_pod_for_windows_asks_for_nothing_as_a_whole() {
+        assert_eq!(
+            errors("os: {name: windows}, resources: {requests: {cpu: 1}}, containers: [{name: c, image: i}]"),
+            ["spec.resources: Forbidden: may not be set for a windows pod"]
+        );
     }
 }

@@ -1,5 +1,7 @@
 //! What is wrong with what a pod says about where it is to run.
 
+use std::collections::BTreeSet;
+
 use api_kind::checks::{each, positive, supported};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::labels::{SelectorLeniency, validate_label_name, validate_label_selector};
@@ -9,8 +11,6 @@ use api_types::core::v1::{
     Toleration, TopologySpreadConstraint, WeightedPodAffinityTerm,
 };
 use api_types::meta::v1::LabelSelector;
-
-use super::resources;
 
 const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
 const PREFERRED: &str = "preferredDuringSchedulingIgnoredDuringExecution";
@@ -151,18 +151,8 @@ fn pod_term(errors: &mut ErrorList, path: &Path, term: &PodAffinityTerm) {
     for name in &term.namespaces {
         each(errors, &path.child("namespace"), name, names::name_is_dns_label(name, false));
     }
-    let has_selector = term.label_selector.is_some();
-    for (field, keys) in
-        [("matchLabelKeys", &term.match_label_keys), ("mismatchLabelKeys", &term.mismatch_label_keys)]
-    {
-        label_keys(errors, &path.child(field), keys, has_selector);
-    }
-    for (index, key) in term.match_label_keys.iter().enumerate() {
-        if term.mismatch_label_keys.contains(key) {
-            let why = "exists in both matchLabelKeys and mismatchLabelKeys";
-            errors.push(FieldError::invalid(&path.child("matchLabelKeys").index(index), key, why));
-        }
-    }
+    let keys = LabelKeys { matched: &term.match_label_keys, mismatched: &term.mismatch_label_keys };
+    keys.check(errors, path, term.label_selector.as_deref());
     let at = path.child("topologyKey");
     if term.topology_key.is_empty() {
         errors.push(FieldError::required(&at, "can not be empty"));
@@ -170,12 +160,46 @@ fn pod_term(errors: &mut ErrorList, path: &Path, term: &PodAffinityTerm) {
     errors.extend(validate_label_name(&term.topology_key, &at));
 }
 
-fn label_keys(errors: &mut ErrorList, path: &Path, keys: &[String], has_selector: bool) {
-    if !keys.is_empty() && !has_selector {
-        errors.push(FieldError::forbidden(path, "must not be specified when labelSelector is not set"));
+/// The keys of a pod's own labels that a selector of other pods takes up.
+struct LabelKeys<'a> {
+    matched: &'a [String],
+    mismatched: &'a [String],
+}
+
+impl LabelKeys<'_> {
+    /// Checks them beside the selector, which holds their requirements by now. `path` is that of what has all three.
+    fn check(&self, errors: &mut ErrorList, path: &Path, selector: Option<&LabelSelector>) {
+        for (field, keys) in [("matchLabelKeys", self.matched), ("mismatchLabelKeys", self.mismatched)] {
+            let at = path.child(field);
+            if !keys.is_empty() && selector.is_none() {
+                let why = "must not be specified when labelSelector is not set";
+                errors.push(FieldError::forbidden(&at, why));
+                continue;
+            }
+            for (index, key) in keys.iter().enumerate() {
+                errors.extend(validate_label_name(key, &at.index(index)));
+            }
+        }
+        if let Some(selector) = selector {
+            self.selected_twice(errors, path, selector);
+        }
+        for (index, key) in self.matched.iter().enumerate().filter(|(_, key)| self.mismatched.contains(key)) {
+            let why = "exists in both matchLabelKeys and mismatchLabelKeys";
+            errors.push(FieldError::invalid(&path.child("matchLabelKeys").index(index), key, why));
+        }
     }
-    for (index, key) in keys.iter().enumerate() {
-        errors.extend(validate_label_name(key, &path.index(index)));
+
+    /// Keys that the author's own selector has, too: the requirement that was made of them is then the second.
+    fn selected_twice(&self, errors: &mut ErrorList, path: &Path, selector: &LabelSelector) {
+        let mut seen: BTreeSet<&String> = selector.match_labels.keys().collect();
+        for key in selector.match_expressions.iter().map(|expression| &expression.key) {
+            let index = self.matched.iter().rposition(|matched| matched == key);
+            if let (Some(index), false) = (index, seen.insert(key)) {
+                // Upstream's place has no field.
+                let why = "exists in both matchLabelKeys and labelSelector";
+                errors.push(FieldError::invalid(&path.index(index), key, why));
+            }
+        }
     }
 }
 
@@ -253,8 +277,8 @@ pub fn spread(errors: &mut ErrorList, path: &Path, constraints: &[TopologySpread
                 supported(errors, &at.child(name), policy, &["Honor", "Ignore"]);
             }
         }
-        let has_selector = constraint.label_selector.is_some();
-        label_keys(errors, &at.child("matchLabelKeys"), &constraint.match_label_keys, has_selector);
+        let keys = LabelKeys { matched: &constraint.match_label_keys, mismatched: &[] };
+        keys.check(errors, &at, constraint.label_selector.as_deref());
         selector(errors, &at.child("labelSelector"), constraint.label_selector.as_deref());
     }
 }
@@ -275,12 +299,5 @@ pub fn deadline(errors: &mut ErrorList, path: &Path, seconds: i64, least: i64) {
     let most = i64::from(i32::MAX);
     if !(least..=most).contains(&seconds) {
         errors.push(FieldError::invalid(path, seconds, names::inclusive_range_error(least, most)));
-    }
-}
-
-/// What a runtime adds to a pod's needs.
-pub fn overhead(errors: &mut ErrorList, path: &Path, list: &api_meta::resources::ResourceList) {
-    for (name, value) in list {
-        resources::of_overhead(errors, &path.child("limits").key(name), name, value);
     }
 }

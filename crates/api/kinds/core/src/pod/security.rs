@@ -8,6 +8,7 @@ use api_meta::names;
 use api_types::core::v1::{AppArmorProfile, PodSecurityContext, PodSpec, SeccompProfile, SecurityContext};
 
 use super::volume::descending_path;
+use super::windows;
 
 /// A pod's.
 pub fn of_pod(errors: &mut ErrorList, path: &Path, context: &PodSecurityContext, spec: &PodSpec) {
@@ -22,6 +23,7 @@ pub fn of_pod(errors: &mut ErrorList, path: &Path, context: &PodSecurityContext,
         supported(errors, &path.child("fsGroupChangePolicy"), policy, &["Always", "OnRootMismatch"]);
     }
     seccomp(errors, &path.child("seccompProfile"), context.seccomp_profile.as_deref());
+    windows::options(errors, &path.child("windowsOptions"), context.windows_options.as_deref());
     app_armor(errors, &path.child("appArmorProfile"), context.app_armor_profile.as_deref());
     if let Some(policy) = &context.supplemental_groups_policy {
         supported(errors, &path.child("supplementalGroupsPolicy"), policy, &["Merge", "Strict"]);
@@ -56,6 +58,7 @@ pub fn of_container(errors: &mut ErrorList, path: &Path, context: &SecurityConte
             errors.push(FieldError::invalid(path, shown(context), why));
         }
     }
+    windows::options(errors, &path.child("windowsOptions"), context.windows_options.as_deref());
     app_armor(errors, &path.child("appArmorProfile"), context.app_armor_profile.as_deref());
 }
 
@@ -86,26 +89,51 @@ fn sysctls(errors: &mut ErrorList, path: &Path, context: &PodSecurityContext, sp
         } else if !seen.insert(&sysctl.name) {
             errors.push(FieldError::duplicate(&at, &sysctl.name));
         }
-        let name = sysctl.name.replace('/', ".");
-        if spec.host_network && name.starts_with("net.") {
-            errors.push(FieldError::invalid(
-                &at,
-                &sysctl.name,
-                "may not be specified when 'hostNetwork' is true",
-            ));
-        }
-        if spec.host_ipc
-            && (name.starts_with("kernel.shm")
-                || name.starts_with("kernel.msg")
-                || name.starts_with("fs.mqueue.")
-                || name == "kernel.sem")
-        {
-            errors.push(FieldError::invalid(
-                &at,
-                &sysctl.name,
-                "may not be specified when 'hostIPC' is true",
-            ));
-        }
+        let shares = match sysctl_space(&sysctl.name) {
+            Some(Space::Net) if spec.host_network => "hostNetwork",
+            Some(Space::Ipc) if spec.host_ipc => "hostIPC",
+            _ => continue,
+        };
+        let why = format!("may not be specified when '{shares}' is true");
+        errors.push(FieldError::invalid(&at, &sysctl.name, why));
+    }
+}
+
+/// A namespace of the kernel's that a pod may share with its node.
+#[derive(Debug, PartialEq)]
+enum Space {
+    Net,
+    Ipc,
+}
+
+/// Whose a parameter is, as upstream's `sysctl.GetNamespace` has it.
+fn sysctl_space(name: &str) -> Option<Space> {
+    const IPC: &[&str] = &[
+        "kernel.msg",
+        "kernel.msgmax",
+        "kernel.msgmnb",
+        "kernel.msgmni",
+        "kernel.sem",
+        "kernel.shm",
+        "kernel.shm_rmid_forced",
+        "kernel.shmall",
+        "kernel.shmmax",
+        "kernel.shmmni",
+    ];
+    // Which of the two separates is told by the first; the other is then a part of names.
+    let by_slashes = name.find(['.', '/']).is_some_and(|first| name[first..].starts_with('/'));
+    let swapped = |c| match c {
+        '.' => '/',
+        '/' => '.',
+        other => other,
+    };
+    let name = if by_slashes { name.chars().map(swapped).collect() } else { name.to_owned() };
+    if name.starts_with("net.") {
+        Some(Space::Net)
+    } else if IPC.contains(&name.as_str()) || name.starts_with("fs.mqueue.") {
+        Some(Space::Ipc)
+    } else {
+        None
     }
 }
 
@@ -167,5 +195,26 @@ pub(super) fn app_armor(errors: &mut ErrorList, path: &Path, profile: Option<&Ap
             errors.push(FieldError::invalid(&at, text, why));
         }
         (false, None) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_of_a_namespace() {
+        for (name, expected) in [
+            ("net.ipv4.ip_forward", Some(Space::Net)),
+            ("net/ipv4/conf/eno2.100/rp_filter", Some(Space::Net)),
+            ("kernel.shmmax", Some(Space::Ipc)),
+            ("kernel/sem", Some(Space::Ipc)),
+            ("kernel.shmem", None),
+            ("fs.mqueue.msg_max", Some(Space::Ipc)),
+            ("fs.mqueue/msg_max", None),
+            ("vm.swappiness", None),
+        ] {
+            assert_eq!(sysctl_space(name), expected, "{name}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use api_types::core::v1::{Container, PodDNSConfig, PodSpec};
 use api_types::meta::v1::ObjectMeta;
 
 use super::container::{self, Around};
-use super::{env, resources, scheduling, security, volume, windows};
+use super::{annotations, env, resources, scheduling, security, volume, windows};
 
 const MAX_NAMESERVERS: usize = 3;
 const MAX_SEARCHES: usize = 32;
@@ -21,7 +21,12 @@ pub fn check(errors: &mut ErrorList, path: &Path, spec: &PodSpec, meta: Option<&
     }
     let volumes = volume::check(errors, &path.child("volumes"), &spec.volumes, meta);
     let around = Around { spec, volumes: &volumes };
-    claims(errors, &path.child("resourceClaims"), spec);
+    let is_mirror = meta.is_some_and(|meta| meta.annotations.contains_key(annotations::MIRROR));
+    if is_mirror && !spec.resource_claims.is_empty() {
+        errors.push(FieldError::forbidden(&Path::NONE, "static pods do not support resource claims"));
+    } else {
+        claims(errors, &path.child("resourceClaims"), spec);
+    }
     container::plain(errors, &path.child("containers"), &around);
     container::initial(errors, &path.child("initContainers"), &around);
     container::ephemeral(errors, &path.child("ephemeralContainers"), &around);
@@ -62,10 +67,11 @@ fn claims(errors: &mut ErrorList, path: &Path, spec: &PodSpec) {
     for (index, claim) in spec.resource_claims.iter().enumerate() {
         let at = path.index(index);
         if required(errors, &at.child("name"), &claim.name) {
-            each(errors, &at.child("name"), &claim.name, names::is_dns1123_label(&claim.name));
-        }
-        if spec.resource_claims[..index].iter().any(|other| other.name == claim.name) {
-            errors.push(FieldError::duplicate(&at.child("name"), &claim.name));
+            if spec.resource_claims[..index].iter().any(|other| other.name == claim.name) {
+                errors.push(FieldError::duplicate(&at.child("name"), &claim.name));
+            } else {
+                each(errors, &at.child("name"), &claim.name, names::is_dns1123_label(&claim.name));
+            }
         }
         for (name, value) in [
             ("resourceClaimName", &claim.resource_claim_name),
@@ -230,13 +236,15 @@ fn rest(errors: &mut ErrorList, path: &Path, spec: &PodSpec) {
     if let Some(policy) = &spec.preemption_policy {
         one_of(errors, &path.child("preemptionPolicy"), policy, &["PreemptLowerPriority", "Never"]);
     }
-    scheduling::overhead(errors, &path.child("overhead"), &spec.overhead);
+    resources::of_overhead(errors, &path.child("overhead"), &spec.overhead);
     if let Some(os) = &spec.os {
         let at = path.child("os");
         if required(errors, &at.child("name"), &os.name) {
             supported(errors, &at, &os.name, &["linux", "windows"]);
-            if os.name == "windows" {
-                windows::check(errors, path, spec);
+            match os.name.as_str() {
+                "linux" => windows::not_for_linux(errors, path, spec),
+                "windows" => windows::check(errors, path, spec),
+                _ => {}
             }
         }
     }

@@ -6,14 +6,17 @@ use api_kind::checks::{each, one_of, required, supported};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::names;
 use api_types::core::v1::{
-    DownwardAPIVolumeFile, KeyToPath, ProjectedVolumeSource, QuobyteVolumeSource, Volume, VolumeProjection,
-    VolumeSource,
+    CSIVolumeSource, DownwardAPIVolumeFile, EphemeralVolumeSource, KeyToPath, ProjectedVolumeSource, Volume,
+    VolumeProjection, VolumeSource,
 };
 use api_types::meta::v1::ObjectMeta;
 
 use super::env;
+use crate::persistent_volume::source::iscsi;
+use crate::template;
 
 mod signed;
+mod vendors;
 
 /// The volumes that are well-formed, by name: mounts of others are not found.
 pub type Volumes<'a> = BTreeMap<&'a str, &'a VolumeSource>;
@@ -31,7 +34,7 @@ pub fn check<'a>(
     for (index, volume) in volumes.iter().enumerate() {
         let at = path.index(index);
         let mut own = ErrorList::new();
-        source(&mut own, &at, &volume.volume_source);
+        let first = source(&mut own, &at, &volume.volume_source);
         let name = at.child("name");
         if required(&mut own, &name, &volume.name) {
             each(&mut own, &name, &volume.name, names::is_dns1123_label(&volume.name));
@@ -39,20 +42,23 @@ pub fn check<'a>(
         if good.contains_key(volume.name.as_str()) {
             own.push(FieldError::duplicate(&name, &volume.name));
         }
-        if own.is_empty() {
-            good.insert(&volume.name, &volume.volume_source);
+        if let Some(target) = &volume.volume_source.iscsi {
+            iscsi::pod_volume_name(&mut own, &name, &volume.name, target);
         }
-        errors.extend(own);
-        if let (Some(_), Some(meta)) = (&volume.volume_source.ephemeral, meta)
+        if let (Some("ephemeral"), Some(meta)) = (first, meta)
             && !meta.name.is_empty()
             && !volume.name.is_empty()
         {
             let claim = format!("{}-{}", meta.name, volume.name);
             for message in names::name_is_dns_subdomain(&claim, false) {
                 let why = format!("PVC name {}: {message}", api_meta::quote::go(&claim));
-                errors.push(FieldError::invalid(&name, &volume.name, why));
+                own.push(FieldError::invalid(&name, &volume.name, why));
             }
         }
+        if own.is_empty() {
+            good.insert(&volume.name, &volume.volume_source);
+        }
+        errors.extend(own);
         if let (Some(claim), Some(meta)) = (&volume.volume_source.persistent_volume_claim, meta)
             && !meta.name.is_empty()
             && volumes.iter().any(|other| {
@@ -105,18 +111,26 @@ fn kinds(source: &VolumeSource) -> Vec<&'static str> {
     all.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
 }
 
-fn source(errors: &mut ErrorList, path: &Path, source: &VolumeSource) {
+/// Checks a volume's source; answers which it is.
+fn source(errors: &mut ErrorList, path: &Path, source: &VolumeSource) -> Option<&'static str> {
     let kinds = kinds(source);
     let Some(first) = kinds.first() else {
         errors.push(FieldError::required(path, "must specify a volume type"));
-        return;
+        return None;
     };
-    one(errors, &path.child(*first), source, first);
+    // Upstream's names for where two kinds have their faults.
+    let place = match *first {
+        "gcePersistentDisk" => "persistentDisk",
+        "cephFS" => "cephfs",
+        other => other,
+    };
+    one(errors, &path.child(place), source, first);
     for more in &kinds[1..] {
         // Upstream's spelling.
         let more = if *more == "downwardAPI" { &"downwarAPI" } else { more };
         errors.push(FieldError::forbidden(&path.child(*more), "may not specify more than 1 volume type"));
     }
+    Some(first)
 }
 
 fn one(errors: &mut ErrorList, at: &Path, source: &VolumeSource, kind: &str) {
@@ -147,14 +161,6 @@ fn one(errors: &mut ErrorList, at: &Path, source: &VolumeSource, kind: &str) {
                 descending_path(errors, &at.child("directory"), &repository.directory);
             }
         }),
-        "nfs" => source.nfs.iter().for_each(|nfs| {
-            required(errors, &at.child("server"), &nfs.server);
-            required(errors, &at.child("path"), &nfs.path);
-            if !nfs.path.starts_with('/') {
-                let why = "must be an absolute path";
-                errors.push(FieldError::invalid(&at.child("path"), &nfs.path, why));
-            }
-        }),
         "persistentVolumeClaim" => source.persistent_volume_claim.iter().for_each(|claim| {
             required(errors, &at.child("claimName"), &claim.claim_name);
         }),
@@ -163,46 +169,34 @@ fn one(errors: &mut ErrorList, at: &Path, source: &VolumeSource, kind: &str) {
             downward.items.iter().for_each(|file| downward_file(errors, at, file));
         }),
         "projected" => source.projected.iter().for_each(|projected_| projected(errors, at, projected_)),
-        "csi" => source.csi.iter().for_each(|csi| csi_driver(errors, &at.child("driver"), &csi.driver)),
-        "ephemeral" => source.ephemeral.iter().for_each(|ephemeral| match &ephemeral.volume_claim_template {
-            None => errors.push(FieldError::required(&at.child("volumeClaimTemplate"), "")),
-            Some(claim) => {
-                let at = at.child("volumeClaimTemplate").child("spec");
-                crate::persistent_volume_claim::spec(errors, &at, &claim.spec);
-            }
-        }),
+        "csi" => source.csi.iter().for_each(|own| csi(errors, at, own)),
+        "ephemeral" => source.ephemeral.iter().for_each(|own| ephemeral(errors, at, own)),
         "image" => source.image.iter().for_each(|image| {
             required(errors, &at.child("reference"), &image.reference);
             let at = at.child("pullPolicy");
             one_of(errors, &at, &image.pull_policy, &["Always", "IfNotPresent", "Never"]);
         }),
-        "quobyte" => source.quobyte.iter().for_each(|volume| quobyte(errors, at, volume)),
-        _ => {}
+        vendors => vendors::check(errors, at, source, vendors),
     }
 }
 
-fn quobyte(errors: &mut ErrorList, at: &Path, volume: &QuobyteVolumeSource) {
-    const PAIRS: &str = "must be a host:port pair or multiple pairs separated by commas";
-    if volume.registry.is_empty() {
-        errors.push(FieldError::required(&at.child("registry"), PAIRS));
-    } else if volume.tenant.len() >= 65 {
-        let why = "must be a UUID and may not exceed a length of 64 characters";
-        errors.push(FieldError::required(&at.child("tenant"), why));
-    } else {
-        for _ in volume.registry.split(',').filter(|pair| !has_port(pair)) {
-            errors.push(FieldError::invalid(&at.child("registry"), &volume.registry, PAIRS));
-        }
+fn csi(errors: &mut ErrorList, at: &Path, own: &CSIVolumeSource) {
+    csi_driver(errors, &at.child("driver"), &own.driver);
+    let Some(secret) = &own.node_publish_secret_ref else { return };
+    if required(errors, &at.child("nodePublishSecretRef").child("name"), &secret.name) {
+        // Upstream's place.
+        each(errors, &at.child("name"), &secret.name, names::name_is_dns_subdomain(&secret.name, false));
     }
-    required(errors, &at.child("volume"), &volume.volume);
 }
 
-/// Whether Go's `net.SplitHostPort` takes a text: one colon outside of brackets, and those in pairs.
-fn has_port(text: &str) -> bool {
-    let Some((host, _)) = text.rsplit_once(':') else { return false };
-    match host.strip_prefix('[') {
-        Some(inner) => inner.strip_suffix(']').is_some_and(|inner| !inner.contains(['[', ']'])),
-        None => !host.contains([':', '[', ']']) && !text.contains(['[', ']']),
-    }
+fn ephemeral(errors: &mut ErrorList, at: &Path, own: &EphemeralVolumeSource) {
+    let at = at.child("volumeClaimTemplate");
+    let Some(claim) = &own.volume_claim_template else {
+        errors.push(FieldError::required(&at, ""));
+        return;
+    };
+    template::metadata(errors, &at.child("metadata"), &claim.metadata);
+    crate::persistent_volume_claim::spec(errors, &at.child("spec"), &claim.spec);
 }
 
 /// The name of a driver for the container storage interface.

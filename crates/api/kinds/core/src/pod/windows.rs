@@ -1,30 +1,16 @@
 //! What is wrong with pods for Windows. Knarr's nodes run none, but its API server takes them for nodes that do.
 
+mod options;
+
+pub(super) use options::check as options;
+
 use api_meta::field::{ErrorList, FieldError, Path};
-use api_types::core::v1::{
-    Container, EphemeralContainer, PodSecurityContext, PodSpec, SecurityContext,
-    WindowsSecurityContextOptions,
-};
+use api_types::core::v1::{PodSecurityContext, PodSpec, SecurityContext, WindowsSecurityContextOptions};
+
+use super::annotations::contexts;
 
 const NOT_FOR_WINDOWS: &str = "cannot be set for a windows pod";
-
-/// The security contexts of all containers, with the paths of the containers, in upstream's order of visiting.
-fn contexts<'a>(path: &Path, spec: &'a PodSpec) -> Vec<(Path, Option<&'a SecurityContext>)> {
-    let of = |field: &str, list: &'a [Container]| -> Vec<(Path, Option<&'a SecurityContext>)> {
-        let at = path.child(field.to_owned());
-        let contexts = list.iter().map(|container| container.security_context.as_deref());
-        contexts.enumerate().map(|(index, context)| (at.index(index), context)).collect()
-    };
-    let mut all = of("initContainers", &spec.init_containers);
-    all.extend(of("containers", &spec.containers));
-    let at = path.child("ephemeralContainers");
-    let own =
-        |container: &'a EphemeralContainer| container.ephemeral_container_common.security_context.as_deref();
-    all.extend(
-        spec.ephemeral_containers.iter().map(own).enumerate().map(|(index, one)| (at.index(index), one)),
-    );
-    all
-}
+const NOT_FOR_LINUX: &str = "windows options cannot be set for a linux pod";
 
 /// Containers that run as processes of the host: all of a pod or none.
 pub(super) fn host_process(errors: &mut ErrorList, path: &Path, spec: &PodSpec) {
@@ -33,7 +19,7 @@ pub(super) fn host_process(errors: &mut ErrorList, path: &Path, spec: &PodSpec) 
     let of_pod = wanted(pod.and_then(|context| context.windows_options.as_deref()));
     let all = contexts(path, spec);
     let mut processes = 0;
-    for (at, context) in &all {
+    for (_, at, context) in &all {
         let own = wanted(context.and_then(|context| context.windows_options.as_deref()));
         if let (Some(of_pod), Some(own)) = (of_pod, own)
             && of_pod != own
@@ -58,6 +44,18 @@ pub(super) fn host_process(errors: &mut ErrorList, path: &Path, spec: &PodSpec) 
     }
 }
 
+/// What only Windows knows, for a pod that says that it is for Linux.
+pub(super) fn not_for_linux(errors: &mut ErrorList, path: &Path, spec: &PodSpec) {
+    let pod = spec.security_context.as_deref().is_some_and(|context| context.windows_options.is_some());
+    let own = contexts(path, spec).into_iter();
+    let own =
+        own.map(|(_, at, context)| (at, context.is_some_and(|context| context.windows_options.is_some())));
+    for (at, _) in std::iter::once((path.clone(), pod)).chain(own).filter(|(_, given)| *given) {
+        let at = at.child("securityContext").child("windowsOptions");
+        errors.push(FieldError::forbidden(&at, NOT_FOR_LINUX));
+    }
+}
+
 /// What Windows does not know, for a pod that says that it is for Windows.
 pub(super) fn check(errors: &mut ErrorList, path: &Path, spec: &PodSpec) {
     let mut refuse = |at: &Path, fields: &[(&'static str, bool)]| {
@@ -77,7 +75,7 @@ pub(super) fn check(errors: &mut ErrorList, path: &Path, spec: &PodSpec) {
             ("shareProcessNamespace", spec.share_process_namespace.is_some()),
         ],
     );
-    for (at, context) in contexts(path, spec) {
+    for (_, at, context) in contexts(path, spec) {
         if let Some(context) = context {
             refuse(&at.child("securityContext"), &of_container(context));
         }
@@ -136,6 +134,19 @@ mod tests {
                 "spec.containers[1].securityContext.windowsOptions.hostProcess: Invalid value: false: pod hostProcess value must be identical if both are specified, was true",
                 "spec: Invalid value: \"\": If pod contains any hostProcess containers then all containers must be HostProcess containers",
                 "spec.hostNetwork: Invalid value: false: hostNetwork must be true if pod contains any hostProcess containers"
+            ]
+        );
+    }
+
+    #[test]
+    fn linux_knows_no_options_of_windows() {
+        assert_eq!(
+            errors(
+                "os: {name: linux}, securityContext: {windowsOptions: {}}, containers: [{name: a, image: i, securityContext: {windowsOptions: {}}}]"
+            ),
+            [
+                "spec.securityContext.windowsOptions: Forbidden: windows options cannot be set for a linux pod",
+                "spec.containers[0].securityContext.windowsOptions: Forbidden: windows options cannot be set for a linux pod"
             ]
         );
     }

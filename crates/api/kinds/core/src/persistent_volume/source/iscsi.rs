@@ -3,37 +3,90 @@
 use api_kind::checks::required;
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::names::inclusive_range_error;
-use api_types::core::v1::ISCSIPersistentVolumeSource;
+use api_types::core::v1::{ISCSIPersistentVolumeSource, ISCSIVolumeSource};
 
 const FORMAT: &str = "must be valid format";
 const PORTAL_BYTES: usize = 64;
+const TOO_LONG: &str = "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is specified.";
 
-pub fn check(errors: &mut ErrorList, at: &Path, volume: &str, own: &ISCSIPersistentVolumeSource) {
+/// What volumes and pods say alike of a target.
+struct Target<'a> {
+    portal: &'a str,
+    iqn: &'a str,
+    lun: i32,
+    initiator: Option<&'a str>,
+    lacks_secret: bool,
+    /// What is said of a name whose form cannot even be told.
+    unknown_form: &'static str,
+}
+
+impl Target<'_> {
+    fn check(&self, errors: &mut ErrorList, at: &Path) {
+        required(errors, &at.child("targetPortal"), self.portal);
+        if required(errors, &at.child("iqn"), self.iqn) {
+            self.name(errors, &at.child("iqn"), self.iqn);
+        }
+        if !(0..=255).contains(&self.lun) {
+            errors.push(FieldError::invalid(&at.child("lun"), self.lun, inclusive_range_error(0, 255)));
+        }
+        if self.lacks_secret {
+            errors.push(FieldError::required(&at.child("secretRef"), ""));
+        }
+        if let Some(initiator) = self.initiator {
+            self.name(errors, &at.child("initiatorname"), initiator);
+        }
+    }
+
+    fn name(&self, errors: &mut ErrorList, at: &Path, name: &str) {
+        let has_form = ["iqn", "eui", "naa"].iter().any(|form| name.starts_with(form));
+        if !is_name(name) {
+            errors.push(FieldError::invalid(at, name, if has_form { FORMAT } else { self.unknown_form }));
+        }
+    }
+}
+
+/// Whether a portal's name with a volume's before it is more than drivers keep where initiators are named.
+fn is_too_long(volume: &str, portal: &str, initiator: Option<&String>) -> bool {
+    initiator.is_some() && volume.len() + 1 + portal.len() > PORTAL_BYTES
+}
+
+/// A volume's own.
+pub fn of_volume(errors: &mut ErrorList, at: &Path, volume: &str, own: &ISCSIPersistentVolumeSource) {
     let portal = &own.target_portal;
-    required(errors, &at.child("targetPortal"), portal);
-    if own.initiator_name.is_some() && volume.len() + 1 + portal.len() > PORTAL_BYTES {
-        let why = "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is specified.";
-        errors.push(FieldError::invalid(&at.child("targetportal"), portal, why));
+    let target = Target {
+        portal,
+        iqn: &own.iqn,
+        lun: own.lun,
+        initiator: own.initiator_name.as_deref(),
+        lacks_secret: (own.discovery_chap_auth || own.session_chap_auth) && own.secret_ref.is_none(),
+        unknown_form: FORMAT,
+    };
+    target.check(errors, at);
+    if is_too_long(volume, portal, own.initiator_name.as_ref()) {
+        errors.push(FieldError::invalid(&at.child("targetportal"), portal, TOO_LONG));
     }
-    let place = at.child("iqn");
-    if required(errors, &place, &own.iqn) && !is_name(&own.iqn) {
-        errors.push(FieldError::invalid(&place, &own.iqn, FORMAT));
+    if let Some(secret) = &own.secret_ref {
+        required(errors, &at.child("secretRef").child("name"), &secret.name);
     }
-    if !(0..=255).contains(&own.lun) {
-        errors.push(FieldError::invalid(&at.child("lun"), own.lun, inclusive_range_error(0, 255)));
-    }
-    let place = at.child("secretRef");
-    match &own.secret_ref {
-        None if own.discovery_chap_auth || own.session_chap_auth => {
-            errors.push(FieldError::required(&place, ""));
-        }
-        None => {}
-        Some(secret) => {
-            required(errors, &place.child("name"), &secret.name);
-        }
-    }
-    if let Some(initiator) = own.initiator_name.as_ref().filter(|name| !is_name(name)) {
-        errors.push(FieldError::invalid(&at.child("initiatorname"), initiator, FORMAT));
+}
+
+/// A pod's.
+pub fn of_pod(errors: &mut ErrorList, at: &Path, own: &ISCSIVolumeSource) {
+    let target = Target {
+        portal: &own.target_portal,
+        iqn: &own.iqn,
+        lun: own.lun,
+        initiator: own.initiator_name.as_deref(),
+        lacks_secret: (own.discovery_chap_auth || own.session_chap_auth) && own.secret_ref.is_none(),
+        unknown_form: "must be valid format starting with iqn, eui, or naa",
+    };
+    target.check(errors, at);
+}
+
+/// The name of a pod's volume, which drivers write before the target's; upstream looks at it also where another source counts.
+pub fn pod_volume_name(errors: &mut ErrorList, at: &Path, volume: &str, own: &ISCSIVolumeSource) {
+    if is_too_long(volume, &own.target_portal, own.initiator_name.as_ref()) {
+        errors.push(FieldError::invalid(at, volume, TOO_LONG));
     }
 }
 

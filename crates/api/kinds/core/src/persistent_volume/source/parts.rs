@@ -1,8 +1,10 @@
 //! The sources whose description is the same in volumes and in pods.
 
-use api_kind::checks::{required, supported};
+use std::collections::BTreeMap;
+
+use api_kind::checks::{each, required, supported};
 use api_meta::field::{ErrorList, FieldError, Path};
-use api_meta::names::inclusive_range_error;
+use api_meta::names::{self, inclusive_range_error};
 use api_types::core::v1::{
     AWSElasticBlockStoreVolumeSource, AzureDiskVolumeSource, FCVolumeSource, FlockerVolumeSource,
     GCEPersistentDiskVolumeSource, NFSVolumeSource, QuobyteVolumeSource,
@@ -117,6 +119,35 @@ pub fn azure_disk(errors: &mut ErrorList, at: &Path, own: &AzureDiskVolumeSource
         if kind == "Managed" { ("/subscriptions/", MANAGED_DISK) } else { ("https://", BLOB_DISK) };
     if !uri.starts_with(prefix) {
         errors.push(FieldError::not_supported(&at.child("diskURI"), uri, &[form]));
+    }
+}
+
+/// What Ceph is asked at.
+pub fn monitors(errors: &mut ErrorList, at: &Path, monitors: &[String]) {
+    if monitors.is_empty() {
+        errors.push(FieldError::required(&at.child("monitors"), ""));
+    }
+}
+
+/// A driver beside the kubelet, whose options are its own.
+pub fn flex(errors: &mut ErrorList, at: &Path, driver: &str, options: &BTreeMap<String, String>) {
+    required(errors, &at.child("driver"), driver);
+    for key in options.keys() {
+        let namespace = key.split_once('/').map_or(key.as_str(), |(namespace, _)| namespace);
+        let domain = format!(".{}", namespace.to_lowercase());
+        if domain.ends_with(".kubernetes.io") || domain.ends_with(".k8s.io") {
+            let why = "kubernetes.io and k8s.io namespaces are reserved";
+            errors.push(FieldError::invalid(&at.child("options").key(key), key, why));
+        }
+    }
+}
+
+pub fn storage_os(errors: &mut ErrorList, at: &Path, volume: &str, namespace: &str) {
+    if required(errors, &at.child("volumeName"), volume) {
+        each(errors, &at.child("volumeName"), volume, names::is_dns1123_label(volume));
+    }
+    if !namespace.is_empty() {
+        each(errors, &at.child("volumeNamespace"), namespace, names::is_dns1123_label(namespace));
     }
 }
 
