@@ -183,8 +183,7 @@ fn shorten(meta: &mut ObjectMeta, asked: i64, now: base::time::Time) -> bool {
     let Some(until) = meta.deletion_timestamp.filter(|_| asked < own) else { return false };
     let (earlier, now) = (Time { seconds: until.seconds - own + asked }, Time::from(now));
     // Whoever ends it within its grace is still the one to delete it at last, so some grace is left.
-    let (until, left) =
-        if earlier.seconds < now.seconds { (now, asked.min(1)) } else { (earlier, asked) };
+    let (until, left) = if earlier.seconds < now.seconds { (now, asked.min(1)) } else { (earlier, asked) };
     meta.deletion_timestamp = Some(until);
     meta.deletion_grace_period_seconds = Some(left);
     true
@@ -231,7 +230,8 @@ mod tests {
                 ..ObjectMeta::default()
             };
             let changed = shorten(&mut meta, asked, base::time::Time::from_unix_seconds(now));
-            let after = meta.deletion_timestamp.map(|time| time.seconds).zip(meta.deletion_grace_period_seconds);
+            let after =
+                meta.deletion_timestamp.map(|time| time.seconds).zip(meta.deletion_grace_period_seconds);
             assert_eq!(changed.then_some(after).flatten(), expected, "{own:?} to {asked} at {now}");
             assert!(changed || meta.deletion_grace_period_seconds == own);
         }

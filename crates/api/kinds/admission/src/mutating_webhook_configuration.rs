@@ -41,3 +41,35 @@ fn validate(
 fn all(of: &MutatingWebhookConfiguration) -> Vec<Webhook<'_>> {
     of.webhooks.iter().map(Webhook::from).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use api_kind::trial::create;
+
+    use super::*;
+
+    #[test]
+    fn a_service_has_both_names_and_the_policy_is_known() {
+        let made = |client: &str, policy: &str| {
+            let hook = "name: a.b.c, sideEffects: None, admissionReviewVersions: [v1]";
+            let text = format!(
+                "webhooks: [{{{hook}, reinvocationPolicy: {policy}, clientConfig: {{service: {{{client}}}}}}}]"
+            );
+            create(&KIND, &text).errors
+        };
+        assert_eq!(made("name: s, namespace: shop", "IfNeeded"), [""; 0]);
+        // Upstream has the two names the wrong way round.
+        for (client, place) in [("name: s", "name"), ("namespace: shop", "namespace")] {
+            assert_eq!(
+                made(client, "Never"),
+                [format!("webhooks[0].clientConfig.service.{place}: Required value")]
+            );
+        }
+        assert_eq!(
+            made("name: s, namespace: shop", "Always"),
+            [
+                "webhooks[0].reinvocationPolicy: Unsupported value: \"Always\": supported values: \"IfNeeded\", \"Never\""
+            ]
+        );
+    }
+}

@@ -15,6 +15,7 @@ use crate::matching::{self, FAILURE_POLICIES, MATCH_POLICIES};
 
 /// The versions of reviews that the server speaks.
 const REVIEWS: [&str; 2] = ["v1", "v1beta1"];
+const REINVOCATION_POLICIES: [&str; 2] = ["IfNeeded", "Never"];
 const SIDE_EFFECTS: [&str; 4] = ["None", "NoneOnDryRun", "Some", "Unknown"];
 
 /// A webhook of either sort.
@@ -30,6 +31,8 @@ pub(crate) struct Webhook<'a> {
     pub(crate) timeout_seconds: Option<i32>,
     pub(crate) reviews: &'a [String],
     pub(crate) conditions: &'a [MatchCondition],
+    /// Of mutating ones alone.
+    pub(crate) reinvocation_policy: Option<&'a str>,
 }
 
 /// Makes one of what both sorts have.
@@ -47,6 +50,7 @@ macro_rules! common {
             timeout_seconds: $own.timeout_seconds,
             reviews: &$own.admission_review_versions,
             conditions: &$own.match_conditions,
+            reinvocation_policy: None,
         }
     };
 }
@@ -59,7 +63,7 @@ impl<'a> From<&'a ValidatingWebhook> for Webhook<'a> {
 
 impl<'a> From<&'a MutatingWebhook> for Webhook<'a> {
     fn from(own: &'a MutatingWebhook) -> Webhook<'a> {
-        common!(own)
+        Webhook { reinvocation_policy: own.reinvocation_policy.as_deref(), ..common!(own) }
     }
 }
 
@@ -145,6 +149,9 @@ fn one(errors: &mut ErrorList, path: &Path, hook: &Webhook<'_>, lenient: &Lenien
     }
     let leniency = SelectorLeniency { invalid_values: lenient.selectors, ..SelectorLeniency::default() };
     selectors(errors, path, hook, leniency);
+    if let Some(policy) = hook.reinvocation_policy {
+        supported(errors, &path.child("reinvocationPolicy"), policy, &REINVOCATION_POLICIES);
+    }
     client(errors, &path.child("clientConfig"), hook.client);
     if !lenient.conditions {
         expression::conditions(errors, &path.child("matchConditions"), hook.conditions, false);
@@ -183,9 +190,10 @@ fn client(errors: &mut ErrorList, path: &Path, own: &WebhookClientConfig) {
     match (&own.url, &own.service) {
         (Some(url), None) => api_kind::webhook::url(errors, &path.child("url"), url),
         (None, Some(own)) => {
+            // Upstream hands the two over the other way round, so that a service that lacks one is told to lack the other.
             let service = Service {
-                namespace: &own.namespace,
-                name: &own.name,
+                namespace: &own.name,
+                name: &own.namespace,
                 path: own.path.as_deref(),
                 port: own.port,
             };

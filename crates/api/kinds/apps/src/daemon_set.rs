@@ -14,6 +14,7 @@ use crate::workload::{self, Malformed};
 pub const KIND: Kind<DaemonSet> = Kind::<DaemonSet>::of("apps", "v1", "daemonsets")
     .generation()
     .defaults(defaults)
+    .own_gates(template::OWN_GATES)
     .prepare(prepare)
     .validate(validate)
     .warnings(|ctx, own, old| {
@@ -66,7 +67,8 @@ fn template_generation(set: &DaemonSet) -> i64 {
 }
 
 /// Counts the template's changes.
-fn prepare(_: &Ctx<'_>, own: &mut DaemonSet, old: Option<&DaemonSet>) {
+fn prepare(ctx: &Ctx<'_>, own: &mut DaemonSet, old: Option<&DaemonSet>) {
+    template::prepare(ctx, &mut own.spec.template, old.map(|old| &old.spec.template));
     let count = match old {
         None => template_generation(own).max(1),
         Some(old) => template_generation(old) + i64::from(own.spec.template != old.spec.template),

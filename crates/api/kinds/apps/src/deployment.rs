@@ -14,6 +14,7 @@ pub const KIND: Kind<Deployment> = Kind::<Deployment>::of("apps", "v1", "deploym
     .generation()
     .resets(|part| (part == "status").then(|| fields_of(&["spec", "metadata.labels"])))
     .defaults(defaults)
+    .own_gates(template::OWN_GATES)
     .prepare(prepare)
     .validate(validate)
     .warnings(|ctx, own, old| {
@@ -53,6 +54,7 @@ fn defaults(_: &Ctx<'_>, own: &mut Deployment) {
 
 /// Deployments count a change of annotations as one of the spec, as they copy them to what they own.
 fn prepare(ctx: &Ctx<'_>, own: &mut Deployment, old: Option<&Deployment>) {
+    template::prepare(ctx, &mut own.spec.template, old.map(|old| &old.spec.template));
     let Some(old) = old else { return };
     if ctx.subresource == "status" {
         own.metadata.labels.clone_from(&old.metadata.labels);

@@ -15,6 +15,10 @@ pub const KIND: Kind<ReplicaSet> = Kind::<ReplicaSet>::of("apps", "v1", "replica
         own.spec.replicas.get_or_insert(1);
         template::default(&mut own.spec.template);
     })
+    .own_gates(template::OWN_GATES)
+    .prepare(|ctx, own, old| {
+        template::prepare(ctx, &mut own.spec.template, old.map(|old| &old.spec.template));
+    })
     .validate(validate)
     .warnings(|ctx, own, old| {
         let old = old.map(|old| &old.metadata);

@@ -17,6 +17,10 @@ use crate::workload;
 pub const KIND: Kind<StatefulSet> = Kind::<StatefulSet>::of("apps", "v1", "statefulsets")
     .generation()
     .defaults(defaults)
+    .own_gates(template::OWN_GATES)
+    .prepare(|ctx, own, old| {
+        template::prepare(ctx, &mut own.spec.template, old.map(|old| &old.spec.template));
+    })
     .validate(validate)
     .warnings(warnings)
     .columns(&[

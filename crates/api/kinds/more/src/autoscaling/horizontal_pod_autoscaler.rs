@@ -140,6 +140,8 @@ fn default_metric() -> MetricSpec {
 }
 
 fn defaults(_: &Ctx<'_>, own: &mut HorizontalPodAutoscaler) {
+    // As upstream's do on the way through the internal type.
+    version1::drop_annotations(&mut own.metadata.annotations);
     own.spec.min_replicas.get_or_insert(1);
     if own.spec.metrics.is_empty() {
         own.spec.metrics.push(default_metric());
@@ -177,12 +179,17 @@ mod tests {
     }
 
     #[test]
-    fn version_1_loses_nothing() {
+    fn version_1_loses_only_the_order_of_metrics() {
         let hub = create(
             &KIND,
-            "spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: d}, maxReplicas: 3, behavior: {}, metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}}, {type: Resource, resource: {name: memory, target: {type: AverageValue, averageValue: 1Gi}}}]}",
+            "spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: d}, maxReplicas: 3, behavior: {}, metrics: [{type: Resource, resource: {name: memory, target: {type: AverageValue, averageValue: 1Gi}}}, {type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}}]}",
         );
         let old = version1::from_hub(&*hub.object);
+        let said = &api_types::object_meta(&*old).expect("metadata").annotations;
+        assert_eq!(
+            said.get("autoscaling.alpha.kubernetes.io/metrics").map(String::as_str),
+            Some(r#"[{"type":"Resource","resource":{"name":"memory","targetAverageValue":"1Gi"}}]"#)
+        );
         assert!(*version1::to_hub(old) == *hub.object);
     }
 }

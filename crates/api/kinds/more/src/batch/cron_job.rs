@@ -18,6 +18,11 @@ const ZONE_PART_BYTES: usize = 14;
 pub const KIND: Kind<CronJob> = Kind::<CronJob>::of("batch", "v1", "cronjobs")
     .generation()
     .defaults(defaults)
+    .own_gates(template::OWN_GATES)
+    .prepare(|ctx, own, old| {
+        let old = old.map(|old| &old.spec.job_template.spec.template);
+        template::prepare(ctx, &mut own.spec.job_template.spec.template, old);
+    })
     .validate(validate)
     .warnings(warnings)
     .columns(&[

@@ -33,6 +33,7 @@ pub const KIND: Kind<Job> = Kind::<Job>::of("batch", "v1", "jobs")
     .generation()
     .orphans()
     .defaults(defaults)
+    .own_gates(template::OWN_GATES)
     .prepare(prepare)
     .validate(validate)
     .warnings(|ctx, job, old| {
@@ -150,7 +151,8 @@ pub(super) fn default_spec(spec: &mut JobSpec) {
 }
 
 /// A job's pods are told by labels with its own uid, unless its author takes care of the selector.
-fn prepare(_: &Ctx<'_>, job: &mut Job, old: Option<&Job>) {
+fn prepare(ctx: &Ctx<'_>, job: &mut Job, old: Option<&Job>) {
+    template::prepare(ctx, &mut job.spec.template, old.map(|old| &old.spec.template));
     if old.is_some() || job.spec.manual_selector == Some(true) {
         return;
     }

@@ -71,9 +71,10 @@ fn client(path: &Path, config: Option<&WebhookClientConfig>, errors: &mut ErrorL
     match (&config.url, &config.service) {
         (Some(url), None) => webhook::url(errors, &path.child("url"), url),
         (None, Some(own)) => {
+            // Upstream hands the two over the other way round, so that a service that lacks one is told to lack the other.
             let service = Service {
-                namespace: &own.namespace,
-                name: &own.name,
+                namespace: &own.name,
+                name: &own.namespace,
                 path: own.path.as_deref(),
                 port: own.port,
             };

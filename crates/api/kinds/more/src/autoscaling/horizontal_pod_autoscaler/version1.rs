@@ -1,9 +1,11 @@
-//! Version 1 and back. What it has no field for stands in annotations as JSON of version 2, so that nothing is lost.
+//! Version 1 and back. What it has no field for stands in annotations (`annotation`), so that nothing is lost but the order of metrics:
+//! the processor's utilization comes last, as upstream has it.
 
-use api_codec::json;
-use api_codec::limits::Limits;
+mod annotation;
+
+use std::collections::BTreeMap;
+
 use api_record::Record;
-use api_types::autoscaling::v2::{HorizontalPodAutoscalerSpec, HorizontalPodAutoscalerStatus};
 use api_types::autoscaling::{v1, v2};
 
 const METRICS: &str = "autoscaling.alpha.kubernetes.io/metrics";
@@ -11,14 +13,26 @@ const CURRENT: &str = "autoscaling.alpha.kubernetes.io/current-metrics";
 const CONDITIONS: &str = "autoscaling.alpha.kubernetes.io/conditions";
 const BEHAVIOR: &str = "autoscaling.alpha.kubernetes.io/behavior";
 
-fn is_processor(metric: &v2::MetricSpec) -> bool {
-    metric.resource.as_ref().is_some_and(|own| own.name == "cpu" && own.target.average_utilization.is_some())
+/// Those that only conversions write; what a client says in them is nobody's.
+const ANNOTATIONS: &[&str] = &[
+    BEHAVIOR,
+    CONDITIONS,
+    CURRENT,
+    METRICS,
+    "autoscaling.alpha.kubernetes.io/scale-down-tolerance",
+    "autoscaling.alpha.kubernetes.io/scale-up-tolerance",
+];
+
+/// Drops the annotations of conversions.
+pub(super) fn drop_annotations(annotations: &mut BTreeMap<String, String>) {
+    annotations.retain(|key, _| !ANNOTATIONS.contains(&key.as_str()));
 }
 
-fn text(record: &dyn Record) -> String {
-    let mut out = Vec::new();
-    json::encode(record, None, &mut out);
-    String::from_utf8_lossy(&out).trim_end().to_owned()
+/// What version 1 has a field for.
+fn is_processor(metric: &v2::MetricSpec) -> bool {
+    let utilization =
+        |own: &v2::ResourceMetricSource| own.name == "cpu" && own.target.average_utilization.is_some();
+    metric.type_ == "Resource" && metric.resource.as_deref().is_some_and(utilization)
 }
 
 /// Version 1 of the hub's object.
@@ -27,33 +41,22 @@ pub(super) fn from_hub(record: &dyn Record) -> Box<dyn Record> {
     let hub = hub.clone();
     let mut own = v1::HorizontalPodAutoscaler { metadata: hub.metadata, ..Default::default() };
     let annotations = &mut own.metadata.annotations;
-    let mut rest = HorizontalPodAutoscalerSpec::default();
-    for metric in hub.spec.metrics {
-        if is_processor(&metric)
-            && own.spec.target_cpu_utilization_percentage.is_none()
-            && rest.metrics.is_empty()
-        {
-            own.spec.target_cpu_utilization_percentage =
-                metric.resource.as_ref().and_then(|resource| resource.target.average_utilization);
-        } else {
-            rest.metrics.push(metric);
-        }
+    drop_annotations(annotations);
+    let (processor, rest): (Vec<_>, Vec<_>) =
+        hub.spec.metrics.iter().partition(|metric| is_processor(metric));
+    let utilization = |metric: &&v2::MetricSpec| metric.resource.as_ref()?.target.average_utilization;
+    own.spec.target_cpu_utilization_percentage = processor.first().and_then(utilization);
+    if !rest.is_empty() {
+        annotations.insert(METRICS.into(), annotation::specs(&rest));
     }
-    if !rest.metrics.is_empty() {
-        annotations.insert(METRICS.into(), text(&rest));
-    }
-    if hub.spec.behavior.is_some() {
-        let alone = HorizontalPodAutoscalerSpec { behavior: hub.spec.behavior, ..Default::default() };
-        annotations.insert(BEHAVIOR.into(), text(&alone));
+    if let Some(behavior) = &hub.spec.behavior {
+        annotations.insert(BEHAVIOR.into(), annotation::behavior(behavior));
     }
     if !hub.status.current_metrics.is_empty() {
-        let current_metrics = hub.status.current_metrics.clone();
-        let alone = HorizontalPodAutoscalerStatus { current_metrics, ..Default::default() };
-        annotations.insert(CURRENT.into(), text(&alone));
+        annotations.insert(CURRENT.into(), annotation::statuses(&hub.status.current_metrics));
     }
     if !hub.status.conditions.is_empty() {
-        let alone = HorizontalPodAutoscalerStatus { conditions: hub.status.conditions, ..Default::default() };
-        annotations.insert(CONDITIONS.into(), text(&alone));
+        annotations.insert(CONDITIONS.into(), annotation::conditions(&hub.status.conditions));
     }
     let target = hub.spec.scale_target_ref;
     own.spec.scale_target_ref = v1::CrossVersionObjectReference {
@@ -67,13 +70,13 @@ pub(super) fn from_hub(record: &dyn Record) -> Box<dyn Record> {
     own.status.last_scale_time = hub.status.last_scale_time;
     own.status.current_replicas = hub.status.current_replicas;
     own.status.desired_replicas = hub.status.desired_replicas;
-    own.status.current_cpu_utilization_percentage = hub.status.current_metrics.iter().find_map(|status| {
-        status
-            .resource
-            .as_ref()
-            .filter(|own| own.name == "cpu")
-            .and_then(|own| own.current.average_utilization)
-    });
+    // Of several, the last counts.
+    own.status.current_cpu_utilization_percentage =
+        hub.status.current_metrics.iter().rev().find_map(|status| {
+            let resource =
+                status.resource.as_ref().filter(|own| status.type_ == "Resource" && own.name == "cpu");
+            resource.and_then(|own| own.current.average_utilization)
+        });
     Box::new(own)
 }
 
@@ -90,6 +93,8 @@ pub(super) fn to_hub(record: Box<dyn Record>) -> Box<dyn Record> {
     };
     hub.spec.min_replicas = own.spec.min_replicas;
     hub.spec.max_replicas = own.spec.max_replicas;
+    let said = |key: &str| hub.metadata.annotations.get(key);
+    hub.spec.metrics = said(METRICS).and_then(|text| annotation::read_specs(text)).unwrap_or_default();
     if let Some(percent) = own.spec.target_cpu_utilization_percentage {
         let mut metric = super::default_metric();
         if let Some(resource) = &mut metric.resource {
@@ -97,36 +102,27 @@ pub(super) fn to_hub(record: Box<dyn Record>) -> Box<dyn Record> {
         }
         hub.spec.metrics.push(metric);
     }
-    let annotations = &mut hub.metadata.annotations;
-    let (mut spec, mut status) =
-        (HorizontalPodAutoscalerSpec::default(), HorizontalPodAutoscalerStatus::default());
-    for key in [METRICS, BEHAVIOR] {
-        if let Some(text) = annotations.remove(key) {
-            let _unreadable = json::decode(text.as_bytes(), &mut spec, None, Limits::REQUEST);
-        }
+    if hub.spec.metrics.is_empty() {
+        hub.spec.metrics.push(super::default_metric());
     }
-    for key in [CURRENT, CONDITIONS] {
-        if let Some(text) = annotations.remove(key) {
-            let _unreadable = json::decode(text.as_bytes(), &mut status, None, Limits::REQUEST);
-        }
-    }
-    hub.spec.metrics.append(&mut spec.metrics);
-    hub.spec.behavior = spec.behavior;
-    hub.status.current_metrics = status.current_metrics;
+    hub.spec.behavior = said(BEHAVIOR).and_then(|text| annotation::read_behavior(text)).map(Box::new);
+    let current = said(CURRENT).and_then(|text| annotation::read_statuses(text));
+    hub.status.conditions =
+        said(CONDITIONS).and_then(|text| annotation::read_conditions(text)).unwrap_or_default();
+    drop_annotations(&mut hub.metadata.annotations);
     // The annotation has more to say of the metrics than the field.
-    if let (true, Some(percent)) =
-        (hub.status.current_metrics.is_empty(), own.status.current_cpu_utilization_percentage)
-    {
+    let field = own.status.current_cpu_utilization_percentage.map(|percent| {
         let mut resource = v2::ResourceMetricStatus { name: "cpu".into(), ..Default::default() };
         resource.current.average_utilization = Some(percent);
-        hub.status.current_metrics = vec![v2::MetricStatus {
+        vec![v2::MetricStatus {
             type_: "Resource".into(),
             resource: Some(Box::new(resource)),
             ..Default::default()
         }]
-        .into();
+    });
+    if let Some(metrics) = current.or(field) {
+        hub.status.current_metrics = metrics.into();
     }
-    hub.status.conditions = status.conditions;
     hub.status.observed_generation = own.status.observed_generation;
     hub.status.last_scale_time = own.status.last_scale_time;
     hub.status.current_replicas = own.status.current_replicas;
