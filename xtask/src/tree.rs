@@ -23,12 +23,40 @@ fn root_of(package: Option<OsString>, here: &Path) -> PathBuf {
 pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
+    forget_package(&mut command);
     command
+}
+
+/// Takes out of a program's environment what cargo told this one of its own package: build scripts that look at it would be run again, and
+/// what is made of them built again, by turns with every build that this program has nothing to do with.
+pub fn forget_package(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(is_of_package) {
+            command.env_remove(name);
+        }
+    }
+}
+
+fn is_of_package(name: &str) -> bool {
+    matches!(name, "CARGO_MANIFEST_DIR" | "CARGO_MANIFEST_PATH" | "CARGO_PRIMARY_PACKAGE")
+        || name.starts_with("CARGO_PKG_")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_started_knows_nothing_of_this_package() {
+        let mut command = Command::new("cargo");
+        forget_package(&mut command);
+        let forgotten: Vec<_> = command.get_envs().filter_map(|(name, _)| name.to_str()).collect();
+        // Cargo runs the tests, too.
+        assert!(forgotten.contains(&"CARGO_MANIFEST_DIR") && forgotten.contains(&"CARGO_PKG_NAME"));
+        assert!(
+            !is_of_package("CARGO") && !is_of_package("CARGO_TARGET_DIR") && !is_of_package("CARGO_HOME")
+        );
+    }
 
     #[test]
     fn the_tree_is_the_one_that_is_asked_about() {

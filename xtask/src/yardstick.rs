@@ -17,5 +17,6 @@ pub fn run(name: &str, words: &[String]) -> Result<()> {
     let program = own.with_file_name("yardstick");
     let mut command = Command::new(&program);
     command.arg(name).args(words).current_dir(tree::root()).env("CARGO", tree::cargo().get_program());
+    tree::forget_package(&mut command);
     bail!("{}: {}", program.display(), command.exec());
 }
