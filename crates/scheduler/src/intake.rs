@@ -133,7 +133,7 @@ impl Scheduler {
             self.nominate_as_told(id, pod);
             return;
         }
-        let place = record.place;
+        let on = record.place.node().map(|node| self.cluster.nodes.name[node.index()].clone());
         self.queue.leave(id, &mut self.cluster.pods[id]);
         self.cluster.displace(id);
         let demand = self.verdicts.shape(shape).demand.clone();
@@ -149,12 +149,14 @@ impl Scheduler {
         self.verdicts.release(shape_before);
         self.cluster.epoch += 1;
         self.nominate_as_told(id, pod);
-        match place {
-            Place::Nowhere if gated || was_gated => {
-                self.queue.enter(id, &mut self.cluster.pods[id], gated, now)
+        match on {
+            None if gated || was_gated => self.queue.enter(id, &mut self.cluster.pods[id], gated, now),
+            None => self.queue.resume(id, &mut self.cluster.pods[id], now),
+            // The slot of a node that has gone may have been freed meanwhile; it has to be looked up.
+            Some(node) => {
+                let node = self.cluster.nodes.slot(&node);
+                self.cluster.place(id, Place::Assumed(node));
             }
-            Place::Nowhere => self.queue.resume(id, &mut self.cluster.pods[id], now),
-            place => self.cluster.place(id, place),
         }
     }
 

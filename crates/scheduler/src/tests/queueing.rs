@@ -57,6 +57,16 @@ fn an_answer_that_got_lost_does_not_undo_a_binding() {
 }
 
 #[test]
+fn a_pod_that_changes_after_its_node_has_gone_takes_no_room_of_the_next_node() {
+    let mut rig = Rig::new(&[node("n1", "a", "2", "10")]);
+    rig.try_pod(&pod("p", "2"));
+    rig.step(Event::NodeGone("n1"));
+    rig.step(Event::Pod(&labelled(pod("p", "2"), "changed", "yes")));
+    rig.step(Event::Node(&node("n2", "a", "2", "10")));
+    assert_eq!(bound(&rig.try_pod(&pod("q", "2"))).as_deref(), Some("n2"));
+}
+
+#[test]
 fn gates_hold_a_pod_until_they_are_gone() {
     let mut rig = Rig::new(&[node("n", "a", "1", "10")]);
     let mut gated = pod("p", "1");
