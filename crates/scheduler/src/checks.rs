@@ -11,8 +11,8 @@ use crate::filters::inter_pod_affinity::{self, Terms};
 use crate::filters::pod_topology_spread::{self, Constraint, Lens};
 use crate::profile::Profile;
 use crate::reason::{Plugin, Reason};
-use crate::scores::Score;
 use crate::volumes::wanted::Wanted;
+use scheduler_scores::Score;
 
 /// A `ScheduleAnyway` constraint.
 pub(crate) struct Soft<'a> {

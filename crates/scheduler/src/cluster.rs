@@ -29,14 +29,14 @@ use self::peers::{Peers, PeersKey};
 use self::pod::{Place, Pod, PodId};
 use self::tally::{Tally, TallyKey};
 use self::topology::{Column, Domains};
-use crate::arena::{Arena, Interned, Shared};
 use crate::demand::Amounts;
 use crate::devices::Devices;
 use crate::filters::node_resources_fit::Extended;
 use crate::profile::Profiles;
-use crate::scores::image_locality;
 use crate::shape::Labels;
 use crate::volumes::Volumes;
+use scheduler_arena::{Arena, Interned, Shared};
+use scheduler_scores::image_locality;
 
 /// What is known of the cluster.
 #[derive(Default)]

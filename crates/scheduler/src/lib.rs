@@ -31,7 +31,6 @@
 //! properties that compare the incremental state with one counted anew, and decisions with naive ones. `cargo xtask oracle --op
 //! schedule` compares with kube-scheduler. `cargo xtask bench scheduling` measures.
 
-mod arena;
 mod checks;
 mod cluster;
 mod cycle;
@@ -49,7 +48,6 @@ mod queue;
 mod random;
 mod reason;
 mod scheduler;
-mod scores;
 mod selectors;
 mod shape;
 mod survey;
@@ -64,12 +62,11 @@ pub use event::{
     Action, ClaimRef, Deallocated, Decided, Event, Failure, FailureReason, Nomination, Outputs,
     scheduled_note,
 };
-pub use profile::{
-    DEFAULT_NAME, Fit, PodAffinity, Preempting, Profile, Resource, Spreading, Strategy, Weights,
-};
+pub use profile::{DEFAULT_NAME, Fit, PodAffinity, Preempting, Profile, Resource, Spreading, Weights};
 pub use queue::Waiting;
 pub use reason::{Plugin, Plugins, Refusal};
 pub use scheduler::{Config, Scheduler};
-pub use scores::Score;
+pub use scheduler_scores::Score;
+pub use scheduler_scores::allocation::Strategy;
 pub use selectors::OwnerKind;
 pub use survey::{Judgement, Survey};

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api_types::core::v1::{NodeAffinity, TopologySpreadConstraint};
+use scheduler_scores::Score;
+use scheduler_scores::allocation::Strategy;
 
 use crate::filters::node_affinity::{Added, Preferred};
 use crate::limits::{MIN_PREEMPTION_CANDIDATES, PREEMPTION_CANDIDATE_PERCENTAGE};
 use crate::reason::{Plugin, Plugins};
-use crate::scores::Score;
 
 /// How pods of one scheduler's name are scheduled.
 #[derive(Clone, Debug)]
@@ -152,17 +153,6 @@ impl Resource {
             other => Resource::Other(other.into()),
         }
     }
-}
-
-/// How a node's use of resources is rated.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Strategy {
-    /// The more is free the better.
-    LeastAllocated,
-    /// The more is taken the better.
-    MostAllocated,
-    /// By a broken line through these points: the use in percent, and its score of 100. There is at least one, and they rise.
-    RequestedToCapacityRatio(Vec<(i64, i64)>),
 }
 
 /// How the plugin `NodeResourcesFit` is set.

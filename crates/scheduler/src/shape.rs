@@ -11,7 +11,7 @@ use crate::filters::node_ports::HostPort;
 use crate::filters::taint_toleration::Toleration;
 use crate::profile::{Profile, ProfileIx, Profiles};
 use crate::reason::{Plugin, Refusal};
-use crate::scores::image_locality;
+use scheduler_scores::image_locality;
 
 /// What a pod demands of a node; equal for all pods of a shape.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

@@ -12,7 +12,7 @@ use crate::cluster::pod::{PodId, PodRef};
 use crate::cycle::Outcome;
 use crate::diagnosis::{Diagnosis, NO_NODES};
 use crate::preemption::{self, Preemption};
-use crate::scores::Score;
+use scheduler_scores::Score;
 
 /// What the scheduler makes of all nodes for one pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

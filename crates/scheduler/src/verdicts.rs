@@ -4,16 +4,16 @@
 //! binding changes one node's stamp, so the next pod of the shape has one node judged again and reads the others.
 //! The shapes used last are remembered, as many as [`crate::limits`] allow.
 
-use crate::arena::{Interned, SharedId};
 use crate::cluster::Cluster;
 use crate::cluster::node::NodeIx;
 use crate::filters::{node_ports, node_unschedulable, taint_toleration};
 use crate::limits::{MAX_REMEMBERED_SHAPES, MIN_REMEMBERED_SHAPES, REMEMBERED_BYTES};
 use crate::profile::{Profile, Resource};
 use crate::reason::{Plugin, Reason};
-use crate::scores::allocation::{self, Taken};
-use crate::scores::balanced_allocation::{self, Change};
 use crate::shape::Shape;
+use scheduler_arena::{Interned, SharedId};
+use scheduler_scores::allocation::{self, Taken};
+use scheduler_scores::balanced_allocation::{self, Change};
 
 /// The place of a shape.
 pub(crate) type ShapeId = SharedId<Shape, Memory>;
@@ -189,7 +189,7 @@ pub(crate) fn judge(shape: &Shape, cluster: &Cluster, node: NodeIx) -> Cell {
         let (name, labels) = (&nodes.name[at], &facts.labels);
         let affinity = shape.preferred.weight(name, labels) + profile.added.preferred.weight(name, labels);
         cell.affinity = affinity.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32;
-        cell.taints = crate::scores::taint_toleration::raw(&facts.taints, &shape.tolerations) as u16;
+        cell.taints = taint_toleration::untolerated_soft(&facts.taints, &shape.tolerations) as u16;
         let (fit, balance) = resources(shape, profile, cluster, at);
         (cell.fit, cell.balance) = (fit as u8, balance as u8);
     }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::matcher::MatcherId;
 use super::node::NodeIx;
-use crate::arena::SharedId;
 use crate::shape::Labels;
+use scheduler_arena::SharedId;
 
 /// The place of a cohort.
 pub(crate) type CohortId = SharedId<CohortKey, Cohort>;

@@ -1,9 +1,9 @@
 //! Which nodes count for a topology spread constraint: those that have all keys, and that the pod may use at all.
 
 use super::node::{Facts, NodeIx};
-use crate::arena::SharedId;
 use crate::filters::node_affinity::Required;
 use crate::filters::taint_toleration::{self, Toleration};
+use scheduler_arena::SharedId;
 
 /// The place of a gate.
 pub(crate) type GateId = SharedId<GateKey, Gate>;

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use api_meta::labels::Selector;
 
 use super::tally::TallyId;
-use crate::arena::SharedId;
 use crate::shape::Labels;
+use scheduler_arena::SharedId;
 
 /// The place of a matcher.
 pub(crate) type MatcherId = SharedId<MatcherKey, Matcher>;

@@ -7,7 +7,6 @@ use base::time::Time;
 use super::cohort::CohortId;
 use super::node::NodeIx;
 use super::peers::{PeersId, PeersKey};
-use crate::arena::Id;
 use crate::demand::Demand;
 use crate::devices::claims::PodClaims;
 use crate::filters::node_ports::HostPort;
@@ -15,6 +14,7 @@ use crate::queue::Ticket;
 use crate::selectors::Owner;
 use crate::verdicts::ShapeId;
 use crate::volumes::claims::Claims;
+use scheduler_arena::Id;
 
 /// A pod's slot.
 pub(crate) type PodId = Id<Pod>;

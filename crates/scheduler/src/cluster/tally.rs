@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::gate::GateId;
 use super::matcher::MatcherId;
 use super::topology::Domains;
-use crate::arena::SharedId;
+use scheduler_arena::SharedId;
 
 /// The place of a tally.
 pub(crate) type TallyId = SharedId<TallyKey, Tally>;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::node::NodeIx;
-use crate::arena::SharedId;
+use scheduler_arena::SharedId;
 
 /// The place of a topology key's column.
 pub(crate) type ColumnId = SharedId<String, Column>;

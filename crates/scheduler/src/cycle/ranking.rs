@@ -5,8 +5,8 @@ use crate::cluster::node::NodeIx;
 use crate::devices::wanted::Wanted;
 use crate::profile::Weights;
 use crate::random::Dice;
-use crate::scores::{self, Score, inter_pod_affinity, node_affinity, pod_topology_spread, taint_toleration};
 use crate::verdicts::Judge;
+use scheduler_scores::{Score, inter_pod_affinity, node_affinity, pod_topology_spread, taint_toleration};
 
 /// Buffers that ranking reuses.
 #[derive(Default)]
@@ -138,7 +138,7 @@ impl Scratch {
         self.raw.extend(self.feasible.iter().map(|node| Some(devices.score(*node))));
         let most = self.raw.iter().flatten().copied().max().unwrap_or(0);
         for (at, raw) in self.raw.iter().flatten().enumerate() {
-            tell(at, Score::DynamicResources, if most == 0 { 0 } else { raw * scores::MAX / most });
+            tell(at, Score::DynamicResources, if most == 0 { 0 } else { raw * scheduler_scores::MAX / most });
         }
     }
 

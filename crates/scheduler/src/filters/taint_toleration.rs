@@ -92,6 +92,15 @@ impl Toleration {
     }
 }
 
+/// How many soft taints are not tolerated.
+pub(crate) fn untolerated_soft(taints: &[Taint], tolerations: &[Toleration]) -> i64 {
+    let intolerable = |taint: &&Taint| {
+        taint.effect == Effect::PreferNoSchedule
+            && !tolerations.iter().any(|toleration| toleration.is_soft() && toleration.tolerates(taint))
+    };
+    taints.iter().filter(intolerable).count() as i64
+}
+
 /// Whether all taints that repel are tolerated.
 pub(crate) fn admits(taints: &[Taint], tolerations: &[Toleration]) -> bool {
     taints
@@ -136,5 +145,13 @@ mod tests {
     fn soft_taints_keep_no_one_away() {
         let soft = Taint { key: "k".into(), value: String::new(), effect: Effect::PreferNoSchedule };
         assert!(admits(&[soft], &[]));
+    }
+
+    #[test]
+    fn only_soft_taints_are_counted_by_scores() {
+        let taint = |effect| Taint { key: "k".into(), value: String::new(), effect };
+        let taints = [taint(Effect::PreferNoSchedule), taint(Effect::NoSchedule)];
+        assert_eq!(untolerated_soft(&taints, &[]), 1);
+        assert_eq!(untolerated_soft(&taints, &[Toleration::everything()]), 0);
     }
 }

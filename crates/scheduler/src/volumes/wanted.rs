@@ -18,9 +18,9 @@ use crate::cluster::pod::PodId;
 use crate::event::Decided;
 use crate::profile::Profile;
 use crate::reason::{Plugin, Reason, Refusal};
-use crate::scores::Score;
-use crate::scores::volume_binding::{self, Asked};
 use crate::shape::Labels;
+use scheduler_scores::Score;
+use scheduler_scores::volume_binding::{self, Asked};
 
 const EXCLUSIVE: &str = "ReadWriteOncePod";
 

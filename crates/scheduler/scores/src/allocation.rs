@@ -1,18 +1,31 @@
 //! How a node's use of resources with the pod on it is rated: by what is free, by what is taken, or along a line.
 
-use super::MAX;
-use crate::profile::Strategy;
+use crate::MAX;
+
+/// How a node's use of resources is rated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Strategy {
+    /// The more is free the better.
+    LeastAllocated,
+    /// The more is taken the better.
+    MostAllocated,
+    /// By a broken line through these points: the use in percent, and its score of 100. There is at least one, and they rise.
+    RequestedToCapacityRatio(Vec<(i64, i64)>),
+}
 
 /// What is taken of one resource once the pod is there, of how much, and how much the resource weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Taken {
-    pub(crate) requested: i64,
-    pub(crate) allocatable: i64,
-    pub(crate) weight: i64,
+pub struct Taken {
+    /// With the pod.
+    pub requested: i64,
+    /// Of so much; 0 where the node has none of it.
+    pub allocatable: i64,
+    /// Against the other resources.
+    pub weight: i64,
 }
 
 /// The weighted mean over the resources that the node has; 0 if it has none.
-pub(crate) fn score(strategy: &Strategy, taken: impl Iterator<Item = Taken>) -> i64 {
+pub fn score(strategy: &Strategy, taken: impl Iterator<Item = Taken>) -> i64 {
     let (mut sum, mut weights) = (0, 0);
     for taken in taken.filter(|taken| taken.allocatable != 0) {
         let rated = match strategy {
@@ -55,7 +68,7 @@ fn along(line: &[(i64, i64)], requested: i64, allocatable: i64) -> i64 {
 }
 
 /// The height of a broken line at a use in percent.
-pub(crate) fn height(line: &[(i64, i64)], used: i64) -> i64 {
+pub fn height(line: &[(i64, i64)], used: i64) -> i64 {
     let mut before: Option<(i64, i64)> = None;
     for &(at, height) in line {
         if used <= at {

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use super::MAX;
-use super::allocation::height;
+use crate::MAX;
+use crate::allocation::height;
 
 /// What is asked of classes, and what there is, in bytes.
-pub(crate) type Asked<'a> = BTreeMap<&'a str, (i64, i64)>;
+pub type Asked<'a> = BTreeMap<&'a str, (i64, i64)>;
 
 /// The score of a node: the mean of its classes' heights on a broken line over the use in percent.
-pub(crate) fn score(asked: &Asked<'_>, line: &[(i64, i64)]) -> i64 {
+pub fn score(asked: &Asked<'_>, line: &[(i64, i64)]) -> i64 {
     if asked.is_empty() {
         return 0;
     }

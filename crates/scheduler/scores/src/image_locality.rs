@@ -2,13 +2,13 @@
 
 use api_types::core::v1::Pod;
 
-use super::MAX;
+use crate::MAX;
 
 const MIN_BYTES: i64 = 23 << 20;
 const MAX_BYTES_PER_IMAGE: i64 = 1000 << 20;
 
 /// The normalised names of all images that a pod uses, one entry for each use.
-pub(crate) fn images(pod: &Pod) -> Vec<String> {
+pub fn images(pod: &Pod) -> Vec<String> {
     let containers = pod.spec.init_containers.iter().chain(pod.spec.containers.iter());
     let volumes = pod.spec.volumes.iter().filter_map(|volume| volume.volume_source.image.as_ref());
     containers
@@ -18,7 +18,7 @@ pub(crate) fn images(pod: &Pod) -> Vec<String> {
 }
 
 /// The name with the tag `latest` if it has none.
-pub(crate) fn normalized(name: &str) -> String {
+pub fn normalized(name: &str) -> String {
     if name.rfind(':').is_none_or(|colon| name.rfind('/').is_some_and(|slash| colon <= slash)) {
         format!("{name}:latest")
     } else {
@@ -27,12 +27,12 @@ pub(crate) fn normalized(name: &str) -> String {
 }
 
 /// What one image on a node is worth: its size, scaled by the share of nodes that have it.
-pub(crate) fn worth(size_bytes: i64, nodes_with: usize, nodes: usize) -> i64 {
+pub fn worth(size_bytes: i64, nodes_with: usize, nodes: usize) -> i64 {
     (size_bytes as f64 * (nodes_with as f64 / nodes as f64)) as i64
 }
 
 /// The score of a node whose images are worth `sum` to a pod that uses `uses` images.
-pub(crate) fn score(sum: i64, uses: usize) -> i64 {
+pub fn score(sum: i64, uses: usize) -> i64 {
     let most = MAX_BYTES_PER_IMAGE * uses as i64;
     if most <= MIN_BYTES {
         return 0;

@@ -1,7 +1,10 @@
-//! Where the parts of the cluster's state live: slots with typed ids, and slots found by what they stand for.
+//! Where the parts of the scheduler's state live: slots with typed ids, and slots found by what they stand for.
 //!
-//! Freed slots are reused last freed first, so that the same events give the same ids. Maps are only looked up in,
-//! never walked.
+//! Layer: below `scheduler`, which alone uses it. Entry points: [`Arena`], [`Interned`].
+//!
+//! Invariants: freed slots are reused last freed first, so that the same events give the same ids. Maps are only looked up in,
+//! never walked. State: what is put in. Failure: an id that outlived its slot panics, unless the slot has been given away since. Limits: 2^32
+//! slots. How to test: `cargo test -p scheduler-arena`.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,7 +14,7 @@ use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 
 /// The place of a `T` in its arena.
-pub(crate) struct Id<T> {
+pub struct Id<T> {
     raw: u32,
     of: PhantomData<fn() -> T>,
 }
@@ -22,7 +25,7 @@ impl<T> Id<T> {
     }
 
     /// The number of the slot.
-    pub(crate) fn index(self) -> usize {
+    pub fn index(self) -> usize {
         self.raw as usize
     }
 }
@@ -68,7 +71,7 @@ impl<T> fmt::Debug for Id<T> {
 }
 
 /// Slots with typed ids.
-pub(crate) struct Arena<T> {
+pub struct Arena<T> {
     slots: Vec<Option<T>>,
     free: Vec<u32>,
 }
@@ -80,7 +83,8 @@ impl<T> Default for Arena<T> {
 }
 
 impl<T> Arena<T> {
-    pub(crate) fn insert(&mut self, item: T) -> Id<T> {
+    /// Puts an item into a slot.
+    pub fn insert(&mut self, item: T) -> Id<T> {
         match self.free.pop() {
             Some(raw) => {
                 self.slots[raw as usize] = Some(item);
@@ -93,7 +97,8 @@ impl<T> Arena<T> {
         }
     }
 
-    pub(crate) fn remove(&mut self, id: Id<T>) -> Option<T> {
+    /// Frees a slot; its item, if there was one.
+    pub fn remove(&mut self, id: Id<T>) -> Option<T> {
         let item = self.slots[id.index()].take();
         if item.is_some() {
             self.free.push(id.raw);
@@ -101,11 +106,13 @@ impl<T> Arena<T> {
         item
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Id<T>, &T)> {
+    /// All items, by their slots.
+    pub fn iter(&self) -> impl Iterator<Item = (Id<T>, &T)> {
         self.slots.iter().enumerate().filter_map(|(index, slot)| Some((Id::new(index), slot.as_ref()?)))
     }
 
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (Id<T>, &mut T)> {
+    /// The same, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (Id<T>, &mut T)> {
         self.slots.iter_mut().enumerate().filter_map(|(index, slot)| Some((Id::new(index), slot.as_mut()?)))
     }
 }
@@ -125,20 +132,22 @@ impl<T> IndexMut<Id<T>> for Arena<T> {
 }
 
 /// A slot that is shared by all who stand for the same `key`.
-pub(crate) struct Shared<K, T> {
-    pub(crate) key: Arc<K>,
-    pub(crate) item: T,
+pub struct Shared<K, T> {
+    /// What it is found by.
+    pub key: Arc<K>,
+    /// What is kept for it.
+    pub item: T,
     uses: u32,
 }
 
 /// Slots found by their key, each there for as long as it is used.
-pub(crate) struct Interned<K, T> {
+pub struct Interned<K, T> {
     arena: Arena<Shared<K, T>>,
     by_key: HashMap<Arc<K>, Id<Shared<K, T>>>,
 }
 
 /// The place of an interned `T`.
-pub(crate) type SharedId<K, T> = Id<Shared<K, T>>;
+pub type SharedId<K, T> = Id<Shared<K, T>>;
 
 impl<K: Eq + Hash, T> Default for Interned<K, T> {
     fn default() -> Self {
@@ -148,14 +157,14 @@ impl<K: Eq + Hash, T> Default for Interned<K, T> {
 
 impl<K: Eq + Hash, T> Interned<K, T> {
     /// The slot of `key`, used once more.
-    pub(crate) fn acquire(&mut self, key: &K) -> Option<SharedId<K, T>> {
+    pub fn acquire(&mut self, key: &K) -> Option<SharedId<K, T>> {
         let id = *self.by_key.get(key)?;
         self.arena[id].uses += 1;
         Some(id)
     }
 
     /// A new slot, used once.
-    pub(crate) fn insert(&mut self, key: K, item: T) -> SharedId<K, T> {
+    pub fn insert(&mut self, key: K, item: T) -> SharedId<K, T> {
         let key = Arc::new(key);
         let id = self.arena.insert(Shared { key: key.clone(), item, uses: 1 });
         let before = self.by_key.insert(key, id);
@@ -164,12 +173,12 @@ impl<K: Eq + Hash, T> Interned<K, T> {
     }
 
     /// One more use of a slot.
-    pub(crate) fn retain(&mut self, id: SharedId<K, T>) {
+    pub fn retain(&mut self, id: SharedId<K, T>) {
         self.arena[id].uses += 1;
     }
 
     /// One use less; the slot itself when that was the last.
-    pub(crate) fn release(&mut self, id: SharedId<K, T>) -> Option<Shared<K, T>> {
+    pub fn release(&mut self, id: SharedId<K, T>) -> Option<Shared<K, T>> {
         let shared = &mut self.arena[id];
         shared.uses -= 1;
         if shared.uses > 0 {
@@ -180,11 +189,13 @@ impl<K: Eq + Hash, T> Interned<K, T> {
         Some(shared)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (SharedId<K, T>, &Shared<K, T>)> {
+    /// All slots.
+    pub fn iter(&self) -> impl Iterator<Item = (SharedId<K, T>, &Shared<K, T>)> {
         self.arena.iter()
     }
 
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (SharedId<K, T>, &mut Shared<K, T>)> {
+    /// The same, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (SharedId<K, T>, &mut Shared<K, T>)> {
         self.arena.iter_mut()
     }
 }

@@ -1,17 +1,20 @@
 //! Nodes whose use of resources gets more even by the pod are better.
 
-use super::MAX;
+use crate::MAX;
 
 /// What is taken of one resource with the pod and without it, of how much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Change {
-    pub(crate) with: i64,
-    pub(crate) without: i64,
-    pub(crate) allocatable: i64,
+pub struct Change {
+    /// With the pod.
+    pub with: i64,
+    /// Without it.
+    pub without: i64,
+    /// Of so much; 0 where the node has none of it.
+    pub allocatable: i64,
 }
 
 /// 75 where nothing changes, towards 100 as the pod evens out the use, towards 50 as it unbalances it.
-pub(crate) fn score(changes: impl Iterator<Item = Change> + Clone) -> i64 {
+pub fn score(changes: impl Iterator<Item = Change> + Clone) -> i64 {
     let there = changes.filter(|change| change.allocatable != 0);
     let share = |taken: i64, change: Change| (taken as f64 / change.allocatable as f64).min(1.0);
     let with = balance(there.clone().map(|change| share(change.with, change)));

@@ -1,9 +1,9 @@
 //! Nodes in domains with pods that the pod prefers, or that prefer it, are better; the raw value is the sum of weights.
 
-use super::MAX;
+use crate::MAX;
 
 /// The score of a raw value between the smallest and the largest of the feasible nodes.
-pub(crate) fn normalized(raw: i64, least: i64, most: i64) -> i64 {
+pub fn normalized(raw: i64, least: i64, most: i64) -> i64 {
     if most <= least {
         return 0;
     }

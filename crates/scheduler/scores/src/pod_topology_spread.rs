@@ -1,24 +1,24 @@
 //! Nodes in domains with fewer matching pods are better.
 
-use super::MAX;
+use crate::MAX;
 
 /// The weight of a constraint over `domains` of the feasible nodes, so that few large domains are not outweighed.
-pub(crate) fn domain_weight(domains: usize) -> f64 {
+pub fn domain_weight(domains: usize) -> f64 {
     ((domains + 2) as f64).ln()
 }
 
 /// What a domain with `count` matching pods adds to a node's raw value.
-pub(crate) fn part(count: u32, max_skew: i32, weight: f64) -> f64 {
+pub fn part(count: u32, max_skew: i32, weight: f64) -> f64 {
     f64::from(count) * weight + f64::from(max_skew - 1)
 }
 
 /// The raw value of the parts' sum.
-pub(crate) fn raw(sum: f64) -> i64 {
+pub fn raw(sum: f64) -> i64 {
     sum.round() as i64
 }
 
 /// The score of a raw value between the smallest and the largest of the feasible nodes.
-pub(crate) fn normalized(raw: i64, least: i64, most: i64) -> i64 {
+pub fn normalized(raw: i64, least: i64, most: i64) -> i64 {
     if most == 0 { MAX } else { MAX * (most + least - raw) / most }
 }
 

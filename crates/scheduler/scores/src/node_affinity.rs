@@ -1,9 +1,9 @@
 //! Nodes that match more of the pod's preferred node affinity are better; the raw value is the sum of weights.
 
-use super::MAX;
+use crate::MAX;
 
 /// The score of a raw value, the largest among the feasible nodes being `most`.
-pub(crate) fn normalized(raw: i64, most: i64) -> i64 {
+pub fn normalized(raw: i64, most: i64) -> i64 {
     if most == 0 { raw } else { MAX * raw / most }
 }
 
