@@ -17,6 +17,8 @@ use cli::surroundings::{ProcessSurroundings, Surroundings as _};
 use client::{Caller, election};
 use client_remote::{Access, Remote, kubeconfig};
 use control::cluster::TokenSigner;
+use scheduler_config::Extender;
+use scheduler_shell::{Company, Extenders};
 
 use accounts::Accounts;
 
@@ -63,16 +65,35 @@ pub fn scheduler(flags: &SchedulerFlags) -> anyhow::Result<()> {
     let mut component = flags.component.clone();
     let access = kubeconfig::read(&component.kubeconfig)?;
     let mut config = scheduler::Config::default();
+    let mut company = Company::default();
     if let Some(path) = &flags.config {
         let wrong = || format!("--config {}", path.display());
         let text = std::fs::read(path).with_context(wrong)?;
         let read = scheduler_config::read(&text).with_context(wrong)?;
         component.leader_elect &= read.leader_elect.unwrap_or(true);
         config = read.scheduler;
+        company.extenders = extenders(read.extenders).with_context(wrong)?;
     }
     alone(&component, &access, "kube-scheduler", |api, clock, drain| async move {
-        scheduler_shell::run(Arc::new(api), clock, Tasks::default(), config, drain).await;
+        scheduler_shell::run_with(Arc::new(api), clock, Tasks::default(), config, company, drain).await;
     })
+}
+
+/// Who asks the extenders, if there are any.
+fn extenders(mut all: Vec<Extender>) -> anyhow::Result<Option<Arc<dyn Extenders>>> {
+    if all.is_empty() {
+        return Ok(None);
+    }
+    for tls in all.iter_mut().map(|extender| &mut extender.tls) {
+        for of in [&mut tls.authority, &mut tls.certificate, &mut tls.key] {
+            if of.data.is_empty() && !of.file.is_empty() {
+                let data = std::fs::read(&of.file).with_context(|| format!("reading {}", of.file))?;
+                of.data = data.into();
+            }
+        }
+    }
+    let client = scheduler_extender::Client::new(&all, Arc::new(SystemClock)).map_err(anyhow::Error::msg)?;
+    Ok(Some(Arc::new(client)))
 }
 
 /// Runs work while it leads, until asked to stop.

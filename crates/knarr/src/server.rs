@@ -363,8 +363,8 @@ impl ControlPlane {
         } else {
             let tasks = Tasks::default();
             let settings = scheduler::Config::default();
-            let scheduling =
-                scheduler_shell::run_counted(api, clock, tasks, settings, scheduler_metrics, drain);
+            let company = scheduler_shell::Company { metrics: scheduler_metrics, extenders: None };
+            let scheduling = scheduler_shell::run_with(api, clock, tasks, settings, company, drain);
             direct.components().add("scheduler", components::alive(running.spawn(scheduling)));
         }
         if let Err(error) = cli::notify::ready() {

@@ -3,11 +3,14 @@
 //! As upstream does, only as many feasible nodes are looked for as the size of the cluster asks for, starting where the
 //! last attempt stopped; among equally good ones chance decides.
 
+pub(crate) mod asking;
 pub(crate) mod ranking;
 mod survey;
 
 use std::sync::Arc;
 
+use self::asking::Asked;
+use crate::asking::Extenders;
 use crate::checks::Checks;
 use crate::cluster::Cluster;
 use crate::cluster::cohort::CohortId;
@@ -33,12 +36,16 @@ pub(crate) enum Outcome {
     Unfit(Arc<Diagnosis>),
     /// Something is wrong with what the pod refers to.
     Error(String),
+    /// It is extenders' turn.
+    Ask(Asked),
 }
 
 /// What attempts remember from one to the next.
 pub(crate) struct Cycle {
     /// The share of nodes to look for feasible ones among, in percent; 0 adapts to the size of the cluster.
     pub(crate) percentage: usize,
+    /// What extenders are asked about.
+    pub(crate) extenders: Extenders,
     start: usize,
     pub(crate) dice: Dice,
     scratch: ranking::Scratch,
@@ -56,9 +63,10 @@ struct Demands {
 }
 
 impl Cycle {
-    pub(crate) fn new(percentage: usize, seed: u64) -> Cycle {
+    pub(crate) fn new(percentage: usize, extenders: Extenders, seed: u64) -> Cycle {
         Cycle {
             percentage,
+            extenders,
             start: 0,
             dice: Dice::new(seed),
             scratch: ranking::Scratch::default(),
@@ -66,13 +74,14 @@ impl Cycle {
         }
     }
 
-    /// Looks for a node for a pending pod.
+    /// Looks for a node for a pending pod; at the one that it is nominated to first, unless extenders have spoken against that.
     pub(crate) fn attempt(
         &mut self,
         cluster: &mut Cluster,
         verdicts: &mut Verdicts,
         pod: PodId,
         shape: ShapeId,
+        is_past_nominated: bool,
     ) -> Outcome {
         cluster.order.lay_out();
         let nodes = cluster.order.len();
@@ -94,32 +103,27 @@ impl Cycle {
         {
             return Outcome::Unfit(diagnosis.clone());
         }
-        if let Some(refusal) = &verdicts.shape(shape).refusal {
-            return Outcome::Unfit(Arc::new(Diagnosis::refused(refusal.clone(), nodes)));
-        }
-        if let Some(peers) = demands.peers {
-            cluster.ensure_seek(peers);
-        }
-        let named = named(cluster, verdicts, shape);
-        if cluster.pods[pod].devices.is_some() {
-            cluster.devices.lay_out();
-        }
-        let cluster: &Cluster = cluster;
-        let profile = cluster.profiles.of(verdicts.shape(shape).profile);
-        let checks = match checks(cluster, profile, pod) {
-            Ok(checks) => checks,
+        let mut search = match Search::prepare(cluster, verdicts, pod, shape) {
+            Ok(search) => search,
             Err(refusal) => return Outcome::Unfit(Arc::new(Diagnosis::refused(refusal, nodes))),
         };
-        let mut search = Search { cluster, pod, judge: verdicts.judge(shape, cluster), checks };
-        if let Some(node) = nominated.filter(|node| search.is_feasible(*node)) {
-            return Outcome::Node(node);
+        let (cluster, extenders) = (search.cluster, self.extenders);
+        let profile = cluster.profiles.of(search.judge.shape().profile);
+        let named = named(cluster, search.judge.shape());
+        let nominated = nominated.filter(|_| !is_past_nominated);
+        match nominated.filter(|node| search.is_feasible(*node)) {
+            Some(node) if extenders.filter => return Outcome::Ask(Asked::nominated(node)),
+            Some(node) => return Outcome::Node(node),
+            None => {}
         }
         let candidates: &[NodeIx] = named.as_deref().unwrap_or(cluster.order.nodes());
         // Where nothing is scored, the first feasible node is as good as any.
         let percentage = profile.percentage_of_nodes_to_score.unwrap_or(self.percentage);
-        let want = if profile.weights.is_none() { 1 } else { to_find(percentage, candidates.len()) };
-        let looked_at = search.collect(candidates, self.start, want, &mut self.scratch.feasible);
-        self.start = (self.start + looked_at) % nodes;
+        let is_choosy = !profile.weights.is_none() || extenders.filter || extenders.prioritize;
+        let want = if is_choosy { to_find(percentage, candidates.len()) } else { 1 };
+        let start = self.start;
+        let looked_at = search.collect(candidates, start, want, &mut self.scratch.feasible);
+        self.start = (start + looked_at) % nodes;
         if let Some(error) = search.checks.error() {
             return Outcome::Error(error);
         }
@@ -131,11 +135,17 @@ impl Cycle {
                 }
                 Outcome::Unfit(diagnosis)
             }
-            [only] => Outcome::Node(*only),
+            [only] if !extenders.filter => Outcome::Node(*only),
+            found if extenders.filter || extenders.prioritize => {
+                let (before, after) = candidates.split_at(start % candidates.len());
+                let looked_at = after.iter().chain(before).take(looked_at).copied().collect();
+                Outcome::Ask(Asked::found(found.to_vec(), looked_at, named.is_some()))
+            }
             _ => Outcome::Node(self.scratch.best(
                 &search.judge,
                 &search.checks,
                 &profile.weights,
+                &[],
                 &mut self.dice,
             )),
         }
@@ -159,8 +169,7 @@ pub(crate) fn checks<'a>(
 }
 
 /// The nodes that the pod names, if it does.
-fn named(cluster: &Cluster, verdicts: &Verdicts, shape: ShapeId) -> Option<Vec<NodeIx>> {
-    let shape = verdicts.shape(shape);
+fn named(cluster: &Cluster, shape: &Shape) -> Option<Vec<NodeIx>> {
     if !cluster.profiles.of(shape.profile).filters(Plugin::NodeAffinity) {
         return None;
     }
@@ -188,7 +197,32 @@ struct Search<'a> {
     checks: Checks<'a>,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    /// Gets ready what is looked at for a pending pod; the order of nodes has been laid out.
+    ///
+    /// # Errors
+    /// If no node will do as things are.
+    fn prepare(
+        cluster: &'a mut Cluster,
+        verdicts: &'a mut Verdicts,
+        pod: PodId,
+        shape: ShapeId,
+    ) -> Result<Search<'a>, Refusal> {
+        if let Some(refusal) = &verdicts.shape(shape).refusal {
+            return Err(refusal.clone());
+        }
+        if let Some(peers) = cluster.pods[pod].peers {
+            cluster.ensure_seek(peers);
+        }
+        if cluster.pods[pod].devices.is_some() {
+            cluster.devices.lay_out();
+        }
+        let cluster: &'a Cluster = cluster;
+        let profile = cluster.profiles.of(verdicts.shape(shape).profile);
+        let checks = checks(cluster, profile, pod)?;
+        Ok(Search { cluster, pod, judge: verdicts.judge(shape, cluster), checks })
+    }
+
     #[inline]
     fn is_feasible(&mut self, node: NodeIx) -> bool {
         self.judge.cell(self.cluster, node).verdict == Verdict::Fits

@@ -13,6 +13,7 @@ use api_types::resource::v1::{DeviceClass, DeviceTaintRule, ResourceClaim, Resou
 use api_types::storage::v1::{CSIDriver, CSINode, CSIStorageCapacity, StorageClass, VolumeAttachment};
 use base::time::Time;
 
+use crate::asking::{Answer, Question};
 use crate::cluster::pod::PodRef;
 use crate::devices::binding::Bindings;
 use crate::diagnosis;
@@ -146,8 +147,15 @@ pub enum Event<'a> {
     BindDone {
         /// The pod's uid.
         uid: &'a str,
-        /// The error's text, if it failed.
+        /// The error's text with who says so, if it failed.
         result: Result<(), &'a str>,
+    },
+    /// What came of an [`Action::Ask`].
+    Answered {
+        /// The question's number.
+        number: u64,
+        /// The answer, or the error's text if there is none.
+        answer: Result<&'a Answer, &'a str>,
     },
     /// A victim of [`Action::Preempt`] could not be evicted.
     EvictionFailed {
@@ -200,6 +208,8 @@ fn as_is<'a, T: Record>(object: &'a dyn Record, event: impl Fn(&'a T) -> Event<'
 /// Something to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
+    /// Ask the extenders, then tell their answer with [`Event::Answered`]. No pod is tried until then.
+    Ask(Question),
     /// Bind the pod, then tell what came of it with [`Event::BindDone`]. Asked for once until that, or the pod's end.
     Bind {
         /// The pod.

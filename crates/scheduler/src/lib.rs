@@ -9,7 +9,8 @@
 //! How it works: `intake` turns objects into records; `cluster` keeps nodes as columns and, for every term and constraint
 //! in use, counts of pods by topology domain; `verdicts` remembers what each shape of pod gets of each node until the node
 //! changes; `cycle` looks for feasible nodes and ranks them; `volumes` knows which volumes a pod can have on a node, and
-//! takes them for it, as `devices` does with devices (which ones is `api-device`'s to say); `queue` says whose turn it is; `preemption` makes room.
+//! takes them for it, as `devices` does with devices (which ones is `api-device`'s to say); `queue` says whose turn it is; `preemption` makes room;
+//! `asking` stops the cycle where extenders have a say.
 //! A pod costs as much as the nodes that are sampled for it, a binding as much as the counts that it moves.
 //!
 //! Invariants: the same events with the same seed give the same actions. A node never gets more than it has. A binding
@@ -31,6 +32,7 @@
 //! properties that compare the incremental state with one counted anew, and decisions with naive ones. `cargo xtask oracle --op
 //! schedule` compares with kube-scheduler. `cargo xtask bench scheduling` measures.
 
+mod asking;
 mod checks;
 mod cluster;
 mod cycle;
@@ -56,6 +58,7 @@ mod tests;
 mod verdicts;
 mod volumes;
 
+pub use asking::{Answer, Eviction, Extenders, Passed, Question, Rejected, Subject};
 pub use cluster::pod::PodRef;
 pub use devices::binding::{Binding, Bindings};
 pub use event::{

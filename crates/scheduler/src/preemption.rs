@@ -35,8 +35,8 @@ pub(crate) enum Preemption {
     Ineligible(String),
     /// No node would do; its nomination ends.
     Nothing(String),
-    /// These pods go.
-    Victims { node: NodeIx, victims: Vec<PodId> },
+    /// Pods of one of these nodes go; there is at least one.
+    Candidates(Vec<Candidate>),
 }
 
 /// Looks for pods to evict for a pod that no node suits.
@@ -80,10 +80,7 @@ pub(crate) fn preempt(
     let start = dice.below(potential);
     let (candidates, failed) =
         candidates(cluster, verdicts.shape(shape), budgets, id, diagnosis, start, wanted);
-    match candidates.into_iter().min_by_key(|candidate| candidate.loss(cluster)) {
-        Some(Candidate { node, victims, .. }) => Preemption::Victims { node, victims },
-        None => unhelpful(&failed),
-    }
+    if candidates.is_empty() { unhelpful(&failed) } else { Preemption::Candidates(candidates) }
 }
 
 /// Tries the nodes that eviction could help on, from one of them on, until enough would do; the others are counted by reason.
@@ -113,6 +110,7 @@ pub(crate) fn candidates(
 }
 
 /// A node that would do, and at what cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Candidate {
     pub(crate) node: NodeIx,
     /// The most important first.

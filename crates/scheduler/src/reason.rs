@@ -31,10 +31,12 @@ pub enum Plugin {
     VolumeZone,
     /// Resource claims.
     DynamicResources,
+    /// No plugin, but those beside the scheduler who have a say (upstream's `framework.ExtenderName`).
+    Extender,
 }
 
 impl Plugin {
-    /// All of them, in the order in which they are asked.
+    /// All that a profile can have, in the order in which they are asked.
     pub const ALL: &[Plugin] = &[
         Plugin::NodeUnschedulable,
         Plugin::TaintToleration,
@@ -65,6 +67,7 @@ impl Plugin {
             Plugin::VolumeBinding => "VolumeBinding",
             Plugin::VolumeZone => "VolumeZone",
             Plugin::DynamicResources => "DynamicResources",
+            Plugin::Extender => "Extender",
         }
     }
 }
@@ -91,6 +94,16 @@ impl Plugins {
     /// Whether one is in it.
     pub fn has(self, plugin: Plugin) -> bool {
         self.0 & (1 << plugin as u8) != 0
+    }
+
+    /// Whether one of them is in the other, too.
+    pub(crate) fn meets(self, other: Plugins) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Adds those of the other.
+    pub(crate) fn join(&mut self, other: Plugins) {
+        self.0 |= other.0;
     }
 }
 

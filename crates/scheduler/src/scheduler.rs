@@ -7,6 +7,7 @@ use std::time::Duration;
 use api_meta::labels::Selector;
 use base::time::Time;
 
+use crate::asking::{Asking, Extenders};
 use crate::cluster::Cluster;
 use crate::cluster::node::NodeIx;
 use crate::cluster::pod::{Place, PodId};
@@ -15,7 +16,7 @@ use crate::diagnosis::{Diagnosis, NO_NODES};
 use crate::event::{Action, Event, Failure, FailureReason, Nomination, Outputs};
 use crate::limits::{INITIAL_BACK_OFF, MAX_BACK_OFF};
 use crate::preemption::budgets::Budgets;
-use crate::preemption::{self, Preemption};
+use crate::preemption::{self, Candidate, Preemption};
 use crate::profile::{DEFAULT_NAME, Profile, Profiles};
 use crate::queue::hints::Change;
 use crate::queue::{BackOff, Lane, Queue, Waiting};
@@ -35,6 +36,8 @@ pub struct Config {
     pub initial_back_off: Duration,
     /// How long a pod backs off at most.
     pub max_back_off: Duration,
+    /// What extenders are asked about.
+    pub extenders: Extenders,
     /// Where chance starts from.
     pub seed: u64,
 }
@@ -46,6 +49,7 @@ impl Default for Config {
             percentage_of_nodes_to_score: 0,
             initial_back_off: INITIAL_BACK_OFF,
             max_back_off: MAX_BACK_OFF,
+            extenders: Extenders::default(),
             seed: 0,
         }
     }
@@ -62,6 +66,7 @@ pub struct Scheduler {
     /// Pods that have a node and wait for their volumes or devices there.
     pub(crate) pledges: Pledges,
     pub(crate) cycle: Cycle,
+    pub(crate) asking: Asking,
     pub(crate) actions: Vec<Action>,
 }
 
@@ -80,7 +85,8 @@ impl Scheduler {
             queue,
             by_uid: HashMap::new(),
             pledges: Pledges::new(),
-            cycle: Cycle::new(config.percentage_of_nodes_to_score, config.seed),
+            cycle: Cycle::new(config.percentage_of_nodes_to_score, config.extenders, config.seed),
+            asking: Asking::default(),
             actions: Vec::new(),
         }
     }
@@ -88,6 +94,7 @@ impl Scheduler {
     /// Takes in what happened, or goes on with what is ready.
     pub fn step(&mut self, event: Event<'_>, now: Time) -> Outputs {
         self.cluster.devices.now = now;
+        let rouses = self.cycle.extenders.filter && self.asking.rouses(&event, &self.cluster.profiles);
         match event {
             Event::Node(node) => self.on_node(node, now),
             Event::NodeGone(name) => self.on_node_gone(name, now),
@@ -130,13 +137,17 @@ impl Scheduler {
             Event::DevicesWritten { uid, claims, result } => {
                 self.on_devices_written(uid, claims, result, now);
             }
+            Event::Answered { number, answer } => self.on_answer(number, answer, now),
             Event::EvictionFailed { uid } => self.on_eviction_failed(uid),
             Event::Run { attempts } => self.run(attempts, now),
             selectors => self.on_selector(selectors),
         }
+        if rouses {
+            self.wake(&Change::Other, now);
+        }
         Outputs {
             actions: std::mem::take(&mut self.actions),
-            ready: self.queue.ready(),
+            ready: if self.asking.is_open() { 0 } else { self.queue.ready() },
             wake_at: self.wake_at(),
         }
     }
@@ -192,6 +203,9 @@ impl Scheduler {
             self.queue.resume(id, pod, now);
         }
         for _ in 0..attempts {
+            if self.asking.is_open() {
+                break;
+            }
             let Some(id) = self.queue.pop() else { break };
             if let Some(pending) = &mut self.cluster.pods[id].pending {
                 pending.ticket.lane = Lane::None;
@@ -200,17 +214,25 @@ impl Scheduler {
         }
     }
 
-    fn attempt(&mut self, id: PodId, now: Time) {
+    pub(crate) fn attempt(&mut self, id: PodId, now: Time) {
+        self.asking.begin();
         self.renew_default_spread(id);
         let Some(shape) = self.cluster.pods[id].pending.as_ref().map(|pending| pending.shape) else { return };
-        match self.cycle.attempt(&mut self.cluster, &mut self.verdicts, id, shape) {
+        let outcome = self.cycle.attempt(&mut self.cluster, &mut self.verdicts, id, shape, false);
+        self.settle(id, outcome, now);
+    }
+
+    /// Does what follows from an attempt.
+    pub(crate) fn settle(&mut self, id: PodId, outcome: Outcome, now: Time) {
+        match outcome {
+            Outcome::Ask(asked) => self.ask_about_nodes(id, asked),
             Outcome::Node(node) => self.assume(id, node, now),
             Outcome::NoNodes => {
                 let message = NO_NODES.to_owned();
                 self.fail(id, FailureReason::Unschedulable, message, Plugins::default(), Nomination::Clear);
                 self.queue.retry(id, &mut self.cluster.pods[id], now);
             }
-            Outcome::Unfit(diagnosis) => self.reject(id, &diagnosis, now),
+            Outcome::Unfit(diagnosis) => self.reject(id, diagnosis, now),
             Outcome::Error(error) => {
                 let reason = FailureReason::SchedulerError;
                 self.fail(id, reason, error, Plugins::default(), Nomination::Clear);
@@ -230,14 +252,29 @@ impl Scheduler {
         self.actions.push(Action::Bind { pod, node: self.cluster.nodes.name[node.index()].clone() });
     }
 
-    fn reject(&mut self, id: PodId, diagnosis: &Diagnosis, now: Time) {
-        let (says, nomination) = match self.preempt(id, diagnosis) {
+    fn reject(&mut self, id: PodId, diagnosis: Arc<Diagnosis>, now: Time) {
+        match self.preempt(id, &diagnosis) {
+            Preemption::Candidates(candidates) if self.cycle.extenders.preempt => {
+                self.ask_about_victims(id, diagnosis, &candidates);
+            }
+            found => self.reject_after(id, &diagnosis, found, now),
+        }
+    }
+
+    /// Rejects a pod once it is known whom preemption may evict.
+    pub(crate) fn reject_after(&mut self, id: PodId, diagnosis: &Diagnosis, found: Preemption, now: Time) {
+        let (says, nomination) = match found {
             Preemption::Ineligible(says) => (says, Nomination::Keep),
             Preemption::Nothing(says) => {
                 self.cluster.nominate(id, None);
                 (says, Nomination::Clear)
             }
-            Preemption::Victims { node, victims } => {
+            Preemption::Candidates(candidates) => {
+                let Some(Candidate { node, victims, .. }) =
+                    candidates.into_iter().min_by_key(|candidate| candidate.loss(&self.cluster))
+                else {
+                    return;
+                };
                 self.cluster.nominate(id, Some(node));
                 let name = self.cluster.nodes.name[node.index()].clone();
                 for victim in &victims {
@@ -261,7 +298,12 @@ impl Scheduler {
         let done = done.then_some("deallocation of ResourceClaim completed");
         let message = diagnosis.message(done, &says);
         self.fail(id, FailureReason::Unschedulable, message, diagnosis.rejectors, nomination);
-        self.queue.park(id, &mut self.cluster.pods[id], diagnosis.rejectors, now);
+        let pod = &mut self.cluster.pods[id];
+        self.queue.park(id, pod, diagnosis.rejectors, now);
+        if self.asking.may_help(diagnosis.rejectors) {
+            self.queue.leave(id, pod);
+            self.queue.resume(id, pod, now);
+        }
     }
 
     /// Looks for pods to evict, and evicts none.
@@ -296,7 +338,8 @@ impl Scheduler {
         nomination: Nomination,
     ) {
         let pod = self.cluster.pods[id].of.clone();
-        let plugins = Plugin::ALL.iter().copied().filter(|plugin| plugins.has(*plugin)).collect();
+        let all = Plugin::ALL.iter().copied().chain([Plugin::Extender]);
+        let plugins = all.filter(|plugin| plugins.has(*plugin)).collect();
         self.actions.push(Action::Failed(Failure { pod, reason, message, plugins, nomination }));
     }
 
@@ -313,8 +356,8 @@ impl Scheduler {
             (Err(error), Place::Assumed(_)) => {
                 self.cluster.displace(id);
                 self.unreserve(id);
-                let message = format!("running Bind plugin \"DefaultBinder\": {error}");
-                self.fail(id, FailureReason::SchedulerError, message, Plugins::default(), Nomination::Clear);
+                let (reason, message) = (FailureReason::SchedulerError, error.to_owned());
+                self.fail(id, reason, message, Plugins::default(), Nomination::Clear);
                 self.queue.retry(id, &mut self.cluster.pods[id], now);
                 self.wake_for_gone(id, now);
             }
@@ -331,6 +374,9 @@ impl Scheduler {
 
     /// Lets parked pods be tried again that a change may help.
     pub(crate) fn wake(&mut self, change: &Change<'_>, now: Time) {
+        if self.asking.is_open() {
+            self.note_meanwhile(change);
+        }
         let (cluster, verdicts) = (&self.cluster, &self.verdicts);
         let namespace = |name: &str| cluster.namespace(name);
         let helped: Vec<PodId> = self

@@ -51,7 +51,7 @@ impl Scheduler {
         let mut judged = BTreeMap::new();
         let outcome = self.cycle.survey(&mut self.cluster, &mut self.verdicts, id, shape, &mut judged);
         let message = match outcome {
-            Outcome::Node(_) => String::new(),
+            Outcome::Node(_) | Outcome::Ask(_) => String::new(),
             Outcome::NoNodes => NO_NODES.to_owned(),
             Outcome::Error(error) => error,
             Outcome::Unfit(diagnosis) => {
@@ -67,7 +67,7 @@ impl Scheduler {
     fn preempt_nothing(&mut self, id: PodId, diagnosis: &Diagnosis) -> String {
         match self.preempt(id, diagnosis) {
             Preemption::Ineligible(says) | Preemption::Nothing(says) => says,
-            Preemption::Victims { .. } => String::new(),
+            Preemption::Candidates(_) => String::new(),
         }
     }
 

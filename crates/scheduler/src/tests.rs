@@ -1,5 +1,6 @@
 //! Whole clusters, through the front door: what is bound where, what is said, and what wakes whom.
 
+mod asking;
 mod audit;
 mod devices;
 mod fixture;

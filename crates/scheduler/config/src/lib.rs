@@ -2,20 +2,20 @@
 //!
 //! Layer: beside `scheduler`, above `api`. It opens no file: whoever runs a scheduler hands it the text.
 //!
-//! Entry point: [`read`], giving a [`Configuration`] with the [`scheduler::Config`] in it, or an [`Error`].
+//! Entry point: [`read`], giving a [`Configuration`] with the [`scheduler::Config`] and the [`Extender`]s in it, or an [`Error`].
 //!
 //! How it works: `types` are the records that YAML or JSON is decoded into, strictly, each plugin's arguments too (`args`);
 //! defaults are filled in; `validate` says what upstream's validation says; `plugins` knows which plugin works at which
-//! extension point, and works out what is enabled at each; `profile` makes the scheduler's own profiles of it.
+//! extension point, and works out what is enabled at each; `profile` makes the scheduler's own profiles of it, `extenders` whom to ask.
 //!
 //! Invariants: nothing is passed over in silence that changes where pods go: what this scheduler cannot do is an error.
 //!
 //! State: none. Failure: a configuration that is wrong gives no scheduler. Limits: [`MAX_BYTES`].
 //!
-//! Honoured are profiles with plugins, weights and arguments, `percentageOfNodesToScore`, back-offs, and
+//! Honoured are profiles with plugins, weights and arguments, `extenders`, `percentageOfNodesToScore`, back-offs, and
 //! `leaderElection.leaderElect`. Not honoured, as no decision depends on it: parallelism, profiling, and how often the API may be
 //! asked; the kubeconfig is a flag's. A plugin that is taken from a point other than filtering, scoring and post-filtering
-//! still does there what it does. Not here yet: extenders, which are refused.
+//! still does there what it does.
 //!
 //! Upstream behaviour answered to: `pkg/scheduler/apis/config` of k8s.io/kubernetes v1.37.1 with its defaults and validation, and
 //! `framework/runtime`, which puts plugins to their points.
@@ -23,6 +23,7 @@
 //! How to test: `cargo test -p scheduler-config`.
 
 mod args;
+mod extenders;
 mod plugins;
 mod profile;
 #[cfg(test)]
@@ -35,6 +36,8 @@ use std::time::Duration;
 use api_codec::limits::Limits;
 use api_codec::{DecodeError, Strictness, json, yaml};
 use api_meta::field::ErrorList;
+
+pub use extenders::{Extender, Material, TIMEOUT, Tls};
 
 use args::Args;
 use types::KubeSchedulerConfiguration;
@@ -50,6 +53,8 @@ const KIND: &str = "KubeSchedulerConfiguration";
 pub struct Configuration {
     /// For the scheduler.
     pub scheduler: scheduler::Config,
+    /// Whom to ask beside it, in this order.
+    pub extenders: Vec<Extender>,
     /// Whether a lease decides who works, if the configuration says so.
     pub leader_elect: Option<bool>,
 }
@@ -102,12 +107,13 @@ pub fn read(text: &[u8]) -> Result<Configuration, Error> {
     if !errors.is_empty() {
         return Err(Error::Invalid(errors));
     }
-    if !told.whole.extenders.is_empty() {
-        return Err(Error::Unsupported("extenders: this scheduler asks no extenders yet".into()));
-    }
     let profiles = told.whole.profiles.iter().zip(&told.args);
-    let profiles =
+    let mut profiles: Vec<scheduler::Profile> =
         profiles.map(|(profile, args)| profile::profile(profile, args)).collect::<Result<_, _>>()?;
+    let ignored = extenders::ignored(&told.whole.extenders);
+    if !ignored.is_empty() {
+        profiles.iter_mut().for_each(|profile| profile.fit.ignored.clone_from(&ignored));
+    }
     let seconds = |of: Option<i64>| Duration::from_secs(of.unwrap_or_default().unsigned_abs());
     Ok(Configuration {
         scheduler: scheduler::Config {
@@ -118,6 +124,7 @@ pub fn read(text: &[u8]) -> Result<Configuration, Error> {
             max_back_off: seconds(told.whole.pod_max_backoff_seconds),
             ..scheduler::Config::default()
         },
+        extenders: extenders::all(&told.whole.extenders),
         leader_elect: told.whole.leader_election.leader_elect,
     })
 }

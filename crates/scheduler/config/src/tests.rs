@@ -192,10 +192,70 @@ fn plugins_have_to_fit_their_points() {
 }
 
 #[test]
-fn extenders_are_refused_once_they_are_valid() {
-    assert!(wrong("extenders: [{urlPrefix: 'http://a', filterVerb: filter}]").contains("no extenders"));
-    assert_eq!(
-        wrong("extenders: [{urlPrefix: 'http://a', prioritizeVerb: p}]"),
-        "extenders[0].weight: Invalid value: 0: must have a positive weight applied to it"
+fn extenders_are_read_with_their_defaults_and_the_ignorable_come_last() {
+    let read = reads(
+        "profiles:
+- pluginConfig: [{name: NodeResourcesFit, args: {ignoredResources: [example.com/own]}}]
+extenders:
+- urlPrefix: https://may-fail.example/scheduler
+  enableHTTPS: true
+  filterVerb: filter
+  preemptVerb: preempt
+  ignorable: true
+  nodeCacheCapable: true
+  managedResources: [{name: example.com/gpu, ignoredByScheduler: true}, {name: example.com/nic}]
+- urlPrefix: https://must.example
+  prioritizeVerb: prioritize
+  weight: 3
+  bindVerb: bind
+  enableHTTPS: true
+  httpTimeout: 200ms
+  tlsConfig: {caData: Y2E=, serverName: other.example, certFile: /cert, keyData: a2V5}
+",
     );
+    let read = read.expect("it is valid");
+    let [must, may_fail] = read.extenders.as_slice() else { panic!("{:?}", read.extenders) };
+    assert_eq!(
+        (must.url_prefix.as_str(), must.weight, must.is_ignorable),
+        ("https://must.example", 3, false)
+    );
+    assert_eq!([&must.filter_verb, &must.prioritize_verb, &must.bind_verb], ["", "prioritize", "bind"]);
+    assert_eq!((must.timeout.as_millis(), may_fail.timeout.as_secs()), (200, 5));
+    assert!(!must.tls.insecure && must.managed_resources.is_empty());
+    assert_eq!((&*must.tls.authority.data, must.tls.server_name.as_str()), (&b"ca"[..], "other.example"));
+    assert_eq!((must.tls.certificate.file.as_str(), &*must.tls.key.data), ("/cert", &b"key"[..]));
+    assert!(!format!("{must:?}").contains("107"), "keys are not shown");
+    assert!(may_fail.is_node_cache_capable && may_fail.tls.insecure, "nobody vouches for it");
+    assert_eq!([&may_fail.filter_verb, &may_fail.preempt_verb], ["filter", "preempt"]);
+    assert!(may_fail.managed_resources.iter().eq(["example.com/gpu", "example.com/nic"]));
+    assert_eq!(
+        read.scheduler.profiles[0].fit.ignored,
+        ["example.com/gpu"],
+        "theirs take the place of others"
+    );
+}
+
+#[test]
+fn extenders_that_are_invalid_are_told_with_their_place() {
+    for (text, says) in [
+        (
+            "{urlPrefix: 'http://a', prioritizeVerb: p}",
+            "extenders[0].weight: Invalid value: 0: must have a positive weight applied to it",
+        ),
+        (
+            "{urlPrefix: 'http://a', managedResources: [{name: cpu}]}",
+            "extenders[0].managedResources[0].name: Invalid value: \"cpu\": is an invalid extended resource name",
+        ),
+        (
+            "{managedResources: [{name: a.b/c}, {name: a.b/c}]}",
+            "extenders[0].managedResources[1].name: Invalid value: \"a.b/c\": duplicate extender managed resource name",
+        ),
+        (
+            "{bindVerb: b}, {bindVerb: b}",
+            "extenders: Invalid value: \"found 2 extenders implementing bind\": only one extender can implement bind",
+        ),
+        ("{filter: f}", "strict decoding error: unknown field \"extenders[0].filter\""),
+    ] {
+        assert_eq!(wrong(&format!("extenders: [{text}]")), says, "{text}");
+    }
 }

@@ -3,7 +3,8 @@
 //! The core decides; here is only what carries words to it and deeds from it. It forgets nothing that matters when it
 //! stops: a new one reads the same views.
 //!
-//! Layer: beside the core, above `client`. Entry points: [`run`], [`run_counted`]; [`resources`] for whoever shows the core the same.
+//! Layer: beside the core, above `client`. Entry points: [`run`], [`run_with`]; [`resources`] for whoever shows the core the same; [`Extenders`] for
+//! whoever asks others.
 //!
 //! State: none that counts: volumes and devices that are being bound are tried again by whoever starts next. Failure: what cannot be carried out is told
 //! to the core, which backs off; a view that is refused is asked for again. Limits: `ATTEMPTS` pods between two looks at what changed.
@@ -11,6 +12,7 @@
 //! Upstream: `pkg/scheduler/{schedule_one,eventhandlers}.go`, `metrics`. How to test: `cargo test -p scheduler-shell`, and the simulator, which runs it.
 
 mod devices;
+mod extenders;
 mod metrics;
 
 use std::collections::BTreeMap;
@@ -35,11 +37,12 @@ use client::reconcile::{Note, Op, Plan, Recorder, Severity, Write, execute, reso
 use client::view::{Change, Follower};
 use client::{Api, Caller, RawView, Resource, Scope};
 use scheduler::{
-    Action, Config, DEFAULT_NAME, Decided, Event, Failure, Nomination, OwnerKind, PodRef, Scheduler,
+    Action, Answer, Config, DEFAULT_NAME, Decided, Event, Failure, Nomination, OwnerKind, PodRef, Scheduler,
     scheduled_note,
 };
 use tokio::sync::{Notify, mpsc};
 
+pub use extenders::{Extenders, There, name};
 pub use metrics::Metrics;
 
 /// How many attempts are made before changes are looked at again.
@@ -61,16 +64,25 @@ pub async fn run(
     config: Config,
     drain: drain::Watch,
 ) {
-    run_counted(api, clock, tasks, config, Arc::default(), drain).await;
+    run_with(api, clock, tasks, config, Company::default(), drain).await;
 }
 
-/// The same; what it does is counted.
-pub async fn run_counted(
+/// Who else has to do with a scheduler.
+#[derive(Clone, Default)]
+pub struct Company {
+    /// What it does is counted here.
+    pub metrics: Arc<Metrics>,
+    /// Those have a say, if any do.
+    pub extenders: Option<Arc<dyn Extenders>>,
+}
+
+/// The same in company.
+pub async fn run_with(
     api: Arc<dyn Api>,
     clock: Arc<dyn Clock>,
     tasks: Tasks,
-    config: Config,
-    metrics: Arc<Metrics>,
+    mut config: Config,
+    company: Company,
     mut drain: drain::Watch,
 ) {
     let changed = Arc::new(Notify::new());
@@ -86,15 +98,21 @@ pub async fn run_counted(
         listeners.spawn(view.wake(Arc::clone(&changed)));
         followers.push(Follower::new(view));
     }
-    let pods = followers.last().map(|follower| follower.view().clone());
+    let view_of = |wanted: &'static Resource| {
+        let at = resources().iter().position(|resource| std::ptr::eq(*resource, wanted))?;
+        followers.get(at).map(|follower| follower.view().clone())
+    };
+    config.extenders = company.extenders.as_ref().map(|extenders| extenders.about()).unwrap_or_default();
     let (done, outcomes) = mpsc::unbounded_channel();
     let hands = Hands {
         api,
         clock: Arc::clone(&clock),
         who: Arc::new(caller()),
         recorders: Arc::new(Recorders::of_all(&config)),
-        pods,
-        metrics,
+        pods: view_of(resource_of::<Pod>()),
+        nodes: view_of(resource_of::<Node>()),
+        extenders: company.extenders,
+        metrics: company.metrics,
         done,
     };
     let mut loop_ =
@@ -149,6 +167,8 @@ enum Done {
     DevicesWritten(Arc<str>, Vec<ResourceClaim>, Result<(), String>),
     /// A pod could not be evicted.
     NotEvicted(Arc<str>),
+    /// The extenders' answer to the question of this number.
+    Answered(u64, Result<Answer, String>),
 }
 
 struct Loop {
@@ -207,6 +227,9 @@ impl Loop {
                 Event::DevicesWritten { uid, claims, result }
             }
             Done::NotEvicted(uid) => Event::EvictionFailed { uid },
+            Done::Answered(number, answer) => {
+                Event::Answered { number: *number, answer: answer.as_ref().map_err(String::as_str) }
+            }
         };
         let outputs = self.core.step(event, now);
         self.hands.carry_out(outputs.actions, &mut self.work);
@@ -302,6 +325,8 @@ struct Hands {
     who: Arc<Caller>,
     recorders: Arc<Recorders>,
     pods: Option<RawView>,
+    nodes: Option<RawView>,
+    extenders: Option<Arc<dyn Extenders>>,
     metrics: Arc<Metrics>,
     done: mpsc::UnboundedSender<Done>,
 }
@@ -317,10 +342,18 @@ impl Hands {
 
     async fn act(&self, action: Action) {
         match action {
+            Action::Ask(question) => self.ask(question).await,
             Action::Bind { pod, node } => {
-                let failure = self.execute(&pod.scheduler_name, bind(&pod, &node)).await;
+                let result = match self.bind_by_extender(&pod, &node).await {
+                    Some(result) => result,
+                    None => {
+                        let failure = self.execute(&pod.scheduler_name, bind(&pod, &node)).await;
+                        let told = |why| Err(format!("running Bind plugin \"DefaultBinder\": {why}"));
+                        failure.map_or(Ok(()), told)
+                    }
+                };
                 // The loop outlives its work.
-                let _ = self.done.send(Done::Bound(pod.uid, failure.map_or(Ok(()), Err)));
+                let _ = self.done.send(Done::Bound(pod.uid, result));
             }
             Action::BindVolumes { pod, decided, .. } => {
                 let failure = self.execute(&pod.scheduler_name, bind_volumes(&decided)).await;

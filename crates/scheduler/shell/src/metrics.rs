@@ -34,7 +34,8 @@ impl Metrics {
                     FailureReason::Unschedulable => counted.unschedulable += 1,
                     FailureReason::SchedulerError => counted.errors += 1,
                 },
-                Action::Bind { .. }
+                Action::Ask(_)
+                | Action::Bind { .. }
                 | Action::BindVolumes { .. }
                 | Action::BindDevices { .. }
                 | Action::Unreserve { .. }

@@ -19,18 +19,20 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    /// The best of the feasible nodes; by chance among equals.
+    /// The best of the feasible nodes; by chance among equals. Extenders may have something to add for each of them.
     pub(crate) fn best(
         &mut self,
         judge: &Judge<'_>,
         checks: &Checks<'_>,
         weights: &Weights,
+        extra: &[i64],
         dice: &mut Dice,
     ) -> NodeIx {
         let mut totals = std::mem::take(&mut self.totals);
         totals.clear();
         totals.resize(self.feasible.len(), 0);
         self.rate(judge, checks, |at, score, value| totals[at] += weights.of(score) * value);
+        totals.iter_mut().zip(extra).for_each(|(total, extra)| *total = total.saturating_add(*extra));
         self.totals = totals;
         let most = self.totals.iter().copied().max().unwrap_or(0);
         let equals = self.totals.iter().filter(|total| **total == most).count();

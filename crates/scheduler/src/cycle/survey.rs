@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Cycle, Outcome, Search, checks, explain, named};
+use super::{Cycle, Outcome, Search, explain, named};
 use crate::cluster::Cluster;
 use crate::cluster::node::NodeIx;
 use crate::cluster::pod::PodId;
@@ -37,24 +37,12 @@ impl Cycle {
             judged.extend(nodes.iter().map(|node| (*node, rejected.clone())));
             Outcome::Unfit(Arc::new(Diagnosis::refused(refusal, nodes.len())))
         };
-        if let Some(refusal) = &verdicts.shape(shape).refusal {
-            return refuse(refusal.clone(), judged);
-        }
-        if let Some(peers) = cluster.pods[pod].peers {
-            cluster.ensure_seek(peers);
-        }
-        let named = named(cluster, verdicts, shape);
-        if cluster.pods[pod].devices.is_some() {
-            cluster.devices.lay_out();
-        }
-        let cluster: &Cluster = cluster;
-        let profile = cluster.profiles.of(verdicts.shape(shape).profile);
-        let checks = match checks(cluster, profile, pod) {
-            Ok(checks) => checks,
+        let mut search = match Search::prepare(cluster, verdicts, pod, shape) {
+            Ok(search) => search,
             Err(refusal) => return refuse(refusal, judged),
         };
-        let mut search = Search { cluster, pod, judge: verdicts.judge(shape, cluster), checks };
-        let candidates = named.unwrap_or_else(|| nodes.clone());
+        let profile = search.cluster.profiles.of(search.judge.shape().profile);
+        let candidates = named(search.cluster, search.judge.shape()).unwrap_or_else(|| nodes.clone());
         search.collect(&candidates, 0, usize::MAX, &mut self.scratch.feasible);
         for node in &nodes {
             judged.insert(*node, search.judgement(*node, candidates.contains(node)));

@@ -52,6 +52,8 @@ pub(crate) enum Change<'a> {
     DeviceClaim { of: &'a DeviceClaimKey, is_other: bool, frees: bool },
     /// Other devices are offered, or others are meant by classes.
     Devices,
+    /// Something that no plugin looks at.
+    Other,
 }
 
 /// A node at one time.
@@ -74,24 +76,35 @@ pub(crate) struct Wants<'a> {
     pub(crate) namespace: &'a dyn Fn(&str) -> &'a Labels,
 }
 
+type Hint = fn(&Change<'_>, &Wants<'_>) -> bool;
+
+const HINTS: &[(Plugin, Hint)] = &[
+    (Plugin::NodeUnschedulable, unschedulable),
+    (Plugin::TaintToleration, taints),
+    (Plugin::NodeAffinity, node_affinity),
+    (Plugin::NodePorts, ports),
+    (Plugin::NodeResourcesFit, resources),
+    (Plugin::VolumeRestrictions, restrictions),
+    (Plugin::NodeVolumeLimits, volume_limits),
+    (Plugin::VolumeBinding, volume_binding),
+    (Plugin::VolumeZone, volume_zone),
+    (Plugin::PodTopologySpread, spread),
+    (Plugin::InterPodAffinity, pod_affinity),
+    (Plugin::DynamicResources, devices),
+    // Extenders do not say what would help.
+    (Plugin::Extender, |_, _| true),
+];
+
 /// Whether the change may help pods that these plugins rejected.
 pub(crate) fn may_help(change: &Change<'_>, rejectors: Plugins, wants: &Wants<'_>) -> bool {
-    type Hint = fn(&Change<'_>, &Wants<'_>) -> bool;
-    const HINTS: &[(Plugin, Hint)] = &[
-        (Plugin::NodeUnschedulable, unschedulable),
-        (Plugin::TaintToleration, taints),
-        (Plugin::NodeAffinity, node_affinity),
-        (Plugin::NodePorts, ports),
-        (Plugin::NodeResourcesFit, resources),
-        (Plugin::VolumeRestrictions, restrictions),
-        (Plugin::NodeVolumeLimits, volume_limits),
-        (Plugin::VolumeBinding, volume_binding),
-        (Plugin::VolumeZone, volume_zone),
-        (Plugin::PodTopologySpread, spread),
-        (Plugin::InterPodAffinity, pod_affinity),
-        (Plugin::DynamicResources, devices),
-    ];
     HINTS.iter().any(|(plugin, hint)| rejectors.has(*plugin) && hint(change, wants))
+}
+
+/// The plugins against whose rejection the change may help.
+pub(crate) fn helped(change: &Change<'_>, wants: &Wants<'_>) -> Plugins {
+    let mut helped = Plugins::default();
+    HINTS.iter().filter(|(_, hint)| hint(change, wants)).for_each(|(plugin, _)| helped.insert(*plugin));
+    helped
 }
 
 /// Whether a node newly passes a test: it is new or did not pass before, and does now.

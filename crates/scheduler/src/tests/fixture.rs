@@ -8,7 +8,7 @@ use api_types::meta::v1::LabelSelector;
 use base::time::Time;
 
 use crate::shape::Labels;
-use crate::{Action, Config, Event, Failure, Outputs, Scheduler};
+use crate::{Action, Config, Event, Extenders, Failure, Outputs, Scheduler};
 
 pub(crate) const HOST: &str = "kubernetes.io/hostname";
 pub(crate) const ZONE: &str = "topology.kubernetes.io/zone";
@@ -121,7 +121,12 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) fn new(nodes: &[Node]) -> Rig {
-        let mut rig = Rig { scheduler: Scheduler::new(Config::default()), now: Time::from_unix_seconds(100) };
+        Rig::asking(nodes, Extenders::default())
+    }
+
+    pub(crate) fn asking(nodes: &[Node], extenders: Extenders) -> Rig {
+        let scheduler = Scheduler::new(Config { extenders, ..Config::default() });
+        let mut rig = Rig { scheduler, now: Time::from_unix_seconds(100) };
         for node in nodes {
             rig.step(Event::Node(node));
         }

@@ -207,7 +207,8 @@ impl World {
                         );
                     }
                 }
-                Action::Scheduled { .. }
+                Action::Ask(_)
+                | Action::Scheduled { .. }
                 | Action::Preempt { .. }
                 | Action::Unnominate { .. }
                 | Action::BindVolumes { .. }

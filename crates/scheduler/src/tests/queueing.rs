@@ -40,7 +40,7 @@ fn a_failed_binding_frees_the_node_and_backs_off() {
     rig.try_pod(&pod("p", "1"));
     let outputs = rig.step(Event::BindDone { uid: "uid-p", result: Err("connection refused") });
     let [Action::Failed(failure)] = outputs.actions.as_slice() else { panic!("{outputs:?}") };
-    assert_eq!(failure.message, "running Bind plugin \"DefaultBinder\": connection refused");
+    assert_eq!(failure.message, "connection refused");
     assert_eq!(failure.reason, FailureReason::SchedulerError);
     assert!(rig.run().is_empty(), "it waits, even though the queue is idle");
     assert_eq!(outputs.wake_at, Some(rig.now + Duration::from_secs(1)));
