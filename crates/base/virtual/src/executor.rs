@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
@@ -119,6 +120,12 @@ impl Executor {
 
     /// A clock that is `skew_nanos` ahead, or behind.
     pub fn clock(&self, skew_nanos: i64) -> Arc<dyn Clock> {
+        self.adjusted_clock(Arc::new(AtomicI64::new(skew_nanos)))
+    }
+
+    /// A clock that is as many nanoseconds ahead, or behind, as whoever keeps the number says: it jumps when that changes. Spans of time
+    /// that somebody waits for pass as they do for everybody.
+    pub fn adjusted_clock(&self, skew_nanos: Arc<AtomicI64>) -> Arc<dyn Clock> {
         Arc::new(Watch { executor: self.clone(), skew_nanos })
     }
 
@@ -228,12 +235,12 @@ impl Executor {
 
 struct Watch {
     executor: Executor,
-    skew_nanos: i64,
+    skew_nanos: Arc<AtomicI64>,
 }
 
 impl Clock for Watch {
     fn now(&self) -> Time {
-        Time::from_unix_nanos(self.executor.now().unix_nanos() + self.skew_nanos)
+        Time::from_unix_nanos(self.executor.now().unix_nanos() + self.skew_nanos.load(Ordering::Relaxed))
     }
 
     fn sleep(&self, duration: Duration) -> Sleep {
