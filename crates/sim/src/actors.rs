@@ -12,13 +12,14 @@ use std::sync::{Arc, Mutex};
 use base::drain;
 
 use crate::executor::Group;
+use crate::family::Family;
 use crate::line::Line;
 use crate::world::{World, lock};
 
 /// A component that can crash and be started again.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Component {
-    /// A controller, by its place among [`control::NAMES`].
+    /// A controller, by its place among those of the world's family.
     Controller(usize),
     /// The scheduler.
     Scheduler,
@@ -33,9 +34,9 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// The components of a world of so many nodes; none of them runs.
-    pub fn new(nodes: usize) -> Fleet {
-        let controllers = (0..control::NAMES.len()).map(Component::Controller);
+    /// The components of a world of a family and of so many nodes; none of them runs.
+    pub fn new(family: Family, nodes: usize) -> Fleet {
+        let controllers = (0..family.controllers().count()).map(Component::Controller);
         let agents = (0..nodes).map(|number| Component::Agent(format!("node-{number}")));
         let all = controllers.chain([Component::Scheduler]).chain(agents);
         Fleet { lives: Mutex::new(all.map(|component| (component, None)).collect()) }

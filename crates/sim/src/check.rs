@@ -6,10 +6,15 @@ pub mod answers;
 pub mod bindings;
 pub mod bounds;
 pub mod convergence;
+pub mod daemons;
 pub mod garbage;
+pub mod jobs;
 pub mod life;
 pub mod ordinals;
+pub mod owners;
 pub mod quotas;
+pub mod schedules;
+pub mod storms;
 pub mod views;
 pub mod watches;
 pub mod webhooks;
@@ -41,6 +46,12 @@ pub fn all(profile: &Profile, unheard: Arc<Unheard>) -> Vec<Box<dyn Check>> {
         Box::new(bounds::Availability::new(profile)),
         Box::new(life::Life),
         Box::new(ordinals::Ordinals::new(profile)),
+        Box::new(owners::Owners),
+        Box::new(daemons::Placement::new(profile)),
+        Box::new(daemons::Availability::new(profile)),
+        Box::new(jobs::Making::new(profile)),
+        Box::new(jobs::Counting::default()),
+        Box::new(schedules::Schedules::new(profile)),
         Box::new(quotas::Quotas),
         Box::new(webhooks::Webhooks(unheard)),
     ]

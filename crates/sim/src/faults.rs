@@ -48,6 +48,15 @@ pub async fn disturb(world: Arc<World>, fleet: Arc<Fleet>) {
                 world.tell(|| format!("a container on {name} dies"));
             }
         }
+        if profile.jumps > 0 && dice.chance(profile.jumps) {
+            world.jump(&dice);
+        }
+        if profile.flaps > 0 && dice.chance(profile.flaps) {
+            let name = format!("node-{}", dice.below(profile.nodes));
+            let until = world.executor.now() + dice.millis(1_000, 20_000);
+            world.tell(|| format!("{name} is not well for a while"));
+            lock(&world.machine(&name)).sicken(until);
+        }
         if dice.chance(profile.lost_nodes) {
             let name = format!("node-{}", dice.below(profile.nodes));
             bring_down(&world, &fleet, vec![Component::Agent(name)], dice.millis(60_000, 120_000));

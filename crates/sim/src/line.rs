@@ -21,7 +21,7 @@ use crate::dice::Dice;
 use crate::executor::Group;
 use crate::profile::Defect;
 use crate::server::{self, connection_lost, connection_refused};
-use crate::world::{World, resources};
+use crate::world::{World, lock, resources};
 
 /// The API of one life of a component.
 #[derive(Clone)]
@@ -38,7 +38,7 @@ pub struct Line {
 impl Line {
     /// The line of a new life of a component.
     pub fn new(world: &Arc<World>, group: Group, name: &str, component: bool) -> Line {
-        let clock = world.executor.clock(world.skew());
+        let clock = world.clock(group);
         Line { world: Arc::clone(world), group, component, dice: world.dice.fork(name), clock }
     }
 
@@ -74,6 +74,11 @@ impl Line {
         };
         let answer = answer.await.map_err(|_| connection_lost())?;
         self.world.tell(|| asked.tell(&answer));
+        if self.component
+            && let Err(why) = lock(&self.world.storms).answered(self.world.executor.now(), &asked, &answer)
+        {
+            self.world.violate(format!("storms: {why}"));
+        }
         if let Err(why) = asked.check(&self.world.history(), &answer) {
             self.world.violate(format!("answers: {why}"));
         }

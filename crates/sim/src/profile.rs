@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::dice::Dice;
+use crate::family::Family;
 
 /// A defect that a test plants to see it caught.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,15 +60,24 @@ pub struct Profile {
     pub nodes: usize,
     /// Calls of webhooks that fail, and as many that take too long, and that are late.
     pub hooks: usize,
+    /// How often a component's clock jumps.
+    pub jumps: usize,
+    /// How often a node says for a while that it is not ready, and then that it is.
+    pub flaps: usize,
+    /// Whether the quota has room for a few pods only, until somebody gives more.
+    pub tight: bool,
+    /// Whether somebody asks for images that nobody has, until that is mended.
+    pub hopeless: bool,
 }
 
 impl Profile {
-    /// The profile of a seed.
-    pub fn draw(dice: &Dice) -> Profile {
+    /// The profile of a seed in a family. Clocks do not jump among applications, nodes do not flap, nothing is tight or hopeless: their worlds
+    /// are those that they have always been, and so are the seeds that once found something.
+    pub fn draw(dice: &Dice, family: Family) -> Profile {
         // In one of ten worlds everything goes wrong at once.
         let often = if dice.chance(100) { 1_000 } else { 500 };
         let maybe = |most: usize| if dice.chance(often) { 1 + dice.below(most) } else { 0 };
-        Profile {
+        let mut profile = Profile {
             refused: maybe(80),
             lost: maybe(80),
             full: maybe(60),
@@ -84,7 +94,15 @@ impl Profile {
             deaths: maybe(300),
             nodes: 1 + dice.below(3),
             hooks: maybe(300),
+            ..Profile::default()
+        };
+        if family != Family::Applications {
+            profile.jumps = if dice.chance(150) { 1 + dice.below(300) } else { 0 };
+            profile.flaps = if dice.chance(150) { 1 + dice.below(300) } else { 0 };
+            profile.tight = dice.chance(150);
+            profile.hopeless = dice.chance(200);
         }
+        profile
     }
 
     /// A world in which nobody can be sure of anything that was asked for, and views are late, while no pod is disturbed.
@@ -104,7 +122,8 @@ impl Profile {
 
     /// Whether pods are disturbed by anything but what is asked of the cluster.
     pub fn disturbs_pods(&self) -> bool {
-        self.lost_nodes > 0 || self.deaths > 0
+        // A clock that jumps is a node's lease that seems to have run out.
+        self.lost_nodes > 0 || self.deaths > 0 || self.flaps > 0 || self.jumps > 0
     }
 
     /// How much later than now what a component sees may be at most while faults last: reconnections included.

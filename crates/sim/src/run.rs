@@ -8,12 +8,11 @@ use std::time::Duration;
 
 use crate::actors::{Fleet, guarded, user};
 use crate::check::convergence;
+use crate::family::Family;
 use crate::faults;
 use crate::profile::{Defect, Profile};
 use crate::world::{World, resources};
 
-/// How long users work and faults strike at most.
-const BUSY: Duration = Duration::from_secs(90);
 /// How long faults go on after the last user.
 const AFTER: Duration = Duration::from_secs(5);
 /// The bound within which all is as it was asked for, once faults have stopped. Back-offs of restarts and of views are within
@@ -27,6 +26,8 @@ const LOOK: Duration = Duration::from_secs(3);
 pub struct Setting {
     /// The seed.
     pub seed: u64,
+    /// What the world is about.
+    pub family: Family,
     /// What was broken on purpose.
     pub defect: Option<Defect>,
     /// The faults, if they are not to be those of the seed.
@@ -57,6 +58,8 @@ impl fmt::Display for Passed {
 pub struct Failed {
     /// The seed.
     pub seed: u64,
+    /// What the world was about.
+    pub family: Family,
     /// What did not hold.
     pub what: String,
     /// What happened before, line by line.
@@ -67,13 +70,16 @@ impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "seed {}: {}\nto see what happened: cargo run -p sim --example seeds -- --seed {}",
-            self.seed, self.what, self.seed
+            "seed {}: {}\nto see what happened: cargo run -p sim --example seeds -- --seed {} --family {}",
+            self.seed,
+            self.what,
+            self.seed,
+            self.family.name()
         )
     }
 }
 
-/// Runs a seed with its own faults.
+/// Runs a seed of applications with its own faults.
 ///
 /// # Errors
 /// What did not hold.
@@ -86,10 +92,10 @@ pub fn run(seed: u64) -> Result<Passed, Box<Failed>> {
 /// # Errors
 /// What did not hold.
 pub fn run_with(setting: &Setting) -> Result<Passed, Box<Failed>> {
-    let Setting { seed, defect, profile } = setting;
+    let Setting { seed, family, defect, profile } = setting;
     let dice = crate::dice::Dice::new(*seed).fork("profile");
-    let profile = profile.clone().unwrap_or_else(|| Profile::draw(&dice));
-    let world = World::new(*seed, profile, *defect);
+    let profile = profile.clone().unwrap_or_else(|| Profile::draw(&dice, *family));
+    let world = World::new(*seed, *family, profile, *defect);
     let outcome = catch_unwind(AssertUnwindSafe(|| play(&world)));
     let outcome = outcome.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
@@ -98,7 +104,7 @@ pub fn run_with(setting: &Setting) -> Result<Passed, Box<Failed>> {
     });
     let told = world.told();
     world.end();
-    outcome.map_err(|what| Box::new(Failed { seed: *seed, what, told }))
+    outcome.map_err(|what| Box::new(Failed { seed: *seed, family: *family, what, told }))
 }
 
 /// Lets a world go on until an age, or until something is wrong.
@@ -120,9 +126,9 @@ fn play(world: &Arc<World>) -> Result<Passed, String> {
         }
         mark.store(true, Ordering::Relaxed);
     });
-    until(world, BUSY, &begun)?;
+    until(world, world.family.busy(), &begun)?;
     world.disturb();
-    let fleet = Arc::new(Fleet::new(world.profile.nodes));
+    let fleet = Arc::new(Fleet::new(world.family, world.profile.nodes));
     for component in fleet.all() {
         fleet.start(world, &component);
     }
@@ -134,7 +140,7 @@ fn play(world: &Arc<World>) -> Result<Passed, String> {
     });
     world.executor.spawn(world.executor.group(), guarded::work(Arc::clone(world)));
     world.executor.spawn(world.executor.group(), faults::disturb(Arc::clone(world), Arc::clone(&fleet)));
-    until(world, BUSY, &done)?;
+    until(world, world.family.busy(), &done)?;
     world.check_views();
     until(world, AFTER, &never)?;
     world.calm_down();

@@ -40,7 +40,8 @@ pub fn connection_refused() -> Status {
 impl Server {
     /// Starts a server on the world's store.
     pub fn start(world: &Arc<World>) -> Server {
-        let clock = world.executor.clock(world.skew());
+        let group = world.executor.group();
+        let clock = world.clock(group);
         let random = Arc::new(world.dice.fork("server"));
         let shared = Shared {
             store: Arc::new(Medium::new(world)),
@@ -51,7 +52,6 @@ impl Server {
         };
         // Few, so that they are in demand.
         let open = Registry::new(Arc::new(shared), Arc::new(Everything)).with_node_ports(30_000..=30_007);
-        let group = world.executor.group();
         let stored = Arc::new(Stored::new(open.clone()));
         let guards = Guards::new(world, Arc::clone(&stored));
         let parts =

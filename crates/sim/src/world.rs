@@ -1,19 +1,21 @@
 //! One world: a store, a server in front of it, whoever talks to that server, and those who check.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use base::time::Time;
+use base::time::{Clock, Time};
 use client::{RawView, Scope};
 use store::{KeyRange, MemoryStore, Revision, Store as _};
 
 use crate::actors::node::Machine;
+use crate::check::storms::Storms;
 use crate::check::watches::Watched;
 use crate::check::{self, Check};
 use crate::dice::Dice;
 use crate::executor::{Executor, Group};
+use crate::family::Family;
 use crate::history::History;
 use crate::profile::{Defect, Profile};
 use crate::server::Server;
@@ -21,6 +23,8 @@ use crate::webhook::Unheard;
 
 /// How many lines of what happened are shown of a world that failed.
 const TOLD_LINES: usize = 400;
+/// How far a clock is off at most that has jumped, in milliseconds.
+pub const JUMP_MILLIS: u64 = 70_000;
 
 /// The resources that matter here, as the resources' table names them.
 pub mod resources {
@@ -42,6 +46,12 @@ pub mod resources {
     pub const DEPLOYMENTS: Resource = Resource::of("apps", "v1", "deployments");
     /// StatefulSets.
     pub const STATEFUL_SETS: Resource = Resource::of("apps", "v1", "statefulsets");
+    /// DaemonSets.
+    pub const DAEMON_SETS: Resource = Resource::of("apps", "v1", "daemonsets");
+    /// Jobs.
+    pub const JOBS: Resource = Resource::of("batch", "v1", "jobs");
+    /// CronJobs.
+    pub const CRON_JOBS: Resource = Resource::of("batch", "v1", "cronjobs");
     /// EndpointSlices.
     pub const SLICES: Resource = Resource::of("discovery.k8s.io", "v1", "endpointslices");
     /// Addresses of services.
@@ -58,6 +68,8 @@ pub struct World {
     pub executor: Executor,
     /// Chance.
     pub dice: Dice,
+    /// What its users ask for.
+    pub family: Family,
     /// What goes wrong.
     pub profile: Profile,
     /// What was broken on purpose.
@@ -71,6 +83,9 @@ pub struct World {
     watches: Mutex<BTreeMap<u64, Watched>>,
     views: Mutex<Vec<(Group, Scope, RawView)>>,
     machines: Mutex<BTreeMap<String, Arc<Mutex<Machine>>>>,
+    clocks: Mutex<Vec<(Group, Arc<AtomicI64>)>>,
+    /// What is asked again and again.
+    pub(crate) storms: Mutex<Storms>,
     told: Mutex<VecDeque<String>>,
     quiet: AtomicBool,
     /// What webhooks have not heard of.
@@ -84,7 +99,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl World {
     /// An empty world, whose server does not run yet.
-    pub fn new(seed: u64, profile: Profile, defect: Option<Defect>) -> Arc<World> {
+    pub fn new(seed: u64, family: Family, profile: Profile, defect: Option<Defect>) -> Arc<World> {
         let dice = Dice::new(seed).fork("world");
         let store = MemoryStore::new();
         let history = History::new(store.watch(KeyRange::all(), Revision::NONE));
@@ -95,6 +110,7 @@ impl World {
             executor: Executor::new(begin, dice.fork("executor")),
             checks: Mutex::new(check::all(&profile, Arc::clone(&unheard))),
             dice,
+            family,
             profile,
             defect,
             store,
@@ -104,6 +120,8 @@ impl World {
             watches: Mutex::default(),
             views: Mutex::default(),
             machines: Mutex::default(),
+            clocks: Mutex::default(),
+            storms: Mutex::default(),
             told: Mutex::default(),
             quiet: AtomicBool::new(false),
             unheard,
@@ -159,13 +177,36 @@ impl World {
         self.quiet.store(false, Ordering::Relaxed);
     }
 
-    /// Ends all faults.
+    /// Ends all faults. Clocks that have jumped are set right.
     pub fn calm_down(&self) {
         self.quiet.store(true, Ordering::Relaxed);
+        if self.profile.jumps > 0 {
+            lock(&self.clocks).iter().for_each(|(_, skew)| skew.store(0, Ordering::Relaxed));
+        }
+    }
+
+    /// The clock of a new life of a component.
+    pub fn clock(&self, group: Group) -> Arc<dyn Clock> {
+        let skew = Arc::new(AtomicI64::new(self.skew()));
+        lock(&self.clocks).push((group, Arc::clone(&skew)));
+        self.executor.adjusted_clock(skew)
+    }
+
+    /// Sets a clock to another time.
+    pub fn jump(&self, dice: &Dice) {
+        let clocks = lock(&self.clocks);
+        if clocks.is_empty() {
+            return;
+        }
+        let (group, skew) = dice.pick(&clocks);
+        let nanos = i64::try_from(dice.millis(0, 2 * JUMP_MILLIS).as_nanos()).unwrap_or(0)
+            - i64::try_from(JUMP_MILLIS * 1_000_000).unwrap_or(0);
+        skew.store(nanos, Ordering::Relaxed);
+        self.tell(|| format!("the clock of {group:?} is {} ms off", nanos / 1_000_000));
     }
 
     /// How far the clock of a new life of a component is off, in nanoseconds.
-    pub fn skew(&self) -> i64 {
+    fn skew(&self) -> i64 {
         let most = self.profile.skew_millis;
         if most == 0 {
             return 0;
@@ -197,6 +238,7 @@ impl World {
         self.tell(|| "the server dies".into());
         let server = self.server().take();
         if let Some(server) = server {
+            lock(&self.clocks).retain(|(own, _)| *own != server.group());
             self.executor.kill(server.group());
         }
     }
@@ -214,6 +256,7 @@ impl World {
     /// Ends a life.
     pub fn kill(&self, group: Group) {
         lock(&self.views).retain(|(own, ..)| *own != group);
+        lock(&self.clocks).retain(|(own, _)| *own != group);
         self.executor.kill(group);
     }
 

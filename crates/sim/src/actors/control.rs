@@ -11,21 +11,7 @@ use crate::executor::Group;
 use crate::line::Line;
 use crate::world::World;
 
-/// The controllers by their names.
-pub const NAMES: [&str; 10] = [
-    "replica-sets",
-    "deployments",
-    "stateful-sets",
-    "garbage",
-    "namespaces",
-    "service-accounts",
-    "endpoint-slices",
-    "node-lifecycle",
-    "resource-quotas",
-    "taint-eviction",
-];
-
-/// The kinds whose objects there are here: following all others would only cost time.
+/// The kinds whose objects there are in every world: following all others would only cost time.
 const KINDS: [&str; 12] = [
     "pods",
     "replicasets",
@@ -41,25 +27,32 @@ const KINDS: [&str; 12] = [
     "resourcequotas",
 ];
 
-fn served() -> Vec<Served> {
+fn served(world: &World) -> Vec<Served> {
     let mut all = built_in();
-    all.retain(|row| KINDS.contains(&&*row.resource.plural));
+    let kinds = world.family.kinds();
+    all.retain(|row| KINDS.iter().chain(kinds).any(|kind| *kind == &*row.resource.plural));
     all
 }
 
-/// Starts a controller.
+/// Starts a controller, by its place among those of the world's family.
 pub fn start(world: &Arc<World>, group: Group, number: usize) {
-    match NAMES[number] {
+    match world.family.controllers().nth(number).unwrap_or_default() {
         "replica-sets" => run(world, group, workload::ReplicaSets),
         "deployments" => run(world, group, workload::Deployments),
         "stateful-sets" => run(world, group, workload::StatefulSets),
-        "garbage" => run(world, group, cluster::Garbage::new(&served())),
-        "namespaces" => run(world, group, cluster::Namespaces::new(&served())),
+        "daemon-sets" => run(world, group, workload::DaemonSets::default()),
+        "jobs" => run(world, group, workload::Jobs),
+        "cron-jobs" => run(world, group, workload::CronJobs),
+        "ttl-after-finished" => run(world, group, workload::TtlAfterFinished),
+        "pod-garbage" => run(world, group, cluster::PodGarbage::default()),
+        "garbage" => run(world, group, cluster::Garbage::new(&served(world))),
+        "namespaces" => run(world, group, cluster::Namespaces::new(&served(world))),
         "service-accounts" => run(world, group, cluster::ServiceAccounts),
         "endpoint-slices" => run(world, group, network::EndpointSlices),
         "node-lifecycle" => run(world, group, cluster::NodeLifecycle::new(world.executor.now())),
-        "resource-quotas" => run(world, group, cluster::ResourceQuotas::new(&served())),
-        _ => run(world, group, cluster::TaintEviction),
+        "resource-quotas" => run(world, group, cluster::ResourceQuotas::new(&served(world))),
+        "taint-eviction" => run(world, group, cluster::TaintEviction),
+        other => unreachable!("no controller is called {other}"),
     }
 }
 

@@ -28,7 +28,7 @@ use crate::profile::Defect;
 use crate::world::{World, lock, resources};
 
 use machine::Luck;
-pub use machine::Machine;
+pub use machine::{Machine, NOWHERE, WORK};
 
 /// How often the lease is renewed (`nodeLeaseDurationSeconds` / 4).
 const RENEW: Duration = Duration::from_secs(10);
@@ -71,6 +71,8 @@ impl Agent {
         let mut renewal = self.clock.now();
         loop {
             let now = self.clock.now();
+            // The clock may have been set back.
+            renewal = renewal.min(now + RENEW);
             if now >= renewal {
                 renewal = match self.renew().await {
                     Ok(()) => now + RENEW,
@@ -111,7 +113,10 @@ impl Agent {
             other => other?,
         };
         let now = self.clock.now();
-        if !conditions::is_true(&node.status.conditions, "Ready") || node.status.allocatable.is_empty() {
+        // Once faults are over, nobody falls ill any more.
+        let well = !self.world.is_faulty() || lock(&self.machine).is_well(self.world.executor.now());
+        if conditions::is_true(&node.status.conditions, "Ready") != well || node.status.allocatable.is_empty()
+        {
             let room = json!({"status": {
                 "capacity": {"cpu": "4", "memory": "8Gi", "pods": "110"},
                 "allocatable": {"cpu": "4", "memory": "8Gi", "pods": "110"},
@@ -119,7 +124,7 @@ impl Agent {
             let room = object::<Node>(&room).status;
             (node.status.capacity, node.status.allocatable) = (room.capacity, room.allocatable);
             for (type_, state) in [
-                ("Ready", "True"),
+                ("Ready", if well { "True" } else { "False" }),
                 ("MemoryPressure", "False"),
                 ("DiskPressure", "False"),
                 ("PIDPressure", "False"),

@@ -1,19 +1,26 @@
 //! Users, who ask for things and change their minds.
 
+mod daemons;
+mod jobs;
+mod schedules;
+
 use std::sync::Arc;
 
 use api_record::Typed;
+use api_record::scalar::Quantity;
 use api_types::admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration};
 use api_types::apps::v1::{Deployment, ReplicaSet, StatefulSet};
-use api_types::core::v1::{Namespace, Pod, ResourceQuota, Service};
+use api_types::core::v1::{Namespace, Pod, PodSpec, ResourceQuota, Service};
 use api_types::networking::v1::ServiceCIDR;
 use api_types::object_meta;
 use client::{Caller, Propagation, Status};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
+use super::node::NOWHERE;
 use super::requests::{Hand, object};
 use crate::dice::Dice;
+use crate::family::Family;
 use crate::line::Line;
 use crate::webhook;
 use crate::world::World;
@@ -75,10 +82,29 @@ impl User {
     /// Asks for an application, and changes it for a while.
     pub async fn work(&self) {
         self.make(|| object::<Namespace>(&json!({"metadata": {"name": SPACE}}))).await;
-        // More than anybody wants: what it says is used is what is looked at.
-        let hard = json!({"pods": "1000", "services": "1000", "requests.cpu": "1000"});
-        let quota = json!({"metadata": {"name": "all", "namespace": SPACE}, "spec": {"hard": hard}});
-        self.make(|| object::<ResourceQuota>(&quota)).await;
+        self.make(|| object::<ResourceQuota>(&self.quota())).await;
+        match self.world.family {
+            Family::Applications => self.applications().await,
+            Family::Daemons => self.daemons().await,
+            Family::Jobs => self.jobs().await,
+            Family::Schedules => self.schedules().await,
+        }
+        if self.world.profile.tight {
+            self.edit::<ResourceQuota>("all", |it| {
+                it.spec.hard.insert("pods".into(), Quantity::from_millis(1_000_000));
+            })
+            .await;
+        }
+    }
+
+    /// A quota. There is more than anybody wants, where it is not to be tight: what it says is used is what is looked at.
+    fn quota(&self) -> Value {
+        let pods = if self.world.profile.tight { "3" } else { "1000" };
+        let hard = json!({"pods": pods, "services": "1000", "requests.cpu": "1000"});
+        json!({"metadata": {"name": "all", "namespace": SPACE}, "spec": {"hard": hard}})
+    }
+
+    async fn applications(&self) {
         for number in 0..1 + usize::from(self.dice.chance(250)) {
             let app = format!("web-{number}");
             self.make_deployment(&app).await;
@@ -105,6 +131,20 @@ impl User {
             self.world.executor.sleep(self.dice.millis(500, 12_000)).await;
             self.change().await;
         }
+        if self.world.profile.hopeless {
+            for number in 0..2 {
+                self.edit::<Deployment>(&format!("web-{number}"), |it| mend(&mut it.spec.template.spec))
+                    .await;
+            }
+        }
+    }
+
+    /// An image: where images are hopeless, sometimes one that nobody has.
+    fn image(&self) -> String {
+        if self.world.profile.hopeless && self.dice.chance(400) {
+            return format!("image{NOWHERE}");
+        }
+        format!("image:{}", self.dice.below(4))
     }
 
     async fn change(&self) {
@@ -112,25 +152,15 @@ impl User {
         self.world.tell(|| "the user changes something".into());
         match self.dice.below(15) {
             0..=3 => {
-                let image = format!("image:{}", self.dice.below(4));
-                self.edit::<Deployment>(&app, |it| {
-                    if let Some(container) = it.spec.template.spec.containers.first_mut() {
-                        container.image.clone_from(&image);
-                    }
-                })
-                .await;
+                let image = self.image();
+                self.edit::<Deployment>(&app, |it| run_image(&mut it.spec.template.spec, &image)).await;
             }
             4 | 5 => {
                 let replicas = self.few();
                 self.edit::<Deployment>(&app, |it| it.spec.replicas = Some(replicas)).await;
             }
             6 => {
-                let propagation = *self.dice.pick(&[
-                    None,
-                    Some(Propagation::Background),
-                    Some(Propagation::Foreground),
-                    Some(Propagation::Orphan),
-                ]);
+                let propagation = self.propagation();
                 self.remove::<Deployment>(&app, propagation).await;
                 if self.dice.chance(700) {
                     self.world.executor.sleep(self.dice.millis(0, 3_000)).await;
@@ -154,12 +184,7 @@ impl User {
             12..=14 => self.change_stateful("data").await,
             10 if !self.world.profile.disturbs_pods() => self.make_service("extra").await,
             10 => {
-                if let Ok(pods) = self.hand.list::<Pod>(SPACE).await
-                    && !pods.is_empty()
-                    && let Some(meta) = object_meta(&**self.dice.pick(&pods))
-                {
-                    self.remove::<Pod>(&meta.name, None).await;
-                }
+                self.remove_any::<Pod>(None).await;
             }
             _ if self.dice.chance(300) => {
                 self.remove::<Namespace>("", None).await;
@@ -185,12 +210,7 @@ impl User {
             }
             _ => {
                 let image = format!("image:{}", self.dice.below(4));
-                self.edit::<StatefulSet>(name, |it| {
-                    if let Some(container) = it.spec.template.spec.containers.first_mut() {
-                        container.image.clone_from(&image);
-                    }
-                })
-                .await;
+                self.edit::<StatefulSet>(name, |it| run_image(&mut it.spec.template.spec, &image)).await;
             }
         }
     }
@@ -282,8 +302,13 @@ impl User {
 
     /// Changes an object as it is, until that is done or it is gone.
     async fn edit<T: Typed + Clone>(&self, name: &str, change: impl Fn(&mut T)) {
+        self.edit_in(SPACE, name, change).await;
+    }
+
+    /// The same of an object of any namespace, or of none.
+    async fn edit_in<T: Typed + Clone>(&self, namespace: &str, name: &str, change: impl Fn(&mut T)) {
         for _ in 0..ATTEMPTS {
-            let edited = match self.hand.get::<T>(SPACE, name).await {
+            let edited = match self.hand.get::<T>(namespace, name).await {
                 Ok(mut object) => {
                     change(&mut object);
                     self.hand.update(object, "").await.map(drop)
@@ -310,8 +335,42 @@ impl User {
         }
     }
 
+    /// Deletes one of the objects of a type that there are.
+    async fn remove_any<T: Typed>(&self, propagation: Option<Propagation>) {
+        if let Ok(all) = self.hand.list::<T>(SPACE).await
+            && !all.is_empty()
+            && let Some(meta) = object_meta(&**self.dice.pick(&all))
+        {
+            self.remove::<T>(&meta.name, propagation).await;
+        }
+    }
+
+    /// One of the ways of a deletion.
+    fn propagation(&self) -> Option<Propagation> {
+        *self.dice.pick(&[
+            None,
+            Some(Propagation::Background),
+            Some(Propagation::Foreground),
+            Some(Propagation::Orphan),
+        ])
+    }
+
     async fn wait(&self) {
         self.world.executor.sleep(self.dice.millis(100, 800)).await;
+    }
+}
+
+/// Has a container run an image.
+fn run_image(spec: &mut PodSpec, image: &str) {
+    if let Some(container) = spec.containers.first_mut() {
+        image.clone_into(&mut container.image);
+    }
+}
+
+/// Has it run one that there is.
+fn mend(spec: &mut PodSpec) {
+    if spec.containers.first().is_some_and(|container| container.image.ends_with(NOWHERE)) {
+        run_image(spec, "image:0");
     }
 }
 

@@ -1,12 +1,23 @@
 //! What a request rests on holds when it is carried out: a write that names a version replaces that version, one that names a
 //! uid meets that uid, a list shows one moment of the history, and the garbage collector takes nothing that is owned.
 
+use api_meta::owners::controller_of;
 use api_types::meta::v1::ObjectMeta;
 use api_types::object_meta;
 use client::{Answer, Body, Caller, Outcome, Request, Resource, Scope, Status, Target, Verb};
 
 use super::views;
 use crate::history::{History, version};
+
+/// Whose objects the controllers of workloads delete, by the names of their accounts.
+const OWNERS: [(&str, &str); 6] = [
+    ("replicaset-controller", "ReplicaSet"),
+    ("deployment-controller", "Deployment"),
+    ("statefulset-controller", "StatefulSet"),
+    ("daemon-set-controller", "DaemonSet"),
+    ("job-controller", "Job"),
+    ("cronjob-controller", "CronJob"),
+];
 
 /// What of a request is needed to judge its answer.
 pub struct Asked {
@@ -88,13 +99,13 @@ impl Asked {
                 if matches!(self.verb, Verb::Update | Verb::Patch) {
                     self.check_version(history, meta)?;
                 }
-                if self.verb == Verb::Delete { self.check_garbage(history, &meta.uid) } else { Ok(()) }
+                if self.verb == Verb::Delete { self.check_deletion(history, &meta.uid) } else { Ok(()) }
             }
             Outcome::Status(status) => {
                 let uid = status.details.as_deref().map(|details| details.uid.as_str()).unwrap_or_default();
                 if self.verb == Verb::Delete {
                     self.check_uid(uid)?;
-                    return self.check_garbage(history, uid);
+                    return self.check_deletion(history, uid);
                 }
                 Ok(())
             }
@@ -137,14 +148,22 @@ impl Asked {
         ))
     }
 
-    /// The collector may delete only what no owner keeps: none that is there and is not going.
-    fn check_garbage(&self, history: &History, uid: &str) -> Result<(), String> {
-        if !self.who.ends_with(":generic-garbage-collector") || uid.is_empty() {
+    /// What may be deleted depends on whose it is.
+    fn check_deletion(&self, history: &History, uid: &str) -> Result<(), String> {
+        if uid.is_empty() {
             return Ok(());
         }
         let of_uid = |meta: Option<&ObjectMeta>| meta.is_some_and(|meta| meta.uid == uid);
         let last = history.of(&self.target.resource).iter().rev().find(|change| of_uid(change.meta_before()));
         let Some(meta) = last.and_then(|change| change.meta_before()) else { return Ok(()) };
+        if self.who.ends_with(":generic-garbage-collector") {
+            return self.check_garbage(history, meta);
+        }
+        self.check_owner(meta)
+    }
+
+    /// The collector may delete only what no owner keeps: none that is there and is not going.
+    fn check_garbage(&self, history: &History, meta: &ObjectMeta) -> Result<(), String> {
         for reference in &meta.owner_references {
             let owner = history.metas().find(|owner| owner.uid == reference.uid);
             if owner.is_some_and(|owner| owner.deletion_timestamp.is_none()) {
@@ -155,6 +174,30 @@ impl Asked {
             }
         }
         Ok(())
+    }
+
+    /// The controllers of workloads delete nothing that one of another kind controls, whatever they select.
+    fn check_owner(&self, meta: &ObjectMeta) -> Result<(), String> {
+        let account = self.who.rsplit(':').next().unwrap_or_default();
+        let kind = OWNERS.iter().find(|(name, _)| *name == account).map(|(_, kind)| *kind);
+        match (kind, controller_of(meta)) {
+            (Some(kind), Some(owner)) if owner.kind != kind => Err(format!(
+                "{account} deleted {} {}/{}, which {} {} controls",
+                self.target.resource, meta.namespace, meta.name, owner.kind, owner.name
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Who asked for what, in words: what is the same when somebody asks for it again.
+    pub fn subject(&self) -> String {
+        let Target { resource, namespace, name, subresource } = &self.target;
+        format!("{}: {} {resource} {namespace}/{name} {subresource}", self.who, self.verb.name())
+    }
+
+    /// Whether it was to change anything.
+    pub fn is_write(&self) -> bool {
+        !matches!(self.verb, Verb::Get | Verb::List)
     }
 }
 

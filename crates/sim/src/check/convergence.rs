@@ -1,5 +1,8 @@
 //! Everything is, in the end, as it was asked for.
 
+mod daemons;
+mod jobs;
+
 use std::collections::BTreeSet;
 
 use api_meta::conditions;
@@ -9,6 +12,7 @@ use api_types::core::v1::{Node, Pod, Service};
 use api_types::discovery::v1::EndpointSlice;
 
 use super::{garbage, quotas};
+use crate::actors::node::{NOWHERE, WORK};
 use crate::history::History;
 
 /// Looks whether everything is as it was asked for.
@@ -35,9 +39,13 @@ pub fn check(history: &History) -> Result<(), String> {
     for set in history.all::<StatefulSet>() {
         stateful_set(history, set)?;
     }
+    history.all().try_for_each(|set| daemons::daemon_set(history, set))?;
+    history.all().try_for_each(|job| jobs::job(history, job))?;
+    history.all().try_for_each(|cron| jobs::cron_job(history, cron))?;
     for pod in history.all::<Pod>() {
+        jobs::counted(pod)?;
         let over = matches!(pod.status.phase.as_str(), "Succeeded" | "Failed");
-        if !over && !is_ready(pod) {
+        if !over && !is_left(pod) && !is_ready(pod) {
             return Err(format!("pod {} is {}, and not ready", pod.metadata.name, pod.status.phase));
         }
     }
@@ -49,6 +57,15 @@ pub fn check(history: &History) -> Result<(), String> {
 
 fn is_ready(pod: &Pod) -> bool {
     conditions::is_true(&pod.status.conditions, "Ready")
+}
+
+/// Whether a pod is nobody's any more that never will be ready for good: it ends by itself, perhaps again and again, or its image is
+/// nowhere.
+fn is_left(pod: &Pod) -> bool {
+    controller_of(&pod.metadata).is_none()
+        && pod.spec.containers.iter().any(|container| {
+            container.image.ends_with(NOWHERE) || container.command.first().is_some_and(|word| word == WORK)
+        })
 }
 
 fn active_of<'a>(history: &'a History, uid: &'a str) -> impl Iterator<Item = &'a Pod> {

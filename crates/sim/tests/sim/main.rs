@@ -1,5 +1,6 @@
-//! The simulator's own tests: seeds, planted defects, and seeds that once found something.
+//! The simulator's own tests: seeds, families, planted defects, and seeds that once found something.
 
+mod families;
 mod planted;
 mod regressions;
 mod seeds;

@@ -15,7 +15,8 @@ fn a_seed_is_a_world() {
 fn what_nobody_is_sure_of_is_not_done_twice() {
     for seed in 8..20 {
         let profile = Some(sim::profile::Profile::unsure());
-        let setting = sim::run::Setting { seed, profile, defect: None };
+        let family = sim::family::Family::Applications;
+        let setting = sim::run::Setting { seed, profile, family, defect: None };
         if let Err(failed) = sim::run::run_with(&setting) {
             panic!("with --unsure, {failed}");
         }
@@ -26,7 +27,8 @@ fn what_nobody_is_sure_of_is_not_done_twice() {
 #[test]
 fn a_count_that_conflicted_for_long_is_made_right_soon() {
     let profile = Some(sim::profile::Profile::unsure());
-    let setting = sim::run::Setting { seed: 1044, profile, defect: None };
+    let family = sim::family::Family::Applications;
+    let setting = sim::run::Setting { seed: 1044, profile, family, defect: None };
     if let Err(failed) = sim::run::run_with(&setting) {
         panic!("with --unsure, {failed}");
     }

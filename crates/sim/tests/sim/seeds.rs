@@ -1,4 +1,4 @@
-//! Two thousand worlds, in parts that run side by side.
+//! Two thousand worlds of applications, in parts that run side by side.
 
 fn run(seeds: std::ops::Range<u64>) {
     let failed: Vec<String> =

@@ -1,8 +1,8 @@
 //! What is on a machine whether or not an agent runs: records, containers, addresses.
 
 use std::collections::{BTreeMap, BTreeSet};
-
 use std::sync::Arc;
+use std::time::Duration;
 
 use api_types::core::v1::Pod;
 use base::time::Time;
@@ -21,6 +21,29 @@ enum Coming {
     Started,
     Ready,
     Stopped,
+    /// Its work is done, with this exit code.
+    Done(i32),
+}
+
+/// The command of a container that ends by itself: how often in a thousand it fails, and how long it takes at most, in milliseconds.
+pub const WORK: &str = "work";
+/// The end of an image's name that no registry has.
+pub const NOWHERE: &str = ":never";
+/// What a container that fails may exit with.
+const CODES: [i32; 3] = [1, 42, 137];
+
+/// How long the work of a container will take, and what it will exit with; nothing for one that goes on for ever.
+fn work(pod: &Pod, name: &str, dice: &Dice) -> Option<(Duration, i32)> {
+    let container = pod.spec.containers.iter().find(|container| container.name == name)?;
+    let [word, fails, longest] = container.command.as_slice() else { return None };
+    let (fails, longest) = (fails.parse().ok()?, longest.parse().ok()?);
+    let code = if dice.chance(fails) { *dice.pick(&CODES) } else { 0 };
+    (word == WORK).then(|| (dice.millis(100, longest), code))
+}
+
+fn is_nowhere(pod: Option<&Pod>, name: &str) -> bool {
+    let mut containers = pod.into_iter().flat_map(|pod| pod.spec.containers.iter());
+    containers.any(|container| container.name == name && container.image.ends_with(NOWHERE))
 }
 
 /// What chance has in store for a step.
@@ -40,6 +63,10 @@ pub struct Machine {
     coming: BTreeMap<(String, String), (Time, Coming)>,
     addresses: BTreeSet<u8>,
     given: u8,
+    /// What comes of the containers that end by themselves.
+    works: BTreeMap<(String, String), (Duration, i32)>,
+    /// Until when the machine is not well.
+    sick: Time,
     /// Tells whoever runs there that a container has ended by itself.
     pub deaths: Arc<Notify>,
 }
@@ -53,6 +80,8 @@ impl Machine {
             coming: BTreeMap::new(),
             addresses: BTreeSet::new(),
             given: 0,
+            works: BTreeMap::new(),
+            sick: Time::EPOCH,
             deaths: Arc::default(),
         }
     }
@@ -69,6 +98,16 @@ impl Machine {
         }
         self.records.retain(|uid, record| shown.contains_key(uid) || record.stage != Stage::Terminated);
         self.records.keys().cloned().collect()
+    }
+
+    /// Makes the machine unwell until a time, whatever an agent's clock says.
+    pub fn sicken(&mut self, until: Time) {
+        self.sick = until;
+    }
+
+    /// Whether the machine is well at a time.
+    pub fn is_well(&self, now: Time) -> bool {
+        self.sick <= now
     }
 
     /// A pod's record.
@@ -101,11 +140,17 @@ impl Machine {
                     container.waiting = None;
                     container.started = true;
                     container.post_started = true;
-                    let ready = at + std::time::Duration::from_millis(300);
+                    let ready = at + Duration::from_millis(300);
                     self.coming.insert(key, (ready, Coming::Ready));
                 }
-                Coming::Ready => container.ready = true,
-                Coming::Stopped => self.end(uid, &key.1, 0, "Completed", now),
+                Coming::Ready => {
+                    container.ready = true;
+                    if let Some((takes, code)) = self.works.remove(&key) {
+                        self.coming.insert(key, (at + takes, Coming::Done(code)));
+                    }
+                }
+                Coming::Stopped | Coming::Done(0) => self.end(uid, &key.1, 0, "Completed", now),
+                Coming::Done(code) => self.end(uid, &key.1, code, "Error", now),
             }
         }
     }
@@ -140,14 +185,18 @@ impl Machine {
                 }
                 known.begin(|attempt| id(uid, container, attempt));
                 known.actuated = share;
-                if failing {
+                if failing || is_nowhere(pod, container) {
                     let waiting =
                         Waiting { reason: "ErrImagePull".into(), message: "no such registry".into() };
                     known.abandon(waiting);
-                    known.retry_nanos = (now + std::time::Duration::from_secs(10)).unix_nanos();
+                    known.retry_nanos = (now + Duration::from_secs(10)).unix_nanos();
                 } else {
                     let at = now + dice.millis(50, 2_000);
-                    self.coming.insert((uid.to_owned(), container.clone()), (at, Coming::Started));
+                    let key = (uid.to_owned(), container.clone());
+                    if let Some(work) = pod.and_then(|pod| work(pod, container, dice)) {
+                        self.works.insert(key.clone(), work);
+                    }
+                    self.coming.insert(key, (at, Coming::Started));
                 }
             }
             Step::Stop { container, .. } => self.end(uid, container, 137, "Error", now),
@@ -222,7 +271,9 @@ impl Machine {
     }
 
     fn end(&mut self, uid: &str, name: &str, code: i32, reason: &str, now: Time) {
-        self.coming.remove(&(uid.to_owned(), name.to_owned()));
+        let key = (uid.to_owned(), name.to_owned());
+        self.coming.remove(&key);
+        self.works.remove(&key);
         let Some(record) = self.records.get_mut(uid) else { return };
         let container = record.container(name);
         let started_nanos = match container.state {
