@@ -15,6 +15,8 @@ pub mod owners;
 pub mod quotas;
 pub mod schedules;
 pub mod storms;
+#[cfg(test)]
+mod trial;
 pub mod views;
 pub mod watches;
 pub mod webhooks;

@@ -203,3 +203,6 @@ impl Check for Availability {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -287,3 +287,6 @@ impl Check for Counting {
         self.accounts.entry(job.metadata.uid.clone()).or_default().complete(job)
     }
 }
+
+#[cfg(test)]
+mod tests;

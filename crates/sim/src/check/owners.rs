@@ -25,3 +25,6 @@ impl Check for Owners {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

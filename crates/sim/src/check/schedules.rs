@@ -87,3 +87,6 @@ impl Check for Schedules {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -52,3 +52,6 @@ impl Storms {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
