@@ -82,11 +82,8 @@ impl Controller for NodeLifecycle {
             node.filter(|node| ready(node) != TRUE).map(|_| Key::Node(name.clone())).into_iter().collect()
         });
         wires.maps::<Pod>(|pod, world| {
-            let node = world.get::<Node>("", &pod.spec.node_name).filter(|_| pod::is_ready(pod));
-            node.filter(|node| ready(node) != TRUE)
-                .map(|node| Key::Node(node.metadata.name.clone()))
-                .into_iter()
-                .collect()
+            let node = world.get::<Node>("", &pod.spec.node_name).filter(|node| is_doubted(pod, node));
+            node.map(|node| Key::Node(node.metadata.name.clone())).into_iter().collect()
         });
     }
 
@@ -124,7 +121,7 @@ impl NodeLifecycle {
             plan.stage(tainted(node, node.spec.taints.iter().any(zone::sends_away), now));
         }
         if state != TRUE {
-            let pods: Vec<&Pod> = pod::on_node(world, key).filter(|pod| pod::is_ready(pod)).collect();
+            let pods: Vec<&Pod> = pod::on_node(world, key).filter(|pod| is_doubted(pod, &seen)).collect();
             plan.stage(pods.iter().map(|pod| mark_not_ready(pod, now)));
             if seen.status != node.status && ready(node) == TRUE {
                 let message = format!("Node {key} status is now: NodeNotReady");
@@ -169,6 +166,23 @@ fn still_silent(node: &str, lease: Option<&Lease>) -> Guard {
 
 fn ready(node: &Node) -> &str {
     conditions::find(&node.status.conditions, "Ready").map_or(UNKNOWN, |condition| &condition.status)
+}
+
+/// Whether a pod is to be not ready because its node is not. A node that says itself that it is not ready goes on to speak for its pods: what
+/// it says of one after that holds, as with upstream, which marks pods once a transition. Nobody would have the last word otherwise, and
+/// both would write for ever. Of a node that is silent nothing is believed.
+fn is_doubted(pod: &Pod, node: &Node) -> bool {
+    let Some(said) = conditions::find(&pod.status.conditions, "Ready").filter(|it| it.status == TRUE) else {
+        return false;
+    };
+    match conditions::find(&node.status.conditions, "Ready").filter(|it| it.status != UNKNOWN) {
+        Some(own) if own.status == TRUE => false,
+        Some(own) => match (said.last_transition_time, own.last_transition_time) {
+            (Some(said), Some(own)) => Time::from(said) < Time::from(own),
+            _ => true,
+        },
+        None => true,
+    }
 }
 
 fn silent_at(node: &Node, lease: Option<&Lease>) -> Time {

@@ -85,6 +85,25 @@ fn a_silent_node_is_unknown_tainted_and_its_pods_not_ready() {
 }
 
 #[test]
+fn what_a_node_says_of_a_pod_after_it_was_not_ready_holds() {
+    let mut ill = node("a", FALSE);
+    ill.status.conditions[0].last_transition_time = Some(at(120).into());
+    let of_pod_since = |ill: &Node, since: i64| {
+        let mut pod = pod("a");
+        pod.status.conditions[0].last_transition_time = Some(at(since).into());
+        let world = World::default()
+            .with([ill.clone(), node("b", TRUE)], Revision(1))
+            .with([lease("a", 100)], Revision(1))
+            .with([pod], Revision(1));
+        NodeLifecycle::new(at(0)).plan(&Key::Node("a".to_owned()), &world, at(140)).describe()
+    };
+    assert_eq!(of_pod_since(&ill, 119), ["patch nodes a", "patch pods/status shop/p"]);
+    assert_eq!(of_pod_since(&ill, 120), ["patch nodes a"]);
+    ill.status.conditions[0].status = UNKNOWN.into();
+    assert_eq!(of_pod_since(&ill, 130), ["patch nodes a", "patch pods/status shop/p"], "the node is silent");
+}
+
+#[test]
 fn silence_before_the_controller_began_is_no_silence() {
     let nodes = || vec![node("a", TRUE), node("b", TRUE)];
     let plan = plan_since(900, nodes(), 949);
