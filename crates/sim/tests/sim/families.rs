@@ -11,15 +11,15 @@ fn hold(family: Family, seeds: std::ops::Range<u64>) {
 
 #[test]
 fn worlds_of_daemons_hold() {
-    hold(Family::Daemons, 0..14);
+    hold(Family::Daemons, 0..50);
 }
 
 #[test]
 fn worlds_of_jobs_hold() {
-    hold(Family::Jobs, 0..14);
+    hold(Family::Jobs, 0..40);
 }
 
 #[test]
 fn worlds_of_schedules_hold() {
-    hold(Family::Schedules, 0..8);
+    hold(Family::Schedules, 0..30);
 }
