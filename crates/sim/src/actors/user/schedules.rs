@@ -58,11 +58,11 @@ impl User {
     }
 
     fn schedule(&self) -> &'static str {
-        *self.dice.pick(&["* * * * *", "* * * * *", "*/2 * * * *"])
+        self.dice.pick::<&'static str>(&["* * * * *", "* * * * *", "*/2 * * * *"])
     }
 
     fn policy(&self) -> &'static str {
-        *self.dice.pick(&["Allow", "Forbid", "Replace"])
+        self.dice.pick::<&'static str>(&["Allow", "Forbid", "Replace"])
     }
 
     async fn make_schedule(&self, name: &str) {

@@ -105,7 +105,7 @@ pub fn of_overhead(errors: &mut ErrorList, path: &Path, list: &ResourceList) {
 fn whole_pages(errors: &mut ErrorList, path: &Path, name: &str, value: &Quantity) {
     let Some(size) = name.strip_prefix("hugepages-") else { return };
     let size = size.parse::<Quantity>().ok().filter(|size| size.sign() > 0 && size.millis() % 1000 == 0);
-    if !size.is_some_and(|size| value.units() % size.units() == 0) {
+    if size.is_none_or(|size| value.units() % size.units() != 0) {
         let why = format!("{value} is not positive integer multiple of {name}");
         errors.push(FieldError::invalid(path, value.to_string(), why));
     }
