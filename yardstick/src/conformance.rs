@@ -2,6 +2,7 @@
 
 mod report;
 mod selection;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -34,10 +35,10 @@ pub struct Options {
     #[arg(long, value_delimiter = ',')]
     area: Vec<String>,
     /// Only tests whose name this regular expression finds
-    #[arg(long, value_name = "RE")]
+    #[arg(long, value_name = "RE", value_parser = words::expression)]
     focus: Option<String>,
     /// Not the tests whose name this regular expression finds
-    #[arg(long, value_name = "RE")]
+    #[arg(long, value_name = "RE", value_parser = words::expression)]
     skip: Option<String>,
     /// Tests with other labels than those of the conformance tests, such as `NodeConformance`: no record of them is kept
     #[arg(long, value_name = "FILTER", default_value = CONFORMANCE, conflicts_with = "selection")]
@@ -53,10 +54,10 @@ pub struct Options {
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=9))]
     nodes: u8,
     /// Tests at the same time, where the suite allows it
-    #[arg(long, default_value_t = 12)]
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..))]
     procs: u16,
     /// After how long the tests that may run together are interrupted, and those that may not likewise
-    #[arg(long, value_name = "DURATION", default_value = "2h")]
+    #[arg(long, value_name = "DURATION", default_value = "2h", value_parser = words::duration)]
     timeout: String,
     /// Leave the cluster running
     #[arg(long)]
