@@ -12,6 +12,7 @@ pub mod jobs;
 pub mod life;
 pub mod ordinals;
 pub mod owners;
+mod pods;
 pub mod quotas;
 pub mod schedules;
 pub mod storms;

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 
 use base::error::Chain;
+use hyper_util::client::legacy;
 use rustls::CertificateError;
 
 /// Why no connection was made to an address (`HOST:PORT`).
@@ -36,6 +37,19 @@ pub fn of_exchange(error: &hyper::Error) -> String {
     match error.source().and_then(|source| source.downcast_ref::<io::Error>()) {
         Some(error) => of_io(error),
         None => format!("net/http: HTTP/1.x transport connection broken: {}", Chain(error)),
+    }
+}
+
+/// Why a request of a client that keeps connections was not answered by an address (`HOST:PORT`).
+pub fn of_request(address: &str, error: &legacy::Error) -> String {
+    let source = error.source();
+    let io = source.and_then(|source| source.downcast_ref::<io::Error>());
+    if let (true, Some(error)) = (error.is_connect(), io) {
+        return of_dial(address, error);
+    }
+    match source.and_then(|source| source.downcast_ref::<hyper::Error>()) {
+        Some(error) => of_exchange(error),
+        None => Chain(error).to_string(),
     }
 }
 

@@ -7,11 +7,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use hickory_resolver::TokioResolver;
 use http::Uri;
+use http_body_util::Full;
 use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::{Connected, Connection as Describes};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
@@ -20,6 +23,9 @@ use tokio_rustls::client::TlsStream;
 use tower_service::Service;
 
 use crate::limits;
+
+/// A client whose requests share connections.
+pub type Pooled = legacy::Client<Connector, Full<Bytes>>;
 
 /// Makes connections.
 #[derive(Clone)]
@@ -45,6 +51,16 @@ impl Connector {
     #[must_use]
     pub fn expecting(self, name: ServerName<'static>) -> Connector {
         Connector { expected: Some(name), ..self }
+    }
+
+    /// A client that keeps so many of its connections to a host for the next request.
+    pub fn pooled(self, connections: usize) -> Pooled {
+        legacy::Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(limits::IDLE)
+            .pool_max_idle_per_host(connections)
+            .build(self)
     }
 
     /// Connects to a port of a host, which is an address or a name.

@@ -24,6 +24,6 @@ mod remote;
 mod watch;
 
 pub use access::{Access, AccessError, Certificate, Credentials};
-pub use connect::{Connection, Connector};
+pub use connect::{Connection, Connector, Pooled};
 pub use introduce::presented;
 pub use remote::Remote;

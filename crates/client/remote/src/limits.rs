@@ -12,6 +12,9 @@ pub const REQUEST: Duration = Duration::from_secs(65);
 /// to say so: client-go's.
 pub const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(15));
 
+/// How long connections that nobody uses are kept where requests share them: Go's default transport's.
+pub const IDLE: Duration = Duration::from_secs(90);
+
 /// The largest answer, and the largest event of a watch, in bytes.
 pub const ANSWER_BYTES: usize = 1 << 30;
 

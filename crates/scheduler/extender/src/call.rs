@@ -1,19 +1,13 @@
 //! One extender, asked over HTTP.
 
-use std::error::Error as _;
-use std::io;
-
-use base::error::Chain;
 use base::time::{Clock, timeout};
 use base_serve::trust::{self, Shown, Trust};
 use base_serve::words;
 use bytes::Bytes;
-use client_remote::Connector;
+use client_remote::{Connector, Pooled};
 use http::header::CONTENT_TYPE;
 use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper_util::client::legacy;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::ServerName;
 use scheduler_config::{Extender, Tls};
 
@@ -27,7 +21,7 @@ const LATE_BODY: &str =
 /// An extender with its connections.
 pub(crate) struct Line {
     pub(crate) of: Extender,
-    http: legacy::Client<Connector, Full<Bytes>>,
+    http: Pooled,
 }
 
 impl Line {
@@ -38,13 +32,7 @@ impl Line {
         // Wrong settings are told of even where they are of no use.
         let secure = secure(&of.tls)?;
         let connector = if is_https { secure } else { Connector::open() };
-        let http = legacy::Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(limits::IDLE)
-            .pool_max_idle_per_host(limits::IDLE_CONNECTIONS)
-            .build(connector);
-        Ok(Line { of: of.clone(), http })
+        Ok(Line { of: of.clone(), http: connector.pooled(limits::IDLE_CONNECTIONS) })
     }
 
     /// Asks once.
@@ -89,7 +77,7 @@ impl Line {
         let place = format!("{}:{port}", uri.host().unwrap_or_default());
         let request = Request::post(uri).header(CONTENT_TYPE, "application/json");
         let request = request.body(Full::new(Bytes::from(body))).map_err(|error| error.to_string())?;
-        self.http.request(request).await.map_err(|error| unanswered(&place, &error))
+        self.http.request(request).await.map_err(|error| words::of_request(&place, &error))
     }
 }
 
@@ -115,17 +103,4 @@ fn secure(tls: &Tls) -> Result<Connector, String> {
     }
     let name = ServerName::try_from(tls.server_name.clone());
     Ok(connector.expecting(name.map_err(|error| format!("{}: {error}", tls.server_name))?))
-}
-
-/// Why no answer came, in Go's words.
-fn unanswered(place: &str, error: &legacy::Error) -> String {
-    let source = error.source();
-    let io = source.and_then(|source| source.downcast_ref::<io::Error>());
-    if let (true, Some(error)) = (error.is_connect(), io) {
-        return words::of_dial(place, error);
-    }
-    match source.and_then(|source| source.downcast_ref::<hyper::Error>()) {
-        Some(error) => words::of_exchange(error),
-        None => Chain(error).to_string(),
-    }
 }

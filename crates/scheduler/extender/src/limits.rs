@@ -1,12 +1,7 @@
 //! The bounds of asking extenders.
 
-use std::time::Duration;
-
 /// How large an answer may be, in bytes: one may hold all nodes of a cluster.
 pub const ANSWER_BYTES: usize = 128 << 20;
 
 /// How many connections to an extender are kept for the next call: Go's default transport's.
 pub const IDLE_CONNECTIONS: usize = 2;
-
-/// How long they are kept: Go's default transport's.
-pub const IDLE: Duration = Duration::from_secs(90);

@@ -1,8 +1,6 @@
 //! Asking webhooks over the network: connections for each hook, kept for the next call.
 
 use std::collections::BTreeMap;
-use std::error::Error as _;
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,18 +9,15 @@ use api_codec::limits::Limits;
 use api_meta::status::ServerResponse;
 use api_meta::{Status, quote};
 use api_types::meta::v1;
-use base::error::Chain;
 use base::time::{Clock, timeout};
 use base_serve::words;
 use bytes::Bytes;
 use client::BoxFuture;
-use client_remote::Connector;
+use client_remote::{Connector, Pooled};
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper_util::client::legacy;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::ServerName;
 use tokio::sync::Semaphore;
 
@@ -32,18 +27,6 @@ use crate::{Services, limits, tls};
 
 /// By whom upstream's webhooks are asked.
 const AGENT: &str = "kube-apiserver-admission";
-
-pub(crate) type Http = legacy::Client<Connector, Full<Bytes>>;
-
-/// Who keeps connections for the next call.
-pub(crate) fn pooled(connector: Connector) -> Http {
-    legacy::Client::builder(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(limits::IDLE)
-        .pool_max_idle_per_host(limits::IDLE_CONNECTIONS)
-        .build(connector)
-}
 
 /// Asks webhooks over HTTPS.
 pub struct Client {
@@ -56,7 +39,7 @@ pub struct Client {
 /// The hooks that were asked lately, each with the number of its latest call.
 #[derive(Default)]
 struct Hooks {
-    known: BTreeMap<Hook, (Http, u64)>,
+    known: BTreeMap<Hook, (Pooled, u64)>,
     calls: u64,
 }
 
@@ -67,7 +50,7 @@ impl Client {
     }
 
     /// The connections of a hook.
-    fn http(&self, hook: &Hook, target: &Target) -> Result<Http, String> {
+    fn http(&self, hook: &Hook, target: &Target) -> Result<Pooled, String> {
         let mut hooks = self.hooks.lock().unwrap_or_else(PoisonError::into_inner);
         hooks.calls += 1;
         let calls = hooks.calls;
@@ -79,7 +62,7 @@ impl Client {
         let name = ServerName::try_from(target.host.clone());
         let name = name.map_err(|_| format!("{} is no name of a server", quote::go(&target.host)))?;
         let connector = Connector::new(tls::config(&hook.ca_bundle, protocols)?).expecting(name);
-        let http = pooled(connector);
+        let http = connector.pooled(limits::IDLE_CONNECTIONS);
         if hooks.known.len() >= limits::HOOKS {
             let oldest = hooks.known.iter().min_by_key(|(_, (_, latest))| *latest);
             let oldest = oldest.map(|(hook, _)| hook.clone());
@@ -102,7 +85,7 @@ impl Client {
             let host = if host.contains(':') { format!("[{host}]") } else { host };
             let place = format!("{host}:{port}");
             let request = request(call.hook, &target, &place, &path, call.body)?;
-            http.request(request).await.map_err(|error| unanswered(&place, &error))
+            http.request(request).await.map_err(|error| words::of_request(&place, &error))
         });
         let response = match answered.await {
             Ok(answered) => answered.map_err(failed)?,
@@ -171,19 +154,6 @@ fn request(
         request = request.header(HOST, &target.authority);
     }
     request.body(Full::new(body)).map_err(|error| error.to_string())
-}
-
-/// Why no answer came, in Go's words.
-pub(crate) fn unanswered(place: &str, error: &legacy::Error) -> String {
-    let source = error.source();
-    let io = source.and_then(|source| source.downcast_ref::<io::Error>());
-    if let (true, Some(error)) = (error.is_connect(), io) {
-        return words::of_dial(place, error);
-    }
-    match source.and_then(|source| source.downcast_ref::<hyper::Error>()) {
-        Some(error) => words::of_exchange(error),
-        None => Chain(error).to_string(),
-    }
 }
 
 /// What an answer says: client-go's `transformResponse` and `Into`.

@@ -17,8 +17,5 @@ pub const HOOKS: usize = 200;
 /// How many connections to one address are kept for the next call: client-go's.
 pub const IDLE_CONNECTIONS: usize = 25;
 
-/// How long they are kept: Go's default transport's.
-pub const IDLE: Duration = Duration::from_secs(90);
-
 /// How much of an answer that is none an error repeats, in bytes: client-go's.
 pub const TEXT_BYTES: usize = 2048;

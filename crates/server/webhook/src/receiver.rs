@@ -6,17 +6,18 @@ use std::sync::Arc;
 
 use base::time::{Clock, timeout};
 use base_serve::trust::{self, Shown, Trust};
+use base_serve::words;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use client_remote::Connector;
 use client_remote::kubeconfig::Endpoint;
+use client_remote::{Connector, Pooled};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Request, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use rustls::pki_types::ServerName;
 
-use crate::clients::{Http, LATE, failure, pooled, unanswered};
+use crate::clients::{LATE, failure};
 use crate::hook::{clean, go_seconds};
 use crate::limits;
 
@@ -25,7 +26,7 @@ const AGENT: &str = "kube-apiserver";
 
 /// The receiver at an endpoint.
 pub struct Receiver {
-    http: Http,
+    http: Pooled,
     uri: Uri,
     place: String,
     authorization: Option<HeaderValue>,
@@ -51,7 +52,7 @@ impl Receiver {
         let uri = Uri::builder().scheme(if secure { "https" } else { "http" }).authority(authority.clone());
         let uri = uri.path_and_query(path).build().map_err(|error| error.to_string())?;
         let connector = if secure { tls(endpoint)? } else { Connector::open() };
-        let http = pooled(connector);
+        let http = connector.pooled(limits::IDLE_CONNECTIONS);
         let place = format!("{}:{port}", authority.host());
         Ok(Receiver { http, uri, place, authorization: authorization(endpoint)?, clock })
     }
@@ -78,7 +79,7 @@ impl Receiver {
         }
         let request = request.body(Full::new(body)).map_err(|error| error.to_string())?;
         let sent = self.http.request(request).await;
-        let (parts, body) = sent.map_err(|error| unanswered(&self.place, &error))?.into_parts();
+        let (parts, body) = sent.map_err(|error| words::of_request(&self.place, &error))?.into_parts();
         // The connection is good for the next batch once all of the answer is read.
         let body = Limited::new(body, limits::ANSWER_BYTES).collect().await;
         if (200..=206).contains(&parts.status.as_u16()) {

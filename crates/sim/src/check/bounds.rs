@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use api_meta::conditions;
 use api_meta::owners::controller_of;
 use api_record::scalar::IntOrString;
 use api_types::apps::v1::{Deployment, ReplicaSet};
@@ -15,6 +14,7 @@ use api_types::core::v1::{Namespace, Pod};
 use base::time::Time;
 
 use super::Check;
+use super::pods::{is_active, is_of, is_ready};
 use crate::history::{Change, History};
 use crate::profile::Profile;
 use crate::world::resources::{DEPLOYMENTS, SETS};
@@ -57,10 +57,6 @@ pub(super) fn lately<'a, T: api_record::Record>(
         .filter_map(|change| change.after::<T>())
 }
 
-fn is_active(pod: &Pod) -> bool {
-    pod.metadata.deletion_timestamp.is_none() && !matches!(pod.status.phase.as_str(), "Succeeded" | "Failed")
-}
-
 /// Not too many.
 pub struct Surge {
     lag: Duration,
@@ -91,10 +87,7 @@ impl Surge {
         let Some(owner) = controller_of(&pod.metadata).filter(|owner| owner.kind == "ReplicaSet") else {
             return Ok(());
         };
-        let own = history.all::<Pod>().filter(|pod| {
-            is_active(pod) && controller_of(&pod.metadata).is_some_and(|other| other.uid == owner.uid)
-        });
-        let count = own.count();
+        let count = history.all::<Pod>().filter(|pod| is_active(pod) && is_of(pod, &owner.uid)).count();
         let wanted = lately::<ReplicaSet>(history.of(&SETS), &owner.uid, at, self.lag);
         match wanted.map(|set| set.spec.replicas.unwrap_or(1)).max() {
             Some(most) if count > usize::try_from(most).unwrap_or(0) => {
@@ -141,14 +134,13 @@ impl Availability {
 
 /// The Deployment of a pod that goes, if more of its set's pods were ready than the set has said.
 fn unheard<'a>(history: &History, sets: &[&'a ReplicaSet], change: &Change) -> Option<&'a str> {
-    let is_ready = |pod: &Pod| is_active(pod) && conditions::is_true(&pod.status.conditions, "Ready");
     let gone = change.before::<Pod>().filter(|pod| is_ready(pod))?;
     if change.after::<Pod>().is_some_and(is_ready) {
         return None;
     }
     let owner = controller_of(&gone.metadata)?;
     let set = sets.iter().find(|set| set.metadata.uid == owner.uid)?;
-    let own = |pod: &&Pod| controller_of(&pod.metadata).is_some_and(|other| other.uid == owner.uid);
+    let own = |pod: &&Pod| is_of(pod, &owner.uid);
     let left = history.all::<Pod>().filter(|pod| is_ready(pod)).filter(own).count();
     let said = usize::try_from(set.status.available_replicas).unwrap_or(0);
     (left + 1 > said).then(|| controller_of(&set.metadata).map(|owner| owner.uid.as_str()))?
@@ -170,7 +162,7 @@ impl Check for Availability {
             *lost += 1;
         }
         for pod in history.all::<Pod>() {
-            if !is_active(pod) || !conditions::is_true(&pod.status.conditions, "Ready") {
+            if !is_ready(pod) {
                 continue;
             }
             let Some(owner) = controller_of(&pod.metadata) else { continue };

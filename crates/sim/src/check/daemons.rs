@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use api_meta::conditions;
 use api_meta::owners::controller_of;
 use api_record::scalar::IntOrString;
 use api_types::apps::v1::DaemonSet;
@@ -15,6 +14,7 @@ use base::time::Time;
 
 use super::Check;
 use super::bounds::lately;
+use super::pods::{is_active, is_of, is_over, is_ready};
 use crate::history::{Change, History};
 use crate::profile::Profile;
 use crate::world::resources::{DAEMON_SETS, NODES};
@@ -45,19 +45,6 @@ pub(super) fn is_for(set: &DaemonSet, node: &Node) -> bool {
     let mut selected = spec.node_selector.iter();
     selected.all(|(key, value)| node.metadata.labels.get(key) == Some(value))
         && node.spec.taints.iter().all(tolerated)
-}
-
-fn is_over(pod: &Pod) -> bool {
-    matches!(pod.status.phase.as_str(), "Succeeded" | "Failed")
-}
-
-/// Whether a pod counts for its node.
-pub(super) fn is_active(pod: &Pod) -> bool {
-    pod.metadata.deletion_timestamp.is_none() && !is_over(pod)
-}
-
-fn is_of(pod: &Pod, uid: &str) -> bool {
-    controller_of(&pod.metadata).is_some_and(|owner| owner.uid == uid)
 }
 
 /// How many nodes may have two pods, and how many may have none that is available, of so many. As upstream's `updatedDesiredNodeCounts`,
@@ -143,10 +130,6 @@ impl Availability {
                 .all(|was| was.metadata.labels == node.metadata.labels && was.spec.taints == node.spec.taints)
         })
     }
-}
-
-fn is_ready(pod: &Pod) -> bool {
-    is_active(pod) && conditions::is_true(&pod.status.conditions, "Ready")
 }
 
 /// The nodes that a set serves.

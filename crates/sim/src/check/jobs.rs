@@ -10,7 +10,7 @@ use api_types::core::v1::Pod;
 
 use super::Check;
 use super::bounds::lately;
-use super::daemons::is_active;
+use super::pods::is_active;
 use crate::history::{Change, History};
 use crate::profile::Profile;
 use crate::world::resources::JOBS;

@@ -1,7 +1,5 @@
 //! What the audit log has of requests to the whole handler.
 
-use std::sync::PoisonError;
-
 use serde_json::{Value, json};
 use server_audit::{Auditor, Form, Lines, Metrics, Mode, Options, Policy, Sink, Writer};
 
@@ -10,34 +8,78 @@ use super::*;
 
 const READER: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles/reader?pretty=true";
 
-#[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<u8>>>);
+/// A log that hands on what is written.
+struct Heard(mpsc::UnboundedSender<Vec<u8>>);
 
-impl Lines for Kept {
+impl Lines for Heard {
     fn write(&mut self, lines: &[u8]) -> std::io::Result<()> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(lines);
-        Ok(())
+        self.0.send(lines.to_vec()).map_err(std::io::Error::other)
+    }
+}
+
+/// A handler with a log, and what is written to that.
+struct Logging {
+    handler: Arc<Handler>,
+    auditor: Arc<Auditor>,
+    written: mpsc::UnboundedReceiver<Vec<u8>>,
+}
+
+impl Logging {
+    async fn begin() -> Logging {
+        let policy = "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- {level: None, nonResourceURLs: [/readyz]}\n- {level: RequestResponse}";
+        let (policy, _) = Policy::read(policy.as_bytes()).expect("a policy");
+        let (heard, written) = mpsc::unbounded_channel();
+        let metrics = Arc::new(Metrics::default());
+        let writer = Arc::new(Writer::to(Heard(heard), Arc::clone(&metrics)).expect("a thread"));
+        let options = Options { form: Form::Json, truncate: None, mode: Mode::Blocking };
+        let sink = Sink::to(writer, options, Arc::new(SystemClock), Arc::clone(&metrics));
+        let auditor = Auditor::new(policy, vec![sink], metrics, Arc::new(SystemClock));
+        let handler = Arc::into_inner(handler().await).expect("nobody else has it");
+        let handler = Arc::new(handler.with_auditor(Arc::clone(&auditor)));
+        Logging { handler, auditor, written }
+    }
+
+    /// The next event, once there is one.
+    async fn next(&mut self) -> Value {
+        serde_json::from_slice(&self.written.recv().await.expect("the log goes on")).expect("an event a line")
+    }
+
+    /// All events that were not asked for.
+    async fn end(mut self) -> Vec<Value> {
+        self.auditor.end().await;
+        let lines = std::iter::from_fn(|| self.written.try_recv().ok()).collect::<Vec<_>>().concat();
+        let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.map(|line| serde_json::from_slice(line).expect("an event")).collect()
     }
 }
 
 /// The events of one request, and the id that it was answered with.
 async fn logged(who: &str, path: &str) -> (Vec<Value>, String) {
-    let policy = "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- {level: None, nonResourceURLs: [/readyz]}\n- {level: RequestResponse}";
-    let (policy, _) = Policy::read(policy.as_bytes()).expect("a policy");
-    let (kept, metrics) = (Kept::default(), Arc::new(Metrics::default()));
-    let writer = Arc::new(Writer::to(kept.clone(), Arc::clone(&metrics)).expect("a thread"));
-    let options = Options { form: Form::Json, truncate: None, mode: Mode::Blocking };
-    let sink = Sink::to(writer, options, Arc::new(SystemClock), Arc::clone(&metrics));
-    let auditor = Auditor::new(policy, vec![sink], metrics, Arc::new(SystemClock));
-    let handler = Arc::into_inner(handler().await).expect("nobody else has it");
-    let handler = Arc::new(handler.with_auditor(Arc::clone(&auditor)));
-    let response = asked(&handler, who, "GET", path).await;
+    let logging = Logging::begin().await;
+    let response = asked(&logging.handler, who, "GET", path).await;
     let id = response.headers()["audit-id"].to_str().expect("text").to_owned();
     response.into_body().collect().await.expect("a body");
-    auditor.end().await;
-    let lines = kept.0.lock().unwrap_or_else(PoisonError::into_inner);
-    let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    (lines.map(|line| serde_json::from_slice(line).expect("an event")).collect(), id)
+    (logging.end().await, id)
+}
+
+#[tokio::test]
+async fn a_watch_is_logged_when_it_begins_and_once_when_its_client_has_gone() {
+    let mut logging = Logging::begin().await;
+    let response = asked(&logging.handler, "root", "GET", "/api/v1/configmaps?watch=true").await;
+    let id = json!(response.headers()["audit-id"].to_str().expect("text"));
+    for stage in ["RequestReceived", "ResponseStarted"] {
+        let event = logging.next().await;
+        assert_eq!(
+            (&event["auditID"], &event["stage"], &event["verb"]),
+            (&id, &json!(stage), &json!("watch"))
+        );
+    }
+    assert!(logging.written.try_recv().is_err(), "it goes on");
+    drop(response);
+    let last = logging.next().await;
+    assert_eq!((&last["auditID"], &last["stage"]), (&id, &json!("ResponseComplete")));
+    assert_eq!(last["responseStatus"], json!({"metadata": {}, "code": 200}));
+    assert_eq!(logging.end().await, [Value::Null; 0]);
 }
 
 #[tokio::test]
