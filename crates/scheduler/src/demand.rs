@@ -39,6 +39,13 @@ impl Demand {
         Demand::of(pod, Count::Wished)
     }
 
+    /// What the containers of a pod that is to be placed ask for, whatever it asks for as a whole.
+    pub(crate) fn of_containers(pod: &Pod) -> Demand {
+        let mut pod = pod.clone();
+        pod.spec.resources = None;
+        Demand::wished(&pod)
+    }
+
     /// What a placed pod takes.
     pub(crate) fn in_force(pod: &Pod) -> Demand {
         Demand::of(pod, Count::InForce)
@@ -131,6 +138,8 @@ mod tests {
         pod.spec.resources = Some(Box::new(resources(&[("cpu", "2")])));
         let demand = Demand::wished(&pod);
         assert_eq!((demand.scored_cpu_milli, demand.scored_memory_bytes), (2000, 2 * DEFAULT_MEMORY_BYTES));
+        let alone = Demand::of_containers(&pod);
+        assert_eq!((alone.amounts.cpu_milli, alone.scored_cpu_milli), (0, 100));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::cluster::pod::{Place, PodId};
 use crate::cycle::{checks, rejections};
 use crate::diagnosis::{Diagnosis, histogram};
 use crate::random::Dice;
-use crate::reason::Plugin;
+use crate::reason::{Plugin, Reason};
 use crate::shape::Shape;
 use crate::verdicts::Verdicts;
 
@@ -49,9 +49,12 @@ pub(crate) fn preempt(
     dice: &mut Dice,
 ) -> Preemption {
     let nodes = diagnosis.nodes;
-    let unhelpful = |others: &BTreeMap<String, usize>| {
-        let mut reasons = others.clone();
-        let rest = nodes - others.values().sum::<usize>().min(nodes);
+    let unhelpful = |failed: &[Vec<String>]| {
+        let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
+        for reason in failed.iter().flatten() {
+            *reasons.entry(reason.clone()).or_insert(0) += 1;
+        }
+        let rest = nodes.saturating_sub(failed.len());
         if rest > 0 {
             reasons.insert(NOT_HELPFUL.to_owned(), rest);
         }
@@ -59,7 +62,7 @@ pub(crate) fn preempt(
     };
     let pod = &cluster.pods[id];
     let Some(shape) = pod.pending.as_ref().map(|pending| pending.shape) else {
-        return unhelpful(&BTreeMap::new());
+        return unhelpful(&[]);
     };
     let Some(share) = cluster.profiles.of(verdicts.shape(shape).profile).preemption else {
         return Preemption::Ineligible(String::new());
@@ -73,7 +76,7 @@ pub(crate) fn preempt(
         );
     }
     if diagnosis.refusal.is_some() || diagnosis.resolvable.is_empty() {
-        return unhelpful(&BTreeMap::new());
+        return unhelpful(&[]);
     }
     let potential = diagnosis.resolvable.len();
     let wanted = (potential * share.percentage / 100).max(share.absolute).min(potential);
@@ -83,7 +86,7 @@ pub(crate) fn preempt(
     if candidates.is_empty() { unhelpful(&failed) } else { Preemption::Candidates(candidates) }
 }
 
-/// Tries the nodes that eviction could help on, from one of them on, until enough would do; the others are counted by reason.
+/// Tries the nodes that eviction could help on, from one of them on, until enough would do; with the reasons against each of the others.
 pub(crate) fn candidates(
     cluster: &mut Cluster,
     shape: &Shape,
@@ -92,15 +95,14 @@ pub(crate) fn candidates(
     diagnosis: &Diagnosis,
     start: usize,
     wanted: usize,
-) -> (Vec<Candidate>, BTreeMap<String, usize>) {
+) -> (Vec<Candidate>, Vec<Vec<String>>) {
     let (before, after) = diagnosis.resolvable.split_at(start);
-    let mut failed: BTreeMap<String, usize> = BTreeMap::new();
-    let mut candidates: Vec<Candidate> = Vec::new();
+    let (mut candidates, mut failed) = (Vec::<Candidate>::new(), Vec::new());
     let plain = is_plain(cluster, shape, id);
     for node in after.iter().chain(before) {
         match candidate(cluster, shape, budgets, id, *node, plain) {
             Ok(candidate) => candidates.push(candidate),
-            Err(reason) => *failed.entry(reason).or_insert(0) += 1,
+            Err(reasons) => failed.push(reasons),
         }
         if candidates.len() >= wanted && candidates.iter().any(|candidate| candidate.violations == 0) {
             break;
@@ -140,10 +142,10 @@ fn candidate(
     id: PodId,
     node: NodeIx,
     plain: bool,
-) -> Result<Candidate, String> {
+) -> Result<Candidate, Vec<String>> {
     let mut lower = lower_on(cluster, id, node);
     if lower.is_empty() {
-        return Err(NO_VICTIMS.to_owned());
+        return Err(vec![NO_VICTIMS.to_owned()]);
     }
     // Those that a budget protects get the first chance to stay.
     let violating = budgets.violated_by(cluster, &lower);
@@ -201,7 +203,7 @@ fn victims(
     id: PodId,
     node: NodeIx,
     lower: &[PodId],
-) -> Result<Vec<PodId>, String> {
+) -> Result<Vec<PodId>, Vec<String>> {
     let (stamp, epoch) = (cluster.nodes.stamp[node.index()], cluster.epoch);
     let places: Vec<Place> = lower.iter().map(|other| cluster.pods[*other].place).collect();
     for other in lower {
@@ -226,13 +228,10 @@ fn victims(
     found.map(|victims| victims.into_iter().map(|(other, _)| other).collect())
 }
 
-fn fits(cluster: &Cluster, id: PodId, shape: &Shape, node: NodeIx) -> Result<(), String> {
+fn fits(cluster: &Cluster, id: PodId, shape: &Shape, node: NodeIx) -> Result<(), Vec<String>> {
     let profile = cluster.profiles.of(shape.profile);
-    let checks = checks(cluster, profile, id).map_err(|refusal| refusal.to_string())?;
+    let checks = checks(cluster, profile, id).map_err(|refusal| vec![refusal.to_string()])?;
     let mut reasons = Vec::new();
     rejections(cluster, id, shape, &checks, node, &mut reasons);
-    match reasons.first() {
-        None => Ok(()),
-        Some(reason) => Err(reason.to_string()),
-    }
+    if reasons.is_empty() { Ok(()) } else { Err(reasons.iter().map(Reason::to_string).collect()) }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Shape {
     pub(crate) demand: Arc<Demand>,
     /// What nodes must have room for, where that is less.
     needed: Option<Arc<Demand>>,
+    /// What NodeResourcesFit scores by, where that is something else.
+    weighed: Option<Arc<Demand>>,
     pub(crate) required: Required,
     pub(crate) preferred: Preferred,
     pub(crate) tolerations: Vec<Toleration>,
@@ -42,6 +44,7 @@ impl Shape {
         Shape {
             profile,
             needed: (needed != demand).then(|| Arc::new(needed)),
+            weighed: pod.spec.resources.is_some().then(|| Arc::new(Demand::of_containers(pod))),
             demand: Arc::new(demand),
             preferred: Preferred::of(&pod.spec),
             tolerations: pod.spec.tolerations.iter().map(Toleration::of).collect(),
@@ -55,6 +58,11 @@ impl Shape {
     /// What nodes must have room for.
     pub(crate) fn needed(&self) -> &Demand {
         self.needed.as_deref().unwrap_or(&self.demand)
+    }
+
+    /// What NodeResourcesFit scores by: upstream's counts a pod that is to be placed by its containers alone.
+    pub(crate) fn weighed(&self) -> &Demand {
+        self.weighed.as_deref().unwrap_or(&self.demand)
     }
 }
 

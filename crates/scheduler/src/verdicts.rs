@@ -226,7 +226,7 @@ fn resources(shape: &Shape, profile: &Profile, cluster: &Cluster, at: usize) -> 
     let demand = &shape.demand;
     let taken = profile.fit.resources.iter().map(|(resource, weight)| {
         let [allocatable, requested] = use_of(cluster, at, resource, true);
-        let wanted = demand.of_resource(resource, true);
+        let wanted = shape.weighed().of_resource(resource, true);
         Taken {
             requested: requested + wanted,
             allocatable: counted(resource, wanted, allocatable),

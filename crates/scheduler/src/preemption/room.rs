@@ -4,6 +4,7 @@ use crate::cluster::Cluster;
 use crate::cluster::node::NodeIx;
 use crate::cluster::pod::PodId;
 use crate::filters::node_resources_fit::{Room, shift};
+use crate::reason::Reason;
 use crate::shape::Shape;
 
 /// The pods of `lower`, the most important first, that would have to go to make room for the shape; or what is lacking even
@@ -13,7 +14,7 @@ pub(crate) fn victims(
     shape: &Shape,
     node: NodeIx,
     lower: &[PodId],
-) -> Result<Vec<PodId>, String> {
+) -> Result<Vec<PodId>, Vec<String>> {
     let (room, demand) = (cluster.nodes.room(node), shape.needed());
     let (mut requested, mut extended) = (*room.requested, room.extended.to_vec());
     for other in lower {
@@ -21,8 +22,8 @@ pub(crate) fn victims(
     }
     let mut reasons = Vec::new();
     Room { requested: &requested, extended: &extended, ..room }.lacks(demand, &mut reasons);
-    if let Some(reason) = reasons.first() {
-        return Err(reason.to_string());
+    if !reasons.is_empty() {
+        return Err(reasons.iter().map(Reason::to_string).collect());
     }
     let mut victims = Vec::new();
     for other in lower {

@@ -157,3 +157,17 @@ fn of_equals_the_one_that_has_not_started_goes() {
     let actions = rig.try_pod(&with_priority(pod("p", "1"), 10));
     assert_eq!(victims(&actions), Some(("n1".into(), vec!["unstarted".into()])));
 }
+
+#[test]
+fn all_that_is_lacking_even_without_victims_is_told() {
+    let message = "0/1 nodes are available: 1 Insufficient cpu, 1 Too many pods. \
+         preemption: 0/1 nodes are available: 1 Insufficient cpu, 1 Too many pods.";
+    for new in [pod("new", "2"), with_host_port(pod("new", "2"), 80)] {
+        let mut rig = Rig::new(&[node("n", "a", "2", "1")]);
+        rig.step(Event::Pod(&on(with_priority(pod("high", "2"), 10), "n")));
+        rig.step(Event::Pod(&on(pod("low", "1"), "n")));
+        let actions = rig.try_pod(&with_priority(new, 5));
+        let Some(Action::Failed(failure)) = actions.last() else { panic!("{actions:?}") };
+        assert_eq!(failure.message, message);
+    }
+}
