@@ -261,18 +261,28 @@ impl<'a> Search<'a> {
     /// Why nodes are left out that the pod does not name. The plugin that rejects the node which it is nominated to is told with it,
     /// as upstream does: both are of one set there.
     fn not_named(&self) -> Reason {
-        let also = self.cluster.pods[self.pod].nominated.and_then(|node| {
-            let verdict = verdicts::judge(self.judge.shape(), self.cluster, node).verdict;
-            let mut reasons = Vec::new();
-            explain(self.cluster, self.pod, self.judge.shape(), &self.checks, node, verdict, &mut reasons);
-            reasons.first().map(Reason::plugin)
-        });
+        let nominated = self.cluster.pods[self.pod].nominated;
+        let also = nominated.and_then(|node| self.reasons(node).first().map(Reason::plugin));
         Reason::NodeAffinityNames { also }
+    }
+
+    /// Why a node will not do, whether it was looked at or not.
+    fn reasons(&self, node: NodeIx) -> Vec<Reason> {
+        let verdict = verdicts::judge(self.judge.shape(), self.cluster, node).verdict;
+        let mut reasons = Vec::new();
+        explain(self.cluster, self.pod, self.judge.shape(), &self.checks, node, verdict, &mut reasons);
+        reasons
+    }
+
+    /// The node that the pod is nominated to, which is tried first, also where the pod does not name it.
+    fn tried_apart(&self, candidates: &[NodeIx]) -> Option<NodeIx> {
+        self.cluster.pods[self.pod].nominated.filter(|node| !candidates.contains(node))
     }
 
     /// Why none of the candidates is feasible.
     fn diagnose(self, candidates: &[NodeIx], nodes: usize) -> Diagnosis {
         let not_named = self.not_named();
+        let apart = self.tried_apart(candidates).map(|node| (node, self.reasons(node)));
         let Search { cluster, pod, checks, judge } = self;
         let shape = judge.shape();
         let mut diagnosis = Diagnosis { nodes, ..Diagnosis::default() };
@@ -294,8 +304,16 @@ impl<'a> Search<'a> {
         if alike > 0 {
             diagnosis.reject(&last, alike);
         }
-        if candidates.len() < nodes {
-            diagnosis.reject(&[not_named], nodes - candidates.len());
+        let mut others = nodes - candidates.len();
+        if let Some((node, reasons)) = apart {
+            if !reasons.iter().any(Reason::is_final) {
+                diagnosis.resolvable.push(node);
+            }
+            diagnosis.reject(&reasons, 1);
+            others -= 1;
+        }
+        if others > 0 {
+            diagnosis.reject(&[not_named], others);
         }
         diagnosis.to_deallocate =
             checks.devices.as_ref().map(devices::wanted::Wanted::to_deallocate).unwrap_or_default();

@@ -11,7 +11,6 @@ use crate::cluster::peers::{Alike, PeersKey};
 use crate::cluster::pod::{DefaultSpread, Pending, Place, Pod, PodId, PodRef};
 use crate::demand::Demand;
 use crate::devices::claims::PodClaims;
-use crate::filters::node_ports::HostPort;
 use crate::queue::Ticket;
 use crate::queue::hints::{Change, NodeState};
 use crate::scheduler::Scheduler;
@@ -19,6 +18,7 @@ use crate::selectors::Owner;
 use crate::shape::{Labels, Shape};
 use crate::verdicts::ShapeId;
 use crate::volumes::claims::Claims;
+use scheduler_filters::node_ports::HostPort;
 
 /// When a pod started that has not: later than any other.
 const NOT_YET: Time = Time::from_unix_nanos(i64::MAX);
@@ -67,9 +67,6 @@ impl Scheduler {
 
     fn admit_pending(&mut self, pod: &ApiPod, now: Time) {
         let Some(profile) = self.cluster.profiles.find(&pod.spec.scheduler_name) else { return };
-        if pod.metadata.deletion_timestamp.is_some() {
-            return;
-        }
         let shape = Shape::of(pod, &self.cluster.profiles, profile);
         let (demand, ports) = (shape.demand.clone(), shape.ports.as_slice().into());
         let shape = self.verdicts.acquire(shape);
@@ -87,7 +84,19 @@ impl Scheduler {
         self.nominate_as_told(id, pod);
         let devices = self.cluster.pods[id].devices.clone();
         let gated = self.hold(id, devices.as_deref()) || has_gates;
+        if pod.metadata.deletion_timestamp.is_some() {
+            return self.retire(id, pod, now);
+        }
         self.queue.enter(id, &mut self.cluster.pods[id], gated, now);
+    }
+
+    /// A pod on its way out is not tried any more. Where it is nominated to a node, its room stays until it has gone, as upstream's does.
+    fn retire(&mut self, id: PodId, pod: &ApiPod, now: Time) {
+        self.nominate_as_told(id, pod);
+        if self.cluster.pods[id].nominated.is_none() {
+            return self.on_pod_gone(&pod.metadata.uid, now);
+        }
+        self.queue.leave(id, &mut self.cluster.pods[id]);
     }
 
     fn admit_bound(&mut self, pod: &ApiPod, now: Time) {
@@ -102,8 +111,7 @@ impl Scheduler {
 
     fn update_pending(&mut self, id: PodId, pod: &ApiPod, now: Time) {
         if pod.metadata.deletion_timestamp.is_some() && self.cluster.pods[id].place == Place::Nowhere {
-            self.on_pod_gone(&pod.metadata.uid, now);
-            return;
+            return self.retire(id, pod, now);
         }
         let Some(shape_before) = self.cluster.pods[id].pending.as_ref().map(|pending| pending.shape) else {
             return;

@@ -9,11 +9,11 @@ use crate::cluster::cohort::CohortId;
 use crate::cluster::node::NodeIx;
 use crate::cluster::peers::PeersKey;
 use crate::cluster::pod::{Pod, PodId};
-use crate::filters::node_ports;
 use crate::filters::node_resources_fit::{Room, shift};
 use crate::reason::{Plugin, Reason};
 use crate::shape::Shape;
 use crate::verdicts::Verdict;
+use scheduler_filters::node_ports;
 
 /// The pods that are nominated to a node before which a pod has to give way.
 fn others(cluster: &Cluster, id: PodId, node: NodeIx) -> Vec<&Pod> {

@@ -10,9 +10,9 @@ use api_types::core::v1::{NodeAffinity, TopologySpreadConstraint};
 use scheduler_scores::Score;
 use scheduler_scores::allocation::Strategy;
 
-use crate::filters::node_affinity::{Added, Preferred};
 use crate::limits::{MIN_PREEMPTION_CANDIDATES, PREEMPTION_CANDIDATE_PERCENTAGE};
 use crate::reason::{Plugin, Plugins};
+use scheduler_filters::node_affinity::{Added, Preferred};
 
 /// How pods of one scheduler's name are scheduled.
 #[derive(Clone, Debug)]

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use api_types::core::v1::Pod;
 
 use crate::demand::Demand;
-use crate::filters::node_affinity::{Preferred, Required};
-use crate::filters::node_ports::HostPort;
-use crate::filters::taint_toleration::Toleration;
 use crate::profile::{Profile, ProfileIx, Profiles};
 use crate::reason::{Plugin, Refusal};
+use scheduler_filters::node_affinity::{Preferred, Required};
+use scheduler_filters::node_ports::HostPort;
+use scheduler_filters::taint_toleration::Toleration;
 use scheduler_scores::image_locality;
 
 /// What a pod demands of a node; equal for all pods of a shape.

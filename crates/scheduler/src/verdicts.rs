@@ -6,12 +6,12 @@
 
 use crate::cluster::Cluster;
 use crate::cluster::node::NodeIx;
-use crate::filters::{node_ports, node_unschedulable, taint_toleration};
 use crate::limits::{MAX_REMEMBERED_SHAPES, MIN_REMEMBERED_SHAPES, REMEMBERED_BYTES};
 use crate::profile::{Profile, Resource};
 use crate::reason::{Plugin, Reason};
 use crate::shape::Shape;
 use scheduler_arena::{Interned, SharedId};
+use scheduler_filters::{node_ports, node_unschedulable, taint_toleration};
 use scheduler_scores::allocation::{self, Taken};
 use scheduler_scores::balanced_allocation::{self, Change};
 
@@ -201,7 +201,8 @@ fn first_to_reject(shape: &Shape, profile: &Profile, cluster: &Cluster, node: No
     let (nodes, at) = (&cluster.nodes, node.index());
     let (name, facts) = (&nodes.name[at], &nodes.facts[at]);
     let asks = |plugin| profile.filters(plugin);
-    if asks(Plugin::NodeUnschedulable) && !node_unschedulable::admits(facts, &shape.tolerations) {
+    if asks(Plugin::NodeUnschedulable) && !node_unschedulable::admits(facts.unschedulable, &shape.tolerations)
+    {
         Verdict::Unschedulable
     } else if asks(Plugin::TaintToleration) && !taint_toleration::admits(&facts.taints, &shape.tolerations) {
         Verdict::Taint

@@ -1,9 +1,9 @@
 //! Which nodes count for a topology spread constraint: those that have all keys, and that the pod may use at all.
 
 use super::node::{Facts, NodeIx};
-use crate::filters::node_affinity::Required;
-use crate::filters::taint_toleration::{self, Toleration};
 use scheduler_arena::SharedId;
+use scheduler_filters::node_affinity::Required;
+use scheduler_filters::taint_toleration::{self, Toleration};
 
 /// The place of a gate.
 pub(crate) type GateId = SharedId<GateKey, Gate>;

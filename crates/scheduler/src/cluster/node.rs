@@ -11,10 +11,10 @@ use api_types::core::v1::Node;
 
 use super::pod::PodId;
 use crate::demand::{Amounts, Demand, count};
-use crate::filters::node_ports::HostPort;
 use crate::filters::node_resources_fit::{Extended, Room};
-use crate::filters::taint_toleration::Taint;
 use crate::shape::Labels;
+use scheduler_filters::node_ports::HostPort;
+use scheduler_filters::taint_toleration::Taint;
 
 /// A node's slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -13,11 +13,11 @@ use api_types::meta::v1::LabelSelector;
 use super::matcher::{MatcherKey, Term};
 use super::tally::TallyId;
 use super::topology::ColumnId;
-use crate::filters::node_affinity::Required;
-use crate::filters::taint_toleration::Toleration;
 use crate::profile::Spreading;
 use crate::shape::Labels;
 use scheduler_arena::SharedId;
+use scheduler_filters::node_affinity::Required;
+use scheduler_filters::taint_toleration::Toleration;
 
 /// The label that names a node's host.
 pub(crate) const HOSTNAME: &str = "kubernetes.io/hostname";

@@ -9,12 +9,12 @@ use super::node::NodeIx;
 use super::peers::{PeersId, PeersKey};
 use crate::demand::Demand;
 use crate::devices::claims::PodClaims;
-use crate::filters::node_ports::HostPort;
 use crate::queue::Ticket;
 use crate::selectors::Owner;
 use crate::verdicts::ShapeId;
 use crate::volumes::claims::Claims;
 use scheduler_arena::Id;
+use scheduler_filters::node_ports::HostPort;
 
 /// A pod's slot.
 pub(crate) type PodId = Id<Pod>;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Cycle, Outcome, Search, explain, named};
+use super::{Cycle, Outcome, Search, named};
 use crate::cluster::Cluster;
 use crate::cluster::node::NodeIx;
 use crate::cluster::pod::PodId;
@@ -45,7 +45,7 @@ impl Cycle {
         let candidates = named(search.cluster, search.judge.shape()).unwrap_or_else(|| nodes.clone());
         search.collect(&candidates, 0, usize::MAX, &mut self.scratch.feasible);
         for node in &nodes {
-            judged.insert(*node, search.judgement(*node, candidates.contains(node)));
+            judged.insert(*node, search.judgement(*node, &candidates));
         }
         if let Some(error) = search.checks.error() {
             return Outcome::Error(error);
@@ -65,16 +65,11 @@ impl Cycle {
 }
 
 impl Search<'_> {
-    fn judgement(&self, node: NodeIx, is_candidate: bool) -> Judgement {
-        let mut reasons: Vec<Reason> = Vec::new();
-        if is_candidate {
-            let verdict = self.judge.known(node).verdict;
-            explain(self.cluster, self.pod, self.judge.shape(), &self.checks, node, verdict, &mut reasons);
-        } else {
-            reasons.push(self.not_named());
-        }
+    fn judgement(&self, node: NodeIx, candidates: &[NodeIx]) -> Judgement {
+        let is_tried = candidates.contains(&node) || self.tried_apart(candidates) == Some(node);
+        let reasons = if is_tried { self.reasons(node) } else { vec![self.not_named()] };
         Judgement {
-            plugin: reasons.first().filter(|_| is_candidate).map(|reason| reason.plugin().name()),
+            plugin: reasons.first().filter(|_| is_tried).map(|reason| reason.plugin().name()),
             is_final: reasons.iter().any(Reason::is_final),
             reasons: reasons.iter().map(Reason::to_string).collect(),
             ..Judgement::default()

@@ -7,13 +7,13 @@ use crate::cluster::peers::PeersKey;
 use crate::demand::{Amounts, Demand};
 use crate::devices::ClaimKey as DeviceClaimKey;
 use crate::devices::claims::PodClaims;
-use crate::filters::node_ports::{self, HostPort};
 use crate::filters::node_resources_fit::{Extended, Room};
-use crate::filters::{node_unschedulable, taint_toleration};
 use crate::reason::{Plugin, Plugins};
 use crate::shape::{Labels, Shape};
 use crate::volumes::ClaimKey;
 use crate::volumes::claims::Claims;
+use scheduler_filters::node_ports::{self, HostPort};
+use scheduler_filters::{node_unschedulable, taint_toleration};
 
 /// What happened.
 pub(crate) enum Change<'a> {
@@ -117,7 +117,7 @@ fn newly(change: &Change<'_>, passes: impl Fn(&NodeState<'_>) -> bool) -> bool {
 }
 
 fn unschedulable(change: &Change<'_>, wants: &Wants<'_>) -> bool {
-    newly(change, |node| node_unschedulable::admits(node.facts, &wants.shape.tolerations))
+    newly(change, |node| node_unschedulable::admits(node.facts.unschedulable, &wants.shape.tolerations))
 }
 
 fn taints(change: &Change<'_>, wants: &Wants<'_>) -> bool {

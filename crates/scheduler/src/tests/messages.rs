@@ -85,6 +85,14 @@ fn a_named_node_that_is_full_leaves_the_others_out() {
         "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) didn't satisfy plugin(s) [NodeAffinity]. \
          preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling."
     );
+    // The node that it is nominated to is tried first, and keeps its own reason.
+    pod.metadata.uid = "uid-q".into();
+    pod.status.nominated_node_name = "n2".into();
+    assert_eq!(
+        rig.refused(&pod).message,
+        "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) didn't match Pod's node affinity/selector. \
+         preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling."
+    );
 }
 
 #[test]

@@ -171,3 +171,16 @@ fn all_that_is_lacking_even_without_victims_is_told() {
         assert_eq!(failure.message, message);
     }
 }
+
+#[test]
+fn room_is_kept_for_a_nominated_pod_until_it_has_gone() {
+    let mut rig = Rig::new(&[node("n", "a", "2", "10")]);
+    let mut leaving = with_priority(pod("leaving", "2"), 10);
+    leaving.status.nominated_node_name = "n".into();
+    leaving.metadata.deletion_timestamp = Some(api_record::scalar::Time { seconds: 100 });
+    assert!(bound(&rig.try_pod(&leaving)).is_none());
+    assert!(bound(&rig.try_pod(&pod("next", "2"))).is_none());
+    rig.step(Event::Pod(&leaving));
+    rig.step(Event::PodGone("uid-leaving"));
+    assert_eq!(bound(&rig.try_pod(&pod("after", "2"))).as_deref(), Some("n"));
+}

@@ -4,9 +4,12 @@ use api_types::core::v1 as core;
 
 /// What a taint does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Effect {
+pub enum Effect {
+    /// Keeps pods away.
     NoSchedule,
+    /// Keeps pods away where there is another node.
     PreferNoSchedule,
+    /// Keeps pods away, and evicts those that are there.
     NoExecute,
 }
 
@@ -23,15 +26,18 @@ impl Effect {
 
 /// A taint of a node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Taint {
-    pub(crate) key: String,
-    pub(crate) value: String,
-    pub(crate) effect: Effect,
+pub struct Taint {
+    /// What it is called.
+    pub key: String,
+    /// Empty if it has none.
+    pub value: String,
+    /// What it does.
+    pub effect: Effect,
 }
 
 impl Taint {
     /// `None` for an effect that no one knows.
-    pub(crate) fn of(taint: &core::Taint) -> Option<Taint> {
+    pub fn of(taint: &core::Taint) -> Option<Taint> {
         Some(Taint { key: taint.key.clone(), value: taint.value.clone(), effect: Effect::of(&taint.effect)? })
     }
 
@@ -51,7 +57,7 @@ enum Compare {
 
 /// What a pod tolerates.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Toleration {
+pub struct Toleration {
     key: String,
     compare: Compare,
     /// `None` is every effect; an effect that no one knows is none of them.
@@ -59,7 +65,8 @@ pub(crate) struct Toleration {
 }
 
 impl Toleration {
-    pub(crate) fn of(toleration: &core::Toleration) -> Toleration {
+    /// What a toleration says.
+    pub fn of(toleration: &core::Toleration) -> Toleration {
         Toleration {
             key: toleration.key.clone(),
             compare: match toleration.operator.as_str() {
@@ -71,12 +78,13 @@ impl Toleration {
         }
     }
 
-    #[cfg(test)]
-    pub(crate) fn everything() -> Toleration {
+    /// Of every taint.
+    pub fn everything() -> Toleration {
         Toleration { key: String::new(), compare: Compare::Nothing, effect: None }
     }
 
-    pub(crate) fn tolerates(&self, taint: &Taint) -> bool {
+    /// Whether a taint is tolerated.
+    pub fn tolerates(&self, taint: &Taint) -> bool {
         self.effect.is_none_or(|effect| effect == Ok(taint.effect))
             && (self.key.is_empty() || self.key == taint.key)
             && match &self.compare {
@@ -87,13 +95,13 @@ impl Toleration {
     }
 
     /// Whether it speaks of taints that only repel softly.
-    pub(crate) fn is_soft(&self) -> bool {
+    pub fn is_soft(&self) -> bool {
         self.effect.is_none_or(|effect| effect == Ok(Effect::PreferNoSchedule))
     }
 }
 
 /// How many soft taints are not tolerated.
-pub(crate) fn untolerated_soft(taints: &[Taint], tolerations: &[Toleration]) -> i64 {
+pub fn untolerated_soft(taints: &[Taint], tolerations: &[Toleration]) -> i64 {
     let intolerable = |taint: &&Taint| {
         taint.effect == Effect::PreferNoSchedule
             && !tolerations.iter().any(|toleration| toleration.is_soft() && toleration.tolerates(taint))
@@ -102,7 +110,7 @@ pub(crate) fn untolerated_soft(taints: &[Taint], tolerations: &[Toleration]) -> 
 }
 
 /// Whether all taints that repel are tolerated.
-pub(crate) fn admits(taints: &[Taint], tolerations: &[Toleration]) -> bool {
+pub fn admits(taints: &[Taint], tolerations: &[Toleration]) -> bool {
     taints
         .iter()
         .filter(|taint| taint.repels())

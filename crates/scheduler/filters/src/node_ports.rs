@@ -6,7 +6,7 @@ const ANY: &str = "0.0.0.0";
 
 /// A port on an address of the node. Every address conflicts with each single one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct HostPort {
+pub struct HostPort {
     port: i32,
     protocol: String,
     address: String,
@@ -14,7 +14,7 @@ pub(crate) struct HostPort {
 
 impl HostPort {
     /// The host ports of a pod's containers and sidecars.
-    pub(crate) fn of_pod(pod: &Pod) -> Vec<HostPort> {
+    pub fn of_pod(pod: &Pod) -> Vec<HostPort> {
         let sidecars =
             pod.spec.init_containers.iter().filter(|init| init.restart_policy.as_deref() == Some("Always"));
         let ports = pod.spec.containers.iter().chain(sidecars).flat_map(|container| &container.ports);
@@ -37,7 +37,7 @@ impl HostPort {
 }
 
 /// Whether none of the wanted ports conflicts with one in use.
-pub(crate) fn fits<'a>(wanted: &[HostPort], used: impl IntoIterator<Item = &'a HostPort> + Clone) -> bool {
+pub fn fits<'a>(wanted: &[HostPort], used: impl IntoIterator<Item = &'a HostPort> + Clone) -> bool {
     wanted.iter().all(|port| !used.clone().into_iter().any(|other| port.conflicts(other)))
 }
 
