@@ -22,7 +22,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 
 use crate::go::Go;
-use compare::{Difference, differences};
+use compare::{Difference, differences, general};
 use fixtures::Fixture;
 use known::Known;
 use question::{Op, Question};
@@ -80,6 +80,7 @@ pub fn run(go: &Go, project: &Path, options: &Options) -> Result<()> {
         known: Known::parse(&known)?,
         found: BTreeSet::new(),
         reasons: BTreeMap::new(),
+        silences: BTreeMap::new(),
         directory: &directory,
         options,
     };
@@ -93,6 +94,9 @@ pub fn run(go: &Go, project: &Path, options: &Options) -> Result<()> {
     println!("{}", table(&rows));
     for ((class, reason), count) in &session.reasons {
         println!("{count} known: {class}: {reason}");
+    }
+    for (reason, count) in &session.silences {
+        println!("{count} unanswered: {reason}");
     }
     let differing: usize = rows.iter().map(|(_, tally)| tally.differing).sum();
     if differing > 0 {
@@ -132,6 +136,8 @@ struct Session<'a> {
     found: BTreeSet<(Op, String, String)>,
     /// How many answers have known differences, by class and reason.
     reasons: BTreeMap<(String, String), usize>,
+    /// How many questions upstream has no answer to, by what it says instead.
+    silences: BTreeMap<String, usize>,
     directory: &'a Path,
     options: &'a Options,
 }
@@ -150,6 +156,7 @@ impl Session<'_> {
                 tally.asked += 1;
                 if !answer.unanswered.is_empty() {
                     tally.unanswered += 1;
+                    *self.silences.entry(general(&answer.unanswered)).or_default() += 1;
                     continue;
                 }
                 let all = differences(&knarr::answer(&question), &answer);

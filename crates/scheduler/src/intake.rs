@@ -221,9 +221,10 @@ impl Scheduler {
         self.queue.leave(id, &mut self.cluster.pods[id]);
         self.cluster.devices.held.remove(&id);
         self.forget_pledge(id);
+        let kept_room = self.cluster.pods[id].nominated.is_some();
         self.cluster.nominate(id, None);
         let placed = self.cluster.displace(id).is_some();
-        if placed {
+        if placed || kept_room {
             self.wake_for_gone(id, now);
         }
         let Some(record) = self.cluster.pods.remove(id) else { return };

@@ -92,7 +92,7 @@ fn spread(
 ) -> Option<Reason> {
     let peers = &cluster.peers[pod.peers?].key;
     for (spread, constraint) in peers.hard.iter().zip(&checks.spread) {
-        let Some(matcher) = spread.matcher() else { continue };
+        let Some(matcher) = spread.selected() else { continue };
         let counted = |other: &&&Pod| cluster.is_match(&matcher, &cluster.cohorts[other.cohort].key);
         let more = others.iter().filter(counted).count() as i64;
         let there = i64::from(constraint.lens.count(constraint.lens.domain(node)));

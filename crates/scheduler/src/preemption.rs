@@ -70,7 +70,7 @@ pub(crate) fn preempt(
     if !pod.may_preempt {
         return Preemption::Ineligible("not eligible due to preemptionPolicy=Never.".to_owned());
     }
-    if waits_for_victims(cluster, id) {
+    if waits_for_victims(cluster, id, diagnosis) {
         return Preemption::Ineligible(
             "not eligible due to a terminating pod on the nominated node.".to_owned(),
         );
@@ -165,10 +165,10 @@ fn importance(cluster: &Cluster, id: PodId) -> (Reverse<i32>, Time, PodId) {
     (Reverse(cluster.pods[id].priority), cluster.pods[id].since, id)
 }
 
-/// Whether pods that were preempted for it are still on their way out.
-fn waits_for_victims(cluster: &Cluster, id: PodId) -> bool {
+/// Whether pods that were preempted for it are still on their way out, and their going could help.
+fn waits_for_victims(cluster: &Cluster, id: PodId, diagnosis: &Diagnosis) -> bool {
     let pod = &cluster.pods[id];
-    let Some(node) = pod.nominated else { return false };
+    let Some(node) = pod.nominated.filter(|node| diagnosis.resolvable.contains(node)) else { return false };
     let leaving = |other: &&PodId| {
         let other = &cluster.pods[**other];
         other.preempted && other.priority < pod.priority

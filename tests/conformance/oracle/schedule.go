@@ -30,6 +30,7 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/defaultpreemption"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/feature"
 	"k8s.io/kubernetes/pkg/scheduler/framework/preemption"
+	schedutil "k8s.io/kubernetes/pkg/scheduler/util"
 )
 
 // situation is the object of a question about scheduling: what a cluster holds, and the pod that a node is looked for.
@@ -112,6 +113,7 @@ func (told *situation) settle() string {
 	for _, service := range told.Services {
 		scheme.Default(service)
 	}
+	ports := map[string]bool{}
 	var there []*corev1.Pod
 	for _, pod := range append(told.Pods[:len(told.Pods):len(told.Pods)], told.Pod) {
 		if why := stored("pods", "Pod", pod); why != "" || pods[pod.Namespace+"/"+pod.Name] {
@@ -124,6 +126,13 @@ func (told *situation) settle() string {
 		}
 		if pod != told.Pod && pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
 			there = append(there, pod)
+			for _, port := range schedutil.GetHostPorts(pod) {
+				key := fmt.Sprint(pod.Spec.NodeName, port.Protocol, port.HostPort)
+				if pod.Spec.NodeName != "" && ports[key] {
+					return "two pods of a node have the same port of it"
+				}
+				ports[key] = true
+			}
 		}
 	}
 	told.Pods = there

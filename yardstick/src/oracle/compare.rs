@@ -111,7 +111,7 @@ fn told(text: &str) -> String {
 }
 
 /// A message without indices, keys and quoted values.
-fn general(text: &str) -> String {
+pub fn general(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find(['[', '"']) {

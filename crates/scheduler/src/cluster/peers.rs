@@ -163,7 +163,12 @@ pub(crate) struct Alike<'a> {
 impl Spread {
     /// The pods that are counted: an empty selector counts none, though it selects the pod itself.
     pub(crate) fn matcher(&self) -> Option<MatcherKey> {
-        if self.selector.is_everything() || self.selector.is_nothing() {
+        self.selected().filter(|_| !self.selector.is_everything())
+    }
+
+    /// The pods that are selected: of those that are nominated to nodes, an empty selector counts all, as upstream's does.
+    pub(crate) fn selected(&self) -> Option<MatcherKey> {
+        if self.selector.is_nothing() {
             return None;
         }
         let term = Term {

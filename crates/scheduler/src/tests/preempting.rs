@@ -76,6 +76,12 @@ fn no_one_is_evicted_twice_over_while_victims_leave() {
     assert!(
         failure.message.ends_with("preemption: not eligible due to a terminating pod on the nominated node.")
     );
+    // Where their going could not help, it is told so, and another node may be looked for.
+    rig.step(Event::Node(&node("n", "a", "1", "10")));
+    high.metadata.labels = labels(&[("changed", "again")]);
+    let actions = rig.try_pod(&high);
+    let [Action::Failed(failure)] = actions.as_slice() else { panic!("{actions:?}") };
+    assert!(failure.message.ends_with("1 Preemption is not helpful for scheduling."), "{}", failure.message);
 }
 
 #[test]
@@ -181,6 +187,23 @@ fn room_is_kept_for_a_nominated_pod_until_it_has_gone() {
     assert!(bound(&rig.try_pod(&leaving)).is_none());
     assert!(bound(&rig.try_pod(&pod("next", "2"))).is_none());
     rig.step(Event::Pod(&leaving));
+    rig.now = rig.now + std::time::Duration::from_secs(20);
+    assert!(bound(&rig.run()).is_none());
     rig.step(Event::PodGone("uid-leaving"));
-    assert_eq!(bound(&rig.try_pod(&pod("after", "2"))).as_deref(), Some("n"));
+    assert_eq!(bound(&rig.run()).as_deref(), Some("n"));
+}
+
+#[test]
+fn a_constraint_without_a_selector_counts_pods_that_are_nominated() {
+    let mut rig = Rig::new(&[node("n1", "a", "4", "10"), node("n2", "b", "4", "0")]);
+    let mut first = with_priority(pod("first", "1"), 1);
+    first.status.nominated_node_name = "n1".into();
+    first.spec.scheduling_gates = vec![api_types::core::v1::PodSchedulingGate { name: "waits".into() }];
+    rig.step(Event::Pod(&first));
+    let failure = rig.refused(&spread(pod("second", "1"), ZONE, 1, &[]));
+    assert!(
+        failure.message.contains("1 node(s) didn't match pod topology spread constraints"),
+        "{}",
+        failure.message
+    );
 }
