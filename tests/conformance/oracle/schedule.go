@@ -267,7 +267,8 @@ func (b *bench) fit(ctx context.Context) (*placing, error) {
 	for _, node := range b.told.Nodes {
 		place := &judgement{}
 		found.Nodes = append(found.Nodes, place)
-		if !allowed.AllNodes() && !allowed.NodeNames.Has(node.Name) {
+		// The node that the pod is nominated to is tried first, whether it is among these or not.
+		if !allowed.AllNodes() && !allowed.NodeNames.Has(node.Name) && node.Name != pod.Status.NominatedNodeName {
 			place.Final = true
 			place.Reasons = []string{fmt.Sprintf("node(s) didn't satisfy plugin(s) %v", named.UnsortedList())}
 			continue
