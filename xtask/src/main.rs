@@ -63,6 +63,9 @@ enum Habit {
     /// Requests made at random of the published OpenAPI: none may be answered by a fault of the server's (needs root and Python)
     #[command(disable_help_flag = true)]
     Schemathesis(Words),
+    /// Kubernetes' controllers and Knarr's, on both API servers, given the same scripts (needs root and go)
+    #[command(disable_help_flag = true)]
+    Differ(Words),
     /// Kubernetes' own functions and Knarr's, asked the same about random objects of every kind (needs go)
     #[command(disable_help_flag = true)]
     Oracle(Words),
@@ -100,6 +103,7 @@ fn run(habit: Habit) -> anyhow::Result<()> {
         Habit::Conformance(words) => yardstick::run("conformance", &words.words),
         Habit::Suites(words) => yardstick::run("suites", &words.words),
         Habit::Schemathesis(words) => yardstick::run("schemathesis", &words.words),
+        Habit::Differ(words) => yardstick::run("differ", &words.words),
         Habit::Oracle(words) => yardstick::run("oracle", &words.words),
         Habit::Ci => {
             steps::check()?;

@@ -34,7 +34,7 @@ pub enum Maker {
     Stock,
 }
 
-/// Whose each part of a cluster is.
+/// Whose each part of a cluster is. What is nobody's, whoever starts the cluster plays.
 #[derive(Clone, Copy, Debug)]
 pub struct Parts {
     /// The API server with its store.
@@ -42,22 +42,22 @@ pub struct Parts {
     /// The controllers.
     pub controllers: Maker,
     /// The scheduler.
-    pub scheduler: Maker,
+    pub scheduler: Option<Maker>,
     /// The node agent with its runtime and its pods' network.
-    pub node: Maker,
-    /// Machines with a node, from one.
+    pub node: Option<Maker>,
+    /// Machines, with a node each unless that is nobody's; from one.
     pub nodes: u8,
 }
 
 impl Parts {
     /// All of one maker.
     pub fn all(maker: Maker, nodes: u8) -> Parts {
-        Parts { api: maker, controllers: maker, scheduler: maker, node: maker, nodes }
+        Parts { api: maker, controllers: maker, scheduler: Some(maker), node: Some(maker), nodes }
     }
 
     /// Whether names are told by one of the cluster's own: Knarr's nodes answer themselves.
     fn has_name_server(self) -> bool {
-        [self.api, self.node] == [Maker::Stock; 2]
+        self.api == Maker::Stock && self.node == Some(Maker::Stock)
     }
 }
 
@@ -72,13 +72,15 @@ pub struct Programs<'a> {
 impl Programs<'_> {
     /// Builds all that a cluster of these parts is made of, before anything of it is.
     fn make(&self, parts: Parts) -> Result<()> {
-        let stock: [(Maker, &[&str]); 4] = [
-            (parts.api, &["etcd", "kube-apiserver"]),
-            (parts.controllers, &["kube-controller-manager"]),
+        let stock: [(Option<Maker>, &[&str]); 4] = [
+            (Some(parts.api), &["etcd", "kube-apiserver"]),
+            (Some(parts.controllers), &["kube-controller-manager"]),
             (parts.scheduler, &["kube-scheduler"]),
             (parts.node, &["kubelet", "kube-proxy"]),
         ];
-        for name in stock.iter().filter(|(maker, _)| *maker == Maker::Stock).flat_map(|(_, names)| *names) {
+        for name in
+            stock.iter().filter(|(maker, _)| *maker == Some(Maker::Stock)).flat_map(|(_, names)| *names)
+        {
             self.go.program(name)?;
         }
         if parts.has_name_server() {
@@ -189,9 +191,9 @@ impl Cluster {
             (Maker::Stock, _) => stock::controllers(self, programs.go, keys)?,
         }
         match (self.parts.scheduler, self.parts.api) {
-            (Maker::Knarr, Maker::Knarr) => {}
-            (Maker::Knarr, Maker::Stock) => knarr::scheduler(self, programs)?,
-            (Maker::Stock, _) => stock::scheduler(self, programs.go)?,
+            (None, _) | (Some(Maker::Knarr), Maker::Knarr) => {}
+            (Some(Maker::Knarr), Maker::Stock) => knarr::scheduler(self, programs)?,
+            (Some(Maker::Stock), _) => stock::scheduler(self, programs.go)?,
         }
         Ok(())
     }
@@ -199,8 +201,9 @@ impl Cluster {
     fn nodes(&mut self, programs: &Programs<'_>) -> Result<()> {
         for index in 0..self.machines.len() {
             match self.parts.node {
-                Maker::Knarr => knarr::node(self, programs, index)?,
-                Maker::Stock => {
+                None => return Ok(()),
+                Some(Maker::Knarr) => knarr::node(self, programs, index)?,
+                Some(Maker::Stock) => {
                     node::kubelet(self, programs.go, index)?;
                     node::proxy(self, programs.go, index)?;
                 }
@@ -226,10 +229,11 @@ impl Cluster {
         for image in wanted {
             let archive = images.archive(image).display().to_string();
             match self.parts.node {
-                Maker::Knarr => {
+                None => bail!("{} is no node, and takes no images", machine.name),
+                Some(Maker::Knarr) => {
                     machine.run(&self.knarr, &["image", "import", "--data-dir", &self.data, &archive])?
                 }
-                Maker::Stock => machine.run("ctr", &["-n", "k8s.io", "images", "import", &archive])?,
+                Some(Maker::Stock) => machine.run("ctr", &["-n", "k8s.io", "images", "import", &archive])?,
             };
         }
         Ok(())

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode, ExitStatus};
 
 use anyhow::{Context as _, Result, bail};
-use rustix::process::{Pid, Signal, getppid, kill_process_group, set_parent_process_death_signal};
+use rustix::process::{
+    Pid, Signal, getppid, kill_process_group, set_parent_process_death_signal, test_kill_process_group,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cluster;
@@ -19,6 +21,9 @@ const ROLE: &str = "YARDSTICK_ROLE";
 
 /// The exit code of a run whose words nobody reads: that of a program which SIGPIPE ended.
 const UNREAD: u8 = 141;
+
+/// How long tests have to clean up on a cluster that is not the run's own.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// Which of the three this program is.
 #[derive(Debug, PartialEq, Eq)]
@@ -118,9 +123,16 @@ pub fn guard(clusters: &Clusters) -> Result<ExitCode> {
         };
         if let End::Other(how, _) = &ended {
             say(&format!("{how}: cleaning up"));
+            if clusters.places.is_empty() {
+                // On a cluster of somebody else's, only those who made something know what that is.
+                group.map_or(Ok(()), ask_group)?;
+                child.wait().await?;
+                wait_for_group(group).await;
+            }
             // With what it builds; what runs on machines ends with them.
             group.map_or(Ok(()), end_group)?;
             child.wait().await?;
+            say("cleaned up");
         }
         anyhow::Ok(ended)
     })?;
@@ -179,8 +191,25 @@ fn again(role: &str) -> Result<Command> {
     Ok(command)
 }
 
+/// Waits, for a while, until nothing of a group is there any more.
+async fn wait_for_group(group: Option<i32>) {
+    let Some(group) = group.and_then(Pid::from_raw) else { return };
+    let begun = std::time::Instant::now();
+    while test_kill_process_group(group).is_ok() && begun.elapsed() < PATIENCE {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+}
+
+fn ask_group(group: i32) -> Result<()> {
+    signal_group(group, Signal::INT)
+}
+
 fn end_group(group: i32) -> Result<()> {
-    match Pid::from_raw(group).map(|group| kill_process_group(group, Signal::KILL)) {
+    signal_group(group, Signal::KILL)
+}
+
+fn signal_group(group: i32, signal: Signal) -> Result<()> {
+    match Pid::from_raw(group).map(|group| kill_process_group(group, signal)) {
         None | Some(Ok(()) | Err(rustix::io::Errno::SRCH)) => Ok(()),
         Some(Err(error)) => Err(error).context("ending the run"),
     }

@@ -1,6 +1,7 @@
 //! Machines on one link, made of this machine's namespaces: each has a network, processes, mounts and a host name of its own, and
 //! what it writes below `/etc`, `/var` and `/run` stays in its directory. Whoever ends its first process ends all of it.
 
+use std::os::fd::AsFd as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use host::process::{Identity, LinuxProcesses, Processes as _};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -242,6 +244,17 @@ impl Machine {
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log)?;
         let child = detached(command, file).with_context(|| format!("starting {name} on {}", self.name))?;
         Ok(Daemon { name: name.to_owned(), log, child })
+    }
+
+    /// Moves the thread that asks onto its network: what it connects to from now on is reached from there.
+    ///
+    /// # Errors
+    /// When its first process has ended.
+    pub fn enter(&self) -> Result<()> {
+        let path = Path::new("/run/netns").join(&self.group);
+        let namespace = std::fs::File::open(&path).with_context(|| format!("{} has ended", self.name))?;
+        move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
+            .with_context(|| format!("entering {}", path.display()))
     }
 
     /// The processes that run in there, by their ids outside.

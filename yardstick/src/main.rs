@@ -1,4 +1,5 @@
-//! Knarr measured by what others wrote: `cargo xtask stock`, `swap`, `conformance`, `oracle`, `suites`, `schemathesis` and `bench --with-peers`.
+//! Knarr measured by what others wrote: `cargo xtask stock`, `swap`, `differ`, `conformance`, `oracle`, `suites`, `schemathesis` and
+//! `bench --with-peers`.
 //!
 //! Layer: above everything. Used by people. It builds Kubernetes' own components and its conformance suite from the Go module in
 //! `tests/conformance`, and clients' suites by `tests/suites`, and runs them beside the binary of Knarr that lies beside this one in the build directory.
@@ -11,9 +12,11 @@
 
 mod cluster;
 mod conformance;
+mod differ;
 mod go;
 mod images;
 mod interrupt;
+mod known;
 mod machine;
 mod needs;
 mod oracle;
@@ -39,7 +42,7 @@ use images::{Images, PAUSE};
 use interrupt::{Clusters, Role};
 
 #[derive(Parser)]
-#[command(name = "cargo xtask", about = "Knarr measured by what others wrote")]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Knarr measured by what others wrote")]
 struct Arguments {
     #[command(subcommand)]
     yardstick: Yardstick,
@@ -72,6 +75,8 @@ enum Yardstick {
         #[arg(long)]
         keep: bool,
     },
+    /// Kubernetes' controllers and Knarr's, on both API servers, given the same scripts
+    Differ(differ::Options),
     /// Kubernetes' own functions and Knarr's, asked the same about random objects of every kind
     Oracle(oracle::Options),
 }
@@ -80,13 +85,13 @@ enum Yardstick {
 enum StockVerb {
     /// Build and start one, in the background
     Up {
-        /// Machines with a node each
+        /// Machines with a node each, nine at most
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=9))]
         nodes: u8,
     },
     /// End it, and delete what it wrote
     Down,
-    /// Run a program on the link of its machines: `-- kubectl get nodes`
+    /// Run a program on the link of its machines, in the root of the project, with `KUBECONFIG` set: `-- kubectl get nodes`
     Exec {
         /// The program and its arguments
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
@@ -134,6 +139,7 @@ fn run(yardstick: Yardstick) -> Result<ExitCode> {
         Yardstick::Suites(options) => suites::run(&programs, &project, &directory, &options)?,
         Yardstick::Schemathesis(options) => schemathesis::run(&programs, &project, &directory, &options)?,
         Yardstick::Swap { names, keep } => swap::run(&programs, &directory, &names, keep)?,
+        Yardstick::Differ(options) => differ::run(&programs, &project, &directory, &options)?,
         Yardstick::Oracle(options) => oracle::run(&go, &project, &options)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -145,10 +151,13 @@ impl Yardstick {
         let (name, places) = match self {
             Yardstick::Stock { verb: StockVerb::Up { .. } } => (STOCK, vec![stock_place(directory)]),
             Yardstick::Peers { .. } => (peers::CLUSTER, vec![peers::place(directory)]),
-            Yardstick::Conformance(options) => (conformance::CLUSTER, vec![options.own_place(directory)?]),
+            Yardstick::Conformance(options) => {
+                (conformance::CLUSTER, Vec::from_iter(options.own_place(directory)))
+            }
             Yardstick::Suites(_) => (suites::CLUSTER, vec![suites::place(directory)]),
             Yardstick::Schemathesis(_) => (schemathesis::CLUSTER, vec![schemathesis::place(directory)]),
             Yardstick::Swap { names, .. } => (swap::CLUSTER, swap::places(directory, names)),
+            Yardstick::Differ(_) => (differ::CLUSTER, vec![differ::place(directory)]),
             Yardstick::Stock { .. } | Yardstick::Oracle(_) => return None,
         };
         Some(Clusters { name, places })
@@ -168,6 +177,7 @@ impl Yardstick {
             Yardstick::Conformance(options) => conformance::Plan::new(project, options).map(drop),
             Yardstick::Suites(options) => suites::Plan::new(project, options).map(drop),
             Yardstick::Swap { names, .. } => swap::choose(names).map(drop),
+            Yardstick::Differ(options) => differ::choose(project, options).map(drop),
             _ => Ok(()),
         }
     }
@@ -191,6 +201,9 @@ fn stock_verb(verb: StockVerb, programs: &Programs<'_>, directory: &Path) -> Res
     let place = stock_place(directory);
     match verb {
         StockVerb::Up { nodes } => {
+            if cluster::hub(&place).is_ok() {
+                println!("==> the stock cluster that runs is ended first");
+            }
             let cluster = match stock_up(programs, directory, &place, nodes) {
                 Err(error) => cluster::both(Err(error), cluster::down(STOCK, &place))?,
                 Ok(cluster) => cluster,
@@ -201,10 +214,15 @@ fn stock_verb(verb: StockVerb, programs: &Programs<'_>, directory: &Path) -> Res
             );
             println!("cargo xtask stock down");
         }
-        StockVerb::Down => cluster::down(STOCK, &place)?,
+        StockVerb::Down => {
+            let runs = cluster::hub(&place).is_ok();
+            cluster::down(STOCK, &place)?;
+            println!("{}", if runs { "the stock cluster has ended" } else { "no stock cluster ran" });
+        }
         StockVerb::Exec { words } => {
             // Entering a machine leads to its root; files are named from here.
-            let mut command = cluster::hub(&place)?.command("env");
+            let hub = cluster::hub(&place).context("`cargo xtask stock up` starts the stock cluster")?;
+            let mut command = hub.command("env");
             command.arg(format!("--chdir={}", std::env::current_dir()?.display())).args(&words);
             command.env("KUBECONFIG", place.join("admin.kubeconfig"));
             let status = command.status().with_context(|| format!("running {}", words[0]))?;

@@ -4,11 +4,10 @@
 //! (`upstream`), Knarr's from the engines that its server runs (`knarr`). What differs (`compare`) and is not known (`known`) is made small
 //! (`shrink`) and kept as a fixture (`fixtures`). It asks about no cluster: admission, storage and controllers are not in it.
 
-mod compare;
+pub mod compare;
 mod fixtures;
 mod generate;
 mod knarr;
-mod known;
 mod question;
 mod questions;
 #[cfg(test)]
@@ -22,9 +21,9 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 
 use crate::go::Go;
+use crate::known::Known;
 use compare::{Difference, differences, general};
 use fixtures::Fixture;
-use known::Known;
 use question::{Op, Question};
 use upstream::Upstream;
 
@@ -47,7 +46,7 @@ pub struct Options {
     #[arg(long)]
     look: bool,
     /// Keep so many questions of each operation that were answered alike, in place of those that are kept
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["look", "kind"])]
     samples: Option<usize>,
 }
 
@@ -184,7 +183,7 @@ impl Session<'_> {
     fn unknown(&mut self, question: &Question, all: &[Difference]) -> Vec<Difference> {
         let (mut new, mut reasons) = (Vec::new(), BTreeSet::new());
         for difference in all {
-            match self.known.find(question, difference) {
+            match self.known.find(question.op.name(), &question.named(), &difference.place) {
                 Some(row) => drop(reasons.insert((row.class.clone(), row.reason.clone()))),
                 None => new.push(difference.clone()),
             }

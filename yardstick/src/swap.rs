@@ -13,7 +13,7 @@ use crate::scenario;
 type Cell = (&'static str, Parts);
 
 const fn parts(api: Maker, controllers: Maker, scheduler: Maker, node: Maker) -> Parts {
-    Parts { api, controllers, scheduler, node, nodes: 1 }
+    Parts { api, controllers, scheduler: Some(scheduler), node: Some(node), nodes: 1 }
 }
 
 const CELLS: [Cell; 9] = [

@@ -179,13 +179,7 @@ impl<'a> Checks<'a> {
 
     /// Whether neither other pods, nor volumes, nor devices matter.
     pub(crate) fn is_free(&self) -> bool {
-        let terms = &self.terms;
-        self.volumes.is_none()
-            && self.devices.is_none()
-            && self.spread.is_empty()
-            && terms.affinity.is_empty()
-            && terms.anti_affinity.is_empty()
-            && terms.existing.is_empty()
+        self.volumes.is_none() && self.devices.is_none() && self.spread.is_empty() && self.terms.is_empty()
     }
 
     /// Why a node is no place because of the pod's volumes.

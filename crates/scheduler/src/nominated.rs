@@ -74,7 +74,8 @@ pub(crate) fn by_place(
     node: NodeIx,
 ) -> Option<Reason> {
     let (others, pod) = (others(cluster, id, node), &cluster.pods[id]);
-    let repels = cluster.profiles.of(shape.profile).filters(Plugin::InterPodAffinity);
+    let repels =
+        cluster.profiles.of(shape.profile).filters(Plugin::InterPodAffinity) && !checks.terms.is_empty();
     let terms = || others.iter().find_map(|other| terms(cluster, pod, other, node));
     spread(cluster, pod, checks, &others, node).or_else(|| repels.then(terms).flatten())
 }

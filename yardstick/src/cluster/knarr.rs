@@ -40,9 +40,9 @@ pub(super) fn server(
     for (part, flag) in [
         (parts.node, "--disable-agent"),
         (parts.scheduler, "--disable-scheduler"),
-        (parts.controllers, "--disable-controller-manager"),
+        (Some(parts.controllers), "--disable-controller-manager"),
     ] {
-        if part == Maker::Stock {
+        if part != Some(Maker::Knarr) {
             command.arg(flag);
         }
     }

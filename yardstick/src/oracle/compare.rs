@@ -137,7 +137,8 @@ fn managed(key: &str) -> &str {
     ["k:", "v:"].into_iter().find(|prefix| key.starts_with(prefix)).unwrap_or(key)
 }
 
-fn values(path: &mut String, ours: &Value, theirs: &Value, found: &mut Vec<Difference>) {
+/// In what two values differ, below a path.
+pub fn values(path: &mut String, ours: &Value, theirs: &Value, found: &mut Vec<Difference>) {
     match (ours, theirs) {
         (Value::Object(left), Value::Object(right)) => {
             let keys: BTreeSet<&String> = left.keys().chain(right.keys()).collect();

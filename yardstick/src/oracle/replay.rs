@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use super::compare::differences;
 use super::fixtures::{self, Fixture};
 use super::knarr;
-use super::known::Known;
 use super::question::Op;
+use crate::known::Known;
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("oracle")
@@ -24,7 +24,7 @@ fn check(path: &Path) -> usize {
     for Fixture { question, answer } in &fixtures {
         let differences = differences(&knarr::answer(question), answer);
         for difference in differences {
-            if known.find(question, &difference).is_none() {
+            if known.find(question.op.name(), &question.named(), &difference.place).is_none() {
                 wrong.push(format!(
                     "{} {}\n    {}\n    {difference}",
                     question.op.name(),

@@ -17,6 +17,13 @@ pub(crate) struct Terms<'a> {
     pub(crate) existing: Vec<Lens<'a>>,
 }
 
+impl Terms<'_> {
+    /// Whether other pods do not matter: those that are nominated to a node do not either then, as upstream skips the plugin.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.affinity.is_empty() && self.anti_affinity.is_empty() && self.existing.is_empty()
+    }
+}
+
 /// Why a node violates a term, if it does.
 #[inline]
 pub(crate) fn check(terms: &Terms<'_>, node: NodeIx) -> Option<Reason> {

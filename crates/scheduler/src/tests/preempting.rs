@@ -207,3 +207,19 @@ fn a_constraint_without_a_selector_counts_pods_that_are_nominated() {
         failure.message
     );
 }
+
+#[test]
+fn whom_a_nominated_pod_repels_matters_where_other_pods_matter_at_all() {
+    let mut rig = Rig::new(&[node("n1", "a", "4", "10")]);
+    let mut first = apart(with_priority(pod("first", "1"), 1), term(ZONE, &[("app", "web")]));
+    first.status.nominated_node_name = "n1".into();
+    first.spec.scheduling_gates = vec![api_types::core::v1::PodSchedulingGate { name: "waits".into() }];
+    rig.step(Event::Pod(&first));
+    let mut second = apart(pod("second", "1"), term(HOST, &[("app", "none")]));
+    second.metadata.labels = labels(&[("app", "web")]);
+    let message = rig.refused(&second).message;
+    assert!(message.contains("1 node(s) didn't satisfy existing pods anti-affinity rules"), "{message}");
+    let mut third = pod("third", "1");
+    third.metadata.labels = labels(&[("app", "web")]);
+    assert_eq!(rig.bind(&third).as_deref(), Some("n1"));
+}

@@ -90,7 +90,7 @@ pub fn ephemeral(errors: &mut ErrorList, path: &Path, around: &Around<'_>) {
         any(errors, &at, &container, around);
         trimmed(errors, &at.child("image"), &container.image);
         let name = &ephemeral.ephemeral_container_common.name;
-        if !names.insert(name) && !name.is_empty() {
+        if !names.insert(name) {
             errors.push(FieldError::duplicate(&at.child("name"), name));
         }
         let target = &ephemeral.target_container_name;

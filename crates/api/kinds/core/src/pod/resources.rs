@@ -116,8 +116,10 @@ pub fn default_for_pod(spec: &mut PodSpec) {
     let (requests, limits) =
         (aggregated(spec, |own| &own.resources.requests), aggregated(spec, |own| &own.resources.limits));
     let everywhere = |name: &str| {
-        let all = spec.containers.iter().chain(&spec.init_containers);
-        all.into_iter().all(|container| container.resources.limits.contains_key(name))
+        let own = spec.containers.iter().chain(&spec.init_containers).map(|container| &container.resources);
+        // Those that debug may not name any, so that with one of them nothing is limited everywhere.
+        let ephemeral = spec.ephemeral_containers.iter().map(|own| &own.ephemeral_container_common.resources);
+        own.chain(ephemeral).all(|resources| resources.limits.contains_key(name))
     };
     let limited: Vec<String> = limits.keys().filter(|name| everywhere(name)).cloned().collect();
     let Some(own) = spec.resources.as_mut() else { return };
@@ -269,11 +271,37 @@ fn claims(errors: &mut ErrorList, path: &Path, claims: &[ResourceClaim], spec: &
 #[cfg(test)]
 mod tests {
     use api_kind::trial::create;
+    use api_types::core::v1::{Container, EphemeralContainer};
 
+    use super::*;
     use crate::pod::KIND;
 
     fn errors(spec: &str) -> Vec<String> {
         create(&KIND, &format!("spec: {{{spec}}}")).errors
+    }
+
+    #[test]
+    fn a_container_for_debugging_keeps_the_pod_from_being_limited() {
+        let limits = |list: &[(&str, &str)]| ResourceRequirements {
+            limits: list
+                .iter()
+                .map(|(name, text)| ((*name).into(), text.parse().expect("a quantity")))
+                .collect(),
+            ..ResourceRequirements::default()
+        };
+        let mut own = limits(&[("memory", "1Gi")]);
+        own.requests = own.limits.clone();
+        let container = Container { resources: own, ..Container::default() };
+        let mut spec = PodSpec { containers: vec![container].into(), ..PodSpec::default() };
+        spec.resources = Some(Box::new(limits(&[("cpu", "1")])));
+        let mut debugged = spec.clone();
+        debugged.ephemeral_containers = vec![EphemeralContainer::default()].into();
+        for (mut spec, limited) in [(spec, true), (debugged, false)] {
+            default_for_pod(&mut spec);
+            let own = spec.resources.expect("it is there");
+            assert!(own.requests.contains_key("memory"));
+            assert_eq!(own.limits.contains_key("memory"), limited);
+        }
     }
 
     #[test]

@@ -57,6 +57,15 @@ fn what_is_wrong_is_said_in_upstreams_words() {
             &["spec.containers[1].name: Duplicate value: \"c\""],
         ),
         (
+            "{containers: [{image: i}], ephemeralContainers: [{image: i}]}",
+            &[
+                "spec.containers[0].name: Required value",
+                "spec.ephemeralContainers[0].name: Required value",
+                "spec.ephemeralContainers[0].name: Duplicate value: \"\"",
+                "spec.ephemeralContainers: Forbidden: cannot be set on create",
+            ],
+        ),
+        (
             "{containers: [{name: c, image: i, volumeMounts: [{name: v, mountPath: /a}]}]}",
             &["spec.containers[0].volumeMounts[0].name: Not found: \"v\""],
         ),

@@ -1,9 +1,6 @@
-//! Differences that are known, each with its reason: `yardstick/oracle/known.tsv`.
+//! Differences that are known, each with its reason: `known.tsv` of the oracle and of the controllers' comparison.
 
 use anyhow::{Context as _, Result};
-
-use super::compare::Difference;
-use super::question::Question;
 
 /// What is known.
 pub struct Known {
@@ -22,7 +19,7 @@ pub struct Row {
 }
 
 impl Known {
-    /// Reads the list: operation, kind, place, class and reason, with `*` for anything.
+    /// Reads the list: operation, kind, place, class and reason, with `*` for anything in the first three.
     ///
     /// # Errors
     /// When a row has another number of columns.
@@ -44,11 +41,8 @@ impl Known {
     }
 
     /// The row that a difference belongs to.
-    pub fn find(&self, question: &Question, difference: &Difference) -> Option<&Row> {
-        let kind = question.named();
-        self.rows.iter().find(|row| {
-            fits(&row.op, question.op.name()) && fits(&row.kind, &kind) && fits(&row.place, &difference.place)
-        })
+    pub fn find(&self, op: &str, kind: &str, place: &str) -> Option<&Row> {
+        self.rows.iter().find(|row| fits(&row.op, op) && fits(&row.kind, kind) && fits(&row.place, place))
     }
 }
 
