@@ -186,7 +186,10 @@ fn compare(
 fn differences(ours: Option<&Moment>, theirs: Option<&Moment>) -> Vec<Difference> {
     let told = |moment: Option<&Moment>| match moment {
         None => Value::Null,
-        Some(moment) => json!({"act": moment.act, "steps": moment.steps, "events": moment.events}),
+        Some(moment) => {
+            let events: BTreeMap<&String, bool> = moment.events.iter().map(|event| (event, true)).collect();
+            json!({"act": moment.act, "steps": moment.steps, "events": events})
+        }
     };
     let mut found = Vec::new();
     values(&mut "moment".to_owned(), &told(ours), &told(theirs), &mut found);

@@ -79,12 +79,16 @@ fn remove(_: &World, pod: &Value) -> Request {
     Request { method: Method::DELETE, path: path(pod, ""), body: json!({"gracePeriodSeconds": 0}) }
 }
 
-fn bind(world: &World, pod: &Value) -> Request {
+/// The node that a pod of a daemon is made for.
+pub fn wanted_node(pod: &Value) -> Option<&str> {
     let terms = &pod["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
-    let named = terms["nodeSelectorTerms"][0]["matchFields"][0]["values"][0].as_str();
-    let node = named.unwrap_or(NODES[world.number(pod) % NODES.len()]);
+    terms["nodeSelectorTerms"][0]["matchFields"][0]["values"][0].as_str()
+}
+
+fn bind(world: &World, pod: &Value) -> Request {
+    let node = wanted_node(pod).unwrap_or(NODES[world.number(pod) % NODES.len()]);
     // Of pods that are as good as each other, the younger go first: upstream tosses where they are of about the same age.
-    let costs = json!({"controller.kubernetes.io/pod-deletion-cost": format!("-{}", world.number(pod))});
+    let costs = json!({"controller.kubernetes.io/pod-deletion-cost": format!("-{}", world.number(pod) + 1)});
     let metadata = json!({"name": pod["metadata"]["name"], "annotations": costs});
     let body = json!({"metadata": metadata, "target": {"kind": "Node", "name": node}});
     Request { method: Method::POST, path: path(pod, "/binding"), body }

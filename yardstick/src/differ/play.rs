@@ -86,6 +86,7 @@ pub async fn play(api: &Api, scripts: &[Script]) -> Result<Played> {
         .iter()
         .map(|script| Play { api, script, namespace: namespace(script), worlds: &worlds }.run());
     let plays = async {
+        untainted(api).await?;
         let mut played = Played::new();
         let all = futures_util::future::join_all(plays).await;
         for (script, moments) in scripts.iter().zip(all) {
@@ -101,6 +102,21 @@ pub async fn play(api: &Api, scripts: &[Script]) -> Result<Played> {
             _ => Err(anyhow!("what is told of the cluster ended")),
         },
     }
+}
+
+/// Waits until the nodes take pods: a node is made with a taint, which a controller removes.
+async fn untainted(api: &Api) -> Result<()> {
+    let begun = Instant::now();
+    for node in NODES {
+        let path = format!("/api/v1/nodes/{node}");
+        while api.ask(Method::GET, &path, None).await?["spec"]["taints"].is_array() {
+            if begun.elapsed() > PATIENCE {
+                bail!("{node} keeps its taints");
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+    Ok(())
 }
 
 /// Says over and over that the nodes are there.

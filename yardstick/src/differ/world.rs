@@ -10,6 +10,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::api::Told;
+use super::hand;
 
 /// What a namespace has come to, after one thing was done.
 #[derive(Clone, Debug, PartialEq)]
@@ -101,7 +102,10 @@ impl World {
         self.changes.sort_by_key(|(revision, ..)| *revision);
         // Controllers make and delete several at once; which of these the store gets first is chance.
         for alike in self.changes.chunk_by_mut(|one, other| (one.1, one.2) == (other.1, other.2)) {
-            alike.sort_by_cached_key(|(.., object)| self.names.text(stem(object)));
+            alike.sort_by_cached_key(|(_, is_new, _, object)| {
+                let name = if *is_new { stem(object) } else { word(object, "name") };
+                (self.names.text(name), hand::wanted_node(object).map(str::to_owned))
+            });
         }
         for (_, is_new, resource, object) in &self.changes {
             if *is_new {
@@ -144,6 +148,10 @@ impl World {
                 }
             }
             names.value(&mut object);
+            // They come in any order.
+            if let Some(endpoints) = object.get_mut("endpoints").and_then(Value::as_array_mut) {
+                endpoints.sort_by_cached_key(Value::to_string);
+            }
             (names.text(&format!("{resource}/{name}")), object)
         });
         Moment {

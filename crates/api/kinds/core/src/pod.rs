@@ -181,7 +181,8 @@ fn validate(ctx: &Ctx<'_>, pod: &Pod, old: Option<&Pod>, errors: &mut ErrorList)
         _ => {}
     }
     let meta = Path::new("metadata");
-    annotations::check(errors, &meta.child("annotations"), &pod.metadata.annotations, &pod.spec);
+    let before = old.map(|old| &old.metadata.annotations);
+    annotations::check(errors, &meta.child("annotations"), &pod.metadata.annotations, before, &pod.spec);
     errors.extend(known_finalizers(&pod.metadata.finalizers, &meta.child("finalizers")));
     spec::check(errors, &path, &pod.spec, Some(&pod.metadata));
     if pod.spec.service_account_name.is_empty() {

@@ -28,7 +28,7 @@ pub fn validate(errors: &mut ErrorList, path: &Path, template: &PodTemplateSpec)
     let (spec, annotations) = (path.child("spec"), path.child("annotations"));
     errors.extend(validate_labels(&template.metadata.labels, &path.child("labels")));
     errors.extend(validate_annotations(&template.metadata.annotations, &annotations));
-    pod::annotations::check(errors, &annotations, &template.metadata.annotations, &template.spec);
+    pod::annotations::check(errors, &annotations, &template.metadata.annotations, None, &template.spec);
     pod::spec::check(errors, &spec, &template.spec, None);
     let at = spec.child("initContainers");
     pod::container::restarted_by_resize(errors, &at, &template.spec.init_containers);

@@ -18,18 +18,27 @@ const LOCAL: &str = "localhost/";
 /// Annotations by their keys.
 pub type Annotations = BTreeMap<String, String>;
 
-/// Checks their form, as upstream's `ValidatePodSpecificAnnotations` does; `path` is theirs.
-pub fn check(errors: &mut ErrorList, path: &Path, annotations: &Annotations, spec: &PodSpec) {
+/// Checks their form, as upstream's `ValidatePodSpecificAnnotations` does; `path` is theirs. A cost that is none may stay where it was.
+pub fn check(
+    errors: &mut ErrorList,
+    path: &Path,
+    annotations: &Annotations,
+    old: Option<&Annotations>,
+    spec: &PodSpec,
+) {
     if let Some(value) = annotations.get(MIRROR).filter(|_| spec.node_name.is_empty()) {
         let why = "must set spec.nodeName if mirror pod annotation is set";
         errors.push(FieldError::invalid(&path.key(MIRROR), value, why));
     }
-    if let Some(value) = annotations.get(COST) {
-        // Upstream refuses other ways to write the same number.
-        let plain = value.parse::<i32>().is_ok()
+    // Upstream refuses other ways to write the same number.
+    let is_plain = |value: &String| {
+        value.parse::<i32>().is_ok()
             && !value.starts_with('+')
-            && (value == "0" || !value.trim_start_matches('-').starts_with('0'));
-        if !plain {
+            && (value == "0" || !value.trim_start_matches('-').starts_with('0'))
+    };
+    let was_plain = old.and_then(|old| old.get(COST)).is_none_or(is_plain);
+    if let Some(value) = annotations.get(COST).filter(|_| was_plain) {
+        if !is_plain(value) {
             errors.push(FieldError::invalid(&path.key(COST), value, "must be a 32bit integer"));
         }
     }
@@ -100,7 +109,9 @@ pub(super) fn contexts<'a>(
 
 #[cfg(test)]
 mod tests {
-    use api_kind::trial::create;
+    use api_kind::trial::{create, update};
+
+    use super::COST;
 
     use crate::{pod, pod_template};
 
@@ -140,6 +151,25 @@ mod tests {
             let expected: Vec<String> = expected.iter().map(|error| format!("template.{error}")).collect();
             let template = format!("template: {{{rest}}}");
             assert_eq!(create(&pod_template::KIND, &template).errors, expected, "{key}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_cost_that_is_none_may_stay_and_may_not_come() {
+        let pod = |cost: &str| {
+            format!(
+                "{{metadata: {{annotations: {{{COST}: '{cost}'}}}}, spec: {{containers: [{{name: c, image: i}}]}}}}"
+            )
+        };
+        let error = |cost: &str| {
+            format!("metadata.annotations[{COST}]: Invalid value: {cost:?}: must be a 32bit integer")
+        };
+        for (old, new, refused) in
+            [("1", "-0", true), ("-0", "-0", false), ("-0", "+1", false), ("-0", "2", false)]
+        {
+            let errors = update(&pod::KIND, "", &pod(old), &pod(new)).errors;
+            let expected: Vec<String> = refused.then(|| error(new)).into_iter().collect();
+            assert_eq!(errors, expected, "{old} to {new}");
         }
     }
 

@@ -134,9 +134,6 @@ fn defaults(_: &Ctx<'_>, job: &mut Job) {
     spec.manual_selector.get_or_insert(false);
     let replace = if spec.pod_failure_policy.is_some() { "Failed" } else { "TerminatingOrFailed" };
     spec.pod_replacement_policy.get_or_insert_with(|| replace.into());
-    if job.metadata.labels.is_empty() {
-        job.metadata.labels.clone_from(&spec.template.metadata.labels);
-    }
 }
 
 /// What a job's spec gets even in a template of jobs.
@@ -153,17 +150,20 @@ pub(super) fn default_spec(spec: &mut JobSpec) {
 /// A job's pods are told by labels with its own uid, unless its author takes care of the selector.
 fn prepare(ctx: &Ctx<'_>, job: &mut Job, old: Option<&Job>) {
     template::prepare(ctx, &mut job.spec.template, old.map(|old| &old.spec.template));
-    if old.is_some() || job.spec.manual_selector == Some(true) {
-        return;
+    if old.is_none() && job.spec.manual_selector != Some(true) {
+        select(job);
     }
+    // Upstream's defaults share the template's map, so that what is added to that is the job's, too.
+    if job.metadata.labels.is_empty() {
+        job.metadata.labels.clone_from(&job.spec.template.metadata.labels);
+    }
+}
+
+fn select(job: &mut Job) {
     let meta = &mut job.metadata;
     let labels = &mut job.spec.template.metadata.labels;
     for (key, value) in [(OLD_UID, &meta.uid), (OLD_NAME, &meta.name), (UID, &meta.uid), (NAME, &meta.name)] {
         labels.entry(key.to_owned()).or_insert_with(|| value.clone());
-    }
-    // As upstream's defaults have it when the job is read: its template has labels now.
-    if meta.labels.is_empty() {
-        meta.labels.clone_from(labels);
     }
     let selector = job.spec.selector.get_or_insert_default();
     selector.match_labels.entry(UID.to_owned()).or_insert_with(|| meta.uid.clone());

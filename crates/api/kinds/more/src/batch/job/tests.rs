@@ -24,6 +24,18 @@ fn a_job_knows_its_pods() {
 }
 
 #[test]
+fn a_job_without_labels_has_its_templates_with_what_is_added_to_them() {
+    let labelled = JOB.replace("template: {", "template: {metadata: {labels: {app: a}}, ");
+    for (job, count) in
+        [(labelled.clone(), 5), (labelled.replace("{uid: u}", "{uid: u, labels: {tier: b}}"), 1)]
+    {
+        let made = create(&KIND, &job);
+        let labels = api_types::object_meta(&*made.object).map(|meta| meta.labels.len());
+        assert_eq!(labels, Some(count), "{job}");
+    }
+}
+
+#[test]
 fn the_number_of_completions_stays() {
     let manual = "{spec: {manualSelector: true, completions: 2, selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {restartPolicy: Never, containers: [{name: c, image: i}]}}}}";
     let changed = update(&KIND, "", manual, &manual.replace("completions: 2", "completions: 3"));
