@@ -28,9 +28,12 @@ pub struct Request {
     pub body: Value,
 }
 
+/// What is done, when a pod is due, and what is asked for it.
+type Act = (&'static str, fn(&World, &Value) -> bool, fn(&World, &Value) -> Request);
+
 /// What is done next, in words, and the requests for it; nothing if there is nothing to do.
 pub fn next(world: &mut World) -> Option<(String, Vec<Request>)> {
-    let acts: [(&str, fn(&World, &Value) -> bool, fn(&World, &Value) -> Request); 3] = [
+    let acts: [Act; 3] = [
         (GONE, is_leaving, remove),
         (BOUND, is_unbound, bind),
         (RUN, is_waiting, |world, pod| tell(pod, world.number(pod), Phase::Running, 0)),

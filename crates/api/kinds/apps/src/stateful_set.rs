@@ -15,6 +15,7 @@ use crate::workload;
 
 /// The row.
 pub const KIND: Kind<StatefulSet> = Kind::<StatefulSet>::of("apps", "v1", "statefulsets")
+    .name(names::name_is_dns_label)
     .generation()
     .defaults(defaults)
     .own_gates(template::OWN_GATES)
@@ -291,6 +292,14 @@ mod tests {
         assert_eq!(update(&KIND, "", &wrong, &wrong).errors, [""; 0], "what never changes is tolerated");
         let moved = update(&KIND, "", MINIMAL, &MINIMAL.replace("serviceName: s", "serviceName: t"));
         assert_eq!(moved.errors, [r#"spec.serviceName: Invalid value: "t": field is immutable"#]);
+    }
+
+    #[test]
+    fn a_name_that_no_pod_could_begin_with_is_refused() {
+        let named = |name: &str| format!("{{metadata: {{name: {name}}}, {MINIMAL}}}");
+        let errors = create(&KIND, &named("a.b")).errors;
+        assert_eq!(errors, ["metadata.name: Invalid value: \"a.b\": must not contain dots"]);
+        assert_eq!(create(&KIND, &named("a-b")).errors, [""; 0]);
     }
 
     #[test]

@@ -37,10 +37,8 @@ pub fn check(
             && (value == "0" || !value.trim_start_matches('-').starts_with('0'))
     };
     let was_plain = old.and_then(|old| old.get(COST)).is_none_or(is_plain);
-    if let Some(value) = annotations.get(COST).filter(|_| was_plain) {
-        if !is_plain(value) {
-            errors.push(FieldError::invalid(&path.key(COST), value, "must be a 32bit integer"));
-        }
+    if let Some(value) = annotations.get(COST).filter(|value| was_plain && !is_plain(value)) {
+        errors.push(FieldError::invalid(&path.key(COST), value, "must be a 32bit integer"));
     }
     for (key, value) in annotations {
         if key != SECCOMP_POD && !key.starts_with(SECCOMP_CONTAINER) {

@@ -295,7 +295,7 @@ mod tests {
         let mut spec = PodSpec { containers: vec![container].into(), ..PodSpec::default() };
         spec.resources = Some(Box::new(limits(&[("cpu", "1")])));
         let mut debugged = spec.clone();
-        debugged.ephemeral_containers = vec![EphemeralContainer::default()].into();
+        debugged.ephemeral_containers = vec![EphemeralContainer::default()];
         for (mut spec, limited) in [(spec, true), (debugged, false)] {
             default_for_pod(&mut spec);
             let own = spec.resources.expect("it is there");
