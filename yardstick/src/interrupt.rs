@@ -23,7 +23,7 @@ const ROLE: &str = "YARDSTICK_ROLE";
 const UNREAD: u8 = 141;
 
 /// How long tests have to clean up on a cluster that is not the run's own.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Which of the three this program is.
 #[derive(Debug, PartialEq, Eq)]
