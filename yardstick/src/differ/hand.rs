@@ -14,7 +14,7 @@ pub const NODES: [&str; 3] = ["n1", "n2", "n3"];
 const NEVER: &str = "differ/never-starts";
 
 /// The acts, in words.
-const GONE: &str = "pods that were told to go are gone";
+const GONE: &str = "a pod that was told to go is gone";
 const BOUND: &str = "pods are bound";
 const RUN: &str = "a pod runs";
 
@@ -39,8 +39,8 @@ pub fn next(world: &mut World) -> Option<(String, Vec<Request>)> {
         (RUN, is_waiting, |world, pod| tell(pod, world.number(pod), Phase::Running, 0)),
     ];
     for (name, is_due, request) in acts {
-        // Pods get ready one by one, so that each is answered to.
-        let at_once = if name == RUN { 1 } else { usize::MAX };
+        // Pods get ready and go one by one, so that each is answered to.
+        let at_once = if name == BOUND { usize::MAX } else { 1 };
         let due: Vec<Value> = world.pods().filter(|pod| is_due(world, pod)).take(at_once).cloned().collect();
         let mut requests = Vec::new();
         for pod in &due {
