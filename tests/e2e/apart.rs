@@ -13,9 +13,14 @@ struct Component(Child);
 
 impl Component {
     fn start(cluster: &Cluster, words: &[&str], kubeconfig: &str) -> Component {
+        let kubeconfig = cluster.data().join("server/cred").join(kubeconfig);
+        Component::start_with(cluster, words, "--kubeconfig", &kubeconfig)
+    }
+
+    fn start_with(cluster: &Cluster, words: &[&str], flag: &str, file: &Path) -> Component {
         let log = std::fs::File::create(cluster.data().join(format!("{}.log", words[0]))).expect("a log");
         let mut command = cluster.program(env!("CARGO_BIN_EXE_knarr"));
-        command.args(words).arg("--kubeconfig").arg(cluster.data().join("server/cred").join(kubeconfig));
+        command.args(words).arg(flag).arg(file);
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle")).stderr(log);
         Component(command.spawn().expect("the binary was built"))
     }
@@ -103,9 +108,15 @@ fn controllers_and_scheduler_run_alone_on_their_kubeconfigs() {
     let waiting = Component::start(&cluster, &["scheduler"], "scheduler.kubeconfig");
     ends_once_asked(waiting, &cluster.data().join("scheduler.log"), "component.started");
 
-    // Another that waits takes over from one that has died.
+    // Another that waits takes over from one that has died. Its configuration says where the API is.
+    let config = cluster.data().join("scheduler.yaml");
+    let text = format!(
+        "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nclientConnection: {{kubeconfig: {}}}\n",
+        cluster.data().join("server/cred/scheduler.kubeconfig").display()
+    );
+    std::fs::write(&config, text).expect("a configuration");
     drop(scheduler);
-    let _second = Component::start(&cluster, &["scheduler"], "scheduler.kubeconfig");
+    let _second = Component::start_with(&cluster, &["scheduler"], "--config", &config);
     cluster.kubectl(&["scale", "deployment", "web", "--replicas=3"]);
     cluster.kubectl(&["rollout", "status", "deployment", "web", "--timeout=90s"]);
     cluster.kubectl(&["delete", "deployment", "web", "--timeout=60s"]);

@@ -17,10 +17,22 @@ pub fn test() -> Result<()> {
     cargo(&["test", "--workspace", "--no-fail-fast"])
 }
 
-/// The tests of the whole, which [`test`] runs too.
+/// The tests of the whole, which [`test`] runs too: those with one of the names as part of theirs, or all.
 pub fn e2e(names: &[String]) -> Result<()> {
-    let mut arguments = vec!["test", "--package", "knarr", "--test", "e2e", "--"];
-    arguments.extend(names.iter().map(String::as_str));
+    let whole = ["test", "--package", "knarr", "--test", "e2e", "--"];
+    if !names.is_empty() {
+        let listed = tree::cargo().args(whole).args(["--list", "--format=terse"]).output();
+        let listed = listed.context("running cargo")?;
+        let tests = String::from_utf8_lossy(&listed.stdout);
+        // What does not build is told by the run.
+        let is_none = |name: &&String| !tests.lines().any(|test| test.contains(name.as_str()));
+        if let Some(name) = names.iter().find(is_none).filter(|_| listed.status.success()) {
+            bail!(
+                "no end-to-end test has {name:?} in its name; `cargo test -p knarr --test e2e -- --list` names them all"
+            );
+        }
+    }
+    let arguments: Vec<&str> = whole.into_iter().chain(names.iter().map(String::as_str)).collect();
     cargo(&arguments)
 }
 

@@ -149,6 +149,9 @@ fn judged(
     plan: &Plan,
 ) -> Result<()> {
     let suite = Suite::build(programs)?;
+    if let Some(kubeconfig) = &options.against {
+        suite.reach(kubeconfig)?;
+    }
     let mut cluster = match options.own_place(directory) {
         Some(place) => Some(start(programs, directory, &place, options)?),
         None => None,
@@ -303,6 +306,20 @@ impl Suite {
     fn build(programs: &Programs<'_>) -> Result<Suite> {
         let go = programs.go;
         Ok(Suite { ginkgo: go.program("ginkgo")?, tests: go.suite()?, kubectl: go.program("kubectl")? })
+    }
+
+    /// Asks another's cluster for its version, so that one that cannot be asked is told in a line.
+    fn reach(&self, kubeconfig: &Path) -> Result<()> {
+        let mut command = Command::new(&self.kubectl);
+        command.arg(format!("--kubeconfig={}", kubeconfig.display()));
+        command.args(["get", "--raw", "/version", "--request-timeout=15s"]);
+        let answer = machine::output(&mut command)?;
+        if !answer.status.success() {
+            let said = String::from_utf8_lossy(&answer.stderr);
+            let why = said.trim().lines().last().unwrap_or("it does not answer");
+            bail!("the cluster of {} cannot be asked: {why}", kubeconfig.display());
+        }
+        Ok(())
     }
 
     /// Runs the tests that may run together, or those that may not, for as long as what they run against is well.

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use api_record::{Record, Typed};
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use tokio::sync::{Notify, watch};
 
 use crate::Revision;
@@ -25,6 +26,7 @@ pub use follow::{Change, Follower};
 pub use held::Glance;
 use limits::{LOGGED_CHANGES, LOOKED_AT_A_CHANGE};
 pub use snapshot::Snapshot;
+use warm::Warm;
 
 struct Shared {
     current: ArcSwap<Snapshot>,
@@ -101,9 +103,20 @@ pub struct RawView {
     shared: Arc<Shared>,
 }
 
+/// The messages of a scope's objects where they are kept anyway, so that a view need not have its own.
+pub trait Messages: Send + Sync {
+    /// The object's message without its resource version; `None` if it is not kept just as this object is.
+    fn message(&self, object: &dyn Record) -> Option<Bytes>;
+}
+
 /// A connected pair, empty and not synced.
 pub fn channel() -> (Publisher, RawView) {
-    let next = Snapshot::default();
+    channel_beside(None)
+}
+
+/// The same in the process that keeps the objects.
+pub fn channel_beside(messages: Option<Arc<dyn Messages>>) -> (Publisher, RawView) {
+    let next = Snapshot::empty(Warm::beside(messages));
     let current = ArcSwap::from_pointee(next.clone());
     let shared = Arc::new(Shared {
         current,

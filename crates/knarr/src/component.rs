@@ -30,7 +30,7 @@ const LEASES: &str = "kube-system";
 /// Runs the controllers. Those that have a service account act as it, as upstream's do with
 /// `--use-service-account-credentials`.
 pub fn controllers(flags: &ControllerManagerFlags) -> anyhow::Result<()> {
-    let access = kubeconfig::read(&flags.component.kubeconfig)?;
+    let access = kubeconfig::read(&flags.kubeconfig)?;
     let root_ca = match &flags.root_ca_file {
         Some(path) => {
             std::fs::read_to_string(path).with_context(|| format!("--root-ca-file {}", path.display()))?
@@ -63,7 +63,7 @@ fn account_key(path: &Path) -> anyhow::Result<Arc<dyn TokenSigner>> {
 /// Runs the scheduler, by its configuration if it is given one.
 pub fn scheduler(flags: &SchedulerFlags) -> anyhow::Result<()> {
     let mut component = flags.component.clone();
-    let access = kubeconfig::read(&component.kubeconfig)?;
+    let mut kubeconfig = flags.kubeconfig.clone();
     let mut config = scheduler::Config::default();
     let mut company = Company::default();
     if let Some(path) = &flags.config {
@@ -73,7 +73,14 @@ pub fn scheduler(flags: &SchedulerFlags) -> anyhow::Result<()> {
         component.leader_elect &= read.leader_elect.unwrap_or(true);
         config = read.scheduler;
         company.extenders = extenders(read.extenders).with_context(wrong)?;
+        if !read.kubeconfig.is_empty() {
+            kubeconfig = Some(read.kubeconfig.into());
+        }
     }
+    let kubeconfig = kubeconfig.context(
+        "nothing says where the API is: --kubeconfig FILE does, or clientConnection.kubeconfig in the file of --config",
+    )?;
+    let access = kubeconfig::read(&kubeconfig)?;
     alone(&component, &access, "kube-scheduler", |api, clock, drain| async move {
         scheduler_shell::run_with(Arc::new(api), clock, Tasks::default(), config, company, drain).await;
     })

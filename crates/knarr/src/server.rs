@@ -52,7 +52,7 @@ use server_local::{Direct, Local, Policy, TokenReviewer};
 use server_registry::admit::Everything;
 use server_registry::{Catalog, Registry, Shared};
 use server_webhook::{Client, Endpoints, Services, Webhooks};
-use store::{SqliteStore, Store};
+use store::{KeyRange, SqliteStore, Store};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -409,5 +409,8 @@ fn front_proxy(pki: &Pki) -> anyhow::Result<FrontProxy> {
 
 fn open_store(dir: &Path) -> anyhow::Result<SqliteStore> {
     std::fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
-    Ok(SqliteStore::open(&store::Options::new(dir.join("state.db")))?)
+    let mut options = store::Options::new(dir.join("state.db"));
+    // Events are many, and seldom read; what says whether the file is well has to be read from there.
+    options.apart = vec![KeyRange::prefix("/registry/events/"), KeyRange::key(server_registry::HEALTH)];
+    Ok(SqliteStore::open(&options)?)
 }

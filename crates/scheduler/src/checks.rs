@@ -127,6 +127,7 @@ impl<'a> Checks<'a> {
 
     fn seek_peers(&mut self, cluster: &'a Cluster, cohort: CohortId, key: &PeersKey, seek: &Seek) {
         let own = &cluster.cohorts[cohort].key;
+        self.terms.own = !key.affinity.is_empty() || !key.anti_affinity.is_empty();
         let mut matching = 0;
         for (column, tally) in &seek.affinity {
             let tally = &cluster.tallies[*tally].item;
@@ -179,7 +180,7 @@ impl<'a> Checks<'a> {
 
     /// Whether neither other pods, nor volumes, nor devices matter.
     pub(crate) fn is_free(&self) -> bool {
-        self.volumes.is_none() && self.devices.is_none() && self.spread.is_empty() && self.terms.is_empty()
+        self.volumes.is_none() && self.devices.is_none() && self.spread.is_empty() && !self.terms.apply()
     }
 
     /// Why a node is no place because of the pod's volumes.

@@ -1,7 +1,6 @@
 //! Room that preemption made for one pod is not to be taken by another of the same or lower priority.
 //!
-//! A node must also do if the pods nominated to it were there. Of topology spread only the node's own domain is looked at:
-//! were the nominated pod in the emptiest domain, upstream would allow one pod more.
+//! A node must also do if the pods nominated to it were there.
 
 use crate::checks::Checks;
 use crate::cluster::Cluster;
@@ -74,8 +73,7 @@ pub(crate) fn by_place(
     node: NodeIx,
 ) -> Option<Reason> {
     let (others, pod) = (others(cluster, id, node), &cluster.pods[id]);
-    let repels =
-        cluster.profiles.of(shape.profile).filters(Plugin::InterPodAffinity) && !checks.terms.is_empty();
+    let repels = cluster.profiles.of(shape.profile).filters(Plugin::InterPodAffinity) && checks.terms.apply();
     let terms = || others.iter().find_map(|other| terms(cluster, pod, other, node));
     spread(cluster, pod, checks, &others, node).or_else(|| repels.then(terms).flatten())
 }
@@ -91,13 +89,20 @@ fn spread(
     others: &[&Pod],
     node: NodeIx,
 ) -> Option<Reason> {
-    let peers = &cluster.peers[pod.peers?].key;
-    for (spread, constraint) in peers.hard.iter().zip(&checks.spread) {
+    let peers = &cluster.peers[pod.peers?];
+    let tallies = &peers.item.seek.as_ref()?.hard;
+    for ((spread, (_, tally)), constraint) in peers.key.hard.iter().zip(tallies).zip(&checks.spread) {
+        let tally = &cluster.tallies[*tally];
         let Some(matcher) = spread.selected() else { continue };
+        if tally.key.gate.is_some_and(|gate| !cluster.gates[gate].item.is_open(node)) {
+            continue;
+        }
         let counted = |other: &&&Pod| cluster.is_match(&matcher, &cluster.cohorts[other.cohort].key);
-        let more = others.iter().filter(counted).count() as i64;
-        let there = i64::from(constraint.lens.count(constraint.lens.domain(node)));
-        if more > 0 && there + more > constraint.at_most {
+        let more = others.iter().filter(counted).count() as u32;
+        let domain = constraint.lens.domain(node);
+        let there = i64::from(constraint.lens.count(domain) + more);
+        let raised = i64::from(tally.item.raised(domain, more, spread.min_domains));
+        if more > 0 && there > constraint.at_most + raised {
             return Some(Reason::Spread);
         }
     }

@@ -20,6 +20,12 @@ pub const READERS: usize = 3;
 /// Questions that wait for a reader before callers have to wait for a place in the queue.
 pub const READ_QUEUE: u32 = 1_024;
 
+/// Bytes of past changes that are kept in memory unless the options say otherwise.
+pub const RECENT_BYTES: usize = 16 << 20;
+
+/// Entries that are read at a time when what a store holds is read into memory.
+pub const LOAD_ENTRIES: usize = 1_024;
+
 /// Events that a watch holds in memory before it falls back to reading the history: those of one such reading.
 pub const FEED_EVENTS: usize = REPLAY_EVENTS;
 

@@ -113,6 +113,10 @@ impl Store for MemoryStore {
         Box::pin(async move { Ok(self.get_now(&key)) })
     }
 
+    fn peek(&self, key: &[u8]) -> Option<Entry> {
+        self.get_now(key)
+    }
+
     fn range(&self, range: Range) -> BoxFuture<'_, Result<Page, ReadError>> {
         Box::pin(async move { self.range_now(&range) })
     }

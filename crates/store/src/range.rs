@@ -68,6 +68,15 @@ impl KeyRange {
         *self.start <= *key && self.end.as_ref().is_none_or(|end| *key < **end)
     }
 
+    /// Whether some key may lie in both.
+    pub(crate) fn overlaps(&self, other: &KeyRange) -> bool {
+        let begins_before = |one: &KeyRange, end: Option<&Bytes>| end.is_none_or(|end| one.start < *end);
+        !self.is_empty()
+            && !other.is_empty()
+            && begins_before(self, other.end())
+            && begins_before(other, self.end())
+    }
+
     /// Whether no key can lie in the range.
     pub fn is_empty(&self) -> bool {
         self.end.as_ref().is_some_and(|end| *end <= self.start)

@@ -1,14 +1,15 @@
 //! The durable store: one SQLite file, for a cluster of one server.
 //!
-//! This front hands each call to the writer's thread or to one of the readers' and awaits the answer; it does
-//! no I/O on the caller's thread and needs no particular runtime. It holds no copy of the data: memory is a
-//! few MiB of SQLite's page caches, whatever the file's size.
+//! This front hands each write to the writer's thread and awaits the answer. What the file holds is in memory too, but for
+//! keys that its owner wants apart: most reads are answered from there at once, and the others handed to a reader's thread. It does
+//! no I/O on the caller's thread and needs no particular runtime.
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,
     reason = "this shell keeps the lock file; SQLite does the rest of the file work"
 )]
 
+mod cache;
 mod checkpoint;
 mod faults;
 mod lock;
@@ -26,8 +27,9 @@ use crate::{
 };
 use base::time::Time;
 use bytes::Bytes;
+use cache::Cache;
 use checkpoint::Checkpoints;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, ready};
 use lock::Lock;
 use queue::Queue;
 use reader::{Question, Reader, Readers};
@@ -42,6 +44,7 @@ pub use open::{OpenError, Options};
 pub struct SqliteStore {
     jobs: Arc<Queue<Job>>,
     readers: Arc<Readers>,
+    cache: Arc<Cache>,
     fanout: Arc<Fanout>,
     writing: Option<JoinHandle<()>>,
     reading: Vec<JoinHandle<()>>,
@@ -60,6 +63,7 @@ impl SqliteStore {
         let mut store = SqliteStore {
             jobs: Arc::new(Queue::new(limits::WRITE_QUEUE_KIB)),
             readers: Arc::new(Readers { queue: Arc::new(Queue::new(limits::READ_QUEUE)) }),
+            cache: Arc::new(Cache::new(&options.apart, options.recent_bytes)),
             fanout: fanout.clone(),
             writing: None,
             reading: Vec::new(),
@@ -68,7 +72,14 @@ impl SqliteStore {
         let failed =
             |source| OpenError::Fault(Fault::Io { path: options.path.clone(), source: Arc::new(source) });
         let checkpoints = Checkpoints::start(opened.checkpointer).map_err(failed)?;
-        let writer = Writer::new(opened.writer, checkpoints, options.path.clone(), fanout, opened.span);
+        let writer = Writer::new(
+            opened.writer,
+            checkpoints,
+            options.path.clone(),
+            store.cache.clone(),
+            fanout,
+            opened.span,
+        );
         let jobs = store.jobs.clone();
         let writing = thread::Builder::new().name("store-write".into()).spawn(move || {
             // Should the writer panic, its callers must hear of it rather than wait for ever.
@@ -76,10 +87,16 @@ impl SqliteStore {
             writer.run(&jobs);
         });
         store.writing = Some(writing.map_err(failed)?);
+        let mut to_load = Some(store.cache.clone());
         for db in opened.readers {
-            let reader = Reader { db, path: options.path.clone() };
-            let queue = store.readers.queue.clone();
-            let reading = thread::Builder::new().name("store-read".into()).spawn(move || reader.run(&queue));
+            let mut reader = Reader { db, path: options.path.clone() };
+            let (queue, cache) = (store.readers.queue.clone(), to_load.take());
+            let reading = thread::Builder::new().name("store-read".into()).spawn(move || {
+                if let Some(cache) = cache {
+                    reader.load(&cache, &queue);
+                }
+                reader.run(&queue);
+            });
             store.reading.push(reading.map_err(failed)?);
         }
         Ok(store)
@@ -115,10 +132,20 @@ impl Store for SqliteStore {
     }
 
     fn get(&self, key: Bytes) -> BoxFuture<'_, Result<Option<Entry>, ReadError>> {
+        if let Some(found) = self.cache.get(&key) {
+            return Box::pin(ready(Ok(found)));
+        }
         Box::pin(self.readers.ask(|reply| Question::Get(key, reply), ReadError::Fault))
     }
 
+    fn peek(&self, key: &[u8]) -> Option<Entry> {
+        self.cache.get(key).flatten()
+    }
+
     fn range(&self, range: Range) -> BoxFuture<'_, Result<Page, ReadError>> {
+        if let Some(found) = self.cache.range(&range) {
+            return Box::pin(ready(found));
+        }
         Box::pin(self.readers.ask(|reply| Question::Range(range, reply), ReadError::Fault))
     }
 

@@ -18,6 +18,12 @@ pub trait Store: Send + Sync {
     /// What `key` holds at the latest revision.
     fn get(&self, key: Bytes) -> BoxFuture<'_, Result<Option<Entry>, ReadError>>;
 
+    /// What `key` holds at the latest revision, if that is known without asking anybody else; `None` says nothing.
+    fn peek(&self, key: &[u8]) -> Option<Entry> {
+        let _ = key;
+        None
+    }
+
     /// The entries of a range of keys. Sees every transaction that was answered before the call.
     fn range(&self, range: Range) -> BoxFuture<'_, Result<Page, ReadError>>;
 

@@ -167,9 +167,6 @@ pub struct AgentFlags {
 /// Flags of a part of the control plane that runs alone.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ComponentFlags {
-    /// Kubeconfig that says where the API is, and who the component is there
-    #[arg(long, value_name = "FILE")]
-    pub kubeconfig: PathBuf,
     /// Work only while holding the lease of the component, so that several may run
     #[arg(long, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", action = clap::ArgAction::Set, value_name = "BOOL", hide_possible_values = true)]
     pub leader_elect: bool,
@@ -181,6 +178,9 @@ pub struct ComponentFlags {
 /// Flags of `knarr scheduler`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct SchedulerFlags {
+    /// Kubeconfig that says where the API is, and who the component is there [default: clientConnection.kubeconfig of --config]
+    #[arg(long, value_name = "FILE", required_unless_present = SCHEDULER_CONFIG)]
+    pub kubeconfig: Option<PathBuf>,
     /// Flags of every component.
     #[command(flatten)]
     pub component: ComponentFlags,
@@ -195,6 +195,9 @@ const SCHEDULER_CONFIG: &str = "scheduler-config";
 /// Flags of `knarr controller-manager`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ControllerManagerFlags {
+    /// Kubeconfig that says where the API is, and who the component is there
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: PathBuf,
     /// Flags of every component.
     #[command(flatten)]
     pub component: ComponentFlags,

@@ -199,7 +199,7 @@ impl Api for Remote {
     fn view<'a>(&'a self, who: &'a Caller, scope: Scope) -> BoxFuture<'a, Result<RawView, Status>> {
         Box::pin(async move {
             let api: Arc<dyn Api> = Arc::new(self.clone());
-            Ok(self.0.views.open(api, who, scope, Arc::clone(&self.0.clock)))
+            Ok(self.0.views.open(api, who, scope, Arc::clone(&self.0.clock), None))
         })
     }
 }

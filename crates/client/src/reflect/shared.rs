@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use base::time::Clock;
 
+use crate::view::Messages;
 use crate::{Api, Caller, RawView, Resource, Scope, view};
 
 /// Views by the scope that they show, each filled by a task of its own that ends with its last reader. All of an API's are
@@ -15,15 +16,22 @@ pub struct SharedViews {
 }
 
 impl SharedViews {
-    /// The view of a scope, opened if need be.
-    pub fn open(&self, api: Arc<dyn Api>, who: &Caller, scope: Scope, clock: Arc<dyn Clock>) -> RawView {
+    /// The view of a scope, opened if need be. In the process that keeps the objects, `messages` is where it finds theirs.
+    pub fn open(
+        &self,
+        api: Arc<dyn Api>,
+        who: &Caller,
+        scope: Scope,
+        clock: Arc<dyn Clock>,
+        messages: Option<Arc<dyn Messages>>,
+    ) -> RawView {
         let Scope { resource, namespace, labels, fields } = &scope;
         let key = format!("{}{namespace}/{labels}/{fields}", prefix(resource));
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(view) = open.get(&key) {
             return view.clone();
         }
-        let (publisher, view) = view::channel();
+        let (publisher, view) = view::channel_beside(messages);
         open.insert(key, view.clone());
         tokio::spawn(super::run(api, who.clone(), scope, publisher, clock));
         view

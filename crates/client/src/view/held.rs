@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use api_codec::DecodeError;
 use api_codec::proto::{self, glance};
 use api_meta::labels::Selector;
 use api_record::{Record, Schema, Typed as _, Value};
 use api_types::core::v1::{Node, Service};
 use api_types::discovery::v1::EndpointSlice;
-use api_types::{ObjectType, object_meta};
+use api_types::{ObjectType, object_meta, object_meta_mut};
+use bytes::Bytes;
 
 use super::limits::SURELY_DECODED_BYTES;
 use super::warm::Warm;
@@ -20,13 +22,53 @@ use super::warm::Warm;
 /// An object that a view shows.
 pub(super) struct Held {
     object: OnceLock<Arc<dyn Record>>,
-    message: Option<Arc<[u8]>>,
+    message: Option<Message>,
     /// What its message is decoded by; `None` for what is kept decoded.
     form: Option<&'static ObjectType>,
     owners: Box<[Arc<str>]>,
     number: u64,
     read: AtomicBool,
     warm: Arc<Warm>,
+}
+
+/// The message of an object that is not decoded.
+#[derive(Clone)]
+pub(super) enum Message {
+    /// Made here.
+    Own(Arc<[u8]>),
+    /// Kept elsewhere, without the resource version.
+    Kept { message: Bytes, version: Box<str> },
+}
+
+impl Message {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Message::Own(message) => message,
+            Message::Kept { message, .. } => message,
+        }
+    }
+
+    fn decode(&self, form: &ObjectType) -> Result<Box<dyn Record>, DecodeError> {
+        let mut object = (form.new)();
+        proto::decode(self.bytes(), &mut *object)?;
+        if let (Message::Kept { version, .. }, Some(meta)) = (self, object_meta_mut(&mut *object)) {
+            meta.resource_version = (**version).into();
+        }
+        Ok(object)
+    }
+
+    /// Whether an object's message is just this one.
+    fn is_of(&self, object: &dyn Record) -> bool {
+        let of_object = proto::encode_message(object);
+        match self {
+            Message::Own(message) => **message == *of_object,
+            Message::Kept { message, version } => proto::Kept::new(message).is_ok_and(|kept| {
+                let mut whole = Vec::with_capacity(of_object.len());
+                kept.write(version, &mut whole);
+                whole == of_object
+            }),
+        }
+    }
 }
 
 impl Held {
@@ -55,9 +97,9 @@ impl Held {
     pub(super) fn packed(&self) -> Option<Arc<Held>> {
         let object = self.object.get()?;
         let form = self.form?;
-        let message = self.message.clone().unwrap_or_else(|| proto::encode_message(&**object).into());
-        if message.len() > SURELY_DECODED_BYTES {
-            proto::decode(&message, &mut *(form.new)()).ok()?;
+        let message = self.message.clone().unwrap_or_else(|| self.warm.message(object));
+        if message.bytes().len() > SURELY_DECODED_BYTES {
+            message.decode(form).ok()?;
         }
         Some(Arc::new(Held {
             object: OnceLock::new(),
@@ -87,11 +129,8 @@ impl Held {
     }
 
     fn decoded(&self) -> Arc<dyn Record> {
-        let (message, form) =
-            self.message.as_deref().zip(self.form).expect("what is not decoded is a message");
-        let mut object = (form.new)();
-        proto::decode(message, &mut *object).expect("what was encoded here can be decoded");
-        Arc::from(object)
+        let (message, form) = self.message.as_ref().zip(self.form).expect("what is not decoded is a message");
+        Arc::from(message.decode(form).expect("what was encoded can be decoded"))
     }
 
     /// Whether somebody has read it since this was asked last.
@@ -115,7 +154,7 @@ impl Held {
             (Some(own), _) if Arc::ptr_eq(own, object) => true,
             (_, Some(message)) => {
                 self.form.is_some_and(|form| std::ptr::eq(form.schema, object.schema()))
-                    && **message == *proto::encode_message(&**object)
+                    && message.is_of(&**object)
             }
             _ => false,
         }
@@ -140,7 +179,7 @@ impl<'a> Glance<'a> {
         selector.matches_by(|key| self.label(key))
     }
 
-    /// The text at a path of JSON names; empty if there is none.
+    /// The text at a path of JSON names; empty if there is none. The resource version is not asked for this way: a message need not have it.
     pub fn text(self, path: &[&str]) -> &'a str {
         match self.message() {
             Ok((message, schema)) => {
@@ -160,8 +199,8 @@ impl<'a> Glance<'a> {
     }
 
     fn message(self) -> Result<(&'a [u8], &'static Schema), &'a dyn Record> {
-        match (self.0.object.get(), self.0.message.as_deref().zip(self.0.form)) {
-            (None, Some((message, form))) => Ok((message, form.schema)),
+        match (self.0.object.get(), self.0.message.as_ref().zip(self.0.form)) {
+            (None, Some((message, form))) => Ok((message.bytes(), form.schema)),
             _ => Err(&**self.0.object()),
         }
     }

@@ -174,6 +174,11 @@ impl Snapshot {
         Some((old, new))
     }
 
+    /// One that shows nothing.
+    pub(super) fn empty(warm: Warm) -> Snapshot {
+        Snapshot { warm: Arc::new(warm), ..Snapshot::default() }
+    }
+
     /// One of the same view that shows nothing.
     pub(super) fn emptied(&self) -> Snapshot {
         Snapshot { warm: Arc::clone(&self.warm), ..Snapshot::default() }

@@ -4,20 +4,41 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use api_codec::proto;
+use api_record::Record;
+use api_types::object_meta;
 use tokio::sync::Notify;
 
-use super::held::Held;
+use super::Messages;
+use super::held::{Held, Message};
 use super::limits::{LEAST_DECODED, MOST_DECODED};
 
-/// The decoded objects of a view, and how many objects it has ever shown.
+/// The decoded objects of a view, how many objects it has ever shown, and where else their messages are.
 #[derive(Default)]
 pub(super) struct Warm {
+    messages: Option<Arc<dyn Messages>>,
     decoded: Mutex<VecDeque<Weak<Held>>>,
     crowded: Notify,
     shown: AtomicU64,
 }
 
 impl Warm {
+    /// Of a view beside what keeps the objects.
+    pub(super) fn beside(messages: Option<Arc<dyn Messages>>) -> Warm {
+        Warm { messages, ..Warm::default() }
+    }
+
+    /// An object's message.
+    pub(super) fn message(&self, object: &Arc<dyn Record>) -> Message {
+        let kept = self.messages.as_ref().and_then(|messages| messages.message(&**object));
+        match (kept, object_meta(&**object)) {
+            (Some(message), Some(meta)) => {
+                Message::Kept { message, version: (*meta.resource_version).into() }
+            }
+            _ => Message::Own(proto::encode_message(&**object).into()),
+        }
+    }
+
     /// A number that no other object of the view has.
     pub(super) fn number(&self) -> u64 {
         self.shown.fetch_add(1, Ordering::Relaxed)

@@ -57,6 +57,8 @@ pub struct Configuration {
     pub extenders: Vec<Extender>,
     /// Whether a lease decides who works, if the configuration says so.
     pub leader_elect: Option<bool>,
+    /// The file that says how the API is reached; empty for none.
+    pub kubeconfig: String,
 }
 
 /// Why a configuration cannot be used.
@@ -126,6 +128,7 @@ pub fn read(text: &[u8]) -> Result<Configuration, Error> {
         },
         extenders: extenders::all(&told.whole.extenders),
         leader_elect: told.whole.leader_election.leader_elect,
+        kubeconfig: told.whole.client_connection.kubeconfig,
     })
 }
 

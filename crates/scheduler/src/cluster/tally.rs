@@ -41,6 +41,9 @@ pub(crate) struct TallyKey {
     pub(crate) ranked: bool,
 }
 
+/// The least count where there is no domain: no node can be filtered by the skew then; upstream has the largest number here.
+const NONE: u32 = i32::MAX as u32;
+
 /// The counts of one [`TallyKey`].
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
@@ -58,6 +61,10 @@ struct Rank {
 }
 
 impl Rank {
+    fn are_enough(&self, min_domains: i32) -> bool {
+        i64::from(self.domains) >= i64::from(min_domains)
+    }
+
     fn move_domain(&mut self, from: Option<u32>, to: Option<u32>) {
         if let Some(from) = from {
             let domains = self.domains_by_count.entry(from).or_insert(1);
@@ -135,12 +142,21 @@ impl Tally {
 
     /// The least count over the domains that have eligible nodes: 0 where there are fewer than `min_domains`.
     pub(crate) fn least(&self, min_domains: i32) -> u32 {
-        let Some(rank) = &self.rank else { return 0 };
-        if i64::from(rank.domains) < i64::from(min_domains) {
+        let Some(rank) = self.rank.as_ref().filter(|rank| rank.are_enough(min_domains)) else { return 0 };
+        rank.domains_by_count.keys().next().copied().unwrap_or(NONE)
+    }
+
+    /// How much more [`least`](Tally::least) would be with so many more pods in a domain: something if it is alone the emptiest.
+    pub(crate) fn raised(&self, domain: u32, more: u32, min_domains: i32) -> u32 {
+        let (at, least) = (domain as usize, self.least(min_domains));
+        let Some(rank) = self.rank.as_ref().filter(|rank| rank.are_enough(min_domains)) else { return 0 };
+        let count = self.counts.get(at).copied().unwrap_or(0);
+        let eligible = rank.eligible_nodes.get(at).is_some_and(|nodes| *nodes > 0);
+        if !eligible || count != least || rank.domains_by_count.get(&count) != Some(&1) {
             return 0;
         }
-        // Without any domain no node can be filtered by the skew; upstream has the largest number here.
-        rank.domains_by_count.keys().next().copied().unwrap_or(i32::MAX as u32)
+        let next = rank.domains_by_count.keys().nth(1).copied().unwrap_or(NONE);
+        next.min(count + more) - least
     }
 }
 
@@ -162,5 +178,18 @@ mod tests {
         tally.add(2, 1, -1);
         tally.admit(2, 1);
         assert_eq!(tally.least(1), 0);
+    }
+    #[test]
+    fn the_least_count_grows_with_the_domain_that_is_alone_the_emptiest() {
+        let mut tally = Tally::new(true);
+        tally.admit(1, 1);
+        assert_eq!(tally.raised(1, 2, 1), 2, "the only one");
+        assert_eq!(tally.raised(1, 2, 2), 0, "too few domains: the least is 0 anyway");
+        tally.admit(2, 1);
+        assert_eq!(tally.raised(1, 2, 1), 0, "another is as empty");
+        tally.add(2, 1, 1);
+        assert_eq!(tally.raised(1, 2, 1), 1, "as far as the next");
+        assert_eq!(tally.raised(2, 2, 1), 0, "not the emptiest");
+        assert_eq!(tally.raised(3, 2, 1), 0, "of no node");
     }
 }

@@ -7,20 +7,22 @@ use crate::reason::Reason;
 /// What applies to one pod in one state of the cluster.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Terms<'a> {
+    /// The pod has terms of its own.
+    pub(crate) own: bool,
     /// Each must have a pod in the node's domain; all count the pods that match every term.
     pub(crate) affinity: Vec<Lens<'a>>,
     /// No pod matches anywhere, but the pod matches its own terms: it may be the first of its kind.
     pub(crate) may_be_first: bool,
-    /// None may have a pod in the node's domain.
+    /// None may have a pod in the node's domain; those without any pod are left out.
     pub(crate) anti_affinity: Vec<Lens<'a>>,
     /// Nor these: pods that are there reject this one.
     pub(crate) existing: Vec<Lens<'a>>,
 }
 
 impl Terms<'_> {
-    /// Whether other pods do not matter: those that are nominated to a node do not either then, as upstream skips the plugin.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.affinity.is_empty() && self.anti_affinity.is_empty() && self.existing.is_empty()
+    /// Whether other pods matter: if not, those that are nominated to a node do not either, as upstream skips the plugin.
+    pub(crate) fn apply(&self) -> bool {
+        self.own || !self.existing.is_empty()
     }
 }
 

@@ -209,6 +209,17 @@ fn a_constraint_without_a_selector_counts_pods_that_are_nominated() {
 }
 
 #[test]
+fn a_pod_nominated_to_the_emptiest_domain_raises_the_least() {
+    let mut rig = Rig::new(&[node("n1", "a", "4", "10")]);
+    let mut first = with_priority(pod("first", "1"), 1);
+    first.status.nominated_node_name = "n1".into();
+    first.spec.scheduling_gates = vec![api_types::core::v1::PodSchedulingGate { name: "waits".into() }];
+    rig.step(Event::Pod(&first));
+    let second = spread(pod("second", "1"), ZONE, 1, &[]);
+    assert_eq!(rig.bind(&second).as_deref(), Some("n1"), "no other domain is behind");
+}
+
+#[test]
 fn whom_a_nominated_pod_repels_matters_where_other_pods_matter_at_all() {
     let mut rig = Rig::new(&[node("n1", "a", "4", "10")]);
     let mut first = apart(with_priority(pod("first", "1"), 1), term(ZONE, &[("app", "web")]));

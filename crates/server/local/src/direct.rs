@@ -8,9 +8,10 @@ use api_record::Record;
 use api_types::certificates::v1::CertificateSigningRequest;
 use base::time::Clock;
 use client::reflect::SharedViews;
+use client::view::Messages;
 use client::{
     Answer, Api, Body, BoxFuture, Caller, Feed, ListOptions, Outcome, Precondition, RawView, Request,
-    Revision, Scope, Target, Verb,
+    Resource, Revision, Scope, Target, Verb,
 };
 use server_registry::{Deleted, From, Owners, Pages, Registry, Served, Write, Written};
 
@@ -72,6 +73,12 @@ impl Direct {
 
     pub(crate) fn policy(&self) -> Arc<Policy> {
         Arc::clone(&self.policy)
+    }
+
+    /// Where the views of a resource find its objects' messages.
+    pub(crate) fn messages(&self, resource: &Resource) -> Option<Arc<dyn Messages>> {
+        let Resource { group, version, plural } = resource;
+        self.registry.messages(&self.registry.catalog().resolve(group, version, plural)?)
     }
 
     pub(crate) fn clock(&self) -> Arc<dyn Clock> {
@@ -348,7 +355,8 @@ impl Api for Direct {
     fn view<'a>(&'a self, _: &'a Caller, scope: Scope) -> BoxFuture<'a, Result<RawView, Status>> {
         Box::pin(async move {
             let direct: Arc<dyn Api> = Arc::new(self.clone());
-            Ok(SharedViews::default().open(direct, &Caller::default(), scope, self.clock()))
+            let messages = self.messages(&scope.resource);
+            Ok(SharedViews::default().open(direct, &Caller::default(), scope, self.clock(), messages))
         })
     }
 }

@@ -80,7 +80,8 @@ impl Local {
     /// A view for the server's own needs, authorized for nobody.
     pub fn shared_view(&self, scope: Scope) -> RawView {
         let direct: Arc<dyn Api> = Arc::new(self.direct.clone());
-        self.views.open(direct, &Caller::default(), scope, self.direct.clock())
+        let messages = self.direct.messages(&scope.resource);
+        self.views.open(direct, &Caller::default(), scope, self.direct.clock(), messages)
     }
 
     /// Keeps the views of a resource no longer: it is served no more.

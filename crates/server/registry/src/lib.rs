@@ -41,6 +41,6 @@ pub use delete::Deleted;
 pub use effects::{NODE_PORTS, RepairedPorts};
 pub use managed::Owners;
 pub use pages::{Kept, Pages};
-pub use registry::{Registry, Shared};
+pub use registry::{HEALTH, Registry, Shared};
 pub use watch::From;
 pub use write::{Change, Write, Written};

@@ -129,7 +129,7 @@ impl Pages {
 
     /// Whether objects are kept in the very type and version that they are shown in, in protobuf.
     pub fn are_shown_as_kept(&self) -> bool {
-        self.served.version.is_none() && !self.served.is_custom()
+        self.served.is_shown_as_kept()
     }
 
     /// An object as it is shown.

@@ -13,11 +13,11 @@ use store::{Entry, Range, Store};
 use crate::admit::{Admission, Attributes};
 use crate::convert::{Convert, Unable};
 use crate::effects::{Effects, NODE_PORTS, RepairedPorts};
-use crate::stored::Decoded;
+use crate::stored::{Decoded, Messages};
 use crate::{Catalog, Served, faults};
 
 /// The key that stock Kubernetes reads to see whether its store is well.
-const HEALTH: &[u8] = b"/registry/health";
+pub const HEALTH: &[u8] = b"/registry/health";
 
 /// What the registry works with.
 pub struct Shared {
@@ -89,6 +89,12 @@ impl Registry {
     /// to the store by hand.
     pub async fn repair_node_ports(&self) -> Result<RepairedPorts, Status> {
         self.effects.repair_node_ports(self).await
+    }
+
+    /// Where views of a resource's objects find the messages of those that are kept as they are shown.
+    pub fn messages(&self, served: &Arc<Served>) -> Option<Arc<dyn client::view::Messages>> {
+        let (store, served) = (Arc::clone(&self.shared.store), Arc::clone(served));
+        served.is_shown_as_kept().then(|| Arc::new(Messages { store, served }) as _)
     }
 
     /// Whether the store answers.

@@ -10,7 +10,7 @@ use api_meta::Status;
 use api_record::Record;
 use api_types::{object_meta, object_meta_mut};
 use bytes::Bytes;
-use store::{Entry, Revision};
+use store::{Entry, Revision, Store};
 
 use crate::Served;
 use crate::limits::{DECODED_OBJECTS, SUPERSEDED_OBJECTS};
@@ -31,6 +31,26 @@ impl Served {
     /// What is kept of an object of the hub's type, under [`Served::key`]: for whoever fills a store with objects that were kept elsewhere.
     pub fn value(&self, object: &dyn Record) -> Bytes {
         encode(self, object)
+    }
+}
+
+/// The message in an entry, without its resource version; it is not copied.
+fn message(entry: &Entry) -> Option<Bytes> {
+    let envelope = proto::open(&entry.value, Limits::RESPONSE).ok()?;
+    Some(entry.value.slice_ref(envelope.raw))
+}
+
+/// The messages of a resource's objects, as the store has them in memory, for the views in its process.
+pub(crate) struct Messages {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) served: Arc<Served>,
+}
+
+impl client::view::Messages for Messages {
+    fn message(&self, object: &dyn Record) -> Option<Bytes> {
+        let meta = object_meta(object)?;
+        let entry = self.store.peek(self.served.key(&meta.namespace, &meta.name).as_bytes())?;
+        message(&entry).filter(|_| meta.resource_version == entry.modified.to_string())
     }
 }
 

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use api_codec::json;
 use api_codec::limits::Limits;
+use api_codec::{json, proto};
 use api_kind::Gates;
 use api_meta::{Status, fields, labels};
 use api_record::Record;
 use api_types::core::v1::{ConfigMap, Event as CoreEvent, Namespace, ReplicationController};
-use api_types::object_meta;
+use api_types::{object_meta, object_meta_mut};
 use base::random::SystemRandom;
 use base::time::SystemClock;
 use client::{
@@ -425,4 +425,22 @@ async fn stored_objects_are_counted() {
     assert_eq!((of("configmaps").len(), of("configmaps")[0].count), (1, Some(2)));
     assert_eq!((of("pods").len(), of("pods")[0].count), (1, Some(0)));
     assert!(of("componentstatuses").is_empty());
+}
+
+#[tokio::test]
+async fn views_find_the_messages_of_objects_as_they_are_now() {
+    let world = World::new();
+    let messages = world.registry.messages(&world.maps).expect("they are kept as they are shown");
+    let mut map = ConfigMap::default();
+    map.metadata.name = "a".into();
+    let made = world.create(map).await.expect("it is made");
+    let mut bare = made.boxed_clone();
+    object_meta_mut(&mut *bare).expect("an object").resource_version.clear();
+    assert_eq!(messages.message(&*made).as_deref(), Some(&*proto::encode_message(&*bare)));
+    let changed = world.change("a", |map| _ = map.data.insert("k".into(), "v".into())).await;
+    let changed = changed.expect("it is changed");
+    assert_eq!(messages.message(&*made), None, "it is another by now");
+    assert!(messages.message(&*changed).is_some());
+    let scales = world.registry.catalog().resolve("autoscaling", "v1", "horizontalpodautoscalers");
+    assert!(world.registry.messages(&scales.expect("they are served")).is_none(), "kept in another version");
 }

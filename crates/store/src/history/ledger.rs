@@ -1,4 +1,4 @@
-//! The whole history, in memory.
+//! History in memory: the whole of it, or its end.
 
 use super::{Span, decide};
 use crate::{
@@ -16,6 +16,7 @@ pub struct Ledger {
     span: Span,
     keys: BTreeMap<Bytes, Vec<Version>>,
     log: BTreeMap<Revision, Vec<Event>>,
+    log_bytes: usize,
     due: BTreeSet<(Time, Bytes)>,
 }
 
@@ -35,7 +36,19 @@ impl Default for Ledger {
 impl Ledger {
     /// Nothing, at [`Revision::EMPTY`].
     pub fn new() -> Ledger {
-        Ledger { span: Span::EMPTY, keys: BTreeMap::new(), log: BTreeMap::new(), due: BTreeSet::new() }
+        let (keys, log, due) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        Ledger { span: Span::EMPTY, keys, log, log_bytes: 0, due }
+    }
+
+    /// What goes on from a state that others keep: these entries, one for each key that is there at `current`.
+    pub fn resumed(current: Revision, entries: impl IntoIterator<Item = Entry>) -> Ledger {
+        let mut ledger = Ledger { span: Span { compacted: current, current }, ..Ledger::new() };
+        for entry in entries {
+            ledger.due.extend(entry.expires.map(|due| (due, entry.key.clone())));
+            let version = Version { since: entry.modified, entry: Some(entry.clone()) };
+            ledger.keys.insert(entry.key, vec![version]);
+        }
+        ledger
     }
 
     /// How far the history reaches.
@@ -54,14 +67,24 @@ impl Ledger {
             return Ok(&[]);
         }
         for event in &events {
-            self.apply(event, revision);
+            self.apply(event);
         }
         self.span.current = revision;
         Ok(self.log.entry(revision).or_insert(events))
     }
 
-    fn apply(&mut self, event: &Event, since: Revision) {
-        let key = event.key();
+    /// Goes along with transactions that were carried out elsewhere: their events, of all revisions up to `through`.
+    pub fn record(&mut self, events: &[Event], through: Revision) {
+        for event in events {
+            self.apply(event);
+            self.log.entry(event.revision()).or_default().push(event.clone());
+        }
+        self.span.current = through;
+    }
+
+    fn apply(&mut self, event: &Event) {
+        let (key, since) = (event.key(), event.revision());
+        self.log_bytes += event.size_bytes();
         if let Some(due) = event.previous().and_then(|entry| entry.expires) {
             self.due.remove(&(due, key.clone()));
         }
@@ -69,7 +92,10 @@ impl Ledger {
             self.due.insert((due, key.clone()));
         }
         let version = Version { since, entry: event.entry().cloned() };
-        self.keys.entry(key.clone()).or_default().push(version);
+        // Most keys have one version, and few of them another for long.
+        let versions = self.keys.entry(key.clone()).or_default();
+        versions.reserve_exact(1);
+        versions.push(version);
     }
 
     /// What a key holds now.
@@ -127,12 +153,27 @@ impl Ledger {
     /// When it is no further than the last compaction, or in the future.
     pub fn compact(&mut self, at: Revision) -> Result<(), CompactError> {
         self.span = self.span.compact(at)?;
-        let kept = self.log.split_off(&at);
-        let forgotten = std::mem::replace(&mut self.log, kept);
-        for event in forgotten.values().flatten() {
-            self.forget(event.key(), at);
+        while let Some(oldest) = self.log.first_entry().filter(|oldest| *oldest.key() < at) {
+            let events = oldest.remove();
+            self.forget_all(&events, at);
         }
         Ok(())
+    }
+
+    /// Compacts as far as it must for the events that are left to take no more than this, but for those of the latest revision.
+    pub fn trim(&mut self, most_bytes: usize) {
+        while self.log_bytes > most_bytes && self.log.len() > 1 {
+            let Some((revision, events)) = self.log.pop_first() else { return };
+            self.span.compacted = self.span.compacted.max(revision.next());
+            self.forget_all(&events, revision.next());
+        }
+    }
+
+    fn forget_all(&mut self, events: &[Event], at: Revision) {
+        for event in events {
+            self.log_bytes -= event.size_bytes();
+            self.forget(event.key(), at);
+        }
     }
 
     fn forget(&mut self, key: &Bytes, at: Revision) {
@@ -141,6 +182,7 @@ impl Ledger {
         let Some(last) = before.checked_sub(1) else { return };
         let unneeded = if versions[last].entry.is_none() { before } else { last };
         versions.drain(..unneeded);
+        versions.shrink_to_fit();
         if versions.is_empty() {
             self.keys.remove(key);
         }

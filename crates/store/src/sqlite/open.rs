@@ -5,7 +5,7 @@ use super::lock::Lock;
 use super::reader::span;
 use super::rows::{SCHEMA, SCHEMA_VERSION};
 use crate::history::Span;
-use crate::{Fault, limits};
+use crate::{Fault, KeyRange, limits};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -23,12 +23,16 @@ pub struct Options {
     pub path: PathBuf,
     /// The name of a registered SQLite VFS to go through instead of the system's. Tests lose power with it.
     pub vfs: Option<String>,
+    /// Keys whose values are not kept in memory: they are read from the file each time.
+    pub apart: Vec<KeyRange>,
+    /// Bytes of past changes that are kept in memory, for reading as of a revision of late; what is older is read from the file.
+    pub recent_bytes: usize,
 }
 
 impl Options {
     /// The file at `path`, as the system offers it.
     pub fn new(path: impl Into<PathBuf>) -> Options {
-        Options { path: path.into(), vfs: None }
+        Options { path: path.into(), vfs: None, apart: Vec::new(), recent_bytes: limits::RECENT_BYTES }
     }
 }
 

@@ -72,6 +72,11 @@ impl<T> Queue<T> {
         waiting.closed && waiting.jobs.is_empty()
     }
 
+    /// Whether it takes no more jobs.
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     /// Takes no more jobs; those that wait are still handed out.
     pub(super) fn close(&self) {
         self.places.close();

@@ -1,13 +1,15 @@
 //! The threads that read, each on a connection and a snapshot of its own: they neither wait for the writer
 //! nor hold it up.
 
+use super::cache::Cache;
 use super::faults::fault;
 use super::queue::Queue;
 use super::rows;
 use super::writer::Reply;
 use crate::feed::follow::{History, Replayed};
 use crate::history::Span;
-use crate::{Entry, Fault, KeyRange, Page, Range, ReadError, Revision, WatchError};
+use crate::{Entry, Fault, KeyRange, Page, Range, ReadError, Revision, WatchError, limits};
+use base::error::Chain;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use rusqlite::Connection;
@@ -61,6 +63,47 @@ pub(super) struct Reader {
 }
 
 impl Reader {
+    /// Reads into memory what there is, unless the queue is closed meanwhile.
+    pub(super) fn load(&mut self, cache: &Cache, queue: &Queue<Question>) {
+        match self.all(&cache.covered(), queue) {
+            Ok(Some((current, entries))) => cache.load(current, entries),
+            Ok(None) => cache.give_up(),
+            Err(error) => {
+                let fault = fault(&self.path, error);
+                tracing::warn!(error = %Chain(&fault), "the store is not in memory, and so is slower");
+                cache.give_up();
+            }
+        }
+    }
+
+    fn all(
+        &mut self,
+        ranges: &[KeyRange],
+        queue: &Queue<Question>,
+    ) -> rusqlite::Result<Option<(Revision, Vec<Entry>)>> {
+        let db = self.db.transaction()?;
+        let current = rows::current(&db)?;
+        let mut entries: Vec<Entry> = Vec::new();
+        for keys in ranges {
+            let mut rest = keys.clone();
+            loop {
+                if queue.is_closed() {
+                    return Ok(None);
+                }
+                let ids = rows::living(&db, &rest, current, limits::LOAD_ENTRIES)?;
+                let more = ids.len() == limits::LOAD_ENTRIES;
+                for id in ids {
+                    entries.push(rows::entry(&db, id)?);
+                }
+                match entries.last().filter(|_| more) {
+                    Some(last) => rest = keys.after(&last.key),
+                    None => break,
+                }
+            }
+        }
+        Ok(Some((current, entries)))
+    }
+
     /// Works until the queue is closed and empty.
     pub(super) fn run(mut self, queue: &Queue<Question>) {
         while let Some(question) = queue.pop() {

@@ -4,6 +4,7 @@
 //! commit: one fsync for all of them. Only after it are their events published and their callers answered, in
 //! that order. Between the groups runs the clean-up after a compaction, a bounded step at a time.
 
+use super::cache::Cache;
 use super::checkpoint::Checkpoints;
 use super::faults::fault;
 use super::queue::Queue;
@@ -67,6 +68,7 @@ pub(super) struct Writer {
     db: Connection,
     checkpoints: Checkpoints,
     path: PathBuf,
+    cache: Arc<Cache>,
     fanout: Arc<Fanout>,
     span: Span,
     /// Whether rows before the last compaction are still to be looked at.
@@ -87,10 +89,11 @@ impl Writer {
         db: Connection,
         checkpoints: Checkpoints,
         path: PathBuf,
+        cache: Arc<Cache>,
         fanout: Arc<Fanout>,
         span: Span,
     ) -> Writer {
-        Writer { db, checkpoints, path, fanout, span, sweeping: true, awaiting_sweep: Vec::new() }
+        Writer { db, checkpoints, path, cache, fanout, span, sweeping: true, awaiting_sweep: Vec::new() }
     }
 
     /// Works until the queue is closed and empty. A clean-up that is under way then goes on after the next start.
@@ -139,9 +142,13 @@ impl Writer {
             answers.into_iter().for_each(|answer| answer.refuse(fault.clone()));
             return;
         }
-        self.sweeping |= self.span.compacted < span.compacted;
+        if self.span.compacted < span.compacted {
+            self.sweeping = true;
+            self.cache.compact(span.compacted);
+        }
         self.span = span;
         if !events.is_empty() {
+            self.cache.publish(&events, span.current);
             self.fanout.publish(&events, span.current).into_iter().for_each(Waker::wake);
         }
         answers.into_iter().for_each(Answer::give);

@@ -95,9 +95,12 @@ struct Both {
 }
 
 impl Both {
-    fn new() -> Both {
+    /// With so many bytes of recent history in memory, and perhaps keys that are not.
+    fn new(recent_bytes: usize, apart: Option<&'static str>) -> Both {
         let directory = tempfile::tempdir().unwrap();
-        let options = Options::new(directory.path().join("store.db"));
+        let mut options = Options::new(directory.path().join("store.db"));
+        options.recent_bytes = recent_bytes;
+        options.apart = apart.into_iter().map(KeyRange::prefix).collect();
         let memory = MemoryStore::new();
         let history = memory.watch(KeyRange::all(), Revision::NONE);
         let sqlite = Some(SqliteStore::open(&options).unwrap());
@@ -187,8 +190,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn backends_agree_and_watches_are_projections(steps in vec(step(), 1..80)) {
-        let mut both = Both::new();
+    fn backends_agree_and_watches_are_projections(
+        recent_bytes in prop::sample::select(vec![0, 1_000, 1 << 20]),
+        apart in prop::sample::select(vec![None, Some("a/2"), Some("b")]),
+        steps in vec(step(), 1..80),
+    ) {
+        let mut both = Both::new(recent_bytes, apart);
         for step in steps {
             both.take(step);
         }

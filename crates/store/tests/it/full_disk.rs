@@ -10,7 +10,7 @@ fn a_full_disk_fails_the_write_and_nothing_else() {
     let directory = tempfile::tempdir().unwrap();
     let disk = Disk::register("filling");
     let path = directory.path().join("store.db");
-    let options = Options { path: path.clone(), vfs: Some("filling".into()) };
+    let options = Options { vfs: Some("filling".into()), ..Options::new(path.clone()) };
     let store = SqliteStore::open(&options).unwrap();
     let mut feed = store.watch(KeyRange::all(), Revision::NONE);
     assert_eq!(wait(store.commit(Txn::create("a", "1"))).unwrap().revision, Revision(2));

@@ -60,7 +60,8 @@ fn nothing_acknowledged_is_lost_whatever_the_disk_kept() {
 fn record() -> Run {
     let directory = tempfile::tempdir().unwrap();
     let disk = Disk::register("recording");
-    let options = Options { path: directory.path().join("store.db"), vfs: Some("recording".into()) };
+    let options =
+        Options { vfs: Some("recording".into()), ..Options::new(directory.path().join("store.db")) };
     let mut run = Run { steps: Vec::new(), states: BTreeMap::new(), ledger: Ledger::new() };
     for life in 0..2 {
         let store = SqliteStore::open(&options).unwrap();

@@ -50,6 +50,11 @@ impl Served {
         self.custom.is_some()
     }
 
+    /// Whether objects are kept in the very type and version that they are shown in, as protobuf messages.
+    pub(crate) fn is_shown_as_kept(&self) -> bool {
+        self.version.is_none() && !self.is_custom()
+    }
+
     /// The definition that brings it.
     pub fn definition(&self) -> Option<Arc<dyn Record>> {
         self.custom.as_ref().map(|custom| custom.row.source())
