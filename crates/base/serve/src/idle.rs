@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use base::time::Clock;
 use http_body::{Body, Frame, SizeHint};
+use hyper::body::Bytes;
 use tokio::sync::Notify;
 
 /// What runs on one connection.
@@ -49,6 +50,49 @@ impl Activity {
                 () = clock.sleep(rest) => return,
                 () = changed => {}
             }
+        }
+    }
+}
+
+/// What is sent back.
+pub(crate) enum Said<B> {
+    /// By who answers.
+    Answer(B),
+    /// To whom nobody has to answer.
+    Text(Option<Bytes>),
+}
+
+impl<B> Said<B> {
+    pub(crate) fn text(text: String) -> Said<B> {
+        Said::Text(Some(text.into()))
+    }
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for Said<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        match &mut *self {
+            Said::Answer(body) => Pin::new(body).poll_frame(context),
+            Said::Text(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Said::Answer(body) => body.is_end_stream(),
+            Said::Text(text) => text.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Said::Answer(body) => body.size_hint(),
+            Said::Text(text) => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
         }
     }
 }

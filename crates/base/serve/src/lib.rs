@@ -20,7 +20,7 @@ use base::drain;
 use base::time::{Clock, timeout};
 use http::{Request, Response};
 use http_body::Body;
-use hyper::body::Incoming;
+use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -32,13 +32,14 @@ use tokio_rustls::TlsAcceptor;
 
 pub mod anyone;
 pub mod dial;
+mod host_header;
 mod idle;
 pub mod limits;
 pub mod trust;
 pub mod websocket;
 pub mod words;
 
-use idle::{Activity, Answering, Running};
+use idle::{Activity, Answering, Running, Said};
 
 /// How TLS is spoken, which may change while it is: certificates are renewed.
 #[derive(Clone)]
@@ -88,8 +89,7 @@ impl Socket {
     where
         A: Fn(Arc<Peer>, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<B>> + Send + 'static,
-        B: Body + Send + Unpin + 'static,
-        B::Data: Send,
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let places = Arc::new(Semaphore::new(self.connections));
@@ -128,8 +128,7 @@ async fn serve<A, F, B>(
 ) where
     A: Fn(Arc<Peer>, Request<Incoming>) -> F + Send + Sync + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
-    B: Body + Send + Unpin + 'static,
-    B::Data: Send,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let _ = socket.set_nodelay(true);
@@ -145,8 +144,17 @@ async fn serve<A, F, B>(
     let noticed = Arc::clone(&activity);
     let service = service_fn(move |request| {
         let running = Running::on(&noticed);
-        let answered = answer(Arc::clone(&peer), request);
-        async move { Ok::<_, Infallible>(answered.await.map(|body| Answering { body, _running: running })) }
+        let answered = match host_header::fault(&request) {
+            Some(why) => Err(host_header::refusal(why, Said::text)),
+            None => Ok(answer(Arc::clone(&peer), request)),
+        };
+        async move {
+            let response = match answered {
+                Ok(answered) => answered.await.map(Said::Answer),
+                Err(refused) => refused,
+            };
+            Ok::<_, Infallible>(response.map(|body| Answering { body, _running: running }))
+        }
     });
     let mut builder = Builder::new(TokioExecutor::new());
     builder

@@ -67,7 +67,7 @@ async fn a_socket_answers_changes_its_certificate_and_ends() {
     let stream = connect(port, &trusts_first).await.unwrap();
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     let held = tokio::spawn(connection);
-    let request = Request::get("/path").body(Empty::<Bytes>::new()).unwrap();
+    let request = Request::get("/path").header("host", "localhost").body(Empty::<Bytes>::new()).unwrap();
     let answer = sender.send_request(request).await.unwrap().into_body().collect().await.unwrap();
     assert_eq!(answer.to_bytes(), "/path 0");
     tls.replace(second);
@@ -93,7 +93,7 @@ async fn a_connection_may_rest_between_requests_as_long_as_upstream_lets_it() {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     let held = tokio::spawn(connection);
     let mut ask = async || {
-        let request = Request::get("/").body(Empty::<Bytes>::new()).unwrap();
+        let request = Request::get("/").header("host", "localhost").body(Empty::<Bytes>::new()).unwrap();
         sender.send_request(request).await.unwrap().into_body().collect().await.unwrap();
     };
     ask().await;
@@ -101,6 +101,26 @@ async fn a_connection_may_rest_between_requests_as_long_as_upstream_lets_it() {
     ask().await;
     rest(limits::IDLE + Duration::from_secs(10)).await;
     held.await.unwrap().unwrap();
+    signal.drain().await;
+    task.await.unwrap();
+}
+
+#[tokio::test]
+async fn who_does_not_say_which_host_he_means_is_refused_in_gos_words() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (config, roots) = certificate();
+    let socket = Socket { listener, tls: Tls::new(config), connections: 1, clock: Arc::new(SystemClock) };
+    let (signal, watch) = drain::channel();
+    let task = tokio::spawn(socket.run(watch, |_, _: Request<Incoming>| async {
+        Response::new(http_body_util::Full::new(Bytes::from("nobody asks")))
+    }));
+    let mut stream = connect(port, &roots).await.unwrap();
+    stream.write_all(b"GET /version HTTP/1.1\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 Bad Request: missing required Host header\r\n"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\n400 Bad Request: missing required Host header"), "{answer}");
     signal.drain().await;
     task.await.unwrap();
 }
@@ -154,7 +174,9 @@ async fn a_long_selector_is_no_longer_than_a_head_may_be() {
     let (fields, query) = (500, "x".repeat(60_000));
     let request = |uri: &str| {
         let named = (0..fields).map(|number| (format!("x-{number}"), "1"));
-        let request = named.fold(Request::get(uri), |request, (name, value)| request.header(name, value));
+        let request = named.fold(Request::get(uri).header("host", "localhost"), |request, (name, value)| {
+            request.header(name, value)
+        });
         request.body(Empty::<Bytes>::new()).unwrap()
     };
     let stream = connect_as(port, &roots, &[b"h2"]).await.unwrap();
