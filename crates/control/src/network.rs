@@ -6,6 +6,7 @@ mod endpoint_slice_mirror;
 mod endpoints;
 mod service_address;
 mod service_cidr;
+mod trigger;
 
 pub use endpoint_slice::EndpointSlices;
 pub use endpoint_slice_mirror::EndpointSliceMirroring;

@@ -1,23 +1,25 @@
 //! EndpointSlices of services with a selector.
 //!
-//! Upstream: `pkg/controller/endpointslice` and `staging/src/k8s.io/endpointslice`. Not done: topology hints, and the
-//! annotation of when a change was triggered.
+//! Upstream: `pkg/controller/endpointslice` and `staging/src/k8s.io/endpointslice`. Not done: hints by the older annotation
+//! `service.kubernetes.io/topology-mode`, with which a service has none here.
 
 mod fill;
+mod hints;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
 use api_meta::gvk::GroupVersionKind;
-use api_meta::owners;
+use api_meta::{Status, owners};
+use api_record::scalar;
 use api_types::core::v1::{Node, Pod, Service};
 use api_types::discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
 use api_types::meta::v1::ObjectMeta;
 use base::time::Time;
 use client::reconcile::{Controller, Name, Plan, Wires, World, Write, name};
 
-use super::backend;
+use super::{backend, trigger};
 use control_base::pod;
 
 /// The label that names a slice's service.
@@ -56,20 +58,45 @@ impl Controller for EndpointSlices {
         let own = world
             .in_namespace::<EndpointSlice>(namespace)
             .filter(|slice| service_of(slice) == Some(name) && slice.metadata.deletion_timestamp.is_none());
-        let existing: Vec<&EndpointSlice> = own.collect();
+        // Those of an earlier service of the name are on their way out.
+        let (existing, foreign): (Vec<&EndpointSlice>, Vec<&EndpointSlice>) =
+            own.partition(|slice| owners::is_controlled_by(&slice.metadata, &service.metadata));
         let families = families(service);
-        let mut writes = Vec::new();
+        let mut writes: Vec<Write> = foreign.into_iter().map(Write::delete).collect();
+        let (pods, homeless): (Vec<&Pod>, Vec<&Pod>) = backend::pods(service, world)
+            .into_iter()
+            .partition(|pod| service.spec.publish_not_ready_addresses || node_of(pod, world).is_some());
+        let changed = changed(service, &pods, &existing);
         for family in &families {
-            let wanted = wanted(service, family, world);
+            let wanted = wanted(service, &pods, family, world);
             let of_family: Vec<&EndpointSlice> =
                 existing.iter().copied().filter(|slice| slice.address_type == *family).collect();
-            writes.extend(fill::writes(&wanted, &of_family, &blank(service, family)));
+            writes.extend(fill::writes(&wanted, &of_family, &blank(service, family, changed)));
         }
         let obsolete = existing.iter().filter(|slice| !families.contains(&slice.address_type));
         writes.extend(obsolete.map(|slice| Write::delete(*slice)));
         plan.stage(writes);
+        plan.failure = homeless.first().map(|pod| {
+            Status::internal_error(format!(
+                "skipping Pod {} for Service {namespace}/{name}: Node {} Not Found",
+                pod.metadata.name, pod.spec.node_name
+            ))
+        });
         plan
     }
+}
+
+fn node_of<'a>(pod: &Pod, world: &'a World) -> Option<&'a Node> {
+    world.get::<Node>("", &pod.spec.node_name)
+}
+
+/// When that happened which the slices do not show yet.
+fn changed(service: &Service, pods: &[&Pod], existing: &[&EndpointSlice]) -> Option<scalar::Time> {
+    let endpoints = existing.iter().flat_map(|slice| slice.endpoints.iter());
+    let shown = endpoints.filter_map(|it| Some((&*it.target_ref.as_ref()?.uid, it.conditions.serving?)));
+    let serving: BTreeMap<&str, bool> = shown.collect();
+    let was_ready = |pod: &Pod| serving.get(&*pod.metadata.uid).copied();
+    trigger::time(service, pods, (!existing.is_empty()).then_some(was_ready))
 }
 
 /// Endpoints by the ports that they share.
@@ -90,9 +117,9 @@ fn families(service: &Service) -> Vec<String> {
     vec![backend::family_of(&service.spec.cluster_ip).unwrap_or("IPv4").to_owned()]
 }
 
-fn wanted(service: &Service, family: &str, world: &World) -> Wanted {
+fn wanted(service: &Service, pods: &[&Pod], family: &str, world: &World) -> Wanted {
     let mut wanted = Wanted::new();
-    for pod in backend::pods(service, world) {
+    for pod in pods {
         let Some(address) = backend::address(pod, family) else { continue };
         wanted.entry(ports(service, pod)).or_default().push(endpoint(service, pod, address, world));
     }
@@ -140,8 +167,8 @@ fn endpoint(service: &Service, pod: &Pod, address: &str, world: &World) -> Endpo
     let terminating = pod.metadata.deletion_timestamp.is_some();
     let ready = service.spec.publish_not_ready_addresses || (serving && !terminating);
     let node = &pod.spec.node_name;
-    let zone = world.get::<Node>("", node).and_then(|node| node.metadata.labels.get(ZONE));
-    Endpoint {
+    let zone = node_of(pod, world).and_then(|node| node.metadata.labels.get(ZONE));
+    let mut endpoint = Endpoint {
         addresses: vec![address.to_owned()].into(),
         conditions: EndpointConditions {
             ready: Some(ready),
@@ -153,11 +180,13 @@ fn endpoint(service: &Service, pod: &Pod, address: &str, world: &World) -> Endpo
         node_name: Some(node.clone()).filter(|node| !node.is_empty()),
         zone: zone.cloned(),
         ..Endpoint::default()
-    }
+    };
+    endpoint.hints = hints::of(service, &endpoint).map(Box::new);
+    endpoint
 }
 
-/// A slice of a service without endpoints and ports.
-fn blank(service: &Service, family: &str) -> EndpointSlice {
+/// A slice of a service without endpoints and ports, as what happened at a time has it written.
+fn blank(service: &Service, family: &str, changed: Option<scalar::Time>) -> EndpointSlice {
     let mut labels = service.metadata.labels.clone();
     labels.remove(HEADLESS);
     labels.insert(SERVICE_NAME.into(), service.metadata.name.clone());
@@ -165,12 +194,13 @@ fn blank(service: &Service, family: &str) -> EndpointSlice {
     if backend::is_headless(service) {
         labels.insert(HEADLESS.into(), String::new());
     }
-    let metadata = ObjectMeta {
+    let mut metadata = ObjectMeta {
         generate_name: format!("{}-", service.metadata.name),
         namespace: service.metadata.namespace.clone(),
         labels,
         owner_references: vec![owners::controller_reference(&service.metadata, KIND)],
         ..ObjectMeta::default()
     };
+    trigger::note(&mut metadata, changed);
     EndpointSlice { metadata, address_type: family.to_owned(), ..EndpointSlice::default() }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use api_record::scalar;
 use api_types::core::v1::{EndpointAddress, EndpointPort, EndpointSubset, Endpoints, Pod, Service};
 use base::time::Time;
 use client::reconcile::{Controller, Name, Plan, Wires, World, Write};
 
-use super::backend;
+use super::{backend, trigger};
 use control_base::pod;
 
 const HEADLESS: &str = "service.kubernetes.io/headless";
@@ -54,12 +55,15 @@ impl Controller for EndpointsObjects {
         if truncated {
             new.metadata.annotations.insert(OVER_CAPACITY.into(), "truncated".into());
         }
+        let changed = changed(service, current, world);
         match current {
             Some(current) if *current == new => {}
             Some(_) => {
+                trigger::note(&mut new.metadata, changed);
                 plan.stage([Write::update(new)]);
             }
             None => {
+                trigger::note(&mut new.metadata, changed);
                 new.metadata.name.clone_from(name);
                 new.metadata.namespace.clone_from(namespace);
                 plan.stage([Write::create(new)]);
@@ -67,6 +71,19 @@ impl Controller for EndpointsObjects {
         }
         plan
     }
+}
+
+/// When that happened which the object does not show yet.
+fn changed(service: &Service, current: Option<&Endpoints>, world: &World) -> Option<scalar::Time> {
+    let subsets = current.iter().flat_map(|current| &current.subsets);
+    let shown = subsets.flat_map(|subset| {
+        let ready = subset.addresses.iter().map(|address| (address, true));
+        ready.chain(subset.not_ready_addresses.iter().map(|address| (address, false)))
+    });
+    let shown: BTreeMap<&str, bool> =
+        shown.filter_map(|(address, ready)| Some((&*address.target_ref.as_ref()?.uid, ready))).collect();
+    let was_ready = |pod: &Pod| shown.get(&*pod.metadata.uid).copied();
+    trigger::time(service, &backend::pods(service, world), current.map(|_| was_ready))
 }
 
 type Port = (String, i32, String, Option<String>);
@@ -172,10 +189,16 @@ mod tests {
     }
 
     fn plan(services: Vec<Service>, endpoints: Vec<Endpoints>) -> Plan {
-        let world = World::default()
-            .with(services, Revision(1))
-            .with([pod(2, true), pod(1, true), pod(3, false)], Revision(1))
-            .with(endpoints, Revision(1));
+        plan_of([pod(2, true), pod(1, true), pod(3, false)], services, endpoints)
+    }
+
+    fn plan_of(
+        pods: impl IntoIterator<Item = Pod>,
+        services: Vec<Service>,
+        endpoints: Vec<Endpoints>,
+    ) -> Plan {
+        let world =
+            World::default().with(services, Revision(1)).with(pods, Revision(1)).with(endpoints, Revision(1));
         EndpointsObjects.plan(&name("shop", "web"), &world, Time::EPOCH)
     }
 
@@ -195,5 +218,28 @@ mod tests {
         let mut foreign = endpoints;
         foreign.metadata.labels.clear();
         assert!(plan(vec![], vec![foreign]).stages.is_empty());
+    }
+    #[test]
+    fn they_say_when_that_happened_which_they_were_written_for() {
+        let since = |mut pod: Pod, seconds: i64| {
+            pod.metadata.uid = format!("u-{}", pod.metadata.name);
+            let at = Some(scalar::Time { seconds });
+            pod.status.conditions.iter_mut().for_each(|condition| condition.last_transition_time = at);
+            pod
+        };
+        let made = |plan: &Plan| plan.stages[0][0].object::<Endpoints>().cloned().expect("endpoints");
+        let led_by = |plan: &Plan| {
+            made(plan).metadata.annotations.get("endpoints.kubernetes.io/last-change-trigger-time").cloned()
+        };
+        let mut service = service();
+        service.metadata.creation_timestamp = Some(scalar::Time { seconds: 100 });
+        let pods = || [since(pod(1, true), 110), since(pod(2, false), 110)];
+        let first = plan_of(pods(), vec![service.clone()], vec![]);
+        assert_eq!(led_by(&first).as_deref(), Some("1970-01-01T00:01:40Z"));
+        let turned = [since(pod(1, false), 130), since(pod(2, true), 140)];
+        let second = plan_of(turned, vec![service.clone()], vec![made(&first)]);
+        assert_eq!(led_by(&second).as_deref(), Some("1970-01-01T00:02:10Z"), "ready no longer");
+        let [stays, _] = pods();
+        assert_eq!(led_by(&plan_of([stays], vec![service], vec![made(&first)])), None);
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use api_types::discovery::v1::{Endpoint, EndpointSlice};
 use client::reconcile::Write;
 
+use super::super::trigger;
 use super::{Ports, Wanted, port_list, ports_of};
 
 /// How many endpoints a slice may have (`--max-endpoints-per-slice`).
@@ -109,5 +110,8 @@ fn changed(
     if *slice.endpoints != endpoints {
         new.endpoints = endpoints.into();
     }
-    (new != *slice).then(|| Write::update(new))
+    (new != *slice).then(|| {
+        trigger::renew(&mut new.metadata, &blank.metadata);
+        Write::update(new)
+    })
 }

@@ -49,12 +49,28 @@ fn pod(number: usize, ready: bool) -> Pod {
     pod
 }
 
+fn zoned_node() -> Node {
+    let mut node = Node::default();
+    node.metadata.name = "n".into();
+    node.metadata.labels = [(ZONE.to_owned(), "z".to_owned())].into();
+    node
+}
+
 fn plan(service: Service, pods: &[Pod], slices: &[EndpointSlice]) -> Plan {
+    plan_on([zoned_node()], service, pods, slices)
+}
+
+fn plan_on(
+    nodes: impl IntoIterator<Item = Node>,
+    service: Service,
+    pods: &[Pod],
+    slices: &[EndpointSlice],
+) -> Plan {
     let world = World::default()
         .with([service], Revision(1))
         .with(pods.to_vec(), Revision(1))
         .with(slices.to_vec(), Revision(1))
-        .with(Vec::<Node>::new(), Revision(1));
+        .with(nodes, Revision(1));
     EndpointSlices.plan(&name("shop", "web"), &world, Time::EPOCH)
 }
 
@@ -147,4 +163,78 @@ fn services_without_selector_are_left_alone() {
     let mut bare = service();
     bare.spec.selector.clear();
     assert!(plan(bare, &[pod(1, true)], &[]).stages.is_empty());
+}
+
+#[test]
+fn a_pod_of_a_node_that_is_not_there_is_left_out_and_looked_at_again() {
+    let plan = plan_on([], service(), &[pod(1, true)], &[]);
+    assert_eq!(made(&plan)[0].endpoints.len(), 0);
+    let why = plan.failure.as_ref().map(|status| status.message.clone()).unwrap_or_default();
+    assert!(why.ends_with("skipping Pod p001 for Service shop/web: Node n Not Found"), "{why}");
+    let publishing = |service: &mut Service| service.spec.publish_not_ready_addresses = true;
+    let mut eager = service();
+    publishing(&mut eager);
+    let plan = plan_on([], eager, &[pod(1, true)], &[]);
+    assert_eq!((made(&plan)[0].endpoints.len(), plan.failure.is_none()), (1, true));
+}
+
+#[test]
+fn slices_of_an_earlier_service_of_the_name_go() {
+    let mut before = service();
+    before.metadata.uid = "earlier".into();
+    let old = made(&plan(before, &[pod(1, true)], &[]));
+    let plan = plan(service(), &[pod(1, true)], &old);
+    assert_eq!(
+        plan.describe(),
+        ["delete endpointslices.discovery.k8s.io shop/web-0", "create endpointslices.discovery.k8s.io shop/"]
+    );
+}
+
+#[test]
+fn whose_traffic_endpoints_are_for_is_as_the_service_says() {
+    let shown = |distribution: Option<&str>, annotations: &[(&str, &str)], ready: bool| {
+        let mut service = service();
+        service.spec.traffic_distribution = distribution.map(str::to_owned);
+        service.metadata.annotations =
+            annotations.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let slices = made(&plan(service, &[pod(1, ready)], &[]));
+        slices[0].endpoints[0].hints.as_deref().map(|hints| {
+            let zones: Vec<_> = hints.for_zones.iter().map(|zone| zone.name.clone()).collect();
+            let nodes: Vec<_> = hints.for_nodes.iter().map(|node| node.name.clone()).collect();
+            (zones.concat(), nodes.concat())
+        })
+    };
+    let hints = |zone: &str, node: &str| Some((zone.to_owned(), node.to_owned()));
+    assert_eq!(shown(None, &[], true), None);
+    assert_eq!(shown(Some("PreferClose"), &[], true), hints("z", ""));
+    assert_eq!(shown(Some("PreferSameZone"), &[], true), hints("z", ""));
+    assert_eq!(shown(Some("PreferSameNode"), &[], true), hints("z", "n"));
+    assert_eq!(shown(Some("PreferSameNode"), &[], false), None);
+    let by_annotation = [("service.kubernetes.io/topology-mode", "Auto")];
+    assert_eq!(shown(Some("PreferSameNode"), &by_annotation, true), None);
+    let switched_off = [("service.kubernetes.io/topology-aware-hints", "Disabled"), by_annotation[0]];
+    assert_eq!(shown(Some("PreferSameZone"), &switched_off, true), hints("z", ""));
+}
+
+#[test]
+fn slices_say_when_that_happened_which_they_were_written_for() {
+    let at = |seconds: i64| Some(scalar::Time { seconds });
+    let since = |mut pod: Pod, seconds: i64| {
+        pod.status.conditions.iter_mut().for_each(|condition| condition.last_transition_time = at(seconds));
+        pod
+    };
+    let led_by = |plan: &Plan| {
+        made(plan)[0].metadata.annotations.get("endpoints.kubernetes.io/last-change-trigger-time").cloned()
+    };
+    let mut service = service();
+    service.metadata.creation_timestamp = at(100);
+    let first = plan(service.clone(), &[since(pod(1, true), 110)], &[]);
+    assert_eq!(led_by(&first).as_deref(), Some("1970-01-01T00:01:40Z"), "the service's own");
+    let slices = made(&first);
+    let pods = [since(pod(1, true), 110), since(pod(2, true), 150), since(pod(3, true), 140)];
+    let more = plan(service.clone(), &pods, &slices);
+    assert_eq!(led_by(&more).as_deref(), Some("1970-01-01T00:02:20Z"), "the first that came to be ready");
+    assert!(plan(service.clone(), &pods, &made(&more)).stages.is_empty());
+    let fewer = plan(service, &pods[..2], &made(&more));
+    assert_eq!(led_by(&fewer), None, "when a pod went nobody knows");
 }
