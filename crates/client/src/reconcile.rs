@@ -27,7 +27,7 @@ use base::time::Time;
 
 use crate::Caller;
 
-pub use core::{Core, Finished, Input, Output};
+pub use core::{BackOff, Core, Finished, Input, Output};
 pub use events::{EventNames, Note, Recorder, Severity};
 pub use execute::execute;
 pub use inspect::{Counts, Explained, Inspector, LastRun};
@@ -44,6 +44,8 @@ pub trait Controller: Send + Sync + 'static {
     const NAME: &'static str;
     /// What its events say that they come from.
     const SOURCE: &'static str = Self::NAME;
+    /// How long a key that failed waits.
+    const BACK_OFF: BackOff = BackOff::USUAL;
     /// What it thinks about at once: an object by namespace and name, most often.
     type Key: Ord + Clone + Debug + Send + Sync + 'static;
 

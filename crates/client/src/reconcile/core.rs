@@ -10,7 +10,7 @@ use std::time::Duration;
 use base::time::Time;
 
 use super::inspect::{Counts, Explained, LastRun};
-use super::limits::{BACK_OFF_FIRST, BACK_OFF_LONGEST, REMEMBERED_RUNS, WITNESS_OVERDUE, WORKERS};
+use super::limits::{BACK_OFF_FIRST, BACK_OFF_LONGEST, REMEMBERED_RUNS, WITNESS_OVERDUE};
 use super::{Failure, Witness, World};
 use crate::Resource;
 
@@ -113,21 +113,16 @@ pub struct Core<K> {
     held: BTreeSet<K>,
     running: usize,
     workers: usize,
+    back_off: BackOff,
     overdue: u64,
     counts: Counts,
     last: BTreeMap<K, LastRun>,
     remembered: VecDeque<K>,
 }
 
-impl<K: Ord + Clone + Debug> Default for Core<K> {
-    fn default() -> Self {
-        Core::new(WORKERS)
-    }
-}
-
 impl<K: Ord + Clone + Debug> Core<K> {
     /// An empty queue that hands out this many keys at once.
-    pub fn new(workers: usize) -> Core<K> {
+    pub fn new(workers: usize, back_off: BackOff) -> Core<K> {
         Core {
             states: BTreeMap::new(),
             ready: VecDeque::new(),
@@ -135,6 +130,7 @@ impl<K: Ord + Clone + Debug> Core<K> {
             held: BTreeSet::new(),
             running: 0,
             workers,
+            back_off,
             overdue: 0,
             counts: Counts::default(),
             last: BTreeMap::new(),
@@ -224,7 +220,7 @@ impl<K: Ord + Clone + Debug> Core<K> {
             Some(_) => {
                 state.failures = state.failures.saturating_add(1);
                 self.counts.retries += 1;
-                Some(back_off(state.failures))
+                Some(self.back_off.wait(state.failures))
             }
             None => {
                 state.failures = 0;
@@ -344,8 +340,22 @@ fn relist<K>(resource: &Resource, outputs: &mut Vec<Output<K>>) {
     }
 }
 
-/// client-go's `ItemExponentialFailureRateLimiter`.
-fn back_off(failures: u32) -> Duration {
-    let factor = 1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
-    BACK_OFF_FIRST.checked_mul(factor).unwrap_or(BACK_OFF_LONGEST).min(BACK_OFF_LONGEST)
+/// How long keys that fail wait until they are planned again: twice as long with each failure (client-go's
+/// `ItemExponentialFailureRateLimiter`).
+#[derive(Clone, Copy, Debug)]
+pub struct BackOff {
+    /// After the first failure.
+    pub first: Duration,
+    /// At the most.
+    pub longest: Duration,
+}
+
+impl BackOff {
+    /// What most controllers have (`DefaultTypedControllerRateLimiter`).
+    pub const USUAL: BackOff = BackOff { first: BACK_OFF_FIRST, longest: BACK_OFF_LONGEST };
+
+    fn wait(self, failures: u32) -> Duration {
+        let factor = 1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
+        self.first.checked_mul(factor).unwrap_or(self.longest).min(self.longest)
+    }
 }

@@ -135,14 +135,14 @@ impl Source for Inspector {
 mod tests {
     use std::time::Duration;
 
-    use super::super::core::{Core, Finished, Input};
+    use super::super::core::{BackOff, Core, Finished, Input};
     use super::super::{Failure, World};
     use super::*;
     use crate::Status;
 
     #[test]
     fn queues_count_as_client_go_counts() {
-        let mut core = Core::new(1);
+        let mut core = Core::new(1, BackOff::USUAL);
         let world = World::default();
         let at = |seconds| Time::EPOCH + Duration::from_secs(seconds);
         let changed = |key| Input::Changed { key, why: Arc::from("test") };

@@ -16,7 +16,7 @@ use super::core::{Core, Finished, Input, Output};
 use super::events::Recorder;
 use super::execute::execute;
 use super::inspect::Inspector;
-use super::limits::{OPEN_FIRST, OPEN_LONGEST};
+use super::limits::{OPEN_FIRST, OPEN_LONGEST, WORKERS};
 use super::wires::{Source, Wires};
 use super::{Controller, Failure, World};
 use crate::view::Follower;
@@ -64,7 +64,7 @@ pub async fn run<C: Controller>(controller: C, deps: Deps, mut drain: drain::Wat
         listeners.spawn(opened.wake(Arc::clone(&changed)));
         sources.push((source, Follower::new(opened)));
     }
-    let core = Arc::new(Mutex::new(Core::default()));
+    let core = Arc::new(Mutex::new(Core::new(WORKERS, C::BACK_OFF)));
     let asked = Arc::clone(&core);
     let explain = move || asked.lock().unwrap_or_else(PoisonError::into_inner).explain();
     deps.inspector.register(C::NAME, Arc::new(explain));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use api_types::core::v1::Pod;
 use base::time::Time;
 
-use super::core::{Core, Finished, Input, Output};
+use super::core::{BackOff, Core, Finished, Input, Output};
 use super::witness::{Object, Witness};
 use super::{Failure, World, resource_of};
 use crate::view::channel;
@@ -50,7 +50,7 @@ fn pod(uid: &str, going: bool) -> Pod {
 
 #[test]
 fn a_key_is_planned_once_however_often_it_changes() {
-    let (mut core, world) = (Core::new(2), World::default());
+    let (mut core, world) = (Core::new(2, BackOff::USUAL), World::default());
     assert_eq!(planned(core.step(changed("a"), &world, at(0))), ["a"]);
     for _ in 0..3 {
         assert!(core.step(changed("a"), &world, at(0)).is_empty(), "never twice at once");
@@ -66,7 +66,7 @@ fn a_key_is_planned_once_however_often_it_changes() {
 
 #[test]
 fn failures_back_off_and_success_forgets_them() {
-    let (mut core, world) = (Core::new(1), World::default());
+    let (mut core, world) = (Core::new(1, BackOff::USUAL), World::default());
     let mut now = 0;
     core.step(changed(KEY), &world, at(now));
     for wait in [5, 10, 20, 40] {
@@ -88,21 +88,25 @@ fn failures_back_off_and_success_forgets_them() {
 
 #[test]
 fn back_off_ends_at_its_bound() {
-    let (mut core, world) = (Core::new(1), World::default());
-    let mut now = at(0);
-    core.step(changed(KEY), &world, now);
-    for _ in 0..40 {
+    let own = BackOff { first: Duration::from_secs(1), longest: Duration::from_secs(60) };
+    for (back_off, first, longest) in [(BackOff::USUAL, 5, 1_000_000), (own, 1_000, 60_000)] {
+        let (mut core, world) = (Core::new(1, back_off), World::default());
+        let mut now = at(0);
+        core.step(changed(KEY), &world, now);
         core.step(finished(failed()), &world, now);
-        now = core.wake_at().expect("it tries again");
-        core.step(Input::Ticked, &world, now);
+        assert_eq!(core.wake_at(), Some(at(first)));
+        for _ in 0..40 {
+            now = core.wake_at().expect("it tries again");
+            core.step(Input::Ticked, &world, now);
+            core.step(finished(failed()), &world, now);
+        }
+        assert_eq!(core.wake_at(), Some(now + Duration::from_millis(longest)));
     }
-    core.step(finished(failed()), &world, now);
-    assert_eq!(core.wake_at(), Some(now + Duration::from_secs(1000)));
 }
 
 #[test]
 fn a_key_is_planned_again_when_it_asked_to_be() {
-    let (mut core, world) = (Core::new(1), World::default());
+    let (mut core, world) = (Core::new(1, BackOff::USUAL), World::default());
     core.step(changed(KEY), &world, at(0));
     let how = Finished { again: Some(Duration::from_secs(1)), ..Finished::default() };
     core.step(finished(how), &world, at(0));
@@ -115,7 +119,7 @@ fn a_key_is_planned_again_when_it_asked_to_be() {
 #[test]
 fn a_key_waits_until_the_views_show_what_it_wrote() {
     let pods = resource_of::<Pod>().clone();
-    let mut core = Core::new(1);
+    let mut core = Core::new(1, BackOff::USUAL);
     let old = World::default().with([pod("u1", false)], Revision(3));
     core.step(changed(KEY), &old, at(0));
     let object =
@@ -135,7 +139,7 @@ fn a_key_waits_until_the_views_show_what_it_wrote() {
 #[test]
 fn what_no_view_shows_is_not_waited_for() {
     let pods = resource_of::<Pod>().clone();
-    let (mut core, world) = (Core::new(1), World::new(BTreeMap::new()));
+    let (mut core, world) = (Core::new(1, BackOff::USUAL), World::new(BTreeMap::new()));
     core.step(changed(KEY), &world, at(0));
     let witnesses = vec![Witness::Revision(pods, Revision(5))];
     core.step(finished(Finished { witnesses, ..Finished::default() }), &world, at(0));
@@ -163,7 +167,7 @@ fn another_object_of_the_name_is_not_the_one_that_was_deleted() {
 fn a_write_that_never_shows_forces_a_new_list() {
     let pods = resource_of::<Pod>().clone();
     let world = World::default().with([pod("u1", false)], Revision(3));
-    let mut core = Core::new(1);
+    let mut core = Core::new(1, BackOff::USUAL);
     core.step(changed(KEY), &world, at(0));
     let witnesses =
         vec![Witness::Revision(pods.clone(), Revision(5)), Witness::Revision(pods.clone(), Revision(6))];
@@ -183,7 +187,7 @@ fn a_write_that_never_shows_forces_a_new_list() {
 fn when_nobody_knows_what_was_written_the_view_is_listed_anew() {
     let pods = resource_of::<Pod>().clone();
     let world = World::default().with([pod("u1", false)], Revision(3));
-    let mut core = Core::new(1);
+    let mut core = Core::new(1, BackOff::USUAL);
     core.step(changed(KEY), &world, at(0));
     let how = Finished { witnesses: vec![Witness::Unsure(pods.clone())], ..failed() };
     assert_eq!(core.step(finished(how), &world, at(0)), [Output::Relist(pods.clone())]);

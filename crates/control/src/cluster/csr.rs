@@ -10,6 +10,7 @@ mod tests;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use api_meta::Status;
 use api_meta::conditions::TRUE;
@@ -19,7 +20,7 @@ use api_types::certificates::v1::{
     CertificateSigningRequest, CertificateSigningRequestCondition, CertificateSigningRequestSpec,
 };
 use base::time::Time;
-use client::reconcile::{Controller, Guard, Plan, Wires, World, Write};
+use client::reconcile::{BackOff, Controller, Guard, Plan, Wires, World, Write};
 
 pub use cleaner::CertificateCleaner;
 pub use serving::KubeletServing;
@@ -90,6 +91,7 @@ impl CertificateRequests {
 
 impl Controller for CertificateRequests {
     const NAME: &'static str = "certificate-controller";
+    const BACK_OFF: BackOff = BackOff { first: Duration::from_millis(200), ..BackOff::USUAL };
     type Key = String;
 
     fn wire(&self, wires: &mut Wires<String>) {

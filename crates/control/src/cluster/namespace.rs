@@ -16,7 +16,7 @@ use api_types::core::v1::Namespace;
 use api_types::meta::v1::ObjectMeta;
 use api_types::object_meta;
 use base::time::Time;
-use client::reconcile::{Controller, Guard, Op, Plan, Wires, World, Write};
+use client::reconcile::{BackOff, Controller, Guard, Op, Plan, Wires, World, Write};
 use client::{Propagation, Scope, Target, Verb};
 
 use crate::Others;
@@ -50,6 +50,7 @@ impl Namespaces {
 
 impl Controller for Namespaces {
     const NAME: &'static str = "namespace-controller";
+    const BACK_OFF: BackOff = BackOff { first: BackOff::USUAL.first, longest: Duration::from_secs(60) };
     type Key = String;
 
     fn wire(&self, wires: &mut Wires<String>) {

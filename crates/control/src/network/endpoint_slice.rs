@@ -9,6 +9,7 @@ mod hints;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use api_meta::gvk::GroupVersionKind;
 use api_meta::{Status, owners};
@@ -17,7 +18,7 @@ use api_types::core::v1::{Node, Pod, Service};
 use api_types::discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
 use api_types::meta::v1::ObjectMeta;
 use base::time::Time;
-use client::reconcile::{Controller, Name, Plan, Wires, World, Write, name};
+use client::reconcile::{BackOff, Controller, Name, Plan, Wires, World, Write, name};
 
 use super::{backend, trigger};
 use control_base::pod;
@@ -37,6 +38,7 @@ pub struct EndpointSlices;
 impl Controller for EndpointSlices {
     const NAME: &'static str = "endpointslice-controller";
     const SOURCE: &'static str = "endpoint-slice-controller";
+    const BACK_OFF: BackOff = BackOff { first: Duration::from_secs(1), ..BackOff::USUAL };
     type Key = Name;
 
     fn wire(&self, wires: &mut Wires<Name>) {

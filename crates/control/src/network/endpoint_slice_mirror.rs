@@ -6,13 +6,15 @@ mod desired;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use api_meta::gvk::GroupVersionKind;
 use api_meta::{names, owners};
 use api_types::core::v1::{Endpoints, Service};
 use api_types::discovery::v1::{Endpoint, EndpointSlice};
 use api_types::meta::v1::ObjectMeta;
 use base::time::Time;
-use client::reconcile::{Controller, Name, Note, Plan, Wires, World, Write, name};
+use client::reconcile::{BackOff, Controller, Name, Note, Plan, Wires, World, Write, name};
 
 use super::endpoint_slice::{MANAGED_BY, Ports, SERVICE_NAME, port_list, ports_of};
 
@@ -30,6 +32,7 @@ pub struct EndpointSliceMirroring;
 
 impl Controller for EndpointSliceMirroring {
     const NAME: &'static str = "endpointslicemirroring-controller";
+    const BACK_OFF: BackOff = BackOff { first: Duration::from_secs(1), longest: Duration::from_secs(100) };
     const SOURCE: &'static str = "endpoint-slice-mirroring-controller";
     type Key = Name;
 

@@ -20,6 +20,8 @@ mod sync;
 mod tests;
 mod track;
 
+use std::time::Duration;
+
 use api_meta::gvk::GroupVersionKind;
 use api_meta::labels::Selector;
 use api_meta::owners;
@@ -27,7 +29,7 @@ use api_types::batch::v1::Job;
 use api_types::core::v1::Pod;
 use base::time::Time;
 use client::Target;
-use client::reconcile::{Controller, Guard, Note, Plan, Wires, World, Write, resource_of};
+use client::reconcile::{BackOff, Controller, Guard, Note, Plan, Wires, World, Write, resource_of};
 
 use control_base::claim::claim_picked;
 use sync::Sync;
@@ -58,6 +60,7 @@ pub enum Key {
 
 impl Controller for Jobs {
     const NAME: &'static str = "job-controller";
+    const BACK_OFF: BackOff = BackOff { first: Duration::from_secs(1), longest: Duration::from_secs(60) };
     type Key = Key;
 
     fn wire(&self, wires: &mut Wires<Key>) {
