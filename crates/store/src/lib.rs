@@ -1,6 +1,6 @@
 //! Knarr's store: keys and values under one global revision, with etcd v3's semantics.
 //!
-//! **Layer**: above `base`, below the registry and the watch cache. It knows nothing of Kubernetes: keys and
+//! **Layer**: above `base`, below the registry. It knows nothing of Kubernetes: keys and
 //! values are bytes. The registry writes stock Kubernetes' key layout and value encoding into it.
 //!
 //! **Entry points**: [`Store`], the trait that every backend implements; [`SqliteStore`], the durable one;
@@ -12,11 +12,13 @@
 //! - A watch's events are the projection of the history on its keys: in order, none lost, none twice, a
 //!   revision's never split.
 //! - A slow watcher delays nobody and holds a bounded amount of memory.
+//! - What is in memory hears of a change once that is on the disk, and before anybody else does.
 //! - Both backends decide by the same pure core, [`history`].
 //!
 //! **State**: SQLite keeps everything in one file (with its `-wal` and `-shm`), all of which survives a restart: the
 //! history back to the last compaction, expiry times, and how far the compaction's clean-up got. Watches end with the
-//! process; their readers resume from a revision. The memory store keeps nothing.
+//! process; their readers resume from a revision. What the file holds is in memory too, once it has been read at the start (but for keys that
+//! the owner wants apart), and with it the changes of late; reads that it can answer ask nobody else. The memory store keeps nothing.
 //!
 //! **Failure**: a failed write (a full disk, an I/O error) fails its whole group; nothing of it is
 //! acknowledged or seen, and the store goes on. The store never retries; its callers do. A file that is
