@@ -61,8 +61,14 @@ pub struct Cluster {
 impl Cluster {
     /// Starts a control plane without a node.
     pub fn control_plane() -> Cluster {
+        Cluster::control_plane_with(&[])
+    }
+
+    /// The same with more flags.
+    pub fn control_plane_with(flags: &[&str]) -> Cluster {
         // Nobody connects to the advertised address (TEST-NET-3): there are no pods to do so.
-        Cluster::start(None, None, &RANGES, &["--disable-agent", "--advertise-address", "203.0.113.1"])
+        let own = ["--disable-agent", "--advertise-address", "203.0.113.1"];
+        Cluster::start(None, None, &RANGES, &[&own, flags].concat())
     }
 
     /// Starts a control plane without a node, whose data is kept there.

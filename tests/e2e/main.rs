@@ -32,6 +32,7 @@ mod identities;
 mod jobs;
 mod neighbours;
 mod network;
+mod offered;
 mod permissions;
 mod pod_access;
 mod policies;

@@ -84,6 +84,10 @@ pub struct ServerConfig {
     pub disable_scheduler: bool,
     /// Whether the controllers run elsewhere.
     pub disable_controller_manager: bool,
+    /// Which built-in resources are served, beside or less than by default; the server knows which there are.
+    pub runtime_config: String,
+    /// Which features are on, beside or less than by default; the server knows which there are.
+    pub feature_gates: String,
     /// The audit log, if there is one.
     pub audit: Option<AuditConfig>,
     /// The node.
@@ -286,6 +290,8 @@ pub fn server(
         disable_agent: flags.disable_agent.unwrap_or(false),
         disable_scheduler: flags.disable_scheduler.unwrap_or(false),
         disable_controller_manager: flags.disable_controller_manager.unwrap_or(false),
+        runtime_config: flags.runtime_config.join(","),
+        feature_gates: flags.feature_gates.join(","),
         audit: audit::audit(&flags.audit, defaults)?,
         node: node(&flags.node, defaults)?,
         background: flags.background,

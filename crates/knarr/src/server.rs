@@ -3,6 +3,7 @@
 mod audit;
 mod components;
 mod documents;
+mod features;
 mod identity;
 mod join;
 mod lasting;
@@ -50,7 +51,7 @@ use server_http::{Handler, Server};
 use server_local::usage::collect::Collector;
 use server_local::{Direct, Local, Policy, TokenReviewer};
 use server_registry::admit::Everything;
-use server_registry::{Catalog, Registry, Shared};
+use server_registry::{Catalog, Offered, Registry, Shared};
 use server_webhook::{Client, Endpoints, Services, Webhooks};
 use store::{KeyRange, SqliteStore, Store};
 use tokio::net::TcpListener;
@@ -98,6 +99,10 @@ pub struct Config {
     pub host_name: String,
     /// The audit log, if there is one.
     pub audit: Option<cli::config::AuditConfig>,
+    /// Which built-in resources are served.
+    pub offered: Offered,
+    /// Which features of the API are on.
+    pub gates: api_kind::Gates,
 }
 
 /// A control plane that serves.
@@ -135,8 +140,8 @@ impl ControlPlane {
         let store: Arc<dyn Store> = Arc::new(open_store(&server_dir.join("db"))?);
         let shared = Shared {
             store: Arc::clone(&store),
-            catalog: Catalog::new(),
-            gates: api_kind::Gates::default(),
+            catalog: Catalog::of(config.offered.clone()),
+            gates: config.gates.clone(),
             clock: Arc::clone(&clock),
             random: Arc::clone(&random),
         };
@@ -211,6 +216,7 @@ impl ControlPlane {
         let scheduler_metrics = Arc::new(scheduler_shell::Metrics::default());
         let autoscaling = Arc::new(control::autoscale::Metrics::default());
         let handler = handler
+            .with_metrics(Arc::new(features::Features(config.gates.clone())))
             .with_metrics(Arc::clone(&inspector) as Arc<dyn base::metrics::Source>)
             .with_metrics(Arc::clone(&scheduler_metrics) as Arc<dyn base::metrics::Source>)
             .with_metrics(Arc::clone(&autoscaling) as Arc<dyn base::metrics::Source>)
@@ -339,10 +345,11 @@ impl ControlPlane {
             running.spawn(role::keep(local.clone(), name, drain.clone()));
         }
         let direct = local.direct().clone();
+        let offered = direct.registry().catalog().offered().clone();
         let meters = meters::Served { local: local.clone(), aggregation: aggregation.clone() };
         let api: Arc<dyn Api> = Arc::new(local);
         let controllers = control::Config {
-            served: control::resources::built_in(),
+            served: control::resources::of_built_in(offered.iter()),
             definitions: true,
             root_ca: pki.cluster.certificate_pem().to_owned(),
             pod_range: control::cluster::Range::parse(&config.settings.cluster_cidr.to_string()),

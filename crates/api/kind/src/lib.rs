@@ -27,7 +27,7 @@ pub mod webhook;
 pub use column::{Cell, Column, age, span};
 pub use ctx::{Ctx, Verb};
 pub use each::each;
-pub use gates::Gates;
+pub use gates::{Feature, Gates, Maturity, truth};
 pub use generic::{default, drop_gated, prepare, validate};
 pub use kind::{AnyKind, Grace, Heading, Kind, Plain};
 pub use reset::{Pattern, Reset, fields_of, reset};

@@ -60,6 +60,8 @@ impl ServerConfig {
             ("disable-agent", self.disable_agent.to_string()),
             ("disable-scheduler", self.disable_scheduler.to_string()),
             ("disable-controller-manager", self.disable_controller_manager.to_string()),
+            ("runtime-config", self.runtime_config.clone()),
+            ("feature-gates", self.feature_gates.clone()),
         ];
         named(own).chain(of_audit(self.audit.as_ref())).chain(of_node(&self.node, self.verbosity)).collect()
     }

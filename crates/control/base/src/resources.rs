@@ -69,12 +69,15 @@ pub struct Verbs {
     pub delete_collection: bool,
 }
 
-/// The built-in resources that are served by default, each in its most finished and newest version. What nodes and pods use has their names,
-/// and is nothing that is kept.
+/// The built-in resources that are served by default.
 pub fn built_in() -> Vec<Served> {
-    let mut all: Vec<&api_types::Resource> = api_types::resources()
-        .iter()
-        .filter(|row| row.served_by_default && row.verbs.contains(&"get"))
+    of_built_in(api_types::resources().iter().filter(|row| row.served_by_default))
+}
+
+/// These built-in resources, each in its most finished and newest version. What nodes and pods use has their names, and is nothing that is kept.
+pub fn of_built_in(offered: impl Iterator<Item = &'static api_types::Resource>) -> Vec<Served> {
+    let mut all: Vec<&api_types::Resource> = offered
+        .filter(|row| row.verbs.contains(&"get"))
         .filter(|row| row.kind.group != "metrics.k8s.io")
         .collect();
     let rank = |row: &api_types::Resource| match row.stage {

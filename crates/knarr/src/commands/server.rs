@@ -23,6 +23,8 @@ use tokio::task::JoinSet;
 use crate::node::{self, Node, Settings};
 use crate::server::nodes::AllNodes;
 use crate::server::{Config, ControlPlane};
+use api_kind::Gates;
+use server_registry::Offered;
 
 /// Runs the server.
 pub fn run(config: ServerConfig) -> anyhow::Result<()> {
@@ -42,6 +44,9 @@ async fn serve(config: ServerConfig) -> anyhow::Result<()> {
     if !config.disable_agent {
         node::registries(&config.node)?;
     }
+    let of_flag = |flag: &'static str| move |why: String| anyhow::anyhow!("{flag}: {why}");
+    let offered = Offered::parse(&config.runtime_config).map_err(of_flag("--runtime-config"))?;
+    let gates = Gates::parse(&config.feature_gates).map_err(of_flag("--feature-gates"))?;
     let claim = Arc::new(cli::instance::claim_server(&config)?);
     let advertise = tokio::task::block_in_place(|| advertised(&config))?;
     let wanted = Config {
@@ -58,6 +63,8 @@ async fn serve(config: ServerConfig) -> anyhow::Result<()> {
         names: config.tls_san.clone(),
         host_name: config.node.name.to_string(),
         audit: config.audit.clone(),
+        offered,
+        gates,
     };
     let plane = ControlPlane::open(&wanted).await?;
     write_kubeconfig(&config, &wanted, &plane, &claim)?;

@@ -48,8 +48,7 @@ impl Ready {
         );
         let key_set = discovery::key_set(keys);
         fixed.insert(discovery::KEYS_PATH.to_owned(), plain(discovery::KEYS_CONTENT_TYPE, key_set.into()));
-        let served = api_types::resources().iter().filter(|resource| resource.served_by_default);
-        let documents = Documents::new(served);
+        let documents = Documents::new(registry.catalog().offered().iter());
         let (custom, routes, known) = (Arc::default(), Arc::default(), Arc::default());
         let openapi = ArcSwap::from_pointee(OpenApi { custom, routes, known, documents });
         Ok(Ready { fixed, registry, aggregation, openapi })

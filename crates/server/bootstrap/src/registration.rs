@@ -10,6 +10,7 @@ use futures_util::future::try_join_all;
 
 use crate::limits::ATTEMPTS;
 use crate::writer::{Writer, contended};
+use server_registry::Offered;
 
 static API_SERVICES: Resource = Resource::of("apiregistration.k8s.io", "v1", "apiservices");
 
@@ -18,7 +19,7 @@ const MANAGED: &str = "kube-aggregator.kubernetes.io/automanaged";
 const ON_START: &str = "onstart";
 
 pub(crate) async fn reconcile(writer: &Writer<'_>) -> Result<(), Status> {
-    let wanted = wanted();
+    let wanted = wanted(writer.offered());
     // Beside each other, so that the store keeps them with few writes.
     try_join_all(wanted.iter().map(|service| one(writer, service))).await?;
     for own in writer.all::<APIService>(&API_SERVICES, "").await? {
@@ -50,9 +51,9 @@ async fn one(writer: &Writer<'_>, wanted: &APIService) -> Result<(), Status> {
     Err(contended(&API_SERVICES, name))
 }
 
-fn wanted() -> Vec<APIService> {
+fn wanted(offered: &Offered) -> Vec<APIService> {
     let mut all: Vec<APIService> = Vec::new();
-    for resource in api_types::resources().iter().filter(|resource| resource.served_by_default) {
+    for resource in offered.iter() {
         let (group, version) = (resource.kind.group, resource.kind.version);
         let Some(priority) = priority::of(group, version) else { continue };
         let name = format!("{version}.{group}");

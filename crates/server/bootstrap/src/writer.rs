@@ -6,7 +6,7 @@ use api_record::Record;
 use api_record::scalar::Time;
 use api_types::object_meta;
 use client::{Caller, DeleteOptions, ListOptions, Precondition, Resource, Status, WriteOptions};
-use server_registry::{Registry, Served};
+use server_registry::{Offered, Registry, Served};
 
 /// The registry, used as the server itself, whom admission lets do what is needed.
 pub(crate) struct Writer<'a> {
@@ -19,6 +19,11 @@ impl<'a> Writer<'a> {
     pub(crate) fn new(registry: &'a Registry) -> Writer<'a> {
         let caller = Caller::new("system:apiserver", &["system:masters", "system:authenticated"]);
         Writer { registry, caller, options: WriteOptions::default() }
+    }
+
+    /// Which built-in resources are served.
+    pub(crate) fn offered(&self) -> &Offered {
+        self.registry.catalog().offered()
     }
 
     fn served(&self, resource: &Resource) -> Result<&Arc<Served>, Status> {

@@ -9,9 +9,9 @@ use api_types::meta::v1::{
     APIGroup, APIGroupList, APIResource, APIResourceList, APIVersions, GroupVersionForDiscovery,
     ServerAddressByClientCIDR,
 };
-use api_types::{Resource, Subresource, resources};
+use api_types::{Resource, Subresource};
 use server_extend::aggregation::{Backend, Discovered, Known, Routes};
-use server_registry::Served;
+use server_registry::{Offered, Served};
 
 /// A resource as discovery shows it, built-in or of a definition.
 struct Row<'a> {
@@ -118,8 +118,8 @@ pub(crate) fn core_versions(address: &str) -> APIVersions {
 
 impl<'a> Discovery<'a> {
     /// The built-in resources, those of definitions, and what others serve.
-    pub(crate) fn new(custom: &'a [Arc<Served>], others: &'a Others) -> Discovery<'a> {
-        let built_in = resources().iter().filter(|resource| resource.served_by_default).map(Row::from);
+    pub(crate) fn new(offered: &Offered, custom: &'a [Arc<Served>], others: &'a Others) -> Discovery<'a> {
+        let built_in = offered.iter().map(|own| -> Row<'a> { Row::from(own) });
         let rows = built_in.chain(custom.iter().map(|served| Row::from(&**served)));
         // Whoever brings a server of his own for a group and version has all of it.
         let own = rows.filter(|row| others.routes.find(row.group, row.version).is_none());
@@ -365,7 +365,7 @@ mod tests {
     #[test]
     fn the_core_group_lists_pods_with_their_parts() {
         let others = Others::default();
-        let discovery = Discovery::new(&[], &others);
+        let discovery = Discovery::new(&Offered::default(), &[], &others);
         let list = discovery.resource_list("", "v1").expect("there is a core group");
         let names: Vec<&str> = list.api_resources.iter().map(|resource| resource.name.as_str()).collect();
         assert!(names.contains(&"pods") && names.contains(&"pods/exec") && names.contains(&"bindings"));

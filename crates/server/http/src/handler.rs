@@ -17,7 +17,7 @@ use server_audit::Auditor;
 use server_authz::Attributes;
 use server_extend::aggregation::Aggregation;
 use server_local::{Local, forbidden, note};
-use server_registry::Served;
+use server_registry::{Offered, Served};
 
 use crate::audit::{AUDIT_ID, Audit, unlogged};
 use crate::content::{self, Body};
@@ -127,7 +127,13 @@ impl Handler {
         let codec = form.as_ref().map_or(Codec::Json, |form| form.codec);
         let begun = self.clock.now();
         let dry_run = query.get("dryRun") == "All";
-        let kind = Kind::of(request.method(), request.headers(), &info, custom.as_deref(), dry_run);
+        let kind = Kind::of(
+            request.method(),
+            request.headers(),
+            &info,
+            (self.offered(), custom.as_deref()),
+            dry_run,
+        );
         let audit =
             Audit::new(self.auditor.as_ref(), &peer, (request.uri(), request.headers()), &info, begun);
         let asked = Negotiated { form, custom, audit: &audit };
@@ -230,7 +236,12 @@ impl Handler {
         let wanted = &target.resource;
         catalog
             .find_custom(&wanted.group, &wanted.version, &wanted.plural)
-            .filter(|_| known(target).is_none())
+            .filter(|_| known(self.offered(), target).is_none())
+    }
+
+    /// Which built-in resources are served.
+    pub(crate) fn offered(&self) -> &Offered {
+        self.local.direct().registry().catalog().offered()
     }
 
     fn check_path(&self, caller: &Caller, verb: &str, path: &str) -> Result<(), Status> {
@@ -262,7 +273,7 @@ impl Handler {
         let codec = negotiate::form(request.headers(), can).map_or(Codec::Json, |form| form.codec);
         let custom = self.local.direct().registry().catalog().custom();
         let others = self.others();
-        let discovery = Discovery::new(&custom, &others);
+        let discovery = Discovery::new(self.offered(), &custom, &others);
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
         let show = |record: &dyn Record, kind: &str| {
             let gvk = GroupVersionKind { group: "", version: "v1", kind };
@@ -295,7 +306,7 @@ impl Handler {
         let mut paths = vec!["/api".to_owned(), "/api/v1".to_owned(), "/apis".to_owned()];
         let custom = self.local.direct().registry().catalog().custom();
         let others = self.others();
-        let discovery = Discovery::new(&custom, &others);
+        let discovery = Discovery::new(self.offered(), &custom, &others);
         for group in &discovery.group_list().groups {
             paths.push(format!("/apis/{}", group.name));
             paths.extend(group.versions.iter().map(|version| format!("/apis/{}", version.group_version)));

@@ -8,7 +8,7 @@ use base::metrics::{Histogram, Text, Type};
 use client::Target;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method};
-use server_registry::Served;
+use server_registry::{Offered, Served};
 
 use crate::path::{Info, Place};
 use crate::resource::known;
@@ -41,7 +41,7 @@ impl Kind {
         method: &Method,
         headers: &HeaderMap,
         info: &Info,
-        custom: Option<&Served>,
+        (offered, custom): (&Offered, Option<&Served>),
         dry_run: bool,
     ) -> Kind {
         let dry_run = if dry_run { "All" } else { "" };
@@ -54,7 +54,7 @@ impl Kind {
             }
             Place::Resource { target, .. } => {
                 let Target { resource, subresource, .. } = target;
-                let part = match (custom, known(target)) {
+                let part = match (custom, known(offered, target)) {
                     (Some(served), _) => served.resource.subresource(subresource),
                     (None, Some(row)) => row.subresource(subresource),
                     (None, None) => return Kind { verb, ..Kind::default() },
@@ -275,7 +275,7 @@ mod tests {
 
     fn kind(method: Method, path: &str, watch: bool) -> Kind {
         let info = crate::path::parse(&method, path, watch);
-        Kind::of(&method, &HeaderMap::new(), &info, None, false)
+        Kind::of(&method, &HeaderMap::new(), &info, (&Offered::default(), None), false)
     }
 
     fn text(metrics: &Metrics) -> String {

@@ -8,7 +8,7 @@ use api_meta::field::Path;
 use api_meta::{Status, fields, labels};
 use api_record::Record;
 use api_types::meta::v1;
-use api_types::{GroupVersionKind, Resource, resources};
+use api_types::{GroupVersionKind, Resource};
 use base_serve::Peer;
 use bytes::Bytes;
 use client::{
@@ -20,7 +20,7 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http_body_util::StreamBody;
 use hyper::body::{Body as _, Frame as BodyFrame, Incoming};
-use server_registry::{From, Served};
+use server_registry::{From, Offered, Served};
 
 use crate::audit::Audit;
 use crate::content::{self, Body};
@@ -63,14 +63,10 @@ pub(crate) fn not_allowed() -> Status {
     )
 }
 
-/// The row of a resource that is served.
-pub(crate) fn known(target: &Target) -> Option<&'static Resource> {
+/// The row of a built-in resource that is served.
+pub(crate) fn known(offered: &Offered, target: &Target) -> Option<&'static Resource> {
     let wanted = &target.resource;
-    resources().iter().find(|row| {
-        row.served_by_default
-            && (row.kind.group, row.kind.version, row.plural)
-                == (&*wanted.group, &*wanted.version, &*wanted.plural)
-    })
+    offered.find(&wanted.group, &wanted.version, &wanted.plural)
 }
 
 /// Carries out a request.
@@ -80,7 +76,7 @@ pub(crate) async fn answer(
     request: http::Request<Incoming>,
 ) -> Result<Response<Body>, Status> {
     let custom = asked.custom.clone();
-    let kind = match (&custom, known(asked.target)) {
+    let kind = match (&custom, known(handler.offered(), asked.target)) {
         (Some(served), _) => custom_kind(served, &asked.target.subresource),
         (None, Some(resource)) => body_kind(resource, &asked.target.subresource),
         (None, None) => {

@@ -1,6 +1,7 @@
 //! Which resources are served, and where they are kept.
 
 mod custom;
+mod offered;
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use api_types::{GroupVersionKind, ObjectType, Resource, Subresource, object_type
 use arc_swap::ArcSwap;
 
 use custom::Custom;
+pub use offered::Offered;
 
 /// A kind in one version, by names that may be made at run time.
 #[derive(Clone)]
@@ -163,6 +165,7 @@ impl Served {
 /// All resources that are served and kept. The built-in ones stay as they are; those of definitions come and go, as one snapshot
 /// after another.
 pub struct Catalog {
+    offered: Offered,
     /// In the order of group, version and name.
     served: Vec<Arc<Served>>,
     /// In the same order.
@@ -172,37 +175,19 @@ pub struct Catalog {
 impl Catalog {
     /// The resources that upstream serves by default.
     pub fn new() -> Catalog {
-        let mut served = Vec::new();
-        for resource in api_types::resources().iter().filter(|resource| resource.served_by_default) {
-            if !resource.verbs.contains(&"list") {
-                continue;
-            }
-            let gvk = resource.kind;
-            let Some(row) = api_kinds_all::row(gvk.group, resource.plural) else { continue };
-            let (group, version, plural) = row.resource();
-            let version = (gvk.group, gvk.version) != (group, version);
-            let version = version
-                .then(|| row.versions().iter().find(|v| (v.group, v.version) == (gvk.group, gvk.version)));
-            let hub = hub(row);
-            let (Some(hub), Some(object)) = (hub, object_type(gvk.group, gvk.version, gvk.kind)) else {
-                continue;
-            };
-            if let Some(None) = version {
-                continue;
-            }
-            let entry = Served {
-                resource: resource.into(),
-                kind: Ref::Static(row),
-                hub: hub.into(),
-                object: object.into(),
-                version: version.flatten(),
-                prefix: prefix(group, plural),
-                custom: None,
-            };
-            served.push(Arc::new(entry));
-        }
+        Catalog::of(Offered::default())
+    }
+
+    /// These built-in resources.
+    pub fn of(offered: Offered) -> Catalog {
+        let mut served: Vec<Arc<Served>> = offered.iter().filter_map(built_in).map(Arc::new).collect();
         served.sort_by(|a, b| path(a).cmp(&path(b)));
-        Catalog { served, custom: ArcSwap::default() }
+        Catalog { offered, served, custom: ArcSwap::default() }
+    }
+
+    /// Which built-in resources are served, also those that are kept nowhere.
+    pub fn offered(&self) -> &Offered {
+        &self.offered
     }
 
     /// A built-in resource by its path.
@@ -248,6 +233,27 @@ impl Default for Catalog {
     fn default() -> Self {
         Catalog::new()
     }
+}
+
+/// The entry of a built-in resource that is kept, if there is a row of it in its version.
+fn built_in(resource: &'static api_types::Resource) -> Option<Served> {
+    if !resource.verbs.contains(&"list") {
+        return None;
+    }
+    let gvk = resource.kind;
+    let row = api_kinds_all::row(gvk.group, resource.plural)?;
+    let (group, version, plural) = row.resource();
+    let is_hub = (gvk.group, gvk.version) == (group, version);
+    let of_row = || row.versions().iter().find(|own| (own.group, own.version) == (gvk.group, gvk.version));
+    Some(Served {
+        resource: resource.into(),
+        kind: Ref::Static(row),
+        hub: hub(row)?.into(),
+        object: object_type(gvk.group, gvk.version, gvk.kind)?.into(),
+        version: if is_hub { None } else { Some(of_row()?) },
+        prefix: prefix(group, plural),
+        custom: None,
+    })
 }
 
 fn path(served: &Served) -> (&str, &str, &str) {

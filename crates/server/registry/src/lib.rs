@@ -34,7 +34,7 @@ mod stored;
 mod watch;
 mod write;
 
-pub use catalog::{Catalog, Form, KindName, Offer, Served};
+pub use catalog::{Catalog, Form, KindName, Offer, Offered, Served};
 pub use convert::{Convert, Question};
 pub use counts::Count;
 pub use delete::Deleted;

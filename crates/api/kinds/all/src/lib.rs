@@ -12,15 +12,7 @@ type Rows = BTreeMap<(&'static str, &'static str), &'static dyn AnyKind>;
 
 static ROWS: LazyLock<Rows> = LazyLock::new(|| {
     let mut rows = Rows::new();
-    let groups = [
-        api_kinds_admission::KINDS,
-        api_kinds_core::KINDS,
-        api_kinds_apps::KINDS,
-        api_kinds_more::KINDS,
-        api_kinds_rbac::KINDS,
-        api_kinds_resource::KINDS,
-    ];
-    for row in groups.into_iter().flatten() {
+    for row in written() {
         let (group, _, plural) = row.resource();
         rows.insert((group, plural), *row);
         for version in row.versions() {
@@ -47,6 +39,27 @@ static ROWS: LazyLock<Rows> = LazyLock::new(|| {
     }
     rows
 });
+
+/// The rows that are written, and not made of a type alone.
+fn written() -> impl Iterator<Item = &'static &'static dyn AnyKind> {
+    let groups = [
+        api_kinds_admission::KINDS,
+        api_kinds_core::KINDS,
+        api_kinds_apps::KINDS,
+        api_kinds_more::KINDS,
+        api_kinds_rbac::KINDS,
+        api_kinds_resource::KINDS,
+    ];
+    groups.into_iter().flatten()
+}
+
+/// Whether a row is written for a resource and knows this version of it.
+pub fn is_written(group: &str, version: &str, plural: &str) -> bool {
+    written().any(|row| {
+        let versions = row.versions().iter().map(|own| (own.group, own.version, row.resource().2));
+        versions.chain([row.resource()]).any(|own| own == (group, version, plural))
+    })
+}
 
 /// The row of a resource, whichever of its groups and versions it is asked for in.
 pub fn row(group: &str, plural: &str) -> Option<&'static dyn AnyKind> {

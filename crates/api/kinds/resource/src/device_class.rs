@@ -1,10 +1,11 @@
 //! Classes of devices: which they are, and how their drivers set them up.
 
 use api_kind::checks::each;
-use api_kind::{Column, Ctx, Kind};
+use api_kind::{Column, Ctx, Kind, structural};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_meta::names::is_label_key;
 use api_types::resource::v1::DeviceClass;
+use api_types::resource::{v1beta1, v1beta2};
 
 use crate::parts;
 
@@ -13,6 +14,10 @@ const QUOTA: &str = "requests.";
 
 /// The row.
 pub const KIND: Kind<DeviceClass> = Kind::<DeviceClass>::of("resource.k8s.io", "v1", "deviceclasses")
+    .versions(&[
+        structural::<v1beta1::DeviceClass, DeviceClass>("resource.k8s.io", "v1beta1"),
+        structural::<v1beta2::DeviceClass, DeviceClass>("resource.k8s.io", "v1beta2"),
+    ])
     .generation()
     .validate(validate)
     .columns(&[Column::<DeviceClass>::name(), Column::<DeviceClass>::age()]);

@@ -1,9 +1,10 @@
 //! Rules that taint devices from outside, whatever their drivers say of them.
 
-use api_kind::{Column, Ctx, Kind, age};
+use api_kind::{Column, Ctx, Kind, age, structural};
 use api_meta::conditions;
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_types::resource::v1::{DeviceTaintRule, DeviceTaintSelector};
+use api_types::resource::{v1alpha3, v1beta2};
 
 use crate::limits::CONDITIONS;
 use crate::{names, taint};
@@ -11,6 +12,7 @@ use crate::{names, taint};
 /// The row.
 pub const KIND: Kind<DeviceTaintRule> =
     Kind::<DeviceTaintRule>::of("resource.k8s.io", "v1", "devicetaintrules")
+.versions(&[structural::<v1alpha3::DeviceTaintRule, DeviceTaintRule>("resource.k8s.io", "v1alpha3"), structural::<v1beta2::DeviceTaintRule, DeviceTaintRule>("resource.k8s.io", "v1beta2")])
         .generation()
         .conditional_update()
         .frozen_metadata()

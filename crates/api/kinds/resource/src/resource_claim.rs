@@ -2,14 +2,16 @@
 
 mod status;
 
-use api_kind::{Column, Ctx, Kind};
+use api_kind::{Column, Ctx, Kind, structural};
 use api_meta::field::{ErrorList, Path};
 use api_types::resource::v1::ResourceClaim;
+use api_types::resource::v1beta2;
 
 use crate::claim;
 
 /// The row.
 pub const KIND: Kind<ResourceClaim> = Kind::<ResourceClaim>::of("resource.k8s.io", "v1", "resourceclaims")
+    .versions(&[structural::<v1beta2::ResourceClaim, ResourceClaim>("resource.k8s.io", "v1beta2")])
     .frozen_metadata()
     .defaults(|_, own| claim::defaults(&mut own.spec))
     .prepare(|ctx, own, old| {

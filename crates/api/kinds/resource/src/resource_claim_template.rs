@@ -1,16 +1,21 @@
 //! Templates of claims, of which each pod that names one gets a claim of its own.
 
 use api_kind::checks::{immutable, shown};
-use api_kind::{Column, Ctx, Kind};
+use api_kind::{Column, Ctx, Kind, structural};
 use api_kinds_core::template;
 use api_meta::field::{ErrorList, Path};
 use api_types::resource::v1::ResourceClaimTemplate;
+use api_types::resource::v1beta2;
 
 use crate::claim;
 
 /// The row.
 pub const KIND: Kind<ResourceClaimTemplate> =
     Kind::<ResourceClaimTemplate>::of("resource.k8s.io", "v1", "resourceclaimtemplates")
+        .versions(&[structural::<v1beta2::ResourceClaimTemplate, ResourceClaimTemplate>(
+            "resource.k8s.io",
+            "v1beta2",
+        )])
         .defaults(|_, own| claim::defaults(&mut own.spec.spec))
         .validate(validate)
         .columns(&[Column::<ResourceClaimTemplate>::name(), Column::<ResourceClaimTemplate>::age()]);

@@ -4,12 +4,13 @@ mod capacity;
 mod device;
 
 use api_kind::checks::immutable;
-use api_kind::{Column, Ctx, Kind};
+use api_kind::{Column, Ctx, Kind, structural};
 use api_kinds_core::pod::scheduling::node_selector;
 use api_meta::field::{BadValue, ErrorList, FieldError, Path};
 use api_meta::names::name_is_dns_subdomain;
 use api_types::core::v1::NodeSelector;
 use api_types::resource::v1::{CounterSet, ResourceSlice, ResourceSliceSpec};
+use api_types::resource::v1beta2;
 
 use crate::limits::{ADVANCED_DEVICES, COUNTERS, DEVICES};
 use crate::{names, parts};
@@ -19,6 +20,7 @@ const ONE_OF: &str =
 
 /// The row.
 pub const KIND: Kind<ResourceSlice> = Kind::<ResourceSlice>::of("resource.k8s.io", "v1", "resourceslices")
+    .versions(&[structural::<v1beta2::ResourceSlice, ResourceSlice>("resource.k8s.io", "v1beta2")])
     .generation()
     .validate(validate)
     .warnings(warnings)

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use api_kind::checks::immutable;
-use api_kind::{Column, Ctx, Kind};
+use api_kind::{Column, Ctx, Kind, structural};
 use api_kinds_core::signer_name::{self, bundle_name_faults};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_types::certificates::v1::ClusterTrustBundle;
+use api_types::certificates::v1beta1;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
@@ -15,6 +16,10 @@ const BUNDLE_BYTES: usize = 1 << 20;
 /// The row.
 pub const KIND: Kind<ClusterTrustBundle> =
     Kind::<ClusterTrustBundle>::of("certificates.k8s.io", "v1", "clustertrustbundles")
+        .versions(&[structural::<v1beta1::ClusterTrustBundle, ClusterTrustBundle>(
+            "certificates.k8s.io",
+            "v1beta1",
+        )])
         .conditional_update()
         // What a name must be depends on the signer.
         .name(|_, _| Vec::new())
