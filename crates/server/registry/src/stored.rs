@@ -56,12 +56,15 @@ impl client::view::Messages for Messages {
 
 fn written(served: &Served, object: &dyn Record) -> Bytes {
     let kind = served.hub.kind.gvk();
-    if !served.is_custom() {
-        return proto::encode(object, &kind).into();
+    let mut value = Vec::new();
+    if served.is_custom() {
+        json::encode(object, Some(&kind), &mut value);
+    } else {
+        value = proto::encode(object, &kind);
     }
-    let mut text = Vec::new();
-    json::encode(object, Some(&kind), &mut text);
-    text.into()
+    // It stays in memory: the room that it was written in would, too.
+    value.shrink_to_fit();
+    value.into()
 }
 
 /// Decoded objects by the revision and key they were kept at, so that watchers and readers of an object share one.
