@@ -5,7 +5,7 @@ use api_kind::checks::{required, supported};
 use api_kind::{Column, Ctx, Kind, structural};
 use api_meta::field::{ErrorList, FieldError, Path};
 use api_types::admissionregistration::v1::{MutatingAdmissionPolicy, MutatingAdmissionPolicySpec, Mutation};
-use api_types::admissionregistration::{v1alpha1, v1beta1};
+use api_types::admissionregistration::v1beta1;
 
 use crate::expression::{self, Uses};
 use crate::{defaults, matching, policy, static_names};
@@ -16,16 +16,10 @@ const REINVOCATIONS: [&str; 2] = ["IfNeeded", "Never"];
 /// The row.
 pub const KIND: Kind<MutatingAdmissionPolicy> =
     Kind::<MutatingAdmissionPolicy>::of("admissionregistration.k8s.io", "v1", "mutatingadmissionpolicies")
-        .versions(&[
-            structural::<v1alpha1::MutatingAdmissionPolicy, MutatingAdmissionPolicy>(
-                "admissionregistration.k8s.io",
-                "v1alpha1",
-            ),
-            structural::<v1beta1::MutatingAdmissionPolicy, MutatingAdmissionPolicy>(
-                "admissionregistration.k8s.io",
-                "v1beta1",
-            ),
-        ])
+        .versions(&[structural::<v1beta1::MutatingAdmissionPolicy, MutatingAdmissionPolicy>(
+            "admissionregistration.k8s.io",
+            "v1beta1",
+        )])
         .generation()
         .conditional_update()
         .defaults(|_, own| defaults::fill(own))

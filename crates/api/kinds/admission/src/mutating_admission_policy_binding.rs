@@ -4,7 +4,7 @@ use api_kind::checks::required;
 use api_kind::{Column, Ctx, Kind, structural};
 use api_meta::field::{ErrorList, Path};
 use api_types::admissionregistration::v1::MutatingAdmissionPolicyBinding;
-use api_types::admissionregistration::{v1alpha1, v1beta1};
+use api_types::admissionregistration::v1beta1;
 
 use crate::{binding, defaults, matching, static_names};
 
@@ -14,16 +14,10 @@ pub const KIND: Kind<MutatingAdmissionPolicyBinding> = Kind::<MutatingAdmissionP
     "v1",
     "mutatingadmissionpolicybindings",
 )
-.versions(&[
-    structural::<v1alpha1::MutatingAdmissionPolicyBinding, MutatingAdmissionPolicyBinding>(
-        "admissionregistration.k8s.io",
-        "v1alpha1",
-    ),
-    structural::<v1beta1::MutatingAdmissionPolicyBinding, MutatingAdmissionPolicyBinding>(
-        "admissionregistration.k8s.io",
-        "v1beta1",
-    ),
-])
+.versions(&[structural::<v1beta1::MutatingAdmissionPolicyBinding, MutatingAdmissionPolicyBinding>(
+    "admissionregistration.k8s.io",
+    "v1beta1",
+)])
 .generation()
 .conditional_update()
 .defaults(|_, own| defaults::fill(own))
