@@ -82,7 +82,12 @@ fn changed(service: &Service, current: Option<&Endpoints>, world: &World) -> Opt
     });
     let shown: BTreeMap<&str, bool> =
         shown.filter_map(|(address, ready)| Some((&*address.target_ref.as_ref()?.uid, ready))).collect();
-    let was_ready = |pod: &Pod| shown.get(&*pod.metadata.uid).copied();
+    // Where those that are not ready are published too, their addresses do not say which they are.
+    let publishing = service.spec.publish_not_ready_addresses;
+    let was_ready = |pod: &Pod| {
+        let shown = shown.get(&*pod.metadata.uid).copied();
+        shown.map(|shown| if publishing { pod::is_ready(pod) } else { shown })
+    };
     trigger::time(service, &backend::pods(service, world), current.map(|_| was_ready))
 }
 
@@ -239,6 +244,12 @@ mod tests {
         let turned = [since(pod(1, false), 130), since(pod(2, true), 140)];
         let second = plan_of(turned, vec![service.clone()], vec![made(&first)]);
         assert_eq!(led_by(&second).as_deref(), Some("1970-01-01T00:02:10Z"), "ready no longer");
+        let mut publishing = service.clone();
+        publishing.spec.publish_not_ready_addresses = true;
+        let published = plan_of(pods(), vec![publishing.clone()], vec![made(&first)]);
+        assert_eq!(led_by(&published), None, "no pod has changed");
+        publishing.spec.ports[0].target_port = IntOrString::Int(8081);
+        assert_eq!(led_by(&plan_of(pods(), vec![publishing], vec![made(&published)])), None);
         let [stays, _] = pods();
         assert_eq!(led_by(&plan_of([stays], vec![service], vec![made(&first)])), None);
     }
