@@ -118,7 +118,7 @@ pub struct ServerFlags {
     /// Run no controllers: those of elsewhere do their work, with the kubeconfig server/cred/controller.kubeconfig
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
     pub disable_controller_manager: Option<bool>,
-    /// Versions and resources of the API to serve or not to serve, as kube-apiserver has it: api/beta=true, resource.k8s.io/v1beta1=true
+    /// Versions and resources of the API to serve or not to serve, as kube-apiserver has it: api/beta=true, resource.k8s.io/v1beta2=true
     #[arg(long, value_name = "KEY=BOOL", value_delimiter = ',')]
     pub runtime_config: Vec<String>,
     /// Features of the API to switch on or off by Kubernetes' names: MutablePVNodeAffinity=true
