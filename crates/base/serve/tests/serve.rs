@@ -10,15 +10,16 @@ use std::time::Duration;
 
 use base::drain;
 use base::time::SystemClock;
-use base_serve::{Socket, Tls, limits};
+use base_serve::{Peer, Socket, Tls, limits};
 use http::{Request, Response};
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Empty, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -52,18 +53,31 @@ async fn connect_as(
     TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("localhost").unwrap(), socket).await
 }
 
-#[tokio::test]
-async fn a_socket_answers_changes_its_certificate_and_ends() {
+/// A socket on the loopback interface that answers every request: its port, what ends it, and its task.
+async fn served<A, F>(tls: Tls, connections: usize, answer: A) -> (u16, drain::Signal, JoinHandle<()>)
+where
+    A: Fn(Arc<Peer>, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = String> + Send + 'static,
+{
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
+    let socket = Socket { listener, tls, connections, clock: Arc::new(SystemClock) };
+    let (signal, watch) = drain::channel();
+    let answer = move |peer, request| {
+        let answered = answer(peer, request);
+        async { Response::new(Full::new(Bytes::from(answered.await))) }
+    };
+    (port, signal, tokio::spawn(socket.run(watch, answer)))
+}
+
+#[tokio::test]
+async fn a_socket_answers_changes_its_certificate_and_ends() {
     let ((first, trusts_first), (second, trusts_second)) = (certificate(), certificate());
     let tls = Tls::new(first);
-    let socket = Socket { listener, tls: tls.clone(), connections: 2, clock: Arc::new(SystemClock) };
-    let (signal, watch) = drain::channel();
-    let task = tokio::spawn(socket.run(watch, |peer, request: Request<Incoming>| async move {
-        let text = format!("{} {}", request.uri().path(), peer.chain.len());
-        Response::new(http_body_util::Full::new(Bytes::from(text)))
-    }));
+    let answer = |peer: Arc<Peer>, request: Request<Incoming>| async move {
+        format!("{} {}", request.uri().path(), peer.chain.len())
+    };
+    let (port, signal, task) = served(tls.clone(), 2, answer).await;
     let stream = connect(port, &trusts_first).await.unwrap();
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     let held = tokio::spawn(connection);
@@ -81,14 +95,8 @@ async fn a_socket_answers_changes_its_certificate_and_ends() {
 
 #[tokio::test]
 async fn a_connection_may_rest_between_requests_as_long_as_upstream_lets_it() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
     let (config, roots) = certificate();
-    let socket = Socket { listener, tls: Tls::new(config), connections: 1, clock: Arc::new(SystemClock) };
-    let (signal, watch) = drain::channel();
-    let task = tokio::spawn(socket.run(watch, |_, _: Request<Incoming>| async {
-        Response::new(http_body_util::Full::new(Bytes::new()))
-    }));
+    let (port, signal, task) = served(Tls::new(config), 1, |_, _| async { String::new() }).await;
     let stream = connect(port, &roots).await.unwrap();
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     let held = tokio::spawn(connection);
@@ -107,14 +115,8 @@ async fn a_connection_may_rest_between_requests_as_long_as_upstream_lets_it() {
 
 #[tokio::test]
 async fn who_does_not_say_which_host_he_means_is_refused_in_gos_words() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
     let (config, roots) = certificate();
-    let socket = Socket { listener, tls: Tls::new(config), connections: 1, clock: Arc::new(SystemClock) };
-    let (signal, watch) = drain::channel();
-    let task = tokio::spawn(socket.run(watch, |_, _: Request<Incoming>| async {
-        Response::new(http_body_util::Full::new(Bytes::from("nobody asks")))
-    }));
+    let (port, signal, task) = served(Tls::new(config), 1, |_, _| async { "nobody asks".to_owned() }).await;
     let mut stream = connect(port, &roots).await.unwrap();
     stream.write_all(b"GET /version HTTP/1.1\r\n\r\n").await.unwrap();
     let mut answer = String::new();
@@ -127,15 +129,9 @@ async fn who_does_not_say_which_host_he_means_is_refused_in_gos_words() {
 
 #[tokio::test]
 async fn a_connection_that_is_asked_to_end_and_does_not_is_cut_off() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
     let (mut config, roots) = certificate();
     config.alpn_protocols = vec![b"h2".to_vec()];
-    let socket = Socket { listener, tls: Tls::new(config), connections: 1, clock: Arc::new(SystemClock) };
-    let (signal, watch) = drain::channel();
-    let task = tokio::spawn(socket.run(watch, |_, _: Request<Incoming>| async {
-        Response::new(http_body_util::Full::new(Bytes::new()))
-    }));
+    let (port, signal, task) = served(Tls::new(config), 1, |_, _| async { String::new() }).await;
     let mut stream = connect_as(port, &roots, &[b"h2"]).await.unwrap();
     // The beginning of a head that does not go on, from somebody who answers no ping either.
     let begun = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\x01\x01\0\0\0\0\x01\x82";
@@ -161,16 +157,11 @@ async fn a_connection_that_is_asked_to_end_and_does_not_is_cut_off() {
 
 #[tokio::test]
 async fn a_long_selector_is_no_longer_than_a_head_may_be() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
     let (mut config, roots) = certificate();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    let socket = Socket { listener, tls: Tls::new(config), connections: 4, clock: Arc::new(SystemClock) };
-    let (signal, watch) = drain::channel();
-    let task = tokio::spawn(socket.run(watch, |_, request: Request<Incoming>| async move {
-        let length = request.uri().query().map_or(0, str::len);
-        Response::new(http_body_util::Full::new(Bytes::from(length.to_string())))
-    }));
+    let answer =
+        |_, request: Request<Incoming>| async move { request.uri().query().map_or(0, str::len).to_string() };
+    let (port, signal, task) = served(Tls::new(config), 4, answer).await;
     let (fields, query) = (500, "x".repeat(60_000));
     let request = |uri: &str| {
         let named = (0..fields).map(|number| (format!("x-{number}"), "1"));

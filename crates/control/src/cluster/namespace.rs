@@ -50,7 +50,7 @@ impl Namespaces {
 
 impl Controller for Namespaces {
     const NAME: &'static str = "namespace-controller";
-    const BACK_OFF: BackOff = BackOff { first: BackOff::USUAL.first, longest: Duration::from_secs(60) };
+    const BACK_OFF: BackOff = BackOff { longest: Duration::from_secs(60), ..BackOff::USUAL };
     type Key = String;
 
     fn wire(&self, wires: &mut Wires<String>) {

@@ -74,7 +74,7 @@ impl Ledger {
     }
 
     /// Goes along with transactions that were carried out elsewhere: their events, of all revisions up to `through`.
-    pub fn record(&mut self, events: &[Event], through: Revision) {
+    pub fn record<'a>(&mut self, events: impl IntoIterator<Item = &'a Event>, through: Revision) {
         for event in events {
             self.apply(event);
             self.log.entry(event.revision()).or_default().push(event.clone());

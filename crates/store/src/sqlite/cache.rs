@@ -5,7 +5,7 @@
 
 use crate::history::Ledger;
 use crate::{Entry, Event, KeyRange, Page, Range, ReadError, Revision};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub(super) struct Cache {
     state: RwLock<State>,
@@ -56,10 +56,7 @@ impl Cache {
         let mut state = self.write();
         if let State::Loading(Later { groups, compacted }) = std::mem::replace(&mut *state, State::Absent) {
             for (events, through) in groups {
-                let new = events.partition_point(|event| event.revision() <= current);
-                if through > current {
-                    self.record(&mut ledger, &events[new..], through);
-                }
+                self.record(&mut ledger, &events, through);
             }
             if let Some(at) = compacted {
                 // It may reach back further itself, which is well.
@@ -83,13 +80,14 @@ impl Cache {
         }
     }
 
+    /// Goes along with what the ledger does not know yet: what was read at the start may be newer than what is told after it.
     fn record(&self, ledger: &mut Ledger, events: &[Event], through: Revision) {
-        if self.apart.is_empty() {
-            ledger.record(events, through);
-        } else {
-            let kept = events.iter().filter(|event| !self.is_apart(event.key())).cloned();
-            ledger.record(&kept.collect::<Vec<_>>(), through);
+        let known = ledger.span().current;
+        if through <= known {
+            return;
         }
+        let is_new = |event: &&Event| event.revision() > known && !self.is_apart(event.key());
+        ledger.record(events.iter().filter(is_new), through);
         ledger.trim(self.recent_bytes);
     }
 
@@ -105,7 +103,7 @@ impl Cache {
 
     /// What a key holds; `None` if that is to be asked of the file.
     pub(super) fn get(&self, key: &[u8]) -> Option<Option<Entry>> {
-        match &*self.read() {
+        match &*self.read()? {
             State::Ready(ledger) if !self.is_apart(key) => Some(ledger.get(key).cloned()),
             _ => None,
         }
@@ -116,7 +114,7 @@ impl Cache {
         if self.apart.iter().any(|apart| apart.overlaps(&range.keys)) {
             return None;
         }
-        match &*self.read() {
+        match &*self.read()? {
             State::Ready(ledger) => {
                 let found = ledger.range(range);
                 (!matches!(found, Err(ReadError::Compacted { .. }))).then_some(found)
@@ -129,13 +127,17 @@ impl Cache {
         self.apart.iter().any(|apart| apart.contains(key))
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, State> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    /// Nothing after a panic amid a change: what is half done is not to be read.
+    fn read(&self) -> Option<RwLockReadGuard<'_, State>> {
+        self.state.read().ok()
     }
 
-    /// Locks also after a panic elsewhere, which leaves nothing half done but what the process would not outlive.
     fn write(&self) -> RwLockWriteGuard<'_, State> {
-        self.state.write().unwrap_or_else(PoisonError::into_inner)
+        self.state.write().unwrap_or_else(|poisoned| {
+            let mut state = poisoned.into_inner();
+            *state = State::Absent;
+            state
+        })
     }
 }
 
@@ -198,6 +200,34 @@ mod tests {
             let before = Range::of(KeyRange::all()).at(current.before());
             assert!(read == 1 || cache.range(&before).is_none(), "the file is asked");
         }
+    }
+
+    #[test]
+    fn what_was_read_already_is_not_taken_in_again() {
+        let (groups, whole) = history(&txns());
+        let cache = Cache::new(&[], limits::RECENT_BYTES);
+        let current = whole.span().current;
+        cache.load(current, all(&whole, None).entries);
+        groups.iter().for_each(|group| cache.publish(group, group[0].revision()));
+        let State::Ready(ledger) = &*cache.read().expect("nothing panicked") else { panic!("it is loaded") };
+        assert_eq!(ledger.replay(&KeyRange::all(), current, current).expect("it is of late"), []);
+        assert_eq!(all(ledger, None), all(&whole, None));
+    }
+
+    #[test]
+    fn what_a_panic_left_half_done_is_not_read() {
+        let cache = Cache::new(&[], limits::RECENT_BYTES);
+        cache.load(Revision::EMPTY, Vec::new());
+        assert_eq!(cache.get(b"a"), Some(None));
+        let amid = std::panic::AssertUnwindSafe(|| {
+            let _state = cache.write();
+            panic!("amid a change");
+        });
+        assert!(std::panic::catch_unwind(amid).is_err());
+        assert_eq!(cache.get(b"a"), None, "the file is asked");
+        let (groups, _) = history(&txns());
+        cache.publish(&groups[0], groups[0][0].revision());
+        assert_eq!(cache.get(b"a"), None);
     }
 
     #[test]
